@@ -1,0 +1,78 @@
+//! Exact values of storage types that APR cannot hold, in the arithmetic order of ggml.
+//!
+//! Every product and sum is rounded to F32 on its own, as ggml's reference code and gguf-py do; nothing is fused.
+
+mod k_quants;
+mod legacy;
+mod numbers;
+mod tables;
+
+use gguf_file::GgmlType;
+
+/// Appends the little-endian F32 values of whole blocks.
+pub(crate) type Decoder = fn(&[u8], &mut Vec<u8>) -> Result<(), Inexact>;
+
+/// A value that has no equal among the F32 values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inexact {
+    /// Index of the element in the bytes handed over.
+    pub(crate) element: usize,
+}
+
+/// Returns the decoder of a type, or `None` where there is none.
+pub(crate) const fn decoder(ggml_type: GgmlType) -> Option<Decoder> {
+    Some(match ggml_type {
+        GgmlType::Q4_0 => |bytes, out| blocks(bytes, out, legacy::q4_0),
+        GgmlType::Q4_1 => |bytes, out| blocks(bytes, out, legacy::q4_1),
+        GgmlType::Q5_0 => |bytes, out| blocks(bytes, out, legacy::q5_0),
+        GgmlType::Q5_1 => |bytes, out| blocks(bytes, out, legacy::q5_1),
+        GgmlType::Q8_0 => |bytes, out| blocks(bytes, out, legacy::q8_0),
+        GgmlType::Q2K => |bytes, out| blocks(bytes, out, k_quants::q2_k),
+        GgmlType::Q3K => |bytes, out| blocks(bytes, out, k_quants::q3_k),
+        GgmlType::Q5K => |bytes, out| blocks(bytes, out, k_quants::q5_k),
+        GgmlType::Iq4Nl => |bytes, out| blocks(bytes, out, tables::iq4_nl),
+        GgmlType::Iq4Xs => |bytes, out| blocks(bytes, out, tables::iq4_xs),
+        GgmlType::Tq2_0 => |bytes, out| blocks(bytes, out, tables::tq2_0),
+        GgmlType::Mxfp4 => |bytes, out| blocks(bytes, out, tables::mxfp4),
+        GgmlType::I8 => |bytes, out| scalars(bytes, out, numbers::i8),
+        GgmlType::I16 => |bytes, out| scalars(bytes, out, numbers::i16),
+        GgmlType::I32 => |bytes, out| scalars(bytes, out, numbers::i32),
+        GgmlType::I64 => |bytes, out| scalars(bytes, out, numbers::i64),
+        GgmlType::F64 => |bytes, out| scalars(bytes, out, numbers::f64),
+        _ => return None,
+    })
+}
+
+/// Decodes blocks of `BYTES` bytes to `VALUES` values each; bytes after the last whole block are left alone.
+fn blocks<const BYTES: usize, const VALUES: usize>(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    decode: impl Fn(&[u8; BYTES]) -> [f32; VALUES],
+) -> Result<(), Inexact> {
+    for block in bytes.as_chunks().0 {
+        let values = decode(block).map(f32::to_le_bytes);
+        out.extend_from_slice(values.as_flattened());
+    }
+    Ok(())
+}
+
+/// Converts numbers of `BYTES` bytes one by one.
+fn scalars<const BYTES: usize>(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    convert: impl Fn([u8; BYTES]) -> Option<f32>,
+) -> Result<(), Inexact> {
+    for (element, number) in bytes.as_chunks().0.iter().enumerate() {
+        let value = convert(*number).ok_or(Inexact { element })?;
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Reads an F16 from its two bytes.
+const fn half(low: u8, high: u8) -> f32 {
+    half::f16::from_le_bytes([low, high]).to_f32_const()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The artifact without its data: metadata, layout, and the bytes around the tensors.
+
+use std::os::unix::fs::FileExt as _;
+
+use apr_file::{Plan, PlannedTensor, flags};
+use gguf_file::{Content, SplitSet};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::Error,
+    keys::Keys,
+    metadata::{Facts, Metadata},
+    names::Names,
+    plan::{TensorPlan, TieState},
+    record::{self, Choices, SourceDigests, TensorDigests},
+    request::Request,
+    staged::StagedFile,
+    stream::Passed,
+    types::Storage,
+};
+
+/// What the artifact will say about the model and its tensors.
+pub(crate) struct Draft<'a> {
+    pub(crate) plan: TensorPlan<'a>,
+    pub(crate) warnings: Vec<String>,
+    metadata: Map<String, Value>,
+}
+
+impl<'a> Draft<'a> {
+    /// Plans the tensors and reads the metadata of a model; `sources` are the names and contents of its files.
+    pub(crate) fn new(
+        request: &Request,
+        set: &SplitSet<'a>,
+        sources: &[(&str, &Content<'_>)],
+    ) -> Result<Self, Error> {
+        let keys = Keys::new(*set)?;
+        let names = Names::pick(request.naming, keys.architecture());
+        let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
+        let facts = Facts {
+            vocabulary_rows: plan.vocabulary_rows(),
+            tied: plan.tie != TieState::None,
+            elements: plan.elements(),
+        };
+        let mut metadata = Metadata::read(&keys, &facts)?;
+        let choices = Choices {
+            tool: &request.tool,
+            names: names.word(),
+            tie: plan.tie.word(),
+            decoded: plan.stored_as(Storage::Decoded),
+            raw: plan.stored_as(Storage::Raw),
+        };
+        let record = record::describe(&choices, sources, &metadata.references);
+        metadata.map.insert(RECORD.to_owned(), record.into());
+        let mut warnings = plan.warnings();
+        warnings.append(&mut metadata.warnings);
+        let mut draft = Self {
+            plan,
+            warnings,
+            metadata: metadata.map,
+        };
+        // Digests have fixed lengths, so zeros in their place give the layout before the pass.
+        let tensors = vec![TensorDigests::default(); draft.plan.tensors.len()];
+        draft.seal(&vec![SourceDigests::default(); sources.len()], &tensors);
+        Ok(draft)
+    }
+
+    /// Lays the artifact out.
+    pub(crate) fn layout(&mut self) -> Result<Plan, Error> {
+        let length = self.text()?.len();
+        if length > DECLARED_LIMIT {
+            self.warnings.push(format!(
+                "the metadata take {length} bytes; the format declares a limit of {DECLARED_LIMIT}, which no known \
+                 tool enforces"
+            ));
+        }
+        let tensors = self.plan.tensors.iter().map(|tensor| PlannedTensor {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype,
+            dims: tensor.dims.clone(),
+            size: tensor.size,
+        });
+        let length = u32::try_from(length).map_err(|_| Error::Metadata { length })?;
+        Ok(Plan::new(tensors.collect(), length, self.flags())?)
+    }
+
+    /// Writes everything but the tensor data, and returns the CRC-32 of the footer.
+    pub(crate) fn write(
+        &mut self,
+        staged: &StagedFile,
+        layout: &Plan,
+        passed: &Passed,
+    ) -> Result<u32, Error> {
+        self.seal(&passed.sources, &passed.tensors);
+        let mut head = layout.header().to_vec();
+        head.extend_from_slice(self.text()?.as_bytes());
+        head.resize(head.len().next_multiple_of(ALIGNMENT), 0);
+        head.extend_from_slice(&layout.index());
+        assert_eq!(
+            u64::try_from(head.len()).ok(),
+            Some(layout.data_offset()),
+            "digests changed the length of the metadata"
+        );
+
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&head);
+        for (entry, checksum) in layout.tensors().iter().zip(&passed.checksums) {
+            sum.combine(checksum);
+            sum.update(padding_after(entry.size));
+        }
+        let crc32 = sum.finalize();
+        let write = |bytes: &[u8], offset| {
+            staged
+                .file()
+                .write_all_at(bytes, offset)
+                .map_err(Error::io("write it", staged.path()))
+        };
+        write(&head, 0)?;
+        write(&crc32.to_le_bytes(), layout.footer_offset())?;
+        Ok(crc32)
+    }
+
+    fn seal(&mut self, sources: &[SourceDigests], tensors: &[TensorDigests]) {
+        if let Some(record) = self.metadata.get_mut(RECORD).and_then(Value::as_object_mut) {
+            let names = self.plan.tensors.iter().map(|tensor| tensor.name.as_str());
+            record::seal(record, sources, names.zip(tensors.iter().copied()));
+        }
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        Ok(apr_file::to_json(&self.metadata)?)
+    }
+
+    fn flags(&self) -> u16 {
+        let is_quantised = |tensor: &crate::plan::PlannedTensor<'_>| {
+            !matches!(tensor.type_name, "F32" | "F16" | "BF16")
+        };
+        let mut bits = flags::LAYOUT_ROW_MAJOR;
+        if self.plan.tensors.iter().any(is_quantised) {
+            bits |= flags::QUANTIZED;
+        }
+        if self.metadata.contains_key("tokenizer.vocabulary") {
+            bits |= flags::HAS_VOCAB;
+        }
+        bits
+    }
+}
+
+/// The zeros up to the next multiple of 64.
+fn padding_after(size: u64) -> &'static [u8] {
+    const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
+    let over = usize::try_from(size.rem_euclid(64)).unwrap_or_default();
+    match over {
+        0 => &[],
+        over => ZEROS.get(over..).unwrap_or_default(),
+    }
+}
+
+const RECORD: &str = "aprove";
+const ALIGNMENT: usize = 64;
+const DECLARED_LIMIT: usize = 16 << 20;

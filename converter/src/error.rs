@@ -1,0 +1,156 @@
+//! Why a model was not converted.
+
+use std::{io, path::PathBuf};
+
+/// Why a conversion ended without an artifact.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be used: the machine's or the caller's fault.
+    #[error("{path:?}: cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A path that was handed over does not fit its purpose.
+    #[error("{path:?}: {problem}")]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+    },
+    /// The output or its manifest exists and was not to be replaced.
+    #[error("{path:?} exists already; choose another output or allow to overwrite it")]
+    Exists {
+        /// The file that exists.
+        path: PathBuf,
+    },
+    /// A source is not a sound GGUF file: its producer's or the transport's fault.
+    #[error("{path:?}: {source}")]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// The broken rule.
+        source: gguf_file::Error,
+    },
+    /// The files are sound but are not the shards of one model, in order.
+    #[error("{paths:?} are not one model: {source}")]
+    Shards {
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// The broken rule.
+        source: gguf_file::Error,
+    },
+    /// A source was written to during the conversion.
+    #[error("{path:?} changed while it was read; convert again when nothing writes to it")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key that loaders need is not in the GGUF.
+    #[error(
+        "{key} is missing; loaders need it and it is never invented: add it to the GGUF and convert again"
+    )]
+    MissingKey {
+        /// The GGUF key.
+        key: String,
+    },
+    /// The value of a key cannot be used.
+    #[error("{key}: expected {expected}, found {found}")]
+    Key {
+        /// The GGUF key, escaped.
+        key: String,
+        /// What the key must hold.
+        expected: String,
+        /// What it holds, escaped.
+        found: String,
+    },
+    /// The architecture cannot be written so that loaders run it right.
+    #[error("architecture \"{architecture}\" is refused: {reason}")]
+    Architecture {
+        /// The value of `general.architecture`, escaped.
+        architecture: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Tensors have types that APR cannot hold and that were not to be stored another way.
+    #[error(
+        "APR cannot hold {}; decode-f32 stores exactly the decoded values as F32, raw stores the bytes under their \
+         ggml id; where neither is named, quantise the model again to F32, F16, BF16, Q4_K or Q6_K",
+        listed(.tensors)
+    )]
+    Unsupported {
+        /// Every such tensor.
+        tensors: Vec<UnsupportedTensor>,
+    },
+    /// A tensor cannot be written.
+    #[error("tensor \"{name}\": {problem}")]
+    Tensor {
+        /// The GGUF name, escaped.
+        name: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The metadata are longer than their length field can say.
+    #[error("the metadata take {length} bytes, which APR cannot hold: its limit is 4 GiB")]
+    Metadata {
+        /// The length in bytes.
+        length: usize,
+    },
+    /// The artifact cannot be laid out.
+    #[error("the artifact cannot be laid out: {0}")]
+    Layout(#[from] apr_file::Error),
+    /// The caller asked to stop.
+    #[error("the conversion was cancelled; no file was written")]
+    Cancelled,
+}
+
+/// A tensor of a type that APR cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnsupportedTensor {
+    /// The GGUF name, escaped.
+    pub name: String,
+    /// The name of the type, or `type N` where the id is unknown.
+    pub type_name: String,
+    /// Whether the values can be stored as F32.
+    pub decodable: bool,
+    /// Whether the bytes can be stored under their ggml id.
+    pub raw: bool,
+}
+
+impl Error {
+    /// Makes the function that gives a failure of the system its place.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+fn listed(tensors: &[UnsupportedTensor]) -> String {
+    let texts: Vec<String> = tensors
+        .iter()
+        .map(|tensor| {
+            let choices = match (tensor.decodable, tensor.raw) {
+                (true, true) => "decode-f32 or raw",
+                (true, false) => "decode-f32",
+                (false, true) => "raw",
+                (false, false) => "neither",
+            };
+            format!("\"{}\" ({}: {choices})", tensor.name, tensor.type_name)
+        })
+        .collect();
+    texts.join(", ")
+}

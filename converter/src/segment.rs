@@ -1,0 +1,150 @@
+//! The sources cut into stretches and pieces, in the order in which they are read.
+
+use std::collections::HashMap;
+
+use gguf_file::{Content, GgmlType, Span, TensorInfo};
+
+use crate::{
+    decode::{self, Decoder},
+    plan::PlannedTensor,
+    types::Storage,
+};
+
+/// One tensor of a source with the padding after it, or a shard without tensors.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// The number of the source file.
+    pub(crate) shard: usize,
+    /// The planned tensors that these bytes become: two for a copied embedding, none without a tensor.
+    pub(crate) targets: Vec<usize>,
+    /// Where the data stand in the source.
+    pub(crate) data: Span,
+    /// Where the padding after them ends.
+    pub(crate) padding_end: u64,
+    /// How the bytes become those of the artifact; `None` when they stay as they are.
+    pub(crate) decoding: Option<Decoding>,
+    /// Whether the header of the shard comes before this.
+    pub(crate) starts_shard: bool,
+    /// Whether the shard ends with this.
+    pub(crate) ends_shard: bool,
+}
+
+/// How blocks of a storage type become F32.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decoding {
+    pub(crate) decoder: Decoder,
+    pub(crate) ggml_type: GgmlType,
+}
+
+/// A part of a segment that is read at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    pub(crate) segment: &'a Segment,
+    /// Where the piece stands in the source; the last one of a segment takes the padding along.
+    pub(crate) source: Span,
+    /// How many of its bytes are tensor data.
+    pub(crate) data_length: u64,
+    /// Where its stored bytes stand in the tensor.
+    pub(crate) stored_offset: u64,
+    /// Whether the tensor ends with it.
+    pub(crate) is_last: bool,
+}
+
+/// Cuts the sources into segments.
+pub(crate) fn segments(contents: &[Content<'_>], tensors: &[PlannedTensor<'_>]) -> Vec<Segment> {
+    let mut targets: HashMap<(usize, &[u8]), Vec<usize>> = HashMap::new();
+    for (index, tensor) in tensors.iter().enumerate() {
+        let source = (tensor.shard, tensor.info.name);
+        targets.entry(source).or_default().push(index);
+    }
+    let mut segments = Vec::new();
+    for (shard, content) in contents.iter().enumerate() {
+        if content.tensors.is_empty() {
+            segments.push(Segment {
+                shard,
+                targets: Vec::new(),
+                data: Span {
+                    offset: content.data_offset,
+                    length: 0,
+                },
+                padding_end: content.file_length,
+                decoding: None,
+                starts_shard: true,
+                ends_shard: true,
+            });
+        }
+        for (index, info) in content.tensors.iter().enumerate() {
+            let next = content.tensors.get(index.saturating_add(1));
+            let targets = targets.remove(&(shard, info.name)).unwrap_or_default();
+            segments.push(Segment {
+                decoding: decoding(info, &targets, tensors),
+                targets,
+                data: info.data,
+                padding_end: next.map_or(content.file_length, |next| next.data.offset),
+                starts_shard: index == 0,
+                ends_shard: next.is_none(),
+                shard,
+            });
+        }
+    }
+    segments
+}
+
+impl Segment {
+    /// Cuts the segment into pieces whose stored bytes are at most `most` long; at least one.
+    pub(crate) fn pieces(&self, most: u64) -> impl Iterator<Item = Piece<'_>> {
+        let (step, stored_step) = match self.decoding {
+            None => (most, most),
+            Some(Decoding { ggml_type, .. }) => {
+                let stored_block = ggml_type.block_size().saturating_mul(F32_BYTES);
+                let blocks = most.checked_div(stored_block).unwrap_or_default().max(1);
+                let step = blocks.saturating_mul(ggml_type.block_bytes());
+                (step, blocks.saturating_mul(stored_block))
+            }
+        };
+        let count = self.data.length.div_ceil(step).max(1);
+        (0..count).map(move |index| {
+            let start = index.saturating_mul(step);
+            let offset = self.data.offset.saturating_add(start);
+            let data_length = step.min(self.data.length.saturating_sub(start));
+            let is_last = index.saturating_add(1) == count;
+            let length = if is_last {
+                self.padding_end.saturating_sub(offset)
+            } else {
+                data_length
+            };
+            Piece {
+                segment: self,
+                source: Span { offset, length },
+                data_length,
+                stored_offset: index.saturating_mul(stored_step),
+                is_last,
+            }
+        })
+    }
+}
+
+impl Piece<'_> {
+    /// Whether the header of the shard comes before this piece.
+    pub(crate) fn starts_shard(&self) -> bool {
+        self.segment.starts_shard && self.source.offset == self.segment.data.offset
+    }
+
+    /// Whether the shard ends with this piece.
+    pub(crate) const fn ends_shard(&self) -> bool {
+        self.segment.ends_shard && self.is_last
+    }
+}
+
+fn decoding(
+    info: &TensorInfo<'_>,
+    targets: &[usize],
+    tensors: &[PlannedTensor<'_>],
+) -> Option<Decoding> {
+    let planned = tensors.get(*targets.first()?)?;
+    let ggml_type = info.ggml_type.filter(|_| planned.storage == Storage::Decoded)?;
+    let decoder = decode::decoder(ggml_type)?;
+    Some(Decoding { decoder, ggml_type })
+}
+
+const F32_BYTES: u64 = 4;

@@ -1,0 +1,288 @@
+//! Files that have no name until they are complete and on disk.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+
+use crate::error::Error;
+
+/// An open folder: names in it stay in it when it is moved.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    descriptor: OwnedFd,
+    path: PathBuf,
+}
+
+/// A file that is gone when it is dropped before [`Self::publish`].
+#[derive(Debug)]
+pub(crate) struct StagedFile {
+    folder: Arc<Folder>,
+    file: File,
+    /// The hidden name, where the file needs one; else it has none.
+    temporary: Option<OsString>,
+    name: OsString,
+}
+
+impl Folder {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|errno| Error::io("open the folder", path)(errno.into()))?;
+        Ok(Self {
+            descriptor,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Removes a name.
+    pub(crate) fn remove(&self, name: &OsStr) -> Result<(), Error> {
+        rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())
+            .map_err(|errno| Error::io("remove it", self.path.join(name))(errno.into()))
+    }
+
+    /// Waits until the names in the folder are on disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        rustix::fs::fsync(&self.descriptor)
+            .map_err(|errno| Error::io("sync the folder", &self.path)(errno.into()))
+    }
+}
+
+impl StagedFile {
+    /// Creates an empty file that can be read and written, to be called `name`.
+    pub(crate) fn create(folder: &Arc<Folder>, name: &OsStr) -> Result<Self, Error> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match rustix::fs::openat(&folder.descriptor, ".", flags, new_file_mode()) {
+            Ok(descriptor) => {
+                let staged = Self {
+                    folder: Arc::clone(folder),
+                    file: descriptor.into(),
+                    temporary: None,
+                    name: name.to_owned(),
+                };
+                // Without this path the file could not get its name at the end.
+                if rustix::fs::stat(staged.descriptor_path()).is_ok() {
+                    return Ok(staged);
+                }
+                Self::create_named(folder, name)
+            }
+            // Not every file system has files without a name; any other problem shows up again.
+            Err(_) => Self::create_named(folder, name),
+        }
+    }
+
+    /// Creates the file under a hidden name.
+    fn create_named(folder: &Arc<Folder>, name: &OsStr) -> Result<Self, Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let (temporary, descriptor) = under_new_name(name, |temporary| {
+            rustix::fs::openat(&folder.descriptor, temporary, flags, new_file_mode())
+        })
+        .map_err(|errno| Error::io("create a file there", &folder.path)(errno.into()))?;
+        Ok(Self {
+            folder: Arc::clone(folder),
+            file: descriptor.into(),
+            temporary: Some(temporary),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns the open file.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Returns the path that the file will have.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path.join(&self.name)
+    }
+
+    /// Reserves `length` bytes of zeros, so that a full disk is known at once.
+    pub(crate) fn allocate(&self, length: u64) -> Result<(), Error> {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self
+                .file
+                .set_len(length)
+                .map_err(Error::io("give it its length", self.path())),
+            result => {
+                result.map_err(|errno| Error::io("reserve space for it", self.path())(errno.into()))
+            }
+        }
+    }
+
+    /// Waits until the bytes are on disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.file
+            .sync_all()
+            .map_err(Error::io("write it to disk", self.path()))
+    }
+
+    /// Gives the file its name; an existing file is replaced only when `overwrite` says so.
+    pub(crate) fn publish(mut self, overwrite: bool) -> Result<(), Error> {
+        let published = if overwrite {
+            self.replace()
+        } else {
+            self.take_free_name()
+        };
+        published.map_err(|errno| match errno {
+            Errno::EXIST => Error::Exists { path: self.path() },
+            errno => Error::io("give it its name", self.path())(errno.into()),
+        })?;
+        self.temporary = None;
+        Ok(())
+    }
+
+    fn take_free_name(&self) -> Result<(), Errno> {
+        let folder = &self.folder.descriptor;
+        let Some(temporary) = &self.temporary else {
+            return self.link(&self.name);
+        };
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(folder, temporary, folder, &self.name, flags) {
+            // A link never replaces either, where the file system has links.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                rustix::fs::linkat(folder, temporary, folder, &self.name, AtFlags::empty())?;
+                rustix::fs::unlinkat(folder, temporary, AtFlags::empty())
+            }
+            result => result,
+        }
+    }
+
+    fn replace(&mut self) -> Result<(), Errno> {
+        if self.temporary.is_none() {
+            let (temporary, ()) = under_new_name(&self.name, |temporary| self.link(temporary))?;
+            self.temporary = Some(temporary);
+        }
+        let folder = &self.folder.descriptor;
+        match &self.temporary {
+            Some(temporary) => rustix::fs::renameat(folder, temporary, folder, &self.name),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the file without a name this one.
+    fn link(&self, name: &OsStr) -> Result<(), Errno> {
+        let (path, flags) = (self.descriptor_path(), AtFlags::SYMLINK_FOLLOW);
+        rustix::fs::linkat(CWD, path, &self.folder.descriptor, name, flags)
+    }
+
+    fn descriptor_path(&self) -> String {
+        format!("/proc/self/fd/{}", self.file.as_raw_fd())
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // Nothing is left to do about a failure here.
+            drop(self.folder.remove(temporary));
+        }
+    }
+}
+
+/// Tries hidden names until one is free.
+fn under_new_name<T>(
+    name: &OsStr,
+    mut create: impl FnMut(&OsStr) -> Result<T, Errno>,
+) -> Result<(OsString, T), Errno> {
+    let mut attempt = 0_u32;
+    loop {
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(match attempt {
+            0 => format!(".{}.tmp", process::id()),
+            _ => format!(".{}-{attempt}.tmp", process::id()),
+        });
+        match create(&temporary) {
+            Err(Errno::EXIST) if attempt < MOST_ATTEMPTS => attempt = attempt.saturating_add(1),
+            result => return result.map(|made| (temporary, made)),
+        }
+    }
+}
+
+/// As for any new file: the process's mask takes bits away.
+const fn new_file_mode() -> Mode {
+    Mode::from_raw_mode(0o666)
+}
+
+const MOST_ATTEMPTS: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use super::*;
+
+    type Create = fn(&Arc<Folder>, &OsStr) -> Result<StagedFile, Error>;
+    const CREATORS: [Create; 2] = [StagedFile::create, StagedFile::create_named];
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    fn staged(create: Create, folder: &Arc<Folder>, text: &str) -> StagedFile {
+        let staged = create(folder, OsStr::new("model.apr")).unwrap();
+        staged.file().write_all(text.as_bytes()).unwrap();
+        staged
+    }
+
+    #[test]
+    fn a_dropped_file_leaves_nothing() {
+        for create in CREATORS {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = Arc::new(Folder::open(directory.path()).unwrap());
+            drop(staged(create, &folder, "half"));
+            assert_eq!(names(directory.path()), Vec::<OsString>::new());
+        }
+    }
+
+    #[test]
+    fn a_published_file_has_its_name_and_nothing_else_is_left() {
+        for create in CREATORS {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = Arc::new(Folder::open(directory.path()).unwrap());
+            for (text, overwrite) in [("one", false), ("two", true)] {
+                staged(create, &folder, text).publish(overwrite).unwrap();
+                assert_eq!(names(directory.path()), ["model.apr"]);
+                let read = fs::read_to_string(directory.path().join("model.apr")).unwrap();
+                assert_eq!(read, text);
+            }
+        }
+    }
+
+    #[test]
+    fn an_existing_file_is_kept_and_named() {
+        for create in CREATORS {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = Arc::new(Folder::open(directory.path()).unwrap());
+            staged(create, &folder, "one").publish(false).unwrap();
+            let error = staged(create, &folder, "two").publish(false).unwrap_err();
+            assert!(matches!(&error, Error::Exists { path } if path.ends_with("model.apr")));
+            assert_eq!(names(directory.path()), ["model.apr"]);
+            let read = fs::read_to_string(directory.path().join("model.apr")).unwrap();
+            assert_eq!(read, "one");
+        }
+    }
+
+    #[test]
+    fn a_hidden_name_that_is_taken_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(directory.path()).unwrap());
+        let first = staged(StagedFile::create_named, &folder, "one");
+        let second = staged(StagedFile::create_named, &folder, "two");
+        assert_ne!(first.temporary, second.temporary);
+        second.publish(false).unwrap();
+        assert_eq!(names(directory.path()).len(), 2);
+        drop(first);
+        assert_eq!(names(directory.path()), ["model.apr"]);
+    }
+}

@@ -1,0 +1,305 @@
+//! The one pass: every byte of source is read once, hashed, decoded where asked for, and written to its place.
+
+use std::{
+    fs::File,
+    mem,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    error::Error,
+    observer::Observer,
+    pipeline::{self, Chain, Reader},
+    plan::PlannedTensor,
+    record::{SourceDigests, TensorDigests},
+    segment::{Piece, Segment},
+    source::SourceFile,
+};
+
+/// What the pass works on.
+pub(crate) struct Pass<'a> {
+    pub(crate) sources: &'a [SourceFile],
+    /// Everything before the tensor data of each source, as it was parsed.
+    pub(crate) headers: &'a [Vec<u8>],
+    pub(crate) segments: &'a [Segment],
+    pub(crate) tensors: &'a [PlannedTensor<'a>],
+    /// Where each planned tensor starts in the artifact.
+    pub(crate) destinations: &'a [u64],
+    pub(crate) output: &'a File,
+    /// The path of the artifact, for errors.
+    pub(crate) path: &'a Path,
+}
+
+/// What the pass found out.
+pub(crate) struct Passed {
+    /// For each source file.
+    pub(crate) sources: Vec<SourceDigests>,
+    /// For each planned tensor.
+    pub(crate) tensors: Vec<TensorDigests>,
+    /// The CRC-32 of each planned tensor's stored bytes, to be combined.
+    pub(crate) checksums: Vec<crc32fast::Hasher>,
+}
+
+impl Pass<'_> {
+    /// Runs the pass on at most `threads` threads.
+    ///
+    /// # Errors
+    /// Fails when a source cannot be read or changed, a value cannot be decoded, the output cannot be written, or the
+    /// caller cancelled.
+    pub(crate) fn run(
+        &self,
+        threads: usize,
+        observer: &dyn Observer,
+        cancel: &AtomicBool,
+    ) -> Result<Passed, Error> {
+        let count = self.tensors.len();
+        let (mut source_sha256, mut source_blake3) = (Vec::new(), Vec::new());
+        let mut tensor_sha256 = vec![[0; 32]; count];
+        let mut tensor_blake3 = vec![[0; 32]; count];
+        let mut source_crc32 = Vec::new();
+        let mut checksums = vec![crc32fast::Hasher::new(); count];
+        // The slow ones first: they are what the others wait for.
+        let chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
+            hash_sources::<Sha256>(self.headers, &mut source_sha256),
+            hash_tensors::<Sha256>(&mut tensor_sha256),
+            hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
+            hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
+            self.write(&mut source_crc32, &mut checksums),
+        ];
+        pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
+
+        let sources = source_sha256.into_iter().zip(source_blake3).zip(source_crc32);
+        let tensors = tensor_blake3.into_iter().zip(tensor_sha256);
+        Ok(Passed {
+            sources: sources
+                .map(|((sha256, blake3), crc32)| SourceDigests {
+                    sha256,
+                    blake3,
+                    crc32,
+                })
+                .collect(),
+            tensors: tensors
+                .map(|(blake3, sha256)| TensorDigests { blake3, sha256 })
+                .collect(),
+            checksums,
+        })
+    }
+
+    /// Reads the pieces in order, checks the padding, and decodes.
+    fn read<'a>(
+        &'a self,
+        observer: &'a dyn Observer,
+        cancel: &'a AtomicBool,
+    ) -> Reader<'a, Block<'a>, Error> {
+        let mut pieces = self.segments.iter().flat_map(|segment| segment.pieces(BLOCK));
+        Box::new(move |spare| {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let Some(piece) = pieces.next() else {
+                return Ok(None);
+            };
+            let (mut source, mut decoded) =
+                spare.map_or_else(Default::default, |block| (block.source, block.decoded));
+            let Some(file) = self.sources.get(piece.segment.shard) else {
+                return Ok(None);
+            };
+            source.resize(to_usize(piece.source.length), 0);
+            file.read(piece.source.offset, &mut source)?;
+            let data_length = to_usize(piece.data_length);
+            let (data, padding) = source.split_at(data_length.min(source.len()));
+            // The padding was zero before the pass.
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(file.changed());
+            }
+            decoded.clear();
+            if piece.segment.decoding.is_some() {
+                self.decode(&piece, data, &mut decoded)?;
+            }
+            let header = self.headers.get(piece.segment.shard).map_or(0, Vec::len);
+            if piece.starts_shard() {
+                observer.advance(to_u64(header));
+            }
+            observer.advance(piece.source.length);
+            Ok(Some(Block {
+                piece,
+                source,
+                decoded,
+            }))
+        })
+    }
+
+    fn decode(&self, piece: &Piece<'_>, data: &[u8], decoded: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(decoding) = piece.segment.decoding else {
+            return Ok(());
+        };
+        (decoding.decoder)(data, decoded).map_err(|inexact| {
+            let first = piece.stored_offset.checked_div(F32_BYTES).unwrap_or_default();
+            let target = piece.segment.targets.first();
+            let tensor = target.and_then(|target| self.tensors.get(*target));
+            Error::Tensor {
+                name: tensor.map_or_else(String::new, |tensor| tensor.gguf_name.escape_debug().to_string()),
+                problem: format!(
+                    "element {} of type {} has no equal among the F32 values, so it cannot be decoded exactly",
+                    first.saturating_add(to_u64(inexact.element)),
+                    decoding.ggml_type
+                ),
+            }
+        })
+    }
+
+    /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
+    fn write<'a>(
+        &'a self,
+        sources: &'a mut Vec<u32>,
+        checksums: &'a mut [crc32fast::Hasher],
+    ) -> Chain<'a, Block<'a>, Error> {
+        let mut source = crc32fast::Hasher::new();
+        Box::new(move |block| {
+            let segment = block.piece.segment;
+            if block.piece.starts_shard() {
+                source.update(self.header_of(segment));
+            }
+            let stored = block.stored();
+            let mut checksum = crc32fast::Hasher::new();
+            checksum.update(stored);
+            let (data, padding) = block.source.split_at(block.data_length());
+            match segment.decoding {
+                Some(_) => source.update(data),
+                // The same bytes: one sum is enough.
+                None => source.combine(&checksum),
+            }
+            source.update(padding);
+            if block.piece.ends_shard() {
+                sources.push(mem::take(&mut source).finalize());
+            }
+            for target in &segment.targets {
+                if let Some(sum) = checksums.get_mut(*target) {
+                    sum.combine(&checksum);
+                }
+                if let Some(start) = self.destinations.get(*target) {
+                    self.output
+                        .write_all_at(stored, start.saturating_add(block.piece.stored_offset))
+                        .map_err(Error::io("write it", self.path))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn header_of(&self, segment: &Segment) -> &[u8] {
+        self.headers.get(segment.shard).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A piece with its bytes.
+struct Block<'a> {
+    piece: Piece<'a>,
+    /// Data and padding.
+    source: Vec<u8>,
+    /// The stored bytes where they are not those of the source.
+    decoded: Vec<u8>,
+}
+
+impl Block<'_> {
+    fn stored(&self) -> &[u8] {
+        match self.piece.segment.decoding {
+            Some(_) => &self.decoded,
+            None => self.source.get(..self.data_length()).unwrap_or_default(),
+        }
+    }
+
+    fn data_length(&self) -> usize {
+        to_usize(self.piece.data_length).min(self.source.len())
+    }
+}
+
+/// A digest of 32 bytes.
+trait Hash: Send {
+    fn new() -> Self;
+    fn add(&mut self, bytes: &[u8]);
+    fn finish(self) -> [u8; 32];
+}
+
+impl Hash for Sha256 {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.finalize().into()
+    }
+}
+
+impl Hash for blake3::Hasher {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.finalize().into()
+    }
+}
+
+/// Hashes every byte of every source file.
+fn hash_sources<'a, H: Hash + 'a>(
+    headers: &'a [Vec<u8>],
+    digests: &'a mut Vec<[u8; 32]>,
+) -> Chain<'a, Block<'a>, Error> {
+    let mut hasher = H::new();
+    Box::new(move |block| {
+        if block.piece.starts_shard() {
+            let header = headers.get(block.piece.segment.shard);
+            hasher.add(header.map_or(&[], Vec::as_slice));
+        }
+        hasher.add(&block.source);
+        if block.piece.ends_shard() {
+            digests.push(mem::replace(&mut hasher, H::new()).finish());
+        }
+        Ok(())
+    })
+}
+
+/// Hashes the stored bytes of every tensor.
+fn hash_tensors<'a, H: Hash + 'a>(digests: &'a mut [[u8; 32]]) -> Chain<'a, Block<'a>, Error> {
+    let mut hasher = H::new();
+    Box::new(move |block| {
+        hasher.add(block.stored());
+        if block.piece.is_last {
+            let digest = mem::replace(&mut hasher, H::new()).finish();
+            for target in &block.piece.segment.targets {
+                if let Some(slot) = digests.get_mut(*target) {
+                    *slot = digest;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn to_usize(length: u64) -> usize {
+    // A length that does not fit fails where memory for it is asked for.
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The most stored bytes of a block.
+const BLOCK: u64 = 1 << 20;
+/// The most blocks at a time: with both buffers at most 24 MiB for alignments up to 64 KiB.
+const SLOTS: usize = 10;
+const F32_BYTES: u64 = 4;

@@ -1,0 +1,189 @@
+//! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
+
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use converter::{Naming, PendingArtifact, Request, Tie, Unsupported, Verification};
+use verifier::report::Report;
+use verifier::source::FileSource;
+use verifier::verdict::Verdict;
+
+use crate::exit::Outcome;
+use crate::input::{Files, split_prefix};
+use crate::progress::Progress;
+use crate::signals::Cancel;
+use crate::{output, verify};
+
+/// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The GGUF model; of a split set, any of its files
+    input: PathBuf,
+    /// The APR file to write [default: the name of the input, ending in .apr]
+    output: Option<PathBuf>,
+    /// How tensors are named: as `apr` does for this architecture, as in the GGUF, or as on Hugging Face
+    #[arg(long, value_enum, default_value_t = NamesFlag::Auto)]
+    names: NamesFlag,
+    /// What to do where the output matrix is the embedding
+    #[arg(long, value_enum, default_value_t = TieFlag::Shared)]
+    tie: TieFlag,
+    /// What to do with tensors of a type that APR cannot hold (it holds F32, F16, BF16, Q4_K, Q6_K)
+    #[arg(long, value_enum, default_value_t = UnsupportedFlag::Refuse)]
+    unsupported: UnsupportedFlag,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+    /// Give the artifact its name without verifying it; the manifest says so
+    #[arg(long)]
+    no_verify: bool,
+    /// Number of threads [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// No progress and no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum NamesFlag {
+    /// Hugging Face names for qwen2 and qwen3, GGUF names otherwise
+    Auto,
+    /// The names of the GGUF
+    Gguf,
+    /// `model.layers.N.self_attn.q_proj.weight` and so on
+    Hf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TieFlag {
+    /// Write nothing: loaders use the embedding
+    Shared,
+    /// Write a copy of the embedding as the output matrix
+    Duplicate,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum UnsupportedFlag {
+    /// Refuse the model and name the tensors
+    Refuse,
+    /// Store these tensors, and only these, as F32 with exactly the decoded values
+    DecodeF32,
+    /// Store the bytes under their ggml id where `apr run` can use them (Q4_0, Q4_1, Q5_0, Q5_1, Q5_K)
+    Raw,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let sources = Files::paths_of_model(&arguments.input)?;
+    let destination = match &arguments.output {
+        Some(output) => output.clone(),
+        None => default_output(&arguments.input)?,
+    };
+    let threads = threads(arguments.threads)?;
+    let request = Request {
+        sources: sources.clone(),
+        output: destination.clone(),
+        naming: match arguments.names {
+            NamesFlag::Auto => Naming::Auto,
+            NamesFlag::Gguf => Naming::Gguf,
+            NamesFlag::Hf => Naming::Hf,
+        },
+        tie: match arguments.tie {
+            TieFlag::Shared => Tie::Shared,
+            TieFlag::Duplicate => Tie::Duplicate,
+        },
+        unsupported: match arguments.unsupported {
+            UnsupportedFlag::Refuse => Unsupported::Refuse,
+            UnsupportedFlag::DecodeF32 => Unsupported::DecodeF32,
+            UnsupportedFlag::Raw => Unsupported::Raw,
+        },
+        overwrite: arguments.overwrite,
+        threads,
+        tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let cancel = Cancel::on_signals().context("signals cannot be handled")?;
+
+    let progress = Progress::new("convert", arguments.quiet);
+    let converted = converter::convert(&request, &progress, &cancel.flag);
+    progress.end();
+    if let Some(stopped) = cancel.outcome() {
+        return Ok(stopped);
+    }
+    let pending = converted?;
+    for warning in pending.warnings() {
+        output::note(&format!("warning: {warning}"));
+    }
+
+    let verification = if arguments.no_verify {
+        output::note("warning: not verified (--no-verify)");
+        Verification::Skipped
+    } else {
+        let report = verify_pending(&pending, &destination, &sources, threads, arguments.quiet)?;
+        if report.verdict != Verdict::Verified {
+            output::note(&verifier::text::full(&report));
+            output::note("error: the artifact did not verify and was dropped; no file was written");
+            return Ok(Outcome::Judged(report.verdict));
+        }
+        if !arguments.quiet {
+            output::print(&verifier::text::full(&report))?;
+        }
+        Verification::Verified
+    };
+    if let Some(stopped) = cancel.outcome() {
+        return Ok(stopped);
+    }
+    let published = pending.publish(verification)?;
+    if !arguments.quiet {
+        output::print(&format!("wrote {}\n", published.display()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Runs the verifier on the artifact that has no name yet, against files opened anew.
+fn verify_pending(
+    pending: &PendingArtifact,
+    destination: &Path,
+    sources: &[PathBuf],
+    threads: usize,
+    quiet: bool,
+) -> anyhow::Result<Report> {
+    let artifact = pending
+        .file()
+        .try_clone()
+        .and_then(FileSource::from_file)
+        .context("the pending artifact cannot be read back")?;
+    let artifact = Files::of_one(destination, artifact);
+    let sources = Files::open_all(sources)?;
+    Ok(verify::judge(&artifact, &sources, threads, false, quiet))
+}
+
+/// The input's name with `.apr` for `.gguf`; a split set loses the shard number.
+fn default_output(input: &Path) -> anyhow::Result<PathBuf> {
+    let name = input
+        .file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| {
+            format!(
+                "{} has no file name to derive the output from",
+                input.display()
+            )
+        })?;
+    let stem = name.strip_suffix(".gguf").unwrap_or(name);
+    let stem = split_prefix(name).unwrap_or(stem);
+    let output = input.with_file_name(format!("{stem}.apr"));
+    if output == input {
+        bail!("the input already ends in .apr: name the output");
+    }
+    Ok(output)
+}
+
+/// The number of threads asked for, or one for each processor.
+pub(crate) fn threads(asked: Option<u16>) -> anyhow::Result<usize> {
+    match asked {
+        Some(threads) => Ok(usize::from(threads)),
+        None => Ok(available_parallelism()
+            .context("the number of processors is not known: use --threads")?
+            .get()),
+    }
+}

@@ -1,0 +1,37 @@
+//! What the exit code says. One function turns an outcome into a code.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs |
+//! | 1 | compared, and something differs |
+//! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written |
+//! | 130, 143 | stopped by Ctrl-C or a termination request |
+
+use std::process::ExitCode;
+
+use verifier::verdict::Verdict;
+
+/// How a command ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The command did what it was asked for and there was nothing to judge.
+    Done,
+    /// The command judged.
+    Judged(Verdict),
+    /// The command was stopped by this signal and cleaned up.
+    Stopped(u8),
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Judged(verdict) => Self::from(verdict.exit_code()),
+            Outcome::Stopped(signal) => Self::from(signal.saturating_add(128)),
+        }
+    }
+}
+
+/// Everything that keeps a command from an outcome, a panic included.
+pub(crate) const NOT_DONE: u8 = 2;

@@ -1,0 +1,95 @@
+//! The command line of aprove: one file for each subcommand.
+//!
+//! This is the only place that joins the converter and the verifier, and the only one that touches the terminal.
+
+#![forbid(unsafe_code)]
+
+mod convert;
+mod exit;
+mod input;
+mod inspect;
+mod manifest;
+mod output;
+mod progress;
+mod schema;
+mod signals;
+mod verify;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{NOT_DONE, Outcome};
+
+/// Runs the command line and returns its exit code; the first argument is the name of the program.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command_line = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            let printed = error.print();
+            return match (error.use_stderr(), printed) {
+                (false, Ok(())) => ExitCode::SUCCESS,
+                _ => ExitCode::from(NOT_DONE),
+            };
+        }
+    };
+    // A panic is a bug of ours; the hook has printed it. It must never look like a verdict.
+    let outcome = catch_unwind(AssertUnwindSafe(|| command_line.command.run()));
+    match outcome {
+        Ok(Ok(outcome)) => outcome.into(),
+        Ok(Err(error)) => {
+            output::error(&error);
+            ExitCode::from(NOT_DONE)
+        }
+        Err(_) => ExitCode::from(NOT_DONE),
+    }
+}
+
+/// Converts GGUF models to APR v2 and proves the result byte for byte.
+#[derive(Parser)]
+#[command(name = "aprove", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Convert(convert::Arguments),
+    Verify(verify::Arguments),
+    Inspect(inspect::Arguments),
+    Manifest(manifest::Arguments),
+    Schema(schema::Arguments),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Convert(arguments) => convert::run(&arguments),
+            Self::Verify(arguments) => verify::run(&arguments),
+            Self::Inspect(arguments) => inspect::run(&arguments),
+            Self::Manifest(arguments) => manifest::run(&arguments),
+            Self::Schema(arguments) => schema::run(&arguments),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_usage_error_is_not_done() {
+        let code = run(["aprove", "verify", "only-one.apr"].map(OsString::from));
+        assert_eq!(code, ExitCode::from(NOT_DONE));
+    }
+}

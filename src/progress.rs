@@ -1,0 +1,137 @@
+//! Progress on stderr: a bar where someone watches, one line per ten seconds otherwise, nothing when asked for quiet.
+
+use std::io::{IsTerminal as _, stderr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use crate::output;
+
+/// Shows how far a pass over the files has come. Bytes may be reported from any thread.
+pub(crate) struct Progress {
+    verb: &'static str,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines(Lines),
+    Nothing,
+}
+
+struct Lines {
+    start: Instant,
+    total: AtomicU64,
+    done: AtomicU64,
+    last: Mutex<Instant>,
+}
+
+impl Progress {
+    /// Picks the display for this run of a command.
+    pub(crate) fn new(verb: &'static str, quiet: bool) -> Self {
+        let display = if quiet {
+            Display::Nothing
+        } else if stderr().is_terminal() && std::env::var_os("CI").is_none() {
+            Display::Bar(bar(verb))
+        } else {
+            Display::Lines(Lines::new())
+        };
+        Self { verb, display }
+    }
+
+    fn start_pass(&self, bytes: u64) {
+        match &self.display {
+            Display::Bar(bar) => {
+                bar.set_length(bytes);
+                bar.reset();
+            }
+            Display::Lines(lines) => lines.total.store(bytes, Ordering::Relaxed),
+            Display::Nothing => {}
+        }
+    }
+
+    fn advance_pass(&self, bytes: u64) {
+        match &self.display {
+            Display::Bar(bar) => bar.inc(bytes),
+            Display::Lines(lines) => lines.advance(self.verb, bytes),
+            Display::Nothing => {}
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn end(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl converter::Observer for Progress {
+    fn start(&self, bytes: u64) {
+        self.start_pass(bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.advance_pass(bytes);
+    }
+}
+
+impl verifier::observer::Observer for Progress {
+    fn start(&self, bytes: u64) {
+        self.start_pass(bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.advance_pass(bytes);
+    }
+}
+
+impl Lines {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            start: now,
+            total: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            last: Mutex::new(now),
+        }
+    }
+
+    fn advance(&self, verb: &str, bytes: u64) {
+        let done = self
+            .done
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes);
+        // Whoever cannot have the lock leaves the line to the thread that has it.
+        let Ok(mut last) = self.last.try_lock() else {
+            return;
+        };
+        if last.elapsed() < LINE_EVERY {
+            return;
+        }
+        *last = Instant::now();
+        let total = self.total.load(Ordering::Relaxed);
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0);
+        let rate = done
+            .checked_div(self.start.elapsed().as_secs())
+            .unwrap_or(done);
+        output::note(&format!(
+            "{verb}: {percent}% of {}, {}/s",
+            HumanBytes(total),
+            HumanBytes(rate)
+        ));
+    }
+}
+
+fn bar(verb: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {percent:>3}%  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
+    .progress_chars("=> ");
+    ProgressBar::new(0).with_style(style).with_prefix(verb)
+}
+
+const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -1,0 +1,41 @@
+//! Ctrl-C and termination requests as a flag, so that a conversion can clean up before it ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::exit::Outcome;
+
+/// Set when the program is asked to stop.
+pub(crate) struct Cancel {
+    /// Becomes true with the first signal.
+    pub(crate) flag: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Cancel {
+    /// Takes over SIGINT and SIGTERM.
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        let cancel = Self {
+            flag: Arc::default(),
+            signal: Arc::default(),
+        };
+        for signal in [SIGINT, SIGTERM] {
+            let number = usize::try_from(signal).map_err(io::Error::other)?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&cancel.signal), number)?;
+            signal_hook::flag::register(signal, Arc::clone(&cancel.flag))?;
+        }
+        Ok(cancel)
+    }
+
+    /// The outcome to end with, when a signal came.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let signal = self.signal.load(Ordering::SeqCst);
+        u8::try_from(signal)
+            .ok()
+            .filter(|&signal| signal != 0)
+            .map(Outcome::Stopped)
+    }
+}

@@ -1,0 +1,9 @@
+//! What the bytes of a block mean: values, elements of a byte, scales that must be finite.
+
+mod decode;
+mod elements;
+mod finite;
+
+pub use decode::{can_decode, decode};
+pub use elements::element_of;
+pub use finite::{NotFinite, first_not_finite};

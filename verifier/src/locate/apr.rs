@@ -1,0 +1,182 @@
+//! One damaged byte of an APR file, by its own checksum.
+
+use std::io;
+
+use super::crc::{Edit, edits};
+use super::patched::Patched;
+use crate::apr::{self, Metadata};
+use crate::container::Container;
+use crate::finding::{Effect, Finding, Place, Side};
+use crate::region::{RegionKind, Span};
+use crate::source::Source;
+
+/// Looks for one byte that, put right, makes the footer's CRC right and the file decodable.
+///
+/// `is_right` judges a decoded candidate: a sum of 32 bits alone cannot tell one edit from all others in a large file.
+/// Searches the start of the file, which holds what no other file can be laid beside: 16 MiB, or all of it.
+pub(crate) fn locate(
+    source: &dyn Source,
+    is_right: &dyn Fn(&Container<Metadata>) -> bool,
+) -> io::Result<Option<Finding>> {
+    let Some(body) = source.length().checked_sub(4) else {
+        return Ok(None);
+    };
+    let mut footer = [0; 4];
+    source.read_exact_at(body, &mut footer)?;
+    let stored = u32::from_le_bytes(footer);
+    let window = usize::try_from(body.min(WINDOW)).unwrap_or(0);
+    let mut bytes = vec![0; window];
+    source.read_exact_at(0, &mut bytes)?;
+    let rest = crc_of(source, window as u64, body)?;
+
+    let mut whole = crc32fast::Hasher::new_with_initial_len(crc32fast::hash(&bytes), window as u64);
+    whole.combine(&crc32fast::Hasher::new_with_initial_len(rest.0, rest.1));
+    let computed = whole.finalize();
+    let mut candidates = edits(&bytes, rest, stored);
+    // Memory and disks flip single bits more often than they write other bytes.
+    candidates.sort_by_key(|edit| match edit {
+        Edit::Substituted { offset, original } => {
+            let found = bytes.get(*offset).copied().unwrap_or_default();
+            (found ^ original).count_ones()
+        }
+        Edit::Inserted { .. } => 9,
+        Edit::Deleted { .. } => 10,
+    });
+    for edit in candidates.into_iter().take(MOST_CANDIDATES) {
+        let patched = apr::decode(&Patched { source, edit });
+        if patched.complete && is_right(&patched) {
+            return Ok(Some(report(edit, &patched, &bytes)));
+        }
+    }
+    // A damage of the footer itself: the sum differs from the stored one in a single byte.
+    let xor = computed ^ stored;
+    let damaged: Vec<usize> = xor
+        .to_le_bytes()
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte != 0)
+        .map(|(index, _)| index)
+        .collect();
+    let decoded = apr::decode(source);
+    Ok(match damaged.as_slice() {
+        [index] if decoded.complete && is_right(&decoded) => Some(report_footer(body, *index, computed, stored)),
+        _ => None,
+    })
+}
+
+fn report(edit: Edit, patched: &Container<Metadata>, bytes: &[u8]) -> Finding {
+    let (offset, what) = match edit {
+        Edit::Substituted { offset, original } => {
+            let found = bytes.get(offset).copied().unwrap_or_default();
+            (offset, Change::of(original, found))
+        }
+        Edit::Inserted { offset } => (offset, Change::Inserted(bytes.get(offset).copied().unwrap_or_default())),
+        Edit::Deleted { offset, original } => (offset, Change::Deleted(original)),
+    };
+    let region = patched.shards.first().and_then(|shard| {
+        shard
+            .regions
+            .iter()
+            .rev()
+            .find(|region| region.span.offset <= offset as u64)
+    });
+    let kind = region.map(|region| region.kind);
+    let place = Place {
+        region: kind,
+        name: region.map(|region| region.label.clone()).filter(|label| !label.is_empty()),
+        ..Place::new(Side::Apr, 0).span(Span::new(offset as u64, 1))
+    };
+    what.finding(kind.map_or("file", RegionKind::as_str), place)
+}
+
+fn report_footer(body: u64, index: usize, computed: u32, stored: u32) -> Finding {
+    let byte = |sum: u32| sum.to_le_bytes().get(index).copied().unwrap_or_default();
+    let place = Place::new(Side::Apr, 0)
+        .region(RegionKind::Footer)
+        .span(Span::new(body.saturating_add(index as u64), 1));
+    Change::of(byte(computed), byte(stored)).finding(RegionKind::Footer.as_str(), place)
+}
+
+enum Change {
+    Bit { original: u8, found: u8, bit: u32 },
+    Byte { original: u8, found: u8 },
+    Inserted(u8),
+    Deleted(u8),
+}
+
+impl Change {
+    const fn of(original: u8, found: u8) -> Self {
+        let xor = original ^ found;
+        if xor.count_ones() == 1 {
+            Self::Bit {
+                original,
+                found,
+                bit: xor.trailing_zeros(),
+            }
+        } else {
+            Self::Byte { original, found }
+        }
+    }
+
+    fn finding(&self, region: &str, mut place: Place) -> Finding {
+        let offset = place.span.map_or(0, |span| span.offset);
+        let (message, expected, found, cause, text) = match *self {
+            Self::Bit { original, found, bit } => {
+                place.detail = Some(format!("bit {bit}"));
+                (
+                    format!("bit {bit} of the byte at {offset} is flipped, in the {region}"),
+                    format!("{original:02x}"),
+                    format!("{found:02x}"),
+                    "cause.single-bit",
+                    "a memory or disk fault",
+                )
+            }
+            Self::Byte { original, found } => (
+                format!("the byte at {offset} was changed, in the {region}"),
+                format!("{original:02x}"),
+                format!("{found:02x}"),
+                "cause.byte",
+                "a single byte was overwritten",
+            ),
+            Self::Inserted(found) => (
+                format!("a byte was inserted at {offset}, in the {region}"),
+                "nothing".to_owned(),
+                format!("{found:02x}"),
+                "cause.shift",
+                "1 byte inserted: all that follows is moved",
+            ),
+            Self::Deleted(original) => (
+                format!("a byte is missing at {offset}, in the {region}"),
+                format!("{original:02x}"),
+                "nothing".to_owned(),
+                "cause.shift",
+                "1 byte missing: all that follows is moved",
+            ),
+        };
+        Finding::new("apr.damaged", Effect::Different, message)
+            .at(place)
+            .expected_found(expected, found)
+            .cause(cause, text)
+    }
+}
+
+/// CRC-32 and length of the bytes from `start` to `end`.
+fn crc_of(source: &dyn Source, start: u64, end: u64) -> io::Result<(u32, u64)> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; usize::try_from(end.saturating_sub(start).min(READ)).unwrap_or(0)];
+    let mut position = start;
+    while position < end {
+        let left = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+        let size = left.min(buffer.len());
+        let part = buffer.get_mut(..size).unwrap_or_default();
+        source.read_exact_at(position, part)?;
+        hasher.update(part);
+        position = position.saturating_add(size as u64);
+    }
+    Ok((hasher.finalize(), end.saturating_sub(start)))
+}
+
+const WINDOW: u64 = 16 << 20;
+const READ: u64 = 1 << 20;
+/// Of millions of positions a few fit by chance; each one costs a decoding.
+const MOST_CANDIDATES: usize = 64;
