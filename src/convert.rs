@@ -121,12 +121,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         let report = verify_pending(&pending, &destination, &sources, threads, arguments.quiet)?;
         if report.verdict != Verdict::Verified {
-            output::note(&verifier::text::full(&report));
+            output::note(&verifier::report::text::full(&report));
             output::note("error: the artifact did not verify and was dropped; no file was written");
             return Ok(Outcome::Judged(report.verdict));
         }
         if !arguments.quiet {
-            output::print(&verifier::text::full(&report))?;
+            output::print(&verifier::report::text::full(&report))?;
         }
         Verification::Verified
     };

@@ -65,8 +65,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let report = judge(&a, &b, threads, arguments.sha256, arguments.quiet);
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
-        (FormatFlag::Text, true) => verifier::text::line(&report),
-        (FormatFlag::Text, false) => verifier::text::full(&report),
+        (FormatFlag::Text, true) => verifier::report::text::line(&report),
+        (FormatFlag::Text, false) => verifier::report::text::full(&report),
     })?;
     Ok(Outcome::Judged(report.verdict))
 }

@@ -39,7 +39,7 @@ pub fn convert(
     let contents = collect(contents.map(|(source, header)| parse(source, header, &limits)))?;
     let set = SplitSet::join(&contents).map_err(|source| Error::Shards {
         paths: request.sources.clone(),
-        source,
+        source: Box::new(source),
     })?;
 
     let names = sources.iter().map(SourceFile::name);
@@ -70,7 +70,12 @@ pub fn convert(
     let crc32 = draft.write(&staged, &layout, &passed)?;
 
     let sources = sources.iter().zip(&passed.sources);
-    let tensors = draft.plan.tensors.iter().zip(destinations).zip(&passed.tensors);
+    let tensors = draft
+        .plan
+        .tensors
+        .iter()
+        .zip(destinations)
+        .zip(&passed.tensors);
     let manifest = Manifest {
         tool: request.tool.clone(),
         file: destination.name().to_owned(),
@@ -83,18 +88,18 @@ pub fn convert(
             .map(|((tensor, offset), digests)| manifest::tensor_entry(tensor, offset, digests))
             .collect(),
     };
-    Ok(PendingArtifact::new(staged, destination, manifest, draft.warnings))
+    Ok(PendingArtifact::new(
+        staged,
+        destination,
+        manifest,
+        draft.warnings,
+    ))
 }
 
 /// Parses the header of a source, and looks at the padding, which no digest of a tensor covers.
-fn parse<'a>(
-    source: &SourceFile,
-    header: &'a [u8],
-    limits: &Limits,
-) -> Result<Content<'a>, Error> {
+fn parse<'a>(source: &SourceFile, header: &'a [u8], limits: &Limits) -> Result<Content<'a>, Error> {
     let length = gguf_file::ReadAt::length(source);
-    let content =
-        Content::parse(header, length, limits).map_err(|error| refused(source, error))?;
+    let content = Content::parse(header, length, limits).map_err(|error| refused(source, error))?;
     content
         .check_padding(source)
         .map_err(|error| refused(source, error))?;
@@ -106,7 +111,7 @@ fn refused(source: &SourceFile, error: gguf_file::Error) -> Error {
         "input_changed" => source.changed(),
         _ => Error::Source {
             path: source.path().to_owned(),
-            source: error,
+            source: Box::new(error),
         },
     }
 }

@@ -36,7 +36,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The broken rule.
-        source: gguf_file::Error,
+        source: Box<gguf_file::Error>,
     },
     /// The files are sound but are not the shards of one model, in order.
     #[error("{paths:?} are not one model: {source}")]
@@ -44,7 +44,7 @@ pub enum Error {
         /// The files.
         paths: Vec<PathBuf>,
         /// The broken rule.
-        source: gguf_file::Error,
+        source: Box<gguf_file::Error>,
     },
     /// A source was written to during the conversion.
     #[error("{path:?} changed while it was read; convert again when nothing writes to it")]

@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn floats_that_json_lacks_are_none() {
-        assert_eq!(f32_number(1.5).map(|number| number.to_string()).as_deref(), Some("1.5"));
+        assert_eq!(
+            f32_number(1.5).map(|number| number.to_string()).as_deref(),
+            Some("1.5")
+        );
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             assert_eq!(f32_number(value), None);
         }

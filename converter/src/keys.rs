@@ -81,9 +81,7 @@ impl<'a> Keys<'a> {
             }
             value => value.as_u64(),
         };
-        count
-            .map(Some)
-            .ok_or_else(|| wrong(key, expected, value))
+        count.map(Some).ok_or_else(|| wrong(key, expected, value))
     }
 
     /// Returns a finite f32.
@@ -133,8 +131,17 @@ pub(crate) fn wrong(key: &str, expected: &str, value: &Value<'_>) -> Error {
         Value::String(_) => "a str".to_owned(),
         Value::Array(array) => {
             let shown: Vec<String> = array.iter().take(SHOWN).map(|item| brief(&item)).collect();
-            let more = if array.count > SHOWN as u64 { ", ..." } else { "" };
-            format!("{} of {}: [{}{more}]", array.count, array.element_type, shown.join(", "))
+            let more = if array.count > SHOWN as u64 {
+                ", ..."
+            } else {
+                ""
+            };
+            format!(
+                "{} of {}: [{}{more}]",
+                array.count,
+                array.element_type,
+                shown.join(", ")
+            )
         }
         scalar => brief(scalar),
     };

@@ -63,7 +63,11 @@ pub(crate) fn source_entry(source: &SourceFile, digests: &SourceDigests) -> Valu
 }
 
 /// Describes a tensor that starts at `offset` of the artifact.
-pub(crate) fn tensor_entry(tensor: &PlannedTensor<'_>, offset: u64, digests: &TensorDigests) -> Value {
+pub(crate) fn tensor_entry(
+    tensor: &PlannedTensor<'_>,
+    offset: u64,
+    digests: &TensorDigests,
+) -> Value {
     json!({
         "blake3": hex(&digests.blake3),
         "gguf_name": tensor.gguf_name,

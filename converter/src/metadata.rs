@@ -97,7 +97,10 @@ impl Metadata {
             ("sliding_window", optional("attention.sliding_window")?),
             ("num_experts", optional("expert_count")?),
             ("num_experts_per_tok", optional("expert_used_count")?),
-            ("moe_intermediate_size", optional("expert_feed_forward_length")?),
+            (
+                "moe_intermediate_size",
+                optional("expert_feed_forward_length")?,
+            ),
         ] {
             if let Some(value) = value {
                 self.put(name, value);
@@ -127,11 +130,19 @@ impl Metadata {
         let mut scaling = Map::new();
         for (key, ending, value) in keys.starting_with(&keys.name("rope.scaling.")) {
             let plain = plain(value).ok_or_else(|| {
-                wrong(&key, "an integer, a finite f32, a bool or a string of UTF-8", value)
+                wrong(
+                    &key,
+                    "an integer, a finite f32, a bool or a string of UTF-8",
+                    value,
+                )
             })?;
             let name = ending.rsplit('.').next().unwrap_or(ending);
             if scaling.insert(name.to_owned(), plain).is_some() {
-                return Err(wrong(&key, "a last part that no other key of rope.scaling has", value));
+                return Err(wrong(
+                    &key,
+                    "a last part that no other key of rope.scaling has",
+                    value,
+                ));
             }
         }
         if !scaling.is_empty() {
@@ -145,9 +156,27 @@ impl Metadata {
         if let Some(vocabulary) = vocabulary {
             self.put("tokenizer.vocab_size", vocabulary.count);
         }
-        self.put_array(keys, TOKENS, "tokenizer.vocabulary", "a string of UTF-8", string)?;
-        self.put_array(keys, "tokenizer.ggml.merges", "tokenizer.merges", "a string of UTF-8", string)?;
-        self.put_array(keys, TOKEN_TYPE, "tokenizer.token_type", "an integer", integer)?;
+        self.put_array(
+            keys,
+            TOKENS,
+            "tokenizer.vocabulary",
+            "a string of UTF-8",
+            string,
+        )?;
+        self.put_array(
+            keys,
+            "tokenizer.ggml.merges",
+            "tokenizer.merges",
+            "a string of UTF-8",
+            string,
+        )?;
+        self.put_array(
+            keys,
+            TOKEN_TYPE,
+            "tokenizer.token_type",
+            "an integer",
+            integer,
+        )?;
         self.put_array(keys, SCORES, "tokenizer.scores", "a finite f32", float)?;
         for key in [TOKEN_TYPE, SCORES] {
             check_length(keys, key, vocabulary)?;
@@ -172,8 +201,9 @@ impl Metadata {
             }
             let id = required(&key, keys.count(&key)?)?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
-                self.warnings
-                    .push(format!("{key} is {id}, which no token of the vocabulary has"));
+                self.warnings.push(format!(
+                    "{key} is {id}, which no token of the vocabulary has"
+                ));
             }
             self.put(&format!("tokenizer.{name}"), id);
         }
@@ -242,7 +272,9 @@ fn item_error(key: &str, index: usize, expected: &str, item: &Value<'_>) -> Erro
     match item {
         Value::String(bytes) => Error::Key {
             key: place,
-            expected: format!("{expected}; JSON cannot hold other bytes, so correct it in the GGUF"),
+            expected: format!(
+                "{expected}; JSON cannot hold other bytes, so correct it in the GGUF"
+            ),
             found: format!("\"{}\"", bytes.escape_ascii()),
         },
         item => wrong(&place, expected, item),
@@ -252,7 +284,9 @@ fn item_error(key: &str, index: usize, expected: &str, item: &Value<'_>) -> Erro
 fn plain(value: &Value<'_>) -> Option<Json> {
     match value {
         Value::Bool(flag) => Some(json!(flag)),
-        value => string(value).or_else(|| float(value)).or_else(|| integer(value)),
+        value => string(value)
+            .or_else(|| float(value))
+            .or_else(|| integer(value)),
     }
 }
 

@@ -96,17 +96,44 @@ mod tests {
             ("token_embd.weight", "model.embed_tokens.weight"),
             ("output.weight", "lm_head.weight"),
             ("output_norm.weight", "model.norm.weight"),
-            ("blk.0.attn_q.weight", "model.layers.0.self_attn.q_proj.weight"),
+            (
+                "blk.0.attn_q.weight",
+                "model.layers.0.self_attn.q_proj.weight",
+            ),
             ("blk.0.attn_k.bias", "model.layers.0.self_attn.k_proj.bias"),
-            ("blk.17.attn_v.weight", "model.layers.17.self_attn.v_proj.weight"),
-            ("blk.1.attn_output.bias", "model.layers.1.self_attn.o_proj.bias"),
-            ("blk.1.attn_norm.weight", "model.layers.1.input_layernorm.weight"),
-            ("blk.1.ffn_norm.weight", "model.layers.1.post_attention_layernorm.weight"),
-            ("blk.1.attn_q_norm.weight", "model.layers.1.self_attn.q_norm.weight"),
-            ("blk.1.attn_k_norm.weight", "model.layers.1.self_attn.k_norm.weight"),
-            ("blk.1.ffn_gate.weight", "model.layers.1.mlp.gate_proj.weight"),
+            (
+                "blk.17.attn_v.weight",
+                "model.layers.17.self_attn.v_proj.weight",
+            ),
+            (
+                "blk.1.attn_output.bias",
+                "model.layers.1.self_attn.o_proj.bias",
+            ),
+            (
+                "blk.1.attn_norm.weight",
+                "model.layers.1.input_layernorm.weight",
+            ),
+            (
+                "blk.1.ffn_norm.weight",
+                "model.layers.1.post_attention_layernorm.weight",
+            ),
+            (
+                "blk.1.attn_q_norm.weight",
+                "model.layers.1.self_attn.q_norm.weight",
+            ),
+            (
+                "blk.1.attn_k_norm.weight",
+                "model.layers.1.self_attn.k_norm.weight",
+            ),
+            (
+                "blk.1.ffn_gate.weight",
+                "model.layers.1.mlp.gate_proj.weight",
+            ),
             ("blk.1.ffn_up.weight", "model.layers.1.mlp.up_proj.weight"),
-            ("blk.1.ffn_down.weight", "model.layers.1.mlp.down_proj.weight"),
+            (
+                "blk.1.ffn_down.weight",
+                "model.layers.1.mlp.down_proj.weight",
+            ),
         ];
         for (gguf, expected) in pairs {
             assert_eq!(Names::Hf.apply(gguf), expected);
@@ -117,7 +144,10 @@ mod tests {
     #[test]
     fn names_outside_the_table_keep_their_ending() {
         let pairs = [
-            ("blk.3.ffn_gate_exps.weight", "model.layers.3.ffn_gate_exps.weight"),
+            (
+                "blk.3.ffn_gate_exps.weight",
+                "model.layers.3.ffn_gate_exps.weight",
+            ),
             ("blk.3.attn_norm.bias", "model.layers.3.attn_norm.bias"),
             ("rope_freqs.weight", "rope_freqs.weight"),
             ("blk.x.attn_q.weight", "blk.x.attn_q.weight"),

@@ -124,7 +124,9 @@ fn check_free(path: &Path, overwrite: bool, sources: &[SourceFile]) -> Result<()
         let path = path.to_owned();
         Err(Error::Path { path, problem })
     };
-    if fs::metadata(path).is_ok_and(|found| sources.iter().any(|source| source.is_same_file(&found))) {
+    if fs::metadata(path)
+        .is_ok_and(|found| sources.iter().any(|source| source.is_same_file(&found)))
+    {
         return refuse("it is one of the sources; choose another output");
     }
     match fs::symlink_metadata(path) {

@@ -26,7 +26,9 @@ pub(crate) fn run<'a, B: Send + Sync, E: Send>(
     chains: Vec<Chain<'a, B, E>>,
 ) -> Result<(), E> {
     // More threads than work of different kinds would only wait.
-    let helpers = threads.min(chains.len().saturating_add(1)).saturating_sub(1);
+    let helpers = threads
+        .min(chains.len().saturating_add(1))
+        .saturating_sub(1);
     let lanes = chains.into_iter().map(|chain| Lane {
         next: 0,
         chain: Some(chain),
@@ -153,9 +155,15 @@ impl<'a, B, E> State<'a, B, E> {
         if let Err(failure) = result {
             self.fail(failure);
         }
-        let taken_by_all = self.lanes.iter().map(|lane| lane.next).min().unwrap_or_default();
+        let taken_by_all = self
+            .lanes
+            .iter()
+            .map(|lane| lane.next)
+            .min()
+            .unwrap_or_default();
         while self.first < taken_by_all {
-            self.spare.extend(self.blocks.pop_front().and_then(Arc::into_inner));
+            self.spare
+                .extend(self.blocks.pop_front().and_then(Arc::into_inner));
             self.first = self.first.saturating_add(1);
         }
         self.stop_at_the_end();
@@ -200,11 +208,8 @@ mod tests {
     use super::*;
 
     fn numbers(count: u32) -> Reader<'static, u32, &'static str> {
-        let mut next = 0;
-        Box::new(move |_| {
-            next += 1;
-            Ok((next <= count).then_some(next))
-        })
+        let mut numbers = 1..=count;
+        Box::new(move |_| Ok(numbers.next()))
     }
 
     #[test]
@@ -236,7 +241,10 @@ mod tests {
             ];
             assert_eq!(run(threads, 4, numbers(u32::MAX - 1), chains), Err("seven"));
             let failing: Reader<'_, u32, &str> = Box::new(|_| Err("unreadable"));
-            assert_eq!(run(threads, 4, failing, vec![Box::new(|_| Ok(()))]), Err("unreadable"));
+            assert_eq!(
+                run(threads, 4, failing, vec![Box::new(|_| Ok(()))]),
+                Err("unreadable")
+            );
         }
     }
 
@@ -271,7 +279,13 @@ mod tests {
             }
             Ok(Some(spare.unwrap_or_default()))
         });
-        run(2, 3, reader, vec![Box::new(|_| Ok(())), Box::new(|_| Ok(()))]).unwrap();
+        run(
+            2,
+            3,
+            reader,
+            vec![Box::new(|_| Ok(())), Box::new(|_| Ok(()))],
+        )
+        .unwrap();
         assert!(made <= 3, "{made}");
         assert_eq!(made + reused, 100);
     }

@@ -3,8 +3,8 @@
 use gguf_file::{SplitSet, TensorInfo};
 
 use crate::{
-    error::{Error, UnsupportedTensor},
     decode,
+    error::{Error, UnsupportedTensor},
     names::{EMBEDDING, Names, OUTPUT},
     request::{Tie, Unsupported},
     types::{Storage, can_be_raw},
@@ -96,7 +96,10 @@ impl<'a> TensorPlan<'a> {
 
     /// Returns the number of rows of the embedding.
     pub(crate) fn vocabulary_rows(&self) -> u64 {
-        let embedding = self.tensors.iter().find(|tensor| tensor.gguf_name == EMBEDDING);
+        let embedding = self
+            .tensors
+            .iter()
+            .find(|tensor| tensor.gguf_name == EMBEDDING);
         let rows = embedding.and_then(|tensor| tensor.info.dims.get(1));
         rows.copied().unwrap_or_default()
     }
@@ -137,7 +140,10 @@ impl<'a> TensorPlan<'a> {
             ));
         }
         if self.tensors.iter().any(|tensor| tensor.type_name == "BF16") {
-            warnings.push("the model has BF16 tensors: it runs and validates, but `apr check` fails on them".to_owned());
+            warnings.push(
+                "the model has BF16 tensors: it runs and validates, but `apr check` fails on them"
+                    .to_owned(),
+            );
         }
         warnings
     }
@@ -166,10 +172,13 @@ fn plan_tensor<'a>(
     let Some((storage, ggml_type)) = storage else {
         return Ok(Err(UnsupportedTensor {
             name,
-            type_name: info
+            type_name: info.ggml_type.map_or_else(
+                || format!("type {}", info.type_id),
+                |known| known.name().to_owned(),
+            ),
+            decodable: info
                 .ggml_type
-                .map_or_else(|| format!("type {}", info.type_id), |known| known.name().to_owned()),
-            decodable: info.ggml_type.is_some_and(|known| decode::decoder(known).is_some()),
+                .is_some_and(|known| decode::decoder(known).is_some()),
             raw: info.ggml_type.is_some_and(can_be_raw),
         }));
     };
@@ -203,7 +212,11 @@ fn plan_tensor<'a>(
 }
 
 /// Finds out about the output matrix, and adds it as a copy of the embedding when asked to.
-fn add_output(tensors: &mut Vec<PlannedTensor<'_>>, names: Names, tie: Tie) -> Result<TieState, Error> {
+fn add_output(
+    tensors: &mut Vec<PlannedTensor<'_>>,
+    names: Names,
+    tie: Tie,
+) -> Result<TieState, Error> {
     let Some(embedding) = tensors.iter().find(|tensor| tensor.gguf_name == EMBEDDING) else {
         return Err(Error::Tensor {
             name: EMBEDDING.to_owned(),

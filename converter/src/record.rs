@@ -83,11 +83,7 @@ pub(crate) fn seal<'a>(
     record.insert("tensors".to_owned(), tensors.into());
 }
 
-fn source(
-    file: &str,
-    content: &Content<'_>,
-    references: &[(&'static str, &'static str)],
-) -> Json {
+fn source(file: &str, content: &Content<'_>, references: &[(&'static str, &'static str)]) -> Json {
     let pairs = content.metadata.iter().map(|pair| {
         let reference = references
             .iter()
@@ -133,7 +129,8 @@ fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
             match reference {
                 Some(name) => json!({ "of": of, "ref": name }),
                 None => {
-                    let items: Vec<Json> = array.iter().map(|item| self::value(&item, None)).collect();
+                    let items: Vec<Json> =
+                        array.iter().map(|item| self::value(&item, None)).collect();
                     json!({ "of": of, "v": items })
                 }
             }

@@ -18,9 +18,13 @@ pub(crate) fn rope_type(architecture: &str) -> Result<u32, Error> {
     } else if NEOX.contains(&architecture) {
         Ok(2)
     } else if architecture == "qwen2vl" {
-        refuse("it uses multi-section rotary positions (MROPE), which the rope_type of APR cannot say")
+        refuse(
+            "it uses multi-section rotary positions (MROPE), which the rope_type of APR cannot say",
+        )
     } else {
-        refuse("its rotary position type is not known, and a wrong one gives wrong tokens without an error")
+        refuse(
+            "its rotary position type is not known, and a wrong one gives wrong tokens without an error",
+        )
     }
 }
 
@@ -87,7 +91,14 @@ mod tests {
 
     #[test]
     fn architectures_pair_as_in_llama_cpp() {
-        for architecture in ["llama", "deepseek2", "internlm2", "orion", "plamo", "granite"] {
+        for architecture in [
+            "llama",
+            "deepseek2",
+            "internlm2",
+            "orion",
+            "plamo",
+            "granite",
+        ] {
             assert_eq!(rope_type(architecture).unwrap(), 0, "{architecture}");
         }
         for architecture in ["qwen2", "qwen3", "qwen3moe", "phi3", "gemma2", "falcon"] {
@@ -99,7 +110,10 @@ mod tests {
     #[test]
     fn what_the_table_cannot_say_is_refused_with_the_reason() {
         let refused = rope_type("qwen2vl").unwrap_err().to_string();
-        assert!(refused.contains("\"qwen2vl\"") && refused.contains("MROPE"), "{refused}");
+        assert!(
+            refused.contains("\"qwen2vl\"") && refused.contains("MROPE"),
+            "{refused}"
+        );
         for architecture in ["qwen2.5", "Qwen2", "mistral", "", "qw\u{1b}en2"] {
             let refused = rope_type(architecture).unwrap_err().to_string();
             assert!(refused.contains("not known"), "{refused}");

@@ -142,7 +142,9 @@ fn decoding(
     tensors: &[PlannedTensor<'_>],
 ) -> Option<Decoding> {
     let planned = tensors.get(*targets.first()?)?;
-    let ggml_type = info.ggml_type.filter(|_| planned.storage == Storage::Decoded)?;
+    let ggml_type = info
+        .ggml_type
+        .filter(|_| planned.storage == Storage::Decoded)?;
     let decoder = decode::decoder(ggml_type)?;
     Some(Decoding { decoder, ggml_type })
 }

@@ -72,7 +72,10 @@ impl Pass<'_> {
         ];
         pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
 
-        let sources = source_sha256.into_iter().zip(source_blake3).zip(source_crc32);
+        let sources = source_sha256
+            .into_iter()
+            .zip(source_blake3)
+            .zip(source_crc32);
         let tensors = tensor_blake3.into_iter().zip(tensor_sha256);
         Ok(Passed {
             sources: sources
@@ -95,7 +98,10 @@ impl Pass<'_> {
         observer: &'a dyn Observer,
         cancel: &'a AtomicBool,
     ) -> Reader<'a, Block<'a>, Error> {
-        let mut pieces = self.segments.iter().flat_map(|segment| segment.pieces(BLOCK));
+        let mut pieces = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.pieces(BLOCK));
         Box::new(move |spare| {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);

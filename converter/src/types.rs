@@ -57,7 +57,11 @@ mod tests {
 
     #[test]
     fn five_types_are_kept_whatever_the_choice() {
-        for unsupported in [Unsupported::Refuse, Unsupported::DecodeF32, Unsupported::Raw] {
+        for unsupported in [
+            Unsupported::Refuse,
+            Unsupported::DecodeF32,
+            Unsupported::Raw,
+        ] {
             let kept: Vec<u32> = GgmlType::ALL
                 .into_iter()
                 .filter(|ggml_type| Storage::pick(*ggml_type, unsupported) == Some(Storage::Kept))
@@ -76,8 +80,14 @@ mod tests {
                 .map(GgmlType::name)
                 .collect()
         };
-        assert_eq!(picked(Unsupported::Refuse, Storage::Decoded), Vec::<&str>::new());
-        assert_eq!(picked(Unsupported::Refuse, Storage::Raw), Vec::<&str>::new());
+        assert_eq!(
+            picked(Unsupported::Refuse, Storage::Decoded),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            picked(Unsupported::Refuse, Storage::Raw),
+            Vec::<&str>::new()
+        );
         assert_eq!(
             picked(Unsupported::Raw, Storage::Raw),
             ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q5_K"]
@@ -85,8 +95,8 @@ mod tests {
         assert_eq!(
             picked(Unsupported::DecodeF32, Storage::Decoded),
             [
-                "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "IQ4_NL", "IQ4_XS", "I8", "I16", "I32",
-                "I64", "F64", "TQ2_0", "MXFP4"
+                "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "IQ4_NL", "IQ4_XS",
+                "I8", "I16", "I32", "I64", "F64", "TQ2_0", "MXFP4"
             ]
         );
     }

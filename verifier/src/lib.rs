@@ -10,15 +10,21 @@
 
 pub mod apr;
 pub mod blocks;
+mod cause;
 pub mod container;
 pub mod finding;
 pub mod gguf;
 mod head;
+mod locate;
 pub mod metadata;
 mod names;
 pub mod observer;
 mod pairing;
 pub mod region;
+pub mod report;
 mod scan;
 pub mod source;
+mod tensors;
 pub mod types;
+pub mod verdict;
+pub mod verify;

@@ -5,7 +5,7 @@
 
 /// Returns the GGUF name that an APR name stands for.
 #[must_use]
-pub fn gguf_name(apr_name: &[u8]) -> Vec<u8> {
+pub(crate) fn gguf_name(apr_name: &[u8]) -> Vec<u8> {
     let Ok(name) = std::str::from_utf8(apr_name) else {
         return apr_name.to_vec();
     };

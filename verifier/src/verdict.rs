@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn the_exit_codes_are_fixed() {
-        let codes = [Verdict::Verified, Verdict::Different, Verdict::Undecided].map(Verdict::exit_code);
+        let codes =
+            [Verdict::Verified, Verdict::Different, Verdict::Undecided].map(Verdict::exit_code);
         assert_eq!(codes, [0, 1, 2]);
     }
 
@@ -82,6 +83,9 @@ mod tests {
         ];
         assert_eq!(Verdict::of(&findings), Verdict::Undecided);
         assert_eq!(Verdict::of(&findings[..1]), Verdict::Different);
-        assert_eq!(Verdict::of(&[finding("x", Effect::Warning)]), Verdict::Verified);
+        assert_eq!(
+            Verdict::of(&[finding("x", Effect::Warning)]),
+            Verdict::Verified
+        );
     }
 }

@@ -36,7 +36,12 @@ pub(crate) fn mxfp4(block: &[u8; 17]) -> [f32; 32] {
         _ => (exponent - 1) << 23,
     };
     let mut values = [0.0; 32];
-    look_up(f32::from_bits(bits), &E2M1_DOUBLED, &block[1..], &mut values);
+    look_up(
+        f32::from_bits(bits),
+        &E2M1_DOUBLED,
+        &block[1..],
+        &mut values,
+    );
     values
 }
 

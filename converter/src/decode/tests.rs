@@ -3,7 +3,12 @@ use super::*;
 fn decoded(ggml_type: GgmlType, bytes: &[u8]) -> Result<Vec<f32>, Inexact> {
     let mut out = Vec::new();
     decoder(ggml_type).unwrap()(bytes, &mut out)?;
-    Ok(out.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    Ok(out
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect())
 }
 
 /// The upper bytes of a linear congruential generator.
@@ -54,10 +59,17 @@ fn quantised_blocks_decode_bit_for_bit_as_in_gguf_py() {
 
 #[test]
 fn numbers_are_converted_only_where_f32_holds_them() {
-    assert_eq!(decoded(GgmlType::I8, &[0x80, 0x7F]), Ok(vec![-128.0, 127.0]));
+    assert_eq!(
+        decoded(GgmlType::I8, &[0x80, 0x7F]),
+        Ok(vec![-128.0, 127.0])
+    );
     assert_eq!(decoded(GgmlType::I16, &[0x00, 0x80]), Ok(vec![-32_768.0]));
-    let two_i32 = |a: i32, b: i32| decoded(GgmlType::I32, &[a.to_le_bytes(), b.to_le_bytes()].concat());
-    assert_eq!(two_i32(i32::MIN, 1 << 24), Ok(vec![-2_147_483_648.0, 16_777_216.0]));
+    let two_i32 =
+        |a: i32, b: i32| decoded(GgmlType::I32, &[a.to_le_bytes(), b.to_le_bytes()].concat());
+    assert_eq!(
+        two_i32(i32::MIN, 1 << 24),
+        Ok(vec![-2_147_483_648.0, 16_777_216.0])
+    );
     assert_eq!(two_i32(0, (1 << 24) + 1), Err(Inexact { element: 1 }));
     assert_eq!(two_i32(i32::MAX, 0), Err(Inexact { element: 0 }));
     let one_i64 = |number: i64| decoded(GgmlType::I64, &number.to_le_bytes());
@@ -75,7 +87,13 @@ fn numbers_are_converted_only_where_f32_holds_them() {
 
 #[test]
 fn types_that_need_large_tables_have_no_decoder() {
-    for ggml_type in [GgmlType::Iq2Xxs, GgmlType::Iq1M, GgmlType::Nvfp4, GgmlType::Q8K, GgmlType::Q8_1] {
+    for ggml_type in [
+        GgmlType::Iq2Xxs,
+        GgmlType::Iq1M,
+        GgmlType::Nvfp4,
+        GgmlType::Q8K,
+        GgmlType::Q8_1,
+    ] {
         assert!(decoder(ggml_type).is_none(), "{ggml_type}");
     }
 }

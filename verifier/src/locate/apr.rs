@@ -59,7 +59,9 @@ pub(crate) fn locate(
         .collect();
     let decoded = apr::decode(source);
     Ok(match damaged.as_slice() {
-        [index] if decoded.complete && is_right(&decoded) => Some(report_footer(body, *index, computed, stored)),
+        [index] if decoded.complete && is_right(&decoded) => {
+            Some(report_footer(body, *index, computed, stored))
+        }
         _ => None,
     })
 }
@@ -70,7 +72,10 @@ fn report(edit: Edit, patched: &Container<Metadata>, bytes: &[u8]) -> Finding {
             let found = bytes.get(offset).copied().unwrap_or_default();
             (offset, Change::of(original, found))
         }
-        Edit::Inserted { offset } => (offset, Change::Inserted(bytes.get(offset).copied().unwrap_or_default())),
+        Edit::Inserted { offset } => (
+            offset,
+            Change::Inserted(bytes.get(offset).copied().unwrap_or_default()),
+        ),
         Edit::Deleted { offset, original } => (offset, Change::Deleted(original)),
     };
     let region = patched.shards.first().and_then(|shard| {
@@ -83,7 +88,9 @@ fn report(edit: Edit, patched: &Container<Metadata>, bytes: &[u8]) -> Finding {
     let kind = region.map(|region| region.kind);
     let place = Place {
         region: kind,
-        name: region.map(|region| region.label.clone()).filter(|label| !label.is_empty()),
+        name: region
+            .map(|region| region.label.clone())
+            .filter(|label| !label.is_empty()),
         ..Place::new(Side::Apr, 0).span(Span::new(offset as u64, 1))
     };
     what.finding(kind.map_or("file", RegionKind::as_str), place)
@@ -121,7 +128,11 @@ impl Change {
     fn finding(&self, region: &str, mut place: Place) -> Finding {
         let offset = place.span.map_or(0, |span| span.offset);
         let (message, expected, found, cause, text) = match *self {
-            Self::Bit { original, found, bit } => {
+            Self::Bit {
+                original,
+                found,
+                bit,
+            } => {
                 place.detail = Some(format!("bit {bit}"));
                 (
                     format!("bit {bit} of the byte at {offset} is flipped, in the {region}"),

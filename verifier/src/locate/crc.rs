@@ -143,7 +143,9 @@ mod tests {
     use super::*;
 
     fn bytes() -> Vec<u8> {
-        (0..600_u32).map(|index| (index * index % 253) as u8).collect()
+        (0..600_u32)
+            .map(|index| (index * index % 253) as u8)
+            .collect()
     }
 
     #[test]
@@ -157,7 +159,9 @@ mod tests {
                 let mut damaged = whole[..cut].to_vec();
                 damaged[offset] ^= 0x40;
                 let original = whole[offset];
-                assert!(edits(&damaged, rest, sum).contains(&Edit::Substituted { offset, original }));
+                assert!(
+                    edits(&damaged, rest, sum).contains(&Edit::Substituted { offset, original })
+                );
                 let mut damaged = whole[..cut].to_vec();
                 damaged.insert(offset, 0xee);
                 assert!(edits(&damaged, rest, sum).contains(&Edit::Inserted { offset }));

@@ -8,11 +8,20 @@ use crate::region::{RegionKind, Span};
 use crate::source::Source;
 
 /// Finds the first byte of the head that is not what the artifact recorded when it was made.
-pub(crate) fn compare(record: &SourceRecord, shard: usize, source: &dyn Source) -> io::Result<Option<Finding>> {
-    let held = usize::try_from(source.length()).unwrap_or(usize::MAX).min(record.head.len());
+pub(crate) fn compare(
+    record: &SourceRecord,
+    shard: usize,
+    source: &dyn Source,
+) -> io::Result<Option<Finding>> {
+    let held = usize::try_from(source.length())
+        .unwrap_or(usize::MAX)
+        .min(record.head.len());
     let mut bytes = vec![0; held];
     source.read_exact_at(0, &mut bytes)?;
-    let differing = bytes.iter().zip(&record.head).position(|(found, expected)| found != expected);
+    let differing = bytes
+        .iter()
+        .zip(&record.head)
+        .position(|(found, expected)| found != expected);
     let offset = match differing {
         Some(offset) => offset,
         None if held < record.head.len() => held,
@@ -23,14 +32,20 @@ pub(crate) fn compare(record: &SourceRecord, shard: usize, source: &dyn Source) 
         .iter()
         .find(|region| region.span.end() > offset as u64);
     let kind = region.map_or(RegionKind::Header, |region| region.kind);
-    let label = region.map(|region| region.label.clone()).unwrap_or_default();
+    let label = region
+        .map(|region| region.label.clone())
+        .unwrap_or_default();
     let name = match kind {
-        RegionKind::KeyValue | RegionKind::TensorInfo => format!("{} {}", kind.as_str(), escape(&label)),
+        RegionKind::KeyValue | RegionKind::TensorInfo => {
+            format!("{} {}", kind.as_str(), escape(&label))
+        }
         _ => kind.as_str().to_owned(),
     };
     let expected = record.head.get(offset).copied().unwrap_or_default();
     let found = bytes.get(offset).copied();
-    let flipped = found.map(|found| found ^ expected).filter(|xor| xor.count_ones() == 1);
+    let flipped = found
+        .map(|found| found ^ expected)
+        .filter(|xor| xor.count_ones() == 1);
     // A flip is the whole damage only when the next bytes are right.
     let next = offset.saturating_add(1);
     let alone = bytes.get(next..) == record.head.get(next..held);
@@ -44,7 +59,9 @@ pub(crate) fn compare(record: &SourceRecord, shard: usize, source: &dyn Source) 
     let mut finding = Finding::new(
         "gguf.damaged",
         Effect::Different,
-        format!("the byte at {offset} is not what the artifact recorded of its source, in the {name}"),
+        format!(
+            "the byte at {offset} is not what the artifact recorded of its source, in the {name}"
+        ),
     )
     .at(place)
     .expected_found(

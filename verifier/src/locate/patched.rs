@@ -27,7 +27,9 @@ impl Source for Patched<'_> {
             Edit::Deleted { offset, original } => (offset as u64, Some(original), -1_i64),
         };
         // Three stretches: before the place, the byte itself, after it.
-        let before = usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+        let before = usize::try_from(at.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let (first, rest) = buffer.split_at_mut(before);
         self.source.read_exact_at(offset, first)?;
         let mut position = offset.saturating_add(before as u64);
@@ -39,7 +41,8 @@ impl Source for Patched<'_> {
             }
             (_, rest) => rest,
         };
-        self.source.read_exact_at(position.saturating_add_signed(shift), rest)
+        self.source
+            .read_exact_at(position.saturating_add_signed(shift), rest)
     }
 
     fn check_unchanged(&self) -> Result<(), String> {
@@ -63,11 +66,26 @@ mod tests {
             let mut deleted = original.clone();
             deleted.remove(offset);
             for (file, edit) in [
-                (substituted, Edit::Substituted { offset, original: byte }),
+                (
+                    substituted,
+                    Edit::Substituted {
+                        offset,
+                        original: byte,
+                    },
+                ),
                 (inserted, Edit::Inserted { offset }),
-                (deleted, Edit::Deleted { offset, original: byte }),
+                (
+                    deleted,
+                    Edit::Deleted {
+                        offset,
+                        original: byte,
+                    },
+                ),
             ] {
-                let patched = Patched { source: &file, edit };
+                let patched = Patched {
+                    source: &file,
+                    edit,
+                };
                 assert_eq!(patched.length(), 20);
                 for start in 0..20_usize {
                     let mut buffer = vec![0; 20 - start];

@@ -73,8 +73,14 @@ pub(crate) fn compare(apr: &Container<apr::Metadata>, gguf: &Container<gguf::Met
         Ok(records) => records.unwrap_or_default(),
         Err(what) => {
             outcome.findings.push(
-                Finding::new("meta.record", Effect::Different, format!("the record of the source is broken: {what}"))
-                    .at(Place::new(Side::Apr, 0).region(RegionKind::Metadata).name("aprove")),
+                Finding::new(
+                    "meta.record",
+                    Effect::Different,
+                    format!("the record of the source is broken: {what}"),
+                )
+                .at(Place::new(Side::Apr, 0)
+                    .region(RegionKind::Metadata)
+                    .name("aprove")),
             );
             Vec::new()
         }
@@ -229,18 +235,6 @@ impl Comparison<'_> {
         self.document
             .get(key)
             .filter(|json| !matches!(json.kind, Kind::Null))
-    }
-
-    /// The value of a top-level key or of one of its aliases, as a whole number.
-    fn number(&self, key: &str) -> Option<u64> {
-        let aliases = ALIASES
-            .iter()
-            .filter(|(canonical, _)| *canonical == key)
-            .flat_map(|(_, aliases)| aliases.iter());
-        std::iter::once(&key)
-            .chain(aliases)
-            .find_map(|key| self.value(key))
-            .and_then(|json| self.document.u64(json))
     }
 
     fn loss(

@@ -12,33 +12,33 @@ use crate::types::BlockType;
 
 /// What a walk over the differing bytes of two tensors found. Offsets are from the start of the tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Bytes that differ.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Runs of differing bytes.
-    pub runs: u64,
+    pub(crate) runs: u64,
     /// Blocks with a differing byte; elements for plain types.
-    pub blocks: u64,
+    pub(crate) blocks: u64,
     /// The first differing byte.
-    pub first: u64,
+    pub(crate) first: u64,
     /// The last differing byte.
-    pub last: u64,
+    pub(crate) last: u64,
     /// First and last block with a differing byte.
-    pub first_block: u64,
+    pub(crate) first_block: u64,
     /// The last of them.
-    pub last_block: u64,
+    pub(crate) last_block: u64,
     /// The field of the block that holds the first differing byte.
-    pub part: Option<&'static str>,
+    pub(crate) part: Option<&'static str>,
     /// The element that the first differing bit belongs to, within its block.
-    pub element: Option<usize>,
+    pub(crate) element: Option<usize>,
     /// How many blocks differ in each field.
-    pub parts: BTreeMap<&'static str, u64>,
+    pub(crate) parts: BTreeMap<&'static str, u64>,
     /// The only differing bit of all, when there is just one: 0 is the lowest of its byte.
-    pub single_bit: Option<u32>,
+    pub(crate) single_bit: Option<u32>,
     /// Whether all single-byte differences so far are flips of one and the same bit, and how many.
-    pub same_bit: Option<u64>,
+    pub(crate) same_bit: Option<u64>,
     /// Differing bytes that are zero in the APR file, and in the GGUF.
-    pub zero: [u64; 2],
+    pub(crate) zero: [u64; 2],
 }
 
 /// Walks over pairs of stretches, in order.

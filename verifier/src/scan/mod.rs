@@ -225,12 +225,12 @@ impl<'a> Work<'a> {
         jobs.retain(|job| self.where_is(*job).is_some());
         for (shard, parts) in self.inputs.apr.shards.iter().enumerate() {
             gap::jobs(parts, |span, kind| {
-                jobs.push(Job::Gap(Side::Apr, shard, span, kind))
+                jobs.push(Job::Gap(Side::Apr, shard, span, kind));
             });
         }
         for (shard, parts) in self.inputs.gguf.shards.iter().enumerate() {
             gap::jobs(parts, |span, kind| {
-                jobs.push(Job::Gap(Side::Gguf, shard, span, kind))
+                jobs.push(Job::Gap(Side::Gguf, shard, span, kind));
             });
         }
         jobs.sort_by_key(|job| {

@@ -16,11 +16,11 @@ use crate::types::BlockType;
 
 /// The digests of a tensor's unpadded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digests {
+pub(crate) struct Digests {
     /// BLAKE3.
-    pub blake3: [u8; 32],
+    pub(crate) blake3: [u8; 32],
     /// SHA-256.
-    pub sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 /// Where a tensor is read from, and whether this reading is the one that counts for its file.
@@ -172,9 +172,8 @@ fn values_of(
     buffers: &mut Buffers,
 ) -> io::Result<Option<Statistics>> {
     let (apr, gguf) = (Place { file: None, ..apr }, Place { file: None, ..gguf });
-    let mut walk = match ValueWalk::new(apr_type, gguf_type) {
-        Some(walk) => walk,
-        None => return Ok(None),
+    let Some(mut walk) = ValueWalk::new(apr_type, gguf_type) else {
+        return Ok(None);
     };
     // A stretch of elements that is whole blocks of every type.
     let count = |block_type: &BlockType, length: u64| {

@@ -10,25 +10,25 @@ use crate::types::BlockType;
 
 /// What the values of two tensors say. Sums are in f64, in the order of the elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// Elements compared.
-    pub elements: u64,
+    pub(crate) elements: u64,
     /// Elements whose f32 bits differ.
-    pub different: u64,
+    pub(crate) different: u64,
     /// The first of them.
-    pub first: Option<u64>,
+    pub(crate) first: Option<u64>,
     /// The last of them.
-    pub last: Option<u64>,
+    pub(crate) last: Option<u64>,
     /// Mean of each side, APR first.
-    pub mean: [f64; 2],
+    pub(crate) mean: [f64; 2],
     /// Standard deviation of each side, APR first.
-    pub standard_deviation: [f64; 2],
+    pub(crate) standard_deviation: [f64; 2],
     /// Largest absolute difference.
-    pub maximum: f64,
+    pub(crate) maximum: f64,
     /// Root of the mean squared difference.
-    pub root_mean_square: f64,
+    pub(crate) root_mean_square: f64,
     /// The quotient APR / GGUF, when it is the same for all elements to one part in ten thousand.
-    pub ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
 }
 
 pub(crate) struct ValueWalk {

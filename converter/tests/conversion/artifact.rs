@@ -1,0 +1,369 @@
+//! The tensors and the metadata of an artifact.
+
+use apr_file::AprFile;
+use converter::{Naming, Tie, Unsupported};
+use fixtures::{
+    gguf::{Model, Value, shard_name},
+    models::{self, PRESETS},
+};
+use serde_json::json;
+
+use crate::support::{Workbench, pending_bytes};
+
+#[test]
+fn every_model_becomes_an_artifact_without_findings_and_with_the_same_bytes() {
+    for (preset, make) in PRESETS {
+        let model = make();
+        let bytes = Workbench::new(&model).artifact();
+        let apr = AprFile::parse(&bytes).unwrap();
+        assert_eq!(apr.findings, [], "{preset}");
+        assert_eq!(apr.tensors.len(), model.tensors.len());
+        let record = &apr.metadata.as_ref().unwrap()["aprove"];
+        let hf = record["names"] == "hf";
+        for tensor in &model.tensors {
+            let gguf_name = str::from_utf8(&tensor.name).unwrap();
+            let stored = apr
+                .tensors
+                .iter()
+                .find(|stored| stored.entry.name == renamed(gguf_name, hf))
+                .unwrap();
+            assert_eq!(
+                stored.data,
+                Some(tensor.data.as_slice()),
+                "{preset} {gguf_name}"
+            );
+            assert_eq!(u32::from(stored.entry.dtype), tensor.type_id);
+            let mut dims = tensor.dims.clone();
+            if dims.len() == 2 {
+                dims.reverse();
+            }
+            assert_eq!(stored.entry.dims, dims);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_show() {
+    for model in [models::odd(), models::qwen2_aligned()] {
+        let mut bench = Workbench::new(&model);
+        let mut artifacts = Vec::new();
+        for threads in [0, 1, 2, 3, 8] {
+            bench.request.threads = threads;
+            artifacts.push(pending_bytes(&bench.convert().unwrap()));
+        }
+        assert!(artifacts.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+#[test]
+fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
+    let model = large_embedding();
+    let mut bench = Workbench::new(&model);
+    bench.request.unsupported = Unsupported::DecodeF32;
+    let mut artifacts = Vec::new();
+    for threads in [1, 2, 6] {
+        bench.request.threads = threads;
+        artifacts.push(pending_bytes(&bench.convert().unwrap()));
+    }
+    assert!(artifacts.windows(2).all(|pair| pair[0] == pair[1]));
+    let apr = AprFile::parse(&artifacts[0]).unwrap();
+    assert_eq!(apr.findings, []);
+    let stored = apr
+        .tensor("model.embed_tokens.weight")
+        .unwrap()
+        .data
+        .unwrap();
+    assert!(stored == model.tensor("token_embd.weight").data.as_slice());
+    let digest = blake3::hash(stored).to_hex().to_string();
+    assert_eq!(
+        record(&artifacts[0])["tensors"]["model.embed_tokens.weight"][0],
+        digest
+    );
+}
+
+#[test]
+fn metadata_hold_what_loaders_read() {
+    let bytes = Workbench::new(&models::llama_scaled()).artifact();
+    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    let expected = json!({
+        "architecture": "llama", "model_type": "llama", "original_format": "gguf",
+        "hidden_size": 256, "num_layers": 2, "num_heads": 4, "num_kv_heads": 2, "intermediate_size": 512,
+        "vocab_size": 320, "tokenizer.vocab_size": 320, "head_dim": 64, "rope_type": 0,
+        "tied_embeddings": false, "data_source": null, "data_license": null,
+    });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&metadata[key], value, "{key}");
+    }
+    assert_eq!(metadata["rope_scaling"]["type"], "yarn");
+    assert!(metadata["rope_scaling"]["factor"].is_f64());
+    assert!(metadata["sliding_window"].is_u64());
+    assert_eq!(
+        metadata["chat_template"],
+        metadata["tokenizer.chat_template"]
+    );
+    assert_eq!(
+        metadata["tokenizer.vocabulary"].as_array().unwrap().len(),
+        320
+    );
+    let text = str::from_utf8(AprFile::parse(&bytes).unwrap().metadata_bytes)
+        .unwrap()
+        .to_owned();
+    assert!(text.contains(r#""rms_norm_eps":1e-"#), "{text}");
+
+    let qwen3 = Workbench::new(&models::qwen3()).artifact();
+    let metadata = AprFile::parse(&qwen3).unwrap().metadata.unwrap();
+    assert_eq!(
+        (&metadata["rope_type"], &metadata["head_dim"]),
+        (&json!(2), &json!(128))
+    );
+}
+
+#[test]
+fn scores_of_a_sentencepiece_tokenizer_keep_their_bits() {
+    let model = models::llama_spm();
+    let bytes = Workbench::new(&model).artifact();
+    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    let Some(Value::Array(_, scores)) = model.get("tokenizer.ggml.scores") else {
+        panic!("no scores");
+    };
+    let written = metadata["tokenizer.scores"].as_array().unwrap();
+    assert_eq!(written.len(), scores.len());
+    for (written, score) in written.iter().zip(scores) {
+        let Value::F32(score) = score else {
+            panic!("{score:?}")
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the rounding that loaders do"
+        )]
+        let read = written.as_f64().unwrap() as f32;
+        assert_eq!(read.to_bits(), score.to_bits());
+    }
+    assert!(!metadata.contains_key("tokenizer.merges"));
+}
+
+#[test]
+fn an_array_stands_for_one_number_when_all_its_items_are_equal() {
+    let mut model = models::qwen2();
+    let heads = |counts: [u32; 2]| Value::Array(4, counts.map(Value::U32).to_vec());
+    model.set("qwen2.attention.head_count", heads([4, 4]));
+    let bytes = Workbench::new(&model).artifact();
+    assert_eq!(
+        AprFile::parse(&bytes).unwrap().metadata.unwrap()["num_heads"],
+        4
+    );
+
+    model.set("qwen2.attention.head_count", heads([4, 2]));
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("qwen2.attention.head_count: expected an integer"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("[4, 2]"), "{refusal}");
+}
+
+#[test]
+fn a_missing_output_matrix_is_shared_or_copied() {
+    let model = models::qwen2_tied();
+    let mut bench = Workbench::new(&model);
+    let shared = pending_bytes(&bench.convert().unwrap());
+    bench.request.tie = Tie::Duplicate;
+    let copied = pending_bytes(&bench.convert().unwrap());
+
+    let (shared, copied) = (
+        AprFile::parse(&shared).unwrap(),
+        AprFile::parse(&copied).unwrap(),
+    );
+    assert_eq!((shared.findings, copied.findings.clone()), (vec![], vec![]));
+    assert_eq!(copied.tensors.len(), shared.tensors.len() + 1);
+    let data = |name| copied.tensor(name).unwrap().data.unwrap();
+    assert!(data("lm_head.weight") == data("model.embed_tokens.weight"));
+    let (shared, copied) = (shared.metadata.unwrap(), copied.metadata.unwrap());
+    assert_eq!(
+        (&shared["aprove"]["tie"], &copied["aprove"]["tie"]),
+        (&json!("shared"), &json!("duplicate"))
+    );
+    assert_eq!(shared["tied_embeddings"], json!(true));
+    assert_eq!(shared["param_count"], copied["param_count"]);
+    let digests = &copied["aprove"]["tensors"];
+    assert_eq!(
+        digests["lm_head.weight"],
+        digests["model.embed_tokens.weight"]
+    );
+
+    let untied = record(&Workbench::new(&models::qwen2()).artifact());
+    assert_eq!(untied["tie"], "none");
+}
+
+#[test]
+fn names_follow_the_choice() {
+    for (naming, expected) in [
+        (Naming::Auto, "blk.0.attn_q.weight"),
+        (Naming::Gguf, "blk.0.attn_q.weight"),
+        (Naming::Hf, "model.layers.0.self_attn.q_proj.weight"),
+    ] {
+        let mut bench = Workbench::new(&models::llama());
+        bench.request.naming = naming;
+        let bytes = bench.artifact();
+        let apr = AprFile::parse(&bytes).unwrap();
+        assert!(apr.tensor(expected).is_some(), "{expected}");
+    }
+}
+
+#[test]
+fn shards_become_the_artifact_of_one_model() {
+    let model = models::qwen2();
+    let whole = Workbench::new(&model).artifact();
+    let shards = model.shards(3);
+    let names = (0..).map(|number| shard_name("model", number, 3));
+    let files: Vec<(String, Vec<u8>)> = names.zip(shards).collect();
+    let split = Workbench::with_files(&files).artifact();
+
+    let (whole, split) = (
+        AprFile::parse(&whole).unwrap(),
+        AprFile::parse(&split).unwrap(),
+    );
+    assert_eq!(split.findings, []);
+    for (one, other) in whole.tensors.iter().zip(&split.tensors) {
+        assert_eq!((&one.entry, one.data), (&other.entry, other.data));
+    }
+    let record = &split.metadata.unwrap()["aprove"];
+    for ((name, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
+        assert_eq!(source["file"], *name);
+        assert_eq!(source["blake3"], blake3::hash(bytes).to_hex().to_string());
+        assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(bytes)));
+    }
+}
+
+#[test]
+fn unsupported_tensors_alone_are_decoded_on_request() {
+    for type_id in [2, 3, 6, 7, 8, 10, 11, 13] {
+        let model = models::with_type(type_id);
+        let mut bench = Workbench::new(&model);
+        bench.request.unsupported = Unsupported::DecodeF32;
+        let pending = bench.convert().unwrap();
+        assert!(pending.warnings()[0].contains("blk.0.ffn_gate.weight"));
+        let bytes = pending_bytes(&pending);
+        let apr = AprFile::parse(&bytes).unwrap();
+        assert_eq!(apr.findings, []);
+        let gate = apr.tensor("model.layers.0.mlp.gate_proj.weight").unwrap();
+        assert_eq!((gate.entry.dtype, gate.entry.size), (0, 512 * 256 * 4));
+        let values = gate.data.unwrap().as_chunks().0;
+        assert!(
+            values
+                .iter()
+                .all(|value| f32::from_le_bytes(*value).is_finite())
+        );
+        if type_id == 8 {
+            let blocks = model
+                .tensor("blk.0.ffn_gate.weight")
+                .data
+                .as_chunks::<34>()
+                .0;
+            let expected = blocks.iter().flat_map(|block| {
+                let scale = half::f16::from_le_bytes([block[0], block[1]]).to_f32();
+                block[2..]
+                    .iter()
+                    .map(move |quant| scale * f32::from(quant.cast_signed()))
+            });
+            assert!(expected.map(f32::to_le_bytes).eq(values.iter().copied()));
+        }
+        assert_eq!(record(&bytes)["decoded"], json!(["blk.0.ffn_gate.weight"]));
+        let up = apr.tensor("model.layers.0.mlp.up_proj.weight").unwrap();
+        assert_eq!(
+            u32::from(up.entry.dtype),
+            model.tensor("blk.0.ffn_up.weight").type_id
+        );
+    }
+}
+
+#[test]
+fn some_types_are_stored_raw_on_request_with_a_warning() {
+    for type_id in [2, 3, 6, 7, 13] {
+        let model = models::with_type(type_id);
+        let mut bench = Workbench::new(&model);
+        bench.request.unsupported = Unsupported::Raw;
+        let pending = bench.convert().unwrap();
+        let warning = pending.warnings().join("; ");
+        for word in [
+            "blk.0.ffn_gate.weight",
+            "inspect",
+            "tensors",
+            "validate",
+            "diff",
+            "import",
+            "export",
+        ] {
+            assert!(warning.contains(word), "{warning}");
+        }
+        let bytes = pending_bytes(&pending);
+        let apr = AprFile::parse(&bytes).unwrap();
+        let gate = apr.tensor("model.layers.0.mlp.gate_proj.weight").unwrap();
+        assert_eq!(u32::from(gate.entry.dtype), type_id);
+        assert!(gate.data.unwrap() == model.tensor("blk.0.ffn_gate.weight").data);
+        assert_eq!(record(&bytes)["raw"], json!(["blk.0.ffn_gate.weight"]));
+    }
+}
+
+#[test]
+fn flags_say_what_the_artifact_holds() {
+    let flags = |model: &Model| {
+        AprFile::parse(&Workbench::new(model).artifact())
+            .unwrap()
+            .header
+            .flags
+    };
+    assert_eq!(flags(&models::qwen2()), 0x0620);
+    let mut plain = models::tiny();
+    plain.remove("tokenizer.ggml.tokens");
+    plain.remove("tokenizer.ggml.token_type");
+    plain
+        .tensors
+        .retain(|tensor| matches!(tensor.type_id, 0 | 1));
+    if plain
+        .tensors
+        .iter()
+        .any(|tensor| tensor.name == b"token_embd.weight")
+    {
+        assert_eq!(flags(&plain), 0x0400);
+    }
+}
+
+/// A model whose embedding is several blocks long, and whose gate has to be decoded.
+fn large_embedding() -> Model {
+    let mut model = models::with_type(8);
+    let rows = 20_000;
+    let embedding = model.tensor_mut("token_embd.weight");
+    embedding.dims[1] = rows;
+    embedding.type_id = 12;
+    let length = rows * 144;
+    embedding.data = (0..length).map(|index| (index % 251) as u8).collect();
+    model
+}
+
+fn record(artifact: &[u8]) -> serde_json::Value {
+    AprFile::parse(artifact).unwrap().metadata.unwrap()["aprove"].clone()
+}
+
+/// Half of the table, typed again.
+fn renamed(gguf_name: &str, hf: bool) -> String {
+    if !hf {
+        return gguf_name.to_owned();
+    }
+    gguf_name
+        .replace("token_embd", "model.embed_tokens")
+        .replace("output_norm", "model.norm")
+        .replace("attn_output", "self_attn.o_proj")
+        .replace("output.", "lm_head.")
+        .replace("blk.", "model.layers.")
+        .replace("attn_q_norm", "self_attn.q_norm")
+        .replace("attn_k_norm", "self_attn.k_norm")
+        .replace("attn_norm", "input_layernorm")
+        .replace("ffn_norm", "post_attention_layernorm")
+        .replace("attn_q.", "self_attn.q_proj.")
+        .replace("attn_k.", "self_attn.k_proj.")
+        .replace("attn_v.", "self_attn.v_proj.")
+        .replace("ffn_gate", "mlp.gate_proj")
+        .replace("ffn_up", "mlp.up_proj")
+        .replace("ffn_down", "mlp.down_proj")
+}

@@ -1,0 +1,17 @@
+//! What a conversion makes of whole models, and what it refuses.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests stop the test as tests do"
+)]
+
+mod artifact;
+mod files;
+mod record;
+mod reference;
+mod refusals;
+mod support;

@@ -1,0 +1,175 @@
+//! The record gives the sources back, byte for byte.
+
+use apr_file::AprFile;
+use fixtures::models::PRESETS;
+use serde_json::{Map, Value};
+
+use crate::support::Workbench;
+
+/// Rebuilds a GGUF file from an artifact alone, as `ARTIFACT.md` describes it.
+#[test]
+fn every_source_can_be_rebuilt_from_its_artifact() {
+    for (preset, make) in PRESETS {
+        let source = make().to_bytes();
+        let artifact = Workbench::new(&make()).artifact();
+        let apr = AprFile::parse(&artifact).unwrap();
+        let metadata = apr.metadata.clone().unwrap();
+        let record = &metadata["aprove"];
+        assert_eq!(
+            (&record["record"], &record["tool"]),
+            (&1.into(), &"aprove 0.0.0".into())
+        );
+        let described = &record["sources"][0];
+        assert_eq!(described["file"], "model.gguf");
+        assert_eq!(described["size"], source.len());
+        assert_eq!(
+            described["blake3"],
+            blake3::hash(&source).to_hex().to_string()
+        );
+        assert_eq!(
+            described["crc32"],
+            format!("{:08x}", crc32fast::hash(&source))
+        );
+
+        let mut rebuilt = header(described, &metadata);
+        let data_offset = usize::try_from(described["data_offset"].as_u64().unwrap()).unwrap();
+        assert!(rebuilt.len() <= data_offset);
+        rebuilt.resize(source.len(), 0);
+        for info in described["tensors"].as_array().unwrap() {
+            let digest_of = |data: &[u8]| blake3::hash(data).to_hex().to_string();
+            let start = data_offset + usize::try_from(info[3].as_u64().unwrap()).unwrap();
+            // Any tensor with the right digest will do: the names need no table then.
+            let data = apr
+                .tensors
+                .iter()
+                .map(|tensor| (tensor.data.unwrap(), &tensor.entry.name));
+            for (data, name) in data {
+                let digests = &record["tensors"][name];
+                assert_eq!(digests[0], digest_of(data));
+                if source.get(start..start + data.len()) == Some(data) {
+                    rebuilt[start..start + data.len()].copy_from_slice(data);
+                }
+            }
+        }
+        assert!(rebuilt == source, "{preset}");
+    }
+}
+
+#[test]
+fn vocabulary_and_template_stand_in_the_artifact_once() {
+    let (_, make) = PRESETS[0];
+    let artifact = Workbench::new(&make()).artifact();
+    let apr = AprFile::parse(&artifact).unwrap();
+    let record = &apr.metadata.unwrap()["aprove"];
+    let references: Vec<&Value> = record["sources"][0]["kv"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|pair| pair[2].get("ref"))
+        .collect();
+    assert_eq!(
+        references,
+        [
+            "tokenizer.vocabulary",
+            "tokenizer.token_type",
+            "tokenizer.merges",
+            "tokenizer.chat_template"
+        ]
+    );
+}
+
+fn header(described: &Value, metadata: &Map<String, Value>) -> Vec<u8> {
+    let (pairs, tensors) = (array(&described["kv"]), array(&described["tensors"]));
+    let mut out = b"GGUF".to_vec();
+    out.extend((described["version"].as_u64().unwrap() as u32).to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend((pairs.len() as u64).to_le_bytes());
+    for pair in pairs {
+        string(&mut out, &pair[0]);
+        let type_name = pair[1].as_str().unwrap();
+        out.extend(type_id(type_name).to_le_bytes());
+        value(&mut out, type_name, &pair[2], metadata);
+    }
+    for info in tensors {
+        string(&mut out, &info[0]);
+        let dims = array(&info[2]);
+        out.extend((dims.len() as u32).to_le_bytes());
+        for dim in dims {
+            out.extend(dim.as_u64().unwrap().to_le_bytes());
+        }
+        out.extend((info[1].as_u64().unwrap() as u32).to_le_bytes());
+        out.extend(info[3].as_u64().unwrap().to_le_bytes());
+    }
+    out
+}
+
+fn value(out: &mut Vec<u8>, type_name: &str, written: &Value, metadata: &Map<String, Value>) {
+    let unsigned = || written.as_u64().unwrap().to_le_bytes();
+    let signed = || written.as_i64().unwrap().to_le_bytes();
+    let hex = || {
+        u64::from_str_radix(written.as_str().unwrap(), 16)
+            .unwrap()
+            .to_le_bytes()
+    };
+    match type_name {
+        "u8" => out.extend(&unsigned()[..1]),
+        "u16" => out.extend(&unsigned()[..2]),
+        "u32" => out.extend(&unsigned()[..4]),
+        "u64" => out.extend(unsigned()),
+        "i8" => out.extend(&signed()[..1]),
+        "i16" => out.extend(&signed()[..2]),
+        "i32" => out.extend(&signed()[..4]),
+        "i64" => out.extend(signed()),
+        "bool" => out.push(written.as_bool().unwrap().into()),
+        // At a top-level key a float is a number.
+        "f32" if written.is_number() => {
+            out.extend((written.as_f64().unwrap() as f32).to_le_bytes());
+        }
+        "f32" => out.extend(&hex()[..4]),
+        "f64" => out.extend(hex()),
+        "str" => string(
+            out,
+            written
+                .get("ref")
+                .map_or(written, |key| &metadata[key.as_str().unwrap()]),
+        ),
+        "arr" => {
+            let of = written["of"].as_str().unwrap();
+            let items = written
+                .get("ref")
+                .map_or(&written["v"], |key| &metadata[key.as_str().unwrap()]);
+            out.extend(type_id(of).to_le_bytes());
+            out.extend((array(items).len() as u64).to_le_bytes());
+            for item in array(items) {
+                value(out, of, item, metadata);
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn string(out: &mut Vec<u8>, written: &Value) {
+    let bytes = match written.get("hex") {
+        Some(hex) => hex
+            .as_str()
+            .unwrap()
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect(),
+        None => written.as_str().unwrap().as_bytes().to_vec(),
+    };
+    out.extend((bytes.len() as u64).to_le_bytes());
+    out.extend(bytes);
+}
+
+fn type_id(name: &str) -> u32 {
+    let names = [
+        "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64",
+    ];
+    names.iter().position(|known| *known == name).unwrap() as u32
+}
+
+fn array(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}

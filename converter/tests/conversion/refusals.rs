@@ -1,0 +1,246 @@
+//! Models that cannot be converted without loss or guess.
+
+use converter::{Error, Naming, Unsupported};
+use fixtures::{
+    gguf::{Model, Tensor, Value},
+    models,
+};
+
+use crate::support::Workbench;
+
+#[test]
+fn a_missing_required_key_is_named() {
+    for key in [
+        "general.architecture",
+        "qwen2.embedding_length",
+        "qwen2.block_count",
+        "qwen2.attention.head_count",
+        "qwen2.feed_forward_length",
+        "qwen2.context_length",
+        "qwen2.rope.freq_base",
+        "qwen2.attention.layer_norm_rms_epsilon",
+    ] {
+        let mut model = models::qwen2();
+        model.remove(key).unwrap();
+        let refusal = Workbench::new(&model).refusal();
+        assert!(
+            refusal.starts_with(&format!("{key} is missing;")),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_key_of_another_type_is_an_error_that_says_both() {
+    let cases: [(&str, Value, &str); 8] = [
+        ("qwen2.block_count", "two".into(), "expected an integer"),
+        ("qwen2.block_count", (-1_i32).into(), "found -1"),
+        (
+            "qwen2.rope.freq_base",
+            1_000_000_u32.into(),
+            "expected a finite f32, found 1000000",
+        ),
+        ("qwen2.rope.freq_base", f32::INFINITY.into(), "found inf"),
+        ("tokenizer.ggml.tokens", "text".into(), "expected an array"),
+        (
+            "tokenizer.ggml.add_bos_token",
+            1_u8.into(),
+            "expected a bool",
+        ),
+        (
+            "tokenizer.ggml.eos_token_id",
+            "eos".into(),
+            "expected an integer",
+        ),
+        ("qwen2.attention.head_count", 3_u32.into(), "a divisor of"),
+    ];
+    for (key, value, expected) in cases {
+        let mut model = models::qwen2();
+        model.set(key, value);
+        let refusal = Workbench::new(&model).refusal();
+        assert!(
+            refusal.contains(key) && refusal.contains(expected),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_json_cannot_hold_is_named() {
+    let mut model = models::qwen2();
+    let Some(Value::Array(_, mut tokens)) = model.remove("tokenizer.ggml.tokens") else {
+        panic!("no tokens");
+    };
+    tokens[7] = Value::Str(b"\xff\x1b".to_vec());
+    model.set("tokenizer.ggml.tokens", Value::Array(8, tokens));
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.starts_with("tokenizer.ggml.tokens[7]: expected a string of UTF-8"),
+        "{refusal}"
+    );
+    assert!(refusal.ends_with(r#"found "\xff\x1b""#), "{refusal}");
+}
+
+#[test]
+fn types_that_match_no_token_count_are_refused() {
+    let mut model = models::qwen2();
+    model.set(
+        "tokenizer.ggml.token_type",
+        Value::Array(5, vec![Value::I32(1)]),
+    );
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("one item for each of the 320 tokens, found 1 items"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn every_unsupported_tensor_is_named_with_its_type_and_the_choices() {
+    let mut model = models::with_type(8);
+    retype(&mut model, "blk.1.ffn_up.weight", 16);
+    retype(&mut model, "blk.1.ffn_gate.weight", 2);
+    let mut bench = Workbench::new(&model);
+    let refusal = bench.refusal();
+    for text in [
+        r#""blk.0.ffn_gate.weight" (Q8_0: decode-f32)"#,
+        r#""blk.1.ffn_up.weight" (IQ2_XXS: neither)"#,
+        r#""blk.1.ffn_gate.weight" (Q4_0: decode-f32 or raw)"#,
+        "quantise the model again",
+    ] {
+        assert!(refusal.contains(text), "{refusal}");
+    }
+    bench.request.unsupported = Unsupported::DecodeF32;
+    let refusal = bench.refusal();
+    assert!(
+        refusal.contains("IQ2_XXS") && !refusal.contains("Q8_0:"),
+        "{refusal}"
+    );
+    bench.request.unsupported = Unsupported::Raw;
+    let refusal = bench.refusal();
+    assert!(
+        refusal.contains("Q8_0") && !refusal.contains("(Q4_0"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn values_without_an_equal_among_f32_are_not_decoded() {
+    let mut model = models::qwen2();
+    let tensor = model.tensor_mut("output_norm.weight");
+    tensor.type_id = 28;
+    let values = (0..256).map(|index| if index == 200 { 0.1 } else { 1.5 });
+    tensor.data = values.flat_map(f64::to_le_bytes).collect();
+    let mut bench = Workbench::new(&model);
+    bench.request.unsupported = Unsupported::DecodeF32;
+    let refusal = bench.refusal();
+    assert!(
+        refusal.contains(r#""output_norm.weight": element 200 of type F64"#),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn unknown_architectures_are_refused() {
+    let mut model = models::qwen2();
+    model.set("general.architecture", "qwen2vl");
+    for pair in &mut model.key_values {
+        if let Some(ending) = pair.0.strip_prefix(b"qwen2.") {
+            pair.0 = [b"qwen2vl.", ending].concat();
+        }
+    }
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("qwen2vl") && refusal.contains("MROPE"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn names_that_become_one_are_refused() {
+    let mut model = models::qwen2();
+    let copy = Tensor {
+        name: b"model.norm.weight".to_vec(),
+        ..model.tensor("output_norm.weight").clone()
+    };
+    model.tensors.push(copy);
+    let mut bench = Workbench::new(&model);
+    let refusal = bench.refusal();
+    assert!(
+        refusal.contains("model.norm.weight") && refusal.contains("output_norm.weight"),
+        "{refusal}"
+    );
+    bench.request.naming = Naming::Gguf;
+    assert!(bench.convert().is_ok());
+}
+
+#[test]
+fn a_model_without_tensors_or_embedding_is_refused() {
+    let mut model = models::qwen2();
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"token_embd.weight");
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("token_embd.weight") && refusal.contains("missing"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn damaged_sources_are_refused_with_the_code_of_the_rule() {
+    let good = models::tiny().to_bytes();
+    let mut cut = good.clone();
+    cut.truncate(good.len() - 200);
+    let mut trailing = good.clone();
+    trailing.resize(good.len() + 4096, 1);
+    for (bytes, code) in [
+        (cut, "gguf.truncated"),
+        (trailing, "gguf.trailing"),
+        (b"FUGG".repeat(20), "gguf.magic"),
+        (Vec::new(), "gguf.short"),
+    ] {
+        let refusal = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]).refusal();
+        assert!(
+            refusal.contains(code) && refusal.contains("model.gguf"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn padding_that_is_not_zero_is_refused() {
+    let model = models::qwen2_aligned();
+    let mut bytes = model.to_bytes();
+    let last = model.tensors.last().unwrap().data.len();
+    assert_ne!(last % 4096, 0, "the last tensor needs padding");
+    *bytes.last_mut().unwrap() = 1;
+    let bench = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]);
+    let error = bench.convert().unwrap_err();
+    assert!(
+        matches!(&error, Error::Source { source, .. } if source.code() == "gguf.padding"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_shard_is_refused() {
+    let shards = models::qwen2().shards(2);
+    let bench =
+        Workbench::with_files(&[("model-00001-of-00002.gguf".to_owned(), shards[0].clone())]);
+    let refusal = bench.refusal();
+    assert!(refusal.contains("gguf.split.count"), "{refusal}");
+    let names = ["b.gguf", "a.gguf"].map(str::to_owned);
+    let swapped: Vec<(String, Vec<u8>)> = names.into_iter().zip(shards.into_iter().rev()).collect();
+    let refusal = Workbench::with_files(&swapped).refusal();
+    assert!(refusal.contains("gguf.split.no"), "{refusal}");
+}
+
+/// Gives a tensor another type, with bytes of the right length.
+fn retype(model: &mut Model, name: &str, type_id: u32) {
+    let (block, bytes) = fixtures::gguf::type_size(type_id).unwrap();
+    let tensor = model.tensor_mut(name);
+    let length = tensor.elements() / block * bytes;
+    tensor.type_id = type_id;
+    tensor.data = vec![0; usize::try_from(length).unwrap()];
+}

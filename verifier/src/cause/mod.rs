@@ -1,0 +1,9 @@
+//! Likely causes of damage: hints beside a finding that never change the verdict.
+//!
+//! Each signature looks at the differing bytes, or reads a few more around them.
+
+mod file;
+mod tensor;
+
+pub(crate) use file::{not_a_model, text_mode};
+pub(crate) use tensor::{fine_place, of_tensor, with_bytes};

@@ -1,0 +1,224 @@
+//! The report for a person: what was bound, how much was compared, and where the first difference is.
+
+use std::fmt::Write as _;
+
+use super::{FileRow, FindingRow, PlaceRow, Report};
+use crate::verdict::Verdict;
+
+/// One line: the verdict, the tensors that agree, the first reason.
+#[must_use]
+pub fn line(report: &Report) -> String {
+    let word = match report.verdict {
+        Verdict::Verified => "PASS",
+        Verdict::Different | Verdict::Undecided => "FAIL",
+    };
+    let counts = &report.counts;
+    let equal = counts.bytes_equal.saturating_add(counts.values_equal);
+    let total = counts
+        .tensors_compared
+        .saturating_add(counts.tensors_not_compared);
+    let reason = match report.findings.first() {
+        Some(finding) if report.verdict != Verdict::Verified => {
+            format!(", {}: {}", finding.code, finding.message)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{word} {}: {equal}/{total} tensors equal{reason}\n",
+        report.verdict.as_str()
+    )
+}
+
+/// The whole report, in a few lines where nothing is wrong.
+#[must_use]
+pub fn full(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_all(&mut text, report);
+    text
+}
+
+fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
+    let meaning = match report.verdict {
+        Verdict::Verified => {
+            "every byte of both files is accounted for, and nothing differs but what is named below"
+        }
+        Verdict::Different => "the files were compared and differ, or break their format",
+        Verdict::Undecided => "not everything could be read, decoded or compared",
+    };
+    writeln!(text, "{}: {meaning}", report.verdict.as_str())?;
+    for file in &report.files {
+        write_file(text, file)?;
+    }
+    write_counts(text, report)?;
+    let decisive = report
+        .findings
+        .iter()
+        .filter(|finding| is_decisive(finding));
+    let shown = report
+        .findings
+        .iter()
+        .filter(|finding| finding.effect != "note");
+    if let Some(first) = decisive.clone().next() {
+        writeln!(text, "\nfirst: {}", first.message)?;
+    }
+    let total = shown.clone().count();
+    for finding in shown.take(MOST_SHOWN) {
+        write_finding(text, finding)?;
+    }
+    if total > MOST_SHOWN {
+        writeln!(
+            text,
+            "... and {} more; --format json has them all",
+            total.saturating_sub(MOST_SHOWN)
+        )?;
+    }
+    for finding in report
+        .findings
+        .iter()
+        .filter(|finding| finding.effect == "note")
+    {
+        writeln!(text, "note: {} [{}]", finding.message, finding.code)?;
+    }
+    Ok(())
+}
+
+fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
+    let percent = match file.covered.saturating_mul(100).checked_div(file.size) {
+        Some(percent) => format!("{percent}%"),
+        None => "nothing".to_owned(),
+    };
+    writeln!(
+        text,
+        "  {:<5} {}  {} bytes, {} regions, {percent} covered",
+        file.format,
+        file.name,
+        grouped(file.size),
+        file.regions
+    )?;
+    for (kind, digest) in [("blake3", &file.blake3), ("sha256", &file.sha256)] {
+        if let Some(digest) = digest {
+            writeln!(text, "        {kind} {digest}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
+    let counts = &report.counts;
+    let named = |parts: &[(usize, &str)]| {
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        if parts.is_empty() {
+            "none".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    };
+    writeln!(
+        text,
+        "  tensors   {}; {} bytes compared",
+        named(&[
+            (counts.bytes_equal, "bytes equal"),
+            (counts.values_equal, "values equal"),
+            (counts.tensors_different, "different"),
+            (counts.tensors_not_compared, "not compared"),
+        ]),
+        grouped(counts.tensor_bytes_compared)
+    )?;
+    writeln!(
+        text,
+        "  metadata  {}",
+        named(&[
+            (counts.keys_equal, "keys equal"),
+            (counts.keys_changed, "changed"),
+            (counts.keys_lost, "lost"),
+            (counts.keys_invented, "invented"),
+        ])
+    )
+}
+
+fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\n{}: {} [{}]",
+        finding.effect, finding.message, finding.code
+    )?;
+    for place in &finding.places {
+        writeln!(text, "  at {}", show_place(place))?;
+    }
+    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
+        writeln!(text, "  expected {expected}, found {found}")?;
+    }
+    if let Some(cause) = &finding.cause {
+        writeln!(text, "  likely cause: {} [{}]", cause.text, cause.code)?;
+    }
+    if let Some(hint) = &finding.hint {
+        writeln!(text, "  hint: {hint}")?;
+    }
+    Ok(())
+}
+
+fn show_place(place: &PlaceRow) -> String {
+    let mut text = place.file.clone();
+    if place.shard > 0 {
+        let _ = write!(text, " shard {}", place.shard);
+    }
+    if let Some(offset) = place.offset {
+        let _ = write!(text, ", byte {}", grouped(offset));
+        if let Some(length) = place.length.filter(|&length| length > 1) {
+            let _ = write!(
+                text,
+                " to {}",
+                grouped(offset.saturating_add(length).saturating_sub(1))
+            );
+        }
+    }
+    if let Some(region) = &place.region {
+        let _ = write!(text, ", {region}");
+        if let Some(name) = &place.name {
+            let _ = write!(text, " {name}");
+        }
+    } else if let Some(name) = &place.name {
+        let _ = write!(text, ", {name}");
+    }
+    if let Some(detail) = &place.detail {
+        let _ = write!(text, ", {detail}");
+    }
+    text
+}
+
+fn is_decisive(finding: &FindingRow) -> bool {
+    matches!(finding.effect.as_str(), "different" | "undecided")
+}
+
+/// A number with commas.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && digits.len().saturating_sub(index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+const MOST_SHOWN: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(
+            [0, 12, 123, 1234, 1_234_567].map(grouped),
+            ["0", "12", "123", "1,234", "1,234,567"]
+        );
+    }
+}

@@ -1,0 +1,669 @@
+//! The verification of a pair: decode both, pair the tensors, read everything once, compare, judge.
+
+use std::io;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::container::{Container, Format, Shard};
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::metadata::record::SourceRecord;
+use crate::metadata::{self, Outcome};
+use crate::observer::Observer;
+use crate::pairing::{self, Pairing};
+use crate::region::{RegionKind, Span};
+use crate::report::{self, FileRow, Parts, Report, file_row, hex};
+use crate::scan::{self, Inputs, Scan};
+use crate::source::Source;
+use crate::{apr, cause, gguf, locate, tensors};
+
+/// One model as the user named it: a file, or the files of a split set in order.
+pub struct Input<'a> {
+    /// What the user calls it.
+    pub name: String,
+    /// Base name and bytes of every file.
+    pub shards: Vec<(String, &'a dyn Source)>,
+}
+
+/// How to verify.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Number of threads for the pass over the data.
+    pub threads: usize,
+    /// Whether the SHA-256 of both whole files is computed as well, which is one more chain over every byte.
+    pub file_sha256: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            file_sha256: false,
+        }
+    }
+}
+
+/// Compares two models, in either order; the formats are told by content.
+#[must_use]
+pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Observer) -> Report {
+    match roles(a, b) {
+        Ok((apr, gguf)) => Pair { apr, gguf }.verify(options, observer),
+        Err(finding) => report::build(rows_of_unknown(&[a, b]), None, vec![*finding]),
+    }
+}
+
+/// Finds out which input is the APR file. An input of no known format takes the role that is left, so that what is wrong
+/// with it can be said.
+fn roles<'a, 'i>(
+    a: &'a Input<'i>,
+    b: &'a Input<'i>,
+) -> Result<(&'a Input<'i>, &'a Input<'i>), Box<Finding>> {
+    let refuse = |code, text: String| Err(Box::new(Finding::new(code, Effect::Undecided, text)));
+    let formats = (format_of(a), format_of(b));
+    let (apr, gguf) = match formats {
+        (Ok(Some(Format::Apr)), Ok(Some(Format::Apr))) => {
+            return refuse(
+                "pair.formats",
+                "both files are APR files; give the GGUF that one was made from".to_owned(),
+            );
+        }
+        (Ok(Some(Format::Gguf)), Ok(Some(Format::Gguf))) => {
+            return refuse(
+                "pair.formats",
+                "both files are GGUF files; give the APR file made from one".to_owned(),
+            );
+        }
+        (Ok(None), Ok(None)) => {
+            let hint = not_a_model(a).or_else(|| not_a_model(b));
+            return Err(Box::new(hint.unwrap_or_else(|| {
+                Finding::new(
+                    "pair.formats",
+                    Effect::Undecided,
+                    "neither file is an APR file or a GGUF file",
+                )
+            })));
+        }
+        (Ok(Some(Format::Apr)), Ok(_)) | (Ok(None), Ok(Some(Format::Gguf))) => (a, b),
+        (Ok(_), Ok(_)) => (b, a),
+        (Err(error), _) => {
+            return refuse(
+                "io",
+                format!("{} cannot be read: {error}", escape(a.name.as_bytes())),
+            );
+        }
+        (_, Err(error)) => {
+            return refuse(
+                "io",
+                format!("{} cannot be read: {error}", escape(b.name.as_bytes())),
+            );
+        }
+    };
+    if apr.shards.len() != 1 || gguf.shards.is_empty() {
+        return refuse("pair.formats", "an APR model is one file".to_owned());
+    }
+    Ok((apr, gguf))
+}
+
+fn format_of(input: &Input<'_>) -> io::Result<Option<Format>> {
+    let start = start_of(input, 4)?;
+    Ok(match start.as_slice() {
+        b"GGUF" => Some(Format::Gguf),
+        [b'A', b'P', b'R', _] => Some(Format::Apr),
+        _ => None,
+    })
+}
+
+fn not_a_model(input: &Input<'_>) -> Option<Finding> {
+    cause::not_a_model(&start_of(input, 512).ok()?)
+}
+
+fn start_of(input: &Input<'_>, length: u64) -> io::Result<Vec<u8>> {
+    let Some((_, source)) = input.shards.first() else {
+        return Ok(Vec::new());
+    };
+    let mut start = vec![0; usize::try_from(source.length().min(length)).unwrap_or(0)];
+    source.read_exact_at(0, &mut start)?;
+    Ok(start)
+}
+
+fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
+    let shards = inputs
+        .iter()
+        .flat_map(|input| input.shards.iter().enumerate());
+    shards
+        .map(|(shard, (name, source))| {
+            let parts = Shard {
+                length: source.length(),
+                regions: Vec::new(),
+            };
+            FileRow {
+                covered: 0,
+                ..file_row("unknown", shard, name, &parts, 0)
+            }
+        })
+        .collect()
+}
+
+struct Pair<'a, 'i> {
+    apr: &'a Input<'i>,
+    gguf: &'a Input<'i>,
+}
+
+impl Pair<'_, '_> {
+    fn verify(&self, options: &Options, observer: &dyn Observer) -> Report {
+        let Some((_, apr_source)) = self.apr.shards.first() else {
+            return report::build(Vec::new(), None, Vec::new());
+        };
+        let gguf_sources: Vec<&dyn Source> =
+            self.gguf.shards.iter().map(|(_, source)| *source).collect();
+        let apr = apr::decode(*apr_source);
+        let gguf = gguf::decode(&gguf_sources);
+        let inputs = Inputs {
+            apr: &apr,
+            gguf: &gguf,
+            apr_source: *apr_source,
+            gguf_sources: &gguf_sources,
+        };
+
+        let mut structure = Vec::new();
+        // Tensors are only missed in a list that was read to its end.
+        let pairing = if apr.complete && gguf.complete {
+            pairing::pair(&apr, &gguf, &mut structure)
+        } else {
+            Pairing {
+                only_apr: (0..apr.tensors.len()).collect(),
+                only_gguf: (0..gguf.tensors.len()).collect(),
+                ..Pairing::default()
+            }
+        };
+        let scan = scan::scan(&inputs, &pairing, options.threads, observer);
+        let metadata = if apr.complete && gguf.complete {
+            metadata::compare(&apr, &gguf)
+        } else {
+            Outcome {
+                records: records_of(&apr),
+                ..Outcome::default()
+            }
+        };
+        let judge = Judge {
+            inputs: &inputs,
+            pairing: &pairing,
+            scan: &scan,
+            metadata: &metadata,
+        };
+        let mut findings = self.not_models();
+        findings.extend(judge.findings(structure));
+        let mut files = self.file_rows(&inputs, &scan);
+        if options.file_sha256 {
+            self.add_sha256(&mut files, &metadata.records, &mut findings);
+        }
+        self.check_unchanged(&mut findings);
+        let parts = Parts {
+            inputs: &inputs,
+            pairing: &pairing,
+            scan: &scan,
+            keys: &metadata.keys,
+        };
+        report::build(files, Some(&parts), findings)
+    }
+
+    fn not_models(&self) -> Vec<Finding> {
+        let named = |input, side| {
+            let finding: Option<Finding> = not_a_model(input);
+            finding.map(|finding| finding.at(Place::new(side, 0)))
+        };
+        named(self.apr, Side::Apr)
+            .into_iter()
+            .chain(named(self.gguf, Side::Gguf))
+            .collect()
+    }
+
+    fn file_rows(&self, inputs: &Inputs<'_>, scan: &Scan) -> Vec<FileRow> {
+        let unread = |side, shard| {
+            scan.errors
+                .iter()
+                .filter(|(error_side, error_shard, ..)| {
+                    (*error_side, *error_shard) == (side, shard)
+                })
+                .fold(0_u64, |sum, (_, _, span, _)| {
+                    sum.saturating_add(span.length)
+                })
+        };
+        let apr = self
+            .apr
+            .shards
+            .iter()
+            .zip(&inputs.apr.shards)
+            .map(|((name, _), parts)| file_row("apr", 0, name, parts, unread(Side::Apr, 0)));
+        let gguf = self.gguf.shards.iter().zip(&inputs.gguf.shards).enumerate();
+        let gguf = gguf.map(|(shard, ((name, _), parts))| {
+            file_row("gguf", shard, name, parts, unread(Side::Gguf, shard))
+        });
+        apr.chain(gguf)
+            .zip(&scan.blake3)
+            .map(|(row, digest)| FileRow {
+                blake3: digest.as_ref().map(|digest| hex(digest)),
+                ..row
+            })
+            .collect()
+    }
+
+    fn add_sha256(
+        &self,
+        files: &mut [FileRow],
+        records: &[SourceRecord],
+        findings: &mut Vec<Finding>,
+    ) {
+        let sources = self.apr.shards.iter().chain(&self.gguf.shards);
+        for (row, (name, source)) in files.iter_mut().zip(sources) {
+            match sha256(*source) {
+                Ok(digest) => row.sha256 = Some(hex(&digest)),
+                Err(error) => findings.push(Finding::new(
+                    "io",
+                    Effect::Undecided,
+                    format!("{} cannot be read: {error}", escape(name.as_bytes())),
+                )),
+            }
+        }
+        let sources = files.iter().filter(|row| row.format == "gguf");
+        for (row, record) in sources
+            .zip(records)
+            .filter(|_| records.len() == self.gguf.shards.len())
+        {
+            if row
+                .sha256
+                .as_ref()
+                .is_some_and(|found| *found != record.sha256)
+            {
+                findings.push(
+                    Finding::new(
+                        "source.changed",
+                        Effect::Different,
+                        "the GGUF does not have the SHA-256 that the artifact records",
+                    )
+                    .at(Place::new(Side::Gguf, row.shard))
+                    .expected_found(
+                        escape(record.sha256.as_bytes()),
+                        row.sha256.clone().unwrap_or_default(),
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The verdict is about the bytes that were read; they must still be the file.
+    fn check_unchanged(&self, findings: &mut Vec<Finding>) {
+        for (input, side) in [(self.apr, Side::Apr), (self.gguf, Side::Gguf)] {
+            for (shard, (name, source)) in input.shards.iter().enumerate() {
+                if let Err(change) = source.check_unchanged() {
+                    findings.insert(
+                        0,
+                        Finding::new(
+                            "input_changed",
+                            Effect::Undecided,
+                            format!(
+                                "{} changed while it was read: {change}",
+                                escape(name.as_bytes())
+                            ),
+                        )
+                        .at(Place::new(side, shard))
+                        .hint("run again when nothing writes to the file"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn sha256(source: &dyn Source) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; usize::try_from(source.length().min(READ)).unwrap_or(0)];
+    let mut position = 0;
+    while position < source.length() {
+        let left = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
+        let size = left.min(buffer.len());
+        let part = buffer.get_mut(..size).unwrap_or_default();
+        source.read_exact_at(position, part)?;
+        hasher.update(part);
+        position = position.saturating_add(size as u64);
+    }
+    Ok(hasher.finalize().into())
+}
+
+fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {
+    let document = apr.metadata.document.as_ref();
+    document
+        .and_then(|document| metadata::record::read(document).ok().flatten())
+        .unwrap_or_default()
+}
+
+/// Puts the findings of all passes in the order of causes.
+struct Judge<'a> {
+    inputs: &'a Inputs<'a>,
+    pairing: &'a Pairing,
+    scan: &'a Scan,
+    metadata: &'a Outcome,
+}
+
+impl Judge<'_> {
+    fn findings(&self, structure: Vec<Finding>) -> Vec<Finding> {
+        let apr_sum = self.check_footer();
+        let apr_is_whole = self.inputs.apr.complete && matches!(apr_sum, Ok(true));
+        let changed = self.changed_sources(apr_is_whole);
+        let damaged = match (&apr_sum, changed.is_empty()) {
+            (Ok(true), false) => Some(Side::Gguf),
+            (Err(_), true) if !self.metadata.records.is_empty() => Some(Side::Apr),
+            _ => None,
+        };
+        let data = tensors::findings(self.inputs, self.pairing, self.scan, damaged);
+
+        let mut findings = self.io_errors();
+        findings.extend(self.locate(apr_is_whole, &data));
+        findings.extend(self.inputs.apr.findings.iter().cloned());
+        findings.extend(self.inputs.gguf.findings.iter().cloned());
+        self.add_text_causes(&mut findings);
+        findings.extend(structure);
+        findings.extend(data);
+        findings.extend(self.metadata.findings.iter().cloned());
+        findings.extend(self.wrong_records(apr_is_whole));
+        findings.extend(changed);
+        findings.extend(apr_sum.err().map(|finding| *finding));
+        findings.extend(self.nothing_compared());
+        findings.extend(self.not_covered());
+        findings
+    }
+
+    fn io_errors(&self) -> Vec<Finding> {
+        let errors = self.scan.errors.iter();
+        errors
+            .map(|(side, shard, span, error)| {
+                Finding::new(
+                    "io",
+                    Effect::Undecided,
+                    format!("{} bytes cannot be read: {error}", span.length),
+                )
+                .at(Place::new(*side, *shard).span(*span))
+            })
+            .collect()
+    }
+
+    /// Whether the footer's sum is right; `Ok(false)` when there is none.
+    fn check_footer(&self) -> Result<bool, Box<Finding>> {
+        let Some((span, stored)) = self.inputs.apr.metadata.footer else {
+            return Ok(false);
+        };
+        let place = Place::new(Side::Apr, 0)
+            .region(RegionKind::Footer)
+            .span(span);
+        match self.scan.apr_crc {
+            Some(computed) if computed == stored => Ok(true),
+            Some(computed) => Err(Box::new(
+                Finding::new(
+                    "apr.footer.crc",
+                    Effect::Different,
+                    "the bytes of the file do not have the sum of its footer",
+                )
+                .at(place)
+                .expected_found(format!("{computed:08x}"), format!("{stored:08x}")),
+            )),
+            None => Err(Box::new(
+                Finding::new(
+                    "apr.footer.crc",
+                    Effect::Undecided,
+                    "the sum of the file could not be computed",
+                )
+                .at(place),
+            )),
+        }
+    }
+
+    /// The exact byte, where the two files cannot be laid side by side.
+    fn locate(&self, apr_is_whole: bool, data: &[Finding]) -> Vec<Finding> {
+        if apr_is_whole {
+            let records = &self.metadata.records;
+            let sources = self.inputs.gguf_sources;
+            if records.len() != sources.len() {
+                return Vec::new();
+            }
+            let compared =
+                records
+                    .iter()
+                    .zip(sources)
+                    .enumerate()
+                    .map(|(shard, (record, source))| {
+                        locate::compare_heads(record, shard, *source)
+                            .unwrap_or_else(|error| Some(unreadable(Side::Gguf, &error)))
+                    });
+            return compared.flatten().collect();
+        }
+        let apr = self.inputs.apr;
+        let moved = apr
+            .findings
+            .iter()
+            .any(|finding| matches!(finding.code, "apr.trailing" | "apr.truncated"));
+        let direct = data
+            .iter()
+            .any(|finding| finding.effect == Effect::Different);
+        // A producer without a footer leaves nothing to look at.
+        let no_footer = apr
+            .findings
+            .iter()
+            .any(|finding| finding.code == "apr.footer.absent");
+        if apr.complete && (direct && !moved || no_footer) {
+            return Vec::new();
+        }
+        let is_right = |candidate: &Container<apr::Metadata>| {
+            let errors = |findings: &[Finding]| {
+                findings
+                    .iter()
+                    .any(|finding| matches!(finding.effect, Effect::Different | Effect::Undecided))
+            };
+            !errors(&candidate.findings)
+                && (!self.inputs.gguf.complete
+                    || !errors(&metadata::compare(candidate, self.inputs.gguf).findings))
+        };
+        locate::locate_in_apr(self.inputs.apr_source, &is_right)
+            .unwrap_or_else(|error| Some(unreadable(Side::Apr, &error)))
+            .into_iter()
+            .collect()
+    }
+
+    /// Sources that are not byte for byte what the artifact was made from.
+    fn changed_sources(&self, apr_is_whole: bool) -> Vec<Finding> {
+        let records = &self.metadata.records;
+        let sources = self.inputs.gguf_sources;
+        if records.is_empty() || !apr_is_whole {
+            return Vec::new();
+        }
+        if records.len() != sources.len() {
+            return vec![Finding::new(
+                "source.split",
+                Effect::Warning,
+                format!(
+                    "the artifact was made from {} files and is compared with {}",
+                    records.len(),
+                    sources.len()
+                ),
+            )];
+        }
+        let digests = self.scan.blake3.iter().skip(1);
+        let mut findings = Vec::new();
+        for (shard, ((record, source), digest)) in
+            records.iter().zip(sources).zip(digests).enumerate()
+        {
+            let found = digest.as_ref().map(|digest| hex(digest));
+            if source.length() == record.size
+                && found.as_ref().is_none_or(|found| *found == record.blake3)
+            {
+                continue;
+            }
+            let mut finding = Finding::new(
+                "source.changed",
+                Effect::Different,
+                format!(
+                    "the GGUF is not byte for byte {}, from which the artifact was made",
+                    escape(record.file.as_bytes())
+                ),
+            )
+            .at(Place::new(Side::Gguf, shard))
+            .expected_found(
+                format!(
+                    "{} bytes, blake3 {}",
+                    record.size,
+                    escape(record.blake3.as_bytes())
+                ),
+                format!(
+                    "{} bytes, blake3 {}",
+                    source.length(),
+                    found.unwrap_or_default()
+                ),
+            );
+            if source.length() < record.size {
+                finding = finding.cause(
+                    "cause.truncated",
+                    format!(
+                        "a download or copy that ended early: {} bytes are missing",
+                        record.size.saturating_sub(source.length())
+                    ),
+                );
+            }
+            findings.push(finding);
+        }
+        findings
+    }
+
+    /// Digests that the artifact carries and its own tensors do not have.
+    fn wrong_records(&self, apr_is_whole: bool) -> Vec<Finding> {
+        let Some(document) = self
+            .inputs
+            .apr
+            .metadata
+            .document
+            .as_ref()
+            .filter(|_| apr_is_whole)
+        else {
+            return Vec::new();
+        };
+        let mut computed = std::collections::HashMap::new();
+        for (pair, outcome) in self.pairing.pairs.iter().zip(&self.scan.pairs) {
+            if let (Some(tensor), Some(outcome)) = (self.inputs.apr.tensors.get(pair.apr), outcome)
+            {
+                computed.insert(tensor.name.as_slice(), outcome.apr);
+            }
+        }
+        let recorded = metadata::record::tensor_digests(document);
+        let wrong = recorded.into_iter().filter(|(name, blake3, sha256)| {
+            computed
+                .get(name.as_bytes())
+                .is_none_or(|found| hex(&found.blake3) != *blake3 || hex(&found.sha256) != *sha256)
+        });
+        wrong
+            .map(|(name, ..)| {
+                Finding::new(
+                    "meta.record-digest",
+                    Effect::Different,
+                    format!(
+                        "{} does not have the digests that the artifact records for it",
+                        escape(name.as_bytes())
+                    ),
+                )
+                .at(Place::new(Side::Apr, 0)
+                    .region(RegionKind::Tensor)
+                    .name(name))
+            })
+            .collect()
+    }
+
+    /// A file that went through a text tool is broken all over; that says more than the first broken field.
+    fn add_text_causes(&self, findings: &mut [Finding]) {
+        for (side, source, complete) in [
+            (
+                Side::Apr,
+                Some(self.inputs.apr_source),
+                self.inputs.apr.complete,
+            ),
+            (
+                Side::Gguf,
+                self.inputs.gguf_sources.first().copied(),
+                self.inputs.gguf.complete,
+            ),
+        ] {
+            let Some(source) = source.filter(|_| !complete) else {
+                continue;
+            };
+            // A cause is a hint: what cannot be read for it is left out.
+            let Ok(Some(cause)) = cause::text_mode(source) else {
+                continue;
+            };
+            let about =
+                |finding: &&mut Finding| finding.places.iter().any(|place| place.side == side);
+            if let Some(finding) = findings.iter_mut().find(about) {
+                finding.cause = Some(cause);
+            }
+        }
+    }
+
+    fn nothing_compared(&self) -> Option<Finding> {
+        let compared = self.scan.pairs.iter().any(Option::is_some);
+        (!compared).then(|| {
+            Finding::new(
+                "nothing-compared",
+                Effect::Undecided,
+                "no tensor was compared",
+            )
+        })
+    }
+
+    /// The regions must partition each file, and nothing may be left that was not decoded without a word about it.
+    fn not_covered(&self) -> Vec<Finding> {
+        let apr = self
+            .inputs
+            .apr
+            .shards
+            .iter()
+            .map(|shard| (Side::Apr, 0, shard));
+        let gguf = self.inputs.gguf.shards.iter().enumerate();
+        let gguf = gguf.map(|(index, shard)| (Side::Gguf, index, shard));
+        let mut findings = Vec::new();
+        for (side, index, shard) in apr.chain(gguf) {
+            let mut position = 0;
+            for region in &shard.regions {
+                if region.span.offset != position || region.kind == RegionKind::Undecoded {
+                    findings.push(
+                        Finding::new(
+                            "not-covered",
+                            Effect::Undecided,
+                            "bytes of the file could not be assigned to a region",
+                        )
+                        .at(Place::new(side, index)
+                            .region(region.kind)
+                            .span(region.span)),
+                    );
+                }
+                position = region.span.end();
+            }
+            if position != shard.length {
+                let rest = Span::new(position, shard.length.saturating_sub(position));
+                findings.push(
+                    Finding::new(
+                        "not-covered",
+                        Effect::Undecided,
+                        "the regions do not end where the file does",
+                    )
+                    .at(Place::new(side, index).span(rest)),
+                );
+            }
+        }
+        findings
+    }
+}
+
+fn unreadable(side: Side, error: &io::Error) -> Finding {
+    Finding::new(
+        "io",
+        Effect::Undecided,
+        format!("the file cannot be read again: {error}"),
+    )
+    .at(Place::new(side, 0))
+}
+
+const READ: u64 = 1 << 20;

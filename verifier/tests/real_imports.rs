@@ -1,0 +1,68 @@
+//! Files made by the real `apr import`, both converters, next to their sources.
+//!
+//! The samples are not part of the repository: where they are absent these tests say so and pass.
+
+use std::path::{Path, PathBuf};
+
+use verifier::report::Report;
+use verifier::source::{FileSource, Source};
+use verifier::verdict::Verdict;
+use verifier::verify::{Input, Options, verify};
+
+fn samples() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no samples of the reference tool beside the repository");
+    None
+}
+
+fn report(folder: &Path, apr: &str, gguf: &str) -> Report {
+    let open = |path: PathBuf| FileSource::open(&path).unwrap();
+    let apr = open(folder.join("apr").join(apr));
+    let gguf = open(folder.join("oracle").join(gguf));
+    let input = |name: &str, source| Input {
+        name: name.to_owned(),
+        shards: vec![(name.to_owned(), source as &dyn Source)],
+    };
+    verify(
+        &input("a.apr", &apr),
+        &input("b.gguf", &gguf),
+        &Options::default(),
+        &(),
+    )
+}
+
+#[test]
+fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_named() {
+    let Some(folder) = samples() else {
+        return;
+    };
+    for (apr, gguf, lost) in [
+        ("qwen2.A.apr", "qwen2.gguf", "general.file_type"),
+        ("qwen2.B.apr", "qwen2.gguf", "tokenizer.ggml.pre"),
+        ("llama.A.apr", "llama.gguf", "llama.rope.dimension_count"),
+        ("llama.B.apr", "llama.gguf", "tokenizer.ggml.token_type"),
+        ("qwen3.B.apr", "qwen3.gguf", "qwen3.attention.key_length"),
+    ] {
+        let report = report(&folder, apr, gguf);
+        let text = verifier::report::text::full(&report);
+        assert_eq!(report.verdict, Verdict::Verified, "{apr}: {text}");
+        let named = |row: &verifier::report::KeyRow| row.key == lost && row.result == "lost";
+        assert!(report.metadata.iter().any(named), "{apr}: {text}");
+        assert!(report.files.iter().all(|file| file.covered == file.size));
+    }
+}
+
+#[test]
+fn the_rope_type_of_the_qwen3_import_is_named_as_the_one_error() {
+    let Some(folder) = samples() else {
+        return;
+    };
+    let report = report(&folder, "qwen3.A.apr", "qwen3.gguf");
+    let text = verifier::report::text::full(&report);
+    assert_eq!(report.verdict, Verdict::Different);
+    assert_eq!(report.reasons, ["meta.rope_type"], "{text}");
+    assert_eq!(report.counts.bytes_equal, 25);
+}
