@@ -23,7 +23,11 @@ use crate::{
 pub(crate) struct Draft<'a> {
     pub(crate) plan: TensorPlan<'a>,
     pub(crate) warnings: Vec<String>,
-    metadata: Map<String, Value>,
+    /// The metadata that sort before and after the record: large, and the same whatever the digests are.
+    before: String,
+    after: String,
+    record: Map<String, Value>,
+    flags: u16,
 }
 
 impl<'a> Draft<'a> {
@@ -50,13 +54,20 @@ impl<'a> Draft<'a> {
             raw: plan.stored_as(Storage::Raw),
         };
         let record = record::describe(&choices, sources, &metadata.references);
-        metadata.map.insert(RECORD.to_owned(), record.into());
         let mut warnings = plan.warnings();
         warnings.append(&mut metadata.warnings);
+        let flags = flags(&plan, &metadata.map);
+        let (before, after): (Map<_, _>, Map<_, _>) = metadata
+            .map
+            .into_iter()
+            .partition(|(key, _)| key.as_str() < RECORD);
         let mut draft = Self {
             plan,
             warnings,
-            metadata: metadata.map,
+            before: members(&before)?,
+            after: members(&after)?,
+            record,
+            flags,
         };
         // Digests have fixed lengths, so zeros in their place give the layout before the pass.
         let tensors = vec![TensorDigests::default(); draft.plan.tensors.len()];
@@ -80,7 +91,7 @@ impl<'a> Draft<'a> {
             size: tensor.size,
         });
         let length = u32::try_from(length).map_err(|_| Error::Metadata { length })?;
-        Ok(Plan::new(tensors.collect(), length, self.flags())?)
+        Ok(Plan::new(tensors.collect(), length, self.flags)?)
     }
 
     /// Writes everything but the tensor data, and returns the CRC-32 of the footer.
@@ -120,29 +131,44 @@ impl<'a> Draft<'a> {
     }
 
     fn seal(&mut self, sources: &[SourceDigests], tensors: &[TensorDigests]) {
-        if let Some(record) = self.metadata.get_mut(RECORD).and_then(Value::as_object_mut) {
-            let names = self.plan.tensors.iter().map(|tensor| tensor.name.as_str());
-            record::seal(record, sources, names.zip(tensors.iter().copied()));
-        }
+        let names = self.plan.tensors.iter().map(|tensor| tensor.name.as_str());
+        record::seal(
+            &mut self.record,
+            sources,
+            names.zip(tensors.iter().copied()),
+        );
     }
 
     fn text(&self) -> Result<String, Error> {
-        Ok(apr_file::to_json(&self.metadata)?)
+        let record = format!("\"{RECORD}\":{}", apr_file::to_json(&self.record)?);
+        let mut parts = vec![self.before.as_str(), &record, &self.after];
+        parts.retain(|part| !part.is_empty());
+        Ok(format!("{{{}}}", parts.join(",")))
     }
+}
 
-    fn flags(&self) -> u16 {
-        let is_quantised = |tensor: &crate::plan::PlannedTensor<'_>| {
-            !matches!(tensor.type_name, "F32" | "F16" | "BF16")
-        };
-        let mut bits = flags::LAYOUT_ROW_MAJOR;
-        if self.plan.tensors.iter().any(is_quantised) {
-            bits |= flags::QUANTIZED;
-        }
-        if self.metadata.contains_key("tokenizer.vocabulary") {
-            bits |= flags::HAS_VOCAB;
-        }
-        bits
+fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
+    let mut bits = flags::LAYOUT_ROW_MAJOR;
+    if plan
+        .tensors
+        .iter()
+        .any(|tensor| !matches!(tensor.type_name, "F32" | "F16" | "BF16"))
+    {
+        bits |= flags::QUANTIZED;
     }
+    if metadata.contains_key("tokenizer.vocabulary") {
+        bits |= flags::HAS_VOCAB;
+    }
+    bits
+}
+
+/// Returns the members of an object without its braces.
+fn members(object: &Map<String, Value>) -> Result<String, Error> {
+    let text = apr_file::to_json(object)?;
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    Ok(inner.unwrap_or_default().to_owned())
 }
 
 /// The zeros up to the next multiple of 64.

@@ -227,7 +227,8 @@ impl Metadata {
         let Some(array) = keys.array(key)? else {
             return Ok(());
         };
-        let mut items = Vec::new();
+        // The reader held the count against the bytes of the file.
+        let mut items = Vec::with_capacity(usize::try_from(array.count).unwrap_or_default());
         for (index, item) in array.iter().enumerate() {
             items.push(convert(&item).ok_or_else(|| item_error(key, index, expected, &item))?);
         }

@@ -346,7 +346,10 @@ fn padding(inputs: &Inputs<'_>, scan: &Scan, findings: &mut Vec<Finding>) {
         .expected_found("00", format!("{:02x}", found.value));
         if found.count == 1 && found.value.is_power_of_two() {
             at = at.detail(format!("bit {}", found.value.trailing_zeros()));
-            finding = finding.cause("cause.single-bit", "a memory or disk fault");
+            finding = finding.cause(
+                "cause.single-bit",
+                "single bit flipped: a memory or disk fault",
+            );
         }
         findings.push(finding.at(at));
     }

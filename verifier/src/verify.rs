@@ -521,7 +521,7 @@ impl Judge<'_> {
                 finding = finding.cause(
                     "cause.truncated",
                     format!(
-                        "a download or copy that ended early: {} bytes are missing",
+                        "truncated: a download or copy that ended early, {} bytes are missing",
                         record.size.saturating_sub(source.length())
                     ),
                 );

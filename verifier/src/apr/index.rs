@@ -2,7 +2,8 @@
 //!
 //! `u16 name_len | name | u8 dtype | u8 ndim | ndim x u64 dim | u64 offset | u64 size`
 
-use super::Broken;
+use super::{Broken, Header};
+use crate::blocks::can_decode;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::head::Head;
 use crate::region::{Region, RegionKind, Span};
@@ -22,13 +23,33 @@ pub(super) struct Entry {
 
 pub(super) fn decode(
     head: &mut Head<'_>,
-    count: u32,
+    header: &Header,
     regions: &mut Vec<Region>,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<Entry>, Broken> {
     let mut entries: Vec<Entry> = Vec::new();
-    for _ in 0..count {
-        let entry = decode_one(head, findings)?;
+    for index in 0..header.tensor_count {
+        let start = head.position();
+        let entry = decode_one(head, header.data_offset, findings)?;
+        let Some(entry) = entry else {
+            return Err(Broken::Field(Box::new(
+                Finding::new(
+                    "apr.index.short",
+                    Effect::Undecided,
+                    format!("entry {index} does not end before the data"),
+                )
+                .at(Place::new(Side::Apr, 0)
+                    .region(RegionKind::IndexEntry)
+                    .span(Span::new(start, header.data_offset.saturating_sub(start))))
+                .expected_found(
+                    format!(
+                        "{} entries before {}",
+                        header.tensor_count, header.data_offset
+                    ),
+                    format!("entry {index} at {start}"),
+                ),
+            )));
+        };
         if let Some(last) = entries.last() {
             check_order(&last.name, &entry, findings);
         }
@@ -42,14 +63,30 @@ pub(super) fn decode(
     Ok(entries)
 }
 
-fn decode_one(head: &mut Head<'_>, findings: &mut Vec<Finding>) -> Result<Entry, Broken> {
+/// Reads one entry; none when it would reach into the data.
+fn decode_one(
+    head: &mut Head<'_>,
+    end: u64,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Entry>, Broken> {
     let stop = |stop| Broken::Stop(stop, RegionKind::IndexEntry);
     let start = head.position();
-    let length = head.u16().map_err(stop)?;
-    let name = head.take(length.into()).map_err(stop)?.to_vec();
+    let length = u64::from(head.u16().map_err(stop)?);
+    if start.saturating_add(length).saturating_add(FIXED) > end {
+        return Ok(None);
+    }
+    let name = head.take(length).map_err(stop)?.to_vec();
     let dtype_offset = head.position();
     let dtype = head.u8().map_err(stop)?;
     let rank = head.u8().map_err(stop)?;
+    if head
+        .position()
+        .saturating_add(8 * u64::from(rank))
+        .saturating_add(16)
+        > end
+    {
+        return Ok(None);
+    }
     let dims = (0..rank)
         .map(|_| head.u64())
         .collect::<Result<Vec<_>, _>>()
@@ -79,7 +116,7 @@ fn decode_one(head: &mut Head<'_>, findings: &mut Vec<Finding>) -> Result<Entry,
         );
     }
     entry.block_type = interpret(&entry, Span::new(dtype_offset, 1), findings);
-    Ok(entry)
+    Ok(Some(entry))
 }
 
 fn check_name(entry: &Entry, findings: &mut Vec<Finding>) {
@@ -151,7 +188,13 @@ fn interpret(
         note_ambiguity(entry, block_type, meanings.len(), dtype_span, findings);
         return Some(block_type);
     }
-    let others: Vec<&str> = TYPES.iter().filter(fits).map(|other| other.name).collect();
+    // Only types that occur in models: with all of them some size fits by chance.
+    let others: Vec<&str> = TYPES
+        .iter()
+        .filter(|other| can_decode(other))
+        .filter(fits)
+        .map(|other| other.name)
+        .collect();
     let names: Vec<&str> = meanings.iter().map(|meaning| meaning.name).collect();
     let found = format!(
         "dtype {}, {} bytes for {elements} elements",
@@ -254,5 +297,7 @@ fn at_dtype(mut finding: Finding, span: Span) -> Finding {
     finding
 }
 
+/// Bytes of an entry beside its name and dimensions.
+const FIXED: u64 = 20;
 const LONGEST_NAME: usize = 256;
 const MOST_DIMS: u8 = 8;

@@ -44,11 +44,22 @@ pub(super) fn lay_out(
             b"",
         );
     }
+    // A whole file holds the padded sizes of all tensors; what ends beyond that is wrong, not cut.
+    let whole = entries.iter().fold(header.data_offset, |sum, entry| {
+        sum.saturating_add(align(entry.size))
+    });
     let mut tensors: Vec<Tensor> = entries
         .into_iter()
-        .map(|entry| place_tensor(entry, header.data_offset, length, findings))
+        .map(|entry| place_tensor(entry, header.data_offset, length, whole, findings))
         .collect();
-    let data_end = partition(&mut tensors, header.data_offset, length, regions, findings);
+    let data_end = partition(
+        &mut tensors,
+        header.data_offset,
+        length,
+        whole,
+        regions,
+        findings,
+    );
     container.metadata.footer = end(source, header, data_end, regions, findings);
     container.tensors = tensors;
 }
@@ -57,6 +68,7 @@ fn place_tensor(
     entry: Entry,
     data_offset: u64,
     length: u64,
+    whole: u64,
     findings: &mut Vec<Finding>,
 ) -> Tensor {
     let start = data_offset.checked_add(entry.offset);
@@ -71,7 +83,7 @@ fn place_tensor(
     let mut sound = entry.block_type.is_some();
     match end {
         Some(end) if end <= length => {}
-        Some(end) if end <= i64::MAX.unsigned_abs() => {
+        Some(end) if end <= whole => {
             sound = false;
             let missing = end.saturating_sub(length).min(entry.size);
             findings.push(
@@ -138,6 +150,7 @@ fn partition(
     tensors: &mut [Tensor],
     data_offset: u64,
     length: u64,
+    whole: u64,
     regions: &mut Vec<Region>,
     findings: &mut Vec<Finding>,
 ) -> u64 {
@@ -147,7 +160,7 @@ fn partition(
     let mut last: Option<&Tensor> = None;
     for tensor in order {
         let Span { offset, .. } = tensor.span;
-        if tensor.span.end() > i64::MAX.unsigned_abs() || tensor.span.length == 0 {
+        if tensor.span.end() > whole.max(length) || tensor.span.length == 0 {
             continue;
         }
         if offset < cursor {
@@ -163,7 +176,11 @@ fn partition(
                 .at(place(tensor))
                 .at(Place::new(Side::Apr, 0)
                     .region(RegionKind::Tensor)
-                    .name(other.1)),
+                    .name(other.1))
+                .at(Place::new(Side::Apr, 0)
+                    .region(RegionKind::IndexEntry)
+                    .span(tensor.info_span)
+                    .name(tensor.name.clone())),
             );
             continue;
         }

@@ -95,7 +95,7 @@ fn decode_parts(
     push(regions, RegionKind::Metadata, json_span, b"metadata");
     pad(head, regions, RegionKind::Metadata, b"metadata")?;
 
-    let entries = index::decode(head, header.tensor_count, regions, findings)?;
+    let entries = index::decode(head, &header, regions, findings)?;
     pad(head, regions, RegionKind::IndexEntry, b"index")?;
     layout::lay_out(
         source,

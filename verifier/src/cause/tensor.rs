@@ -92,13 +92,13 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
     if let Some(bit) = difference.single_bit {
         return cause(
             "cause.single-bit",
-            format!("a memory or disk fault: bit {bit} of one byte is flipped"),
+            format!("single bit flipped, bit {bit} of one byte: a memory or disk fault"),
         );
     }
     if let Some(count) = difference.same_bit.filter(|&count| count > 1) {
         return cause(
             "cause.same-bit",
-            format!("a faulty memory cell or line: the same bit in {count} bytes"),
+            format!("the same bit flipped in {count} bytes: a faulty memory cell or line"),
         );
     }
     for (zero, file) in difference.zero.into_iter().zip(["apr", "gguf"]) {
@@ -107,7 +107,7 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
             return cause(
                 "cause.zero-filled",
                 format!(
-                    "a sparse or unfinished copy: {length} bytes of the {file} file are filled with zeros"
+                    "zero-filled range: {length} bytes of the {file} file, as a sparse or unfinished copy leaves"
                 ),
             );
         }
@@ -116,7 +116,8 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
     cause(
         "cause.ratio",
         format!(
-            "every value is {ratio:.6} times the one of the GGUF: a scale applied once too often"
+            "constant ratio {}: every value is that many times the one of the GGUF",
+            shown(ratio)
         ),
     )
 }
@@ -144,7 +145,7 @@ impl Sides<'_> {
         let found = read(self.apr, self.a.span.offset, length)?;
         if found == read(self.gguf, start, length)? && found.iter().any(|&byte| byte != 0) {
             let text = format!(
-                "read with the wrong alignment: the data stand {shift} bytes early, as with general.alignment 32 instead of {}",
+                "ignored alignment: the data stand {shift} bytes early, as with general.alignment 32 instead of {}",
                 head.alignment
             );
             return Ok(Cause {
@@ -181,7 +182,7 @@ impl Sides<'_> {
             Ok(sum)
         };
         if sum(self.apr, self.a.span)? == sum(self.gguf, self.g.span)? {
-            let text = "the same blocks stand in another order".to_owned();
+            let text = "blocks permuted: the same blocks stand in another order".to_owned();
             return Ok(Cause {
                 code: "cause.permuted",
                 text,
@@ -221,7 +222,7 @@ impl Sides<'_> {
                     let at = offset + index as u64 * PAGE;
                     if at != page && other == bytes {
                         let text = format!(
-                            "a stale buffer or a block written twice: the {PAGE} bytes at {page} of the {name} file stand also at {at}"
+                            "repeated page: a stale buffer or a block written twice; the {PAGE} bytes at {page} of the {name} file stand also at {at}"
                         );
                         return Ok(Cause {
                             code: "cause.repeated-page",
@@ -267,7 +268,7 @@ impl Sides<'_> {
                     if *first < 0 { "inserted" } else { "missing" },
                 );
                 let text = format!(
-                    "{count} bytes {what} in the apr file at or before the first difference"
+                    "shift by {count}: that many bytes {what} in the apr file at or before the first difference"
                 );
                 Ok(Cause {
                     code: "cause.shift",
@@ -277,6 +278,12 @@ impl Sides<'_> {
             _ => Err(None),
         }
     }
+}
+
+/// A factor without the noise of its rounding: six digits at most.
+fn shown(ratio: f64) -> f64 {
+    let scale = 10_f64.powi(5 - ratio.abs().log10().floor() as i32);
+    (ratio * scale).round() / scale
 }
 
 fn read(source: &dyn Source, offset: u64, length: u64) -> io::Result<Vec<u8>> {

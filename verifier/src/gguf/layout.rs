@@ -211,27 +211,9 @@ fn place_tensor(
 
 /// Strict profile: each offset is the padded sum of the sizes before it, in file order.
 fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut Vec<Finding>) {
-    let mut expected = Some(0_u64);
+    let mut expected = 0_u64;
     for info in infos {
-        let Some(next) = expected else {
-            findings.push(
-                Finding::new(
-                    "gguf.offset.wrap",
-                    Effect::Undecided,
-                    format!(
-                        "{}: the sizes before it add up to more than any file",
-                        escape(&info.name)
-                    ),
-                )
-                .at(place(shard, &info.name, info.span)),
-            );
-            return;
-        };
-        // Of a tensor without a known size nothing can be said about the next offset.
-        let Some(size) = info.size else {
-            return;
-        };
-        if info.offset != next {
+        if info.offset != expected {
             if info.offset.is_multiple_of(parts.alignment) && info.offset <= i64::MAX.unsigned_abs()
             {
                 findings.push(
@@ -244,15 +226,34 @@ fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut V
                         ),
                     )
                     .at(place(shard, &info.name, info.span))
-                    .expected_found(next.to_string(), info.offset.to_string()),
+                    .expected_found(expected.to_string(), info.offset.to_string()),
                 );
             }
             return;
         }
-        expected = next
+        // Of a tensor without a known size nothing can be said about the next offset.
+        let Some(size) = info.size else {
+            return;
+        };
+        let next = expected
             .checked_add(size)
             .and_then(|end| end.checked_next_multiple_of(parts.alignment))
             .filter(|&end| end <= i64::MAX.unsigned_abs());
+        let Some(next) = next else {
+            findings.push(
+                Finding::new(
+                    "gguf.offset.wrap",
+                    Effect::Undecided,
+                    format!(
+                        "{}: the padded sizes up to here add up to more than any file",
+                        escape(&info.name)
+                    ),
+                )
+                .at(place(shard, &info.name, info.span)),
+            );
+            return;
+        };
+        expected = next;
     }
 }
 

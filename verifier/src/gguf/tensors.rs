@@ -159,10 +159,14 @@ fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, Stri
             ),
         ));
     }
-    block_type
-        .size_of(elements)
-        .filter(|&bytes| bytes <= most)
-        .ok_or(("gguf.tensor.bytes", format!("at most {most} bytes")))
+    // The size itself may fit where the product does not: a reader that multiplies first then sees a few bytes.
+    elements
+        .checked_mul(block_type.bytes)
+        .and_then(|_| block_type.size_of(elements))
+        .ok_or((
+            "gguf.tensor.bytes",
+            "elements times block bytes below 2^64".to_owned(),
+        ))
 }
 
 fn warn_of_oddities(shard: usize, info: &Info, findings: &mut Vec<Finding>) {

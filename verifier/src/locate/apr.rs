@@ -139,7 +139,7 @@ impl Change {
                     format!("{original:02x}"),
                     format!("{found:02x}"),
                     "cause.single-bit",
-                    "a memory or disk fault",
+                    "single bit flipped: a memory or disk fault",
                 )
             }
             Self::Byte { original, found } => (
@@ -154,14 +154,14 @@ impl Change {
                 "nothing".to_owned(),
                 format!("{found:02x}"),
                 "cause.shift",
-                "1 byte inserted: all that follows is moved",
+                "shift by 1: a byte was inserted, and all that follows is moved",
             ),
             Self::Deleted(original) => (
                 format!("a byte is missing at {offset}, in the {region}"),
                 format!("{original:02x}"),
                 "nothing".to_owned(),
                 "cause.shift",
-                "1 byte missing: all that follows is moved",
+                "shift by 1: a byte is missing, and all that follows is moved",
             ),
         };
         Finding::new("apr.damaged", Effect::Different, message)

@@ -69,7 +69,10 @@ pub(crate) fn compare(
         found.map_or("end of file".to_owned(), |found| format!("{found:02x}")),
     );
     if alone && flipped.is_some() {
-        finding = finding.cause("cause.single-bit", "a memory or disk fault");
+        finding = finding.cause(
+            "cause.single-bit",
+            "single bit flipped: a memory or disk fault",
+        );
     } else if let Some(cause) = shifted(&bytes, &record.head, offset) {
         finding = finding.cause("cause.shift", cause);
     }
@@ -85,9 +88,9 @@ fn shifted(found: &[u8], expected: &[u8], offset: usize) -> Option<&'static str>
         Some(length > 0 && a.get(..length) == b.get(..length))
     };
     if same(found.get(next..), expected.get(offset..)) == Some(true) {
-        Some("1 byte inserted: all that follows is moved")
+        Some("shift by 1: a byte was inserted, and all that follows is moved")
     } else if same(found.get(offset..), expected.get(next..)) == Some(true) {
-        Some("1 byte missing: all that follows is moved")
+        Some("shift by 1: a byte is missing, and all that follows is moved")
     } else {
         None
     }

@@ -1,0 +1,139 @@
+//! One model of either format, told by content.
+
+use std::io;
+
+use crate::cause::not_a_model;
+use crate::container::{Container, Shard, Tensor};
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::region::{Region, RegionKind, Span};
+use crate::source::Source;
+use crate::verify::Input;
+use crate::{apr, gguf};
+
+/// A decoded model, or the finding that it is none.
+pub(crate) enum Decoded {
+    Gguf(Container<gguf::Metadata>),
+    Apr(Container<apr::Metadata>),
+    /// Neither format; the regions are undecoded.
+    Unknown(Container<()>),
+}
+
+impl Decoded {
+    /// Decodes by the first bytes, whatever the file is called.
+    pub(crate) fn of(input: &Input<'_>) -> Self {
+        let sources: Vec<&dyn Source> = input.shards.iter().map(|(_, source)| *source).collect();
+        let start = sources.first().map_or(Ok(Vec::new()), |source| start_of(*source));
+        match (start, sources.as_slice()) {
+            (Ok(start), _) if start.starts_with(b"GGUF") => Self::Gguf(gguf::decode(&sources)),
+            (Ok(start), [source]) if start.starts_with(b"APR") => Self::Apr(apr::decode(*source)),
+            (start, _) => Self::Unknown(unknown(&sources, start)),
+        }
+    }
+
+    /// `gguf`, `apr` or `unknown`.
+    pub(crate) const fn format(&self) -> &'static str {
+        match self {
+            Self::Gguf(_) => "gguf",
+            Self::Apr(_) => "apr",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// The side that places name; of a file of neither format, that of the many.
+    pub(crate) const fn side(&self) -> Side {
+        match self {
+            Self::Apr(_) => Side::Apr,
+            Self::Gguf(_) | Self::Unknown(_) => Side::Gguf,
+        }
+    }
+
+    pub(crate) fn shards(&self) -> &[Shard] {
+        match self {
+            Self::Gguf(container) => &container.shards,
+            Self::Apr(container) => &container.shards,
+            Self::Unknown(container) => &container.shards,
+        }
+    }
+
+    pub(crate) fn tensors(&self) -> &[Tensor] {
+        match self {
+            Self::Gguf(container) => &container.tensors,
+            Self::Apr(container) => &container.tensors,
+            Self::Unknown(container) => &container.tensors,
+        }
+    }
+
+    pub(crate) fn findings(&self) -> &[Finding] {
+        match self {
+            Self::Gguf(container) => &container.findings,
+            Self::Apr(container) => &container.findings,
+            Self::Unknown(container) => &container.findings,
+        }
+    }
+
+    /// Whether header, metadata and tensor list were decoded to their end.
+    pub(crate) const fn is_complete(&self) -> bool {
+        match self {
+            Self::Gguf(container) => container.complete,
+            Self::Apr(container) => container.complete,
+            Self::Unknown(container) => container.complete,
+        }
+    }
+}
+
+/// The name of a tensor's type, or its id where it has none.
+pub(crate) fn type_name(tensor: &Tensor) -> String {
+    match tensor.block_type {
+        Some(block_type) => block_type.name.to_owned(),
+        None => format!("id {}", tensor.type_id),
+    }
+}
+
+/// As much of the first file as tells what it is.
+fn start_of(source: &dyn Source) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; usize::try_from(source.length().min(512)).unwrap_or(0)];
+    source.read_exact_at(0, &mut start)?;
+    Ok(start)
+}
+
+fn unknown(sources: &[&dyn Source], start: io::Result<Vec<u8>>) -> Container<()> {
+    let finding = match start {
+        Ok(start) => not_a_model(&start).unwrap_or_else(|| no_magic(sources, &start)),
+        Err(error) => Finding::new("io", Effect::Undecided, format!("the header cannot be read: {error}")),
+    };
+    let finding = finding.at(Place::new(Side::Gguf, 0));
+    Container {
+        shards: sources.iter().map(|source| undecoded(source.length())).collect(),
+        tensors: Vec::new(),
+        metadata: (),
+        findings: vec![finding],
+        complete: false,
+    }
+}
+
+fn no_magic(sources: &[&dyn Source], start: &[u8]) -> Finding {
+    let magic = start.get(..4).unwrap_or(start);
+    let found = match sources.len() {
+        0 => "no file".to_owned(),
+        1 => format!("\"{}\"", escape(magic)),
+        count => format!("{count} files, the first with \"{}\"", escape(magic)),
+    };
+    Finding::new(
+        "format.unknown",
+        Effect::Undecided,
+        "the input is neither a GGUF, or the set of its shards, nor one APR v2 file",
+    )
+    .expected_found("\"GGUF\" or \"APR\\x00\" at the start", found)
+}
+
+fn undecoded(length: u64) -> Shard {
+    let region = Region {
+        kind: RegionKind::Undecoded,
+        span: Span::new(0, length),
+        label: Vec::new(),
+    };
+    Shard {
+        length,
+        regions: Some(region).filter(|_| length > 0).into_iter().collect(),
+    }
+}

@@ -1,0 +1,185 @@
+//! What a model file holds, as its container says it: header, metadata, tensors, regions, and what is wrong with them.
+//!
+//! The tensor data is not read. Nothing raw from the file is shown: names, keys and strings are escaped.
+
+mod apr;
+mod decoded;
+mod gguf;
+mod text;
+mod value;
+
+use serde::Serialize;
+
+pub(crate) use decoded::{Decoded, type_name};
+pub use text::{Sections, to_text};
+
+use crate::finding::escape;
+use crate::report::{FindingRow, build};
+use crate::verdict::Verdict;
+use crate::verify::Input;
+
+/// One decoded model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// The version of this form; 1.
+    pub schema_version: u32,
+    /// What the container alone comes to: verified here means that everything but the tensor data was decoded and nothing
+    /// contradicts the format.
+    pub verdict: Verdict,
+    /// `gguf`, `apr` or `unknown`.
+    pub format: String,
+    /// The files, in shard order.
+    pub files: Vec<FileView>,
+    /// The keys, in the order of the files; of an APR file the top level of its JSON.
+    pub metadata: Vec<KeyView>,
+    /// The tensors, in the order in which the files list them.
+    pub tensors: Vec<TensorView>,
+    /// The regions, which partition every file.
+    pub regions: Vec<RegionView>,
+    /// What is wrong with the container, what decides first.
+    pub findings: Vec<FindingRow>,
+}
+
+/// One file and its header.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileView {
+    /// The base name, escaped.
+    pub name: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// The fields of the header and what follows from them, in order; empty when the header cannot be read.
+    pub header: Vec<FieldView>,
+}
+
+/// One field of a header.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldView {
+    /// The name of the field, such as `version` or `data offset`.
+    pub name: &'static str,
+    /// The value: decimal for counts and offsets, hexadecimal for checksums, names for flags.
+    pub value: String,
+}
+
+/// One metadata key.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyView {
+    /// The shard that holds the key, from 0.
+    pub shard: usize,
+    /// The key, escaped.
+    pub key: String,
+    /// The type: those of GGUF (`u32`, `str`, `arr[str]`) or of JSON (`number`, `string`, `array`, `object`).
+    pub r#type: String,
+    /// Number of items of an array, or of members of an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// The value, escaped and shortened; of an array the first items, of an object the first names.
+    pub value: String,
+}
+
+/// One tensor.
+#[derive(Clone, Debug, Serialize)]
+pub struct TensorView {
+    /// The name, escaped.
+    pub name: String,
+    /// The type, such as `Q4_K`; `id N` where it has no name.
+    pub r#type: String,
+    /// The dimensions in the order of the file.
+    pub shape: Vec<u64>,
+    /// The shard that holds the data, from 0.
+    pub shard: usize,
+    /// First byte of the data, from the start of the file.
+    pub offset: u64,
+    /// Bytes without padding.
+    pub size: u64,
+}
+
+/// One region.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegionView {
+    /// The shard, from 0.
+    pub shard: usize,
+    /// The kind, such as `header` or `padding`.
+    pub kind: &'static str,
+    /// First byte, from the start of the file.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+    /// The key or tensor that the region belongs to, escaped; empty where there is none.
+    pub label: String,
+}
+
+/// Decodes a model by content. What is broken is a finding.
+#[must_use]
+pub fn inspect(input: &Input<'_>) -> Inspection {
+    let decoded = Decoded::of(input);
+    let judged = build(Vec::new(), None, decoded.findings().to_vec());
+    let (headers, metadata) = match &decoded {
+        Decoded::Gguf(container) => (gguf::headers(container), gguf::keys(container)),
+        Decoded::Apr(container) => (vec![apr::header(container)], apr::keys(container)),
+        Decoded::Unknown(_) => Default::default(),
+    };
+    let mut headers = headers.into_iter();
+    Inspection {
+        schema_version: 1,
+        verdict: judged.verdict,
+        format: decoded.format().to_owned(),
+        files: input
+            .shards
+            .iter()
+            .map(|(name, source)| FileView {
+                name: escape(name.as_bytes()),
+                size: source.length(),
+                header: headers.next().unwrap_or_default(),
+            })
+            .collect(),
+        metadata,
+        tensors: tensors(&decoded),
+        regions: regions(&decoded),
+        findings: judged.findings,
+    }
+}
+
+/// Writes an inspection as JSON, indented, with a line end.
+#[must_use]
+pub fn to_json(inspection: &Inspection) -> String {
+    // Strings and numbers only, which always serialise.
+    let mut text = serde_json::to_string_pretty(inspection).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn tensors(decoded: &Decoded) -> Vec<TensorView> {
+    let view = |tensor: &crate::container::Tensor| TensorView {
+        name: escape(&tensor.name),
+        r#type: type_name(tensor),
+        shape: tensor.dims.clone(),
+        shard: tensor.shard,
+        offset: tensor.span.offset,
+        size: tensor.span.length,
+    };
+    decoded.tensors().iter().map(view).collect()
+}
+
+fn regions(decoded: &Decoded) -> Vec<RegionView> {
+    let mut views = Vec::new();
+    for (shard, parts) in decoded.shards().iter().enumerate() {
+        views.extend(parts.regions.iter().map(|region| RegionView {
+            shard,
+            kind: region.kind.as_str(),
+            offset: region.span.offset,
+            length: region.span.length,
+            label: escape(&region.label),
+        }));
+    }
+    views
+}
+
+fn field(name: &'static str, value: impl ToString) -> FieldView {
+    FieldView {
+        name,
+        value: value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

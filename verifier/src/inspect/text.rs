@@ -1,0 +1,157 @@
+//! An inspection for a person: aligned columns, the numbers to the right.
+
+use super::{FileView, Inspection, KeyView};
+use crate::report::FindingRow;
+
+/// Which lists are written. Files and findings always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// The metadata keys.
+    pub metadata: bool,
+    /// The tensors.
+    pub tensors: bool,
+    /// The regions of every file.
+    pub regions: bool,
+}
+
+/// Writes an inspection as text.
+#[must_use]
+pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
+    let mut text = String::new();
+    for (shard, file) in inspection.files.iter().enumerate() {
+        text.push_str(&file_text(inspection, shard, file));
+    }
+    if sections.metadata {
+        push_table(&mut text, "metadata", &KEY_COLUMNS, inspection.metadata.iter().map(key_row));
+    }
+    if sections.tensors {
+        let rows = inspection.tensors.iter().map(|tensor| {
+            let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
+            vec![
+                tensor.name.clone(),
+                tensor.r#type.clone(),
+                format!("[{}]", shape.join(", ")),
+                tensor.shard.to_string(),
+                tensor.offset.to_string(),
+                tensor.size.to_string(),
+            ]
+        });
+        push_table(&mut text, "tensors", &TENSOR_COLUMNS, rows);
+    }
+    if sections.regions {
+        let rows = inspection.regions.iter().map(|region| {
+            vec![
+                region.shard.to_string(),
+                region.offset.to_string(),
+                region.length.to_string(),
+                region.kind.to_owned(),
+                region.label.clone(),
+            ]
+        });
+        push_table(&mut text, "regions", &REGION_COLUMNS, rows);
+    }
+    text.push_str("\nfindings");
+    if inspection.findings.is_empty() {
+        text.push_str(": none");
+    }
+    text.push('\n');
+    for finding in &inspection.findings {
+        text.push_str(&finding_text(finding));
+    }
+    text
+}
+
+fn file_text(inspection: &Inspection, shard: usize, file: &FileView) -> String {
+    let regions = inspection.regions.iter().filter(|region| region.shard == shard).count();
+    let mut text = format!(
+        "{}: {}, {} bytes, {regions} regions\n",
+        file.name, inspection.format, file.size
+    );
+    let rows = file.header.iter().map(|field| vec![field.name.to_owned(), field.value.clone()]);
+    text.push_str(&columns(&[Left, Left], rows.collect()));
+    text
+}
+
+fn key_row(key: &KeyView) -> Vec<String> {
+    vec![
+        key.key.clone(),
+        key.r#type.clone(),
+        key.count.map(|count| count.to_string()).unwrap_or_default(),
+        key.value.clone(),
+    ]
+}
+
+fn finding_text(finding: &FindingRow) -> String {
+    let mut text = format!("  {}: {} [{}]\n", finding.effect, finding.message, finding.code);
+    for place in &finding.places {
+        if let (Some(offset), Some(length)) = (place.offset, place.length) {
+            text.push_str(&format!("    at offset {offset}, {length} bytes, of file {}\n", place.shard));
+        }
+    }
+    for (word, value) in [("expected", &finding.expected), ("found", &finding.found), ("hint", &finding.hint)] {
+        if let Some(value) = value {
+            text.push_str(&format!("    {word}: {value}\n"));
+        }
+    }
+    text
+}
+
+/// A heading with the number of rows, the names of the columns, and the rows.
+fn push_table(text: &mut String, title: &str, names: &[(&str, Side)], rows: impl Iterator<Item = Vec<String>>) {
+    let mut table: Vec<Vec<String>> = rows.collect();
+    text.push_str(&format!("\n{title}: {}\n", table.len()));
+    if table.is_empty() {
+        return;
+    }
+    table.insert(0, names.iter().map(|(name, _)| (*name).to_owned()).collect());
+    let sides: Vec<Side> = names.iter().map(|(_, side)| *side).collect();
+    text.push_str(&columns(&sides, table));
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+use Side::{Left, Right};
+
+/// Lays rows out in columns as wide as their widest cell, each row indented; nothing is left at the end of a line.
+fn columns(sides: &[Side], rows: Vec<Vec<String>>) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..sides.len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for ((cell, side), width) in row.iter().zip(sides).zip(&widths) {
+            line.push(' ');
+            line.push_str(&match side {
+                Left => format!("{cell:<width$}"),
+                Right => format!("{cell:>width$}"),
+            });
+            line.push(' ');
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+const KEY_COLUMNS: [(&str, Side); 4] = [("key", Left), ("type", Left), ("items", Right), ("value", Left)];
+const TENSOR_COLUMNS: [(&str, Side); 6] = [
+    ("name", Left),
+    ("type", Left),
+    ("shape", Left),
+    ("shard", Right),
+    ("offset", Right),
+    ("size", Right),
+];
+const REGION_COLUMNS: [(&str, Side); 5] = [
+    ("shard", Right),
+    ("offset", Right),
+    ("length", Right),
+    ("kind", Left),
+    ("label", Left),
+];

@@ -1,0 +1,96 @@
+//! Hashes stretches of files: positioned reads, constant memory, one stretch per thread at a time.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::kind::{Digests, Hasher, Kinds};
+use crate::observer::Observer;
+use crate::region::Span;
+use crate::source::Source;
+
+/// Bytes that are hashed as one stream: one stretch of a file, or several one after another.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// Shard and span of every piece, in the order of the stream.
+    pub(super) pieces: Vec<(usize, Span)>,
+    /// What to compute.
+    pub(super) kinds: Kinds,
+}
+
+/// A piece that could not be read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) shard: usize,
+    pub(super) span: Span,
+    pub(super) error: io::Error,
+}
+
+impl Job {
+    fn length(&self) -> u64 {
+        self.pieces
+            .iter()
+            .fold(0, |sum, (_, span)| span.length.saturating_add(sum))
+    }
+}
+
+/// Runs all jobs on up to `threads` threads and returns their results in the order of the jobs.
+pub(super) fn run(
+    sources: &[&dyn Source],
+    jobs: &[Job],
+    threads: usize,
+    observer: &dyn Observer,
+) -> Vec<Result<Digests, Unread>> {
+    observer.start(jobs.iter().fold(0, |sum, job| job.length().saturating_add(sum)));
+    // Long ones first, so that no thread is left alone with one at the end.
+    let mut order: Vec<(usize, &Job)> = jobs.iter().enumerate().collect();
+    order.sort_by_key(|(_, job)| std::cmp::Reverse(job.length()));
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(jobs.len()));
+    let run_some = || {
+        let mut buffer = vec![0; BUFFER];
+        while let Some((index, job)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = hash(sources, job, &mut buffer, observer);
+            results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((*index, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(jobs.len()) {
+            scope.spawn(run_some);
+        }
+        run_some();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn hash(
+    sources: &[&dyn Source],
+    job: &Job,
+    buffer: &mut [u8],
+    observer: &dyn Observer,
+) -> Result<Digests, Unread> {
+    let mut hasher = Hasher::new(&job.kinds);
+    for &(shard, span) in &job.pieces {
+        let unread = |error| Unread { shard, span, error };
+        let source = sources.get(shard).ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
+        let mut position = span.offset;
+        while position < span.end() {
+            let left = usize::try_from(span.end().saturating_sub(position)).unwrap_or(usize::MAX);
+            let size = left.min(buffer.len());
+            let part = buffer.get_mut(..size).unwrap_or_default();
+            source.read_exact_at(position, part).map_err(unread)?;
+            hasher.update(part);
+            observer.advance(size as u64);
+            position = position.saturating_add(size as u64);
+        }
+    }
+    Ok(hasher.finish())
+}
+
+const BUFFER: usize = 1 << 20;
