@@ -78,12 +78,7 @@ impl<'a> Draft<'a> {
     /// Lays the artifact out.
     pub(crate) fn layout(&mut self) -> Result<Plan, Error> {
         let length = self.text()?.len();
-        if length > DECLARED_LIMIT {
-            self.warnings.push(format!(
-                "the metadata take {length} bytes; the format declares a limit of {DECLARED_LIMIT}, which no known \
-                 tool enforces"
-            ));
-        }
+        self.warnings.extend(warning_about_length(length));
         let tensors = self.plan.tensors.iter().map(|tensor| PlannedTensor {
             name: tensor.name.clone(),
             dtype: tensor.dtype,
@@ -147,6 +142,15 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn warning_about_length(length: usize) -> Option<String> {
+    (length > DECLARED_LIMIT).then(|| {
+        format!(
+            "the metadata take {length} bytes; the format declares a limit of {DECLARED_LIMIT}, which no known tool \
+             enforces"
+        )
+    })
+}
+
 fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
     let mut bits = flags::LAYOUT_ROW_MAJOR;
     if plan
@@ -184,3 +188,22 @@ fn padding_after(size: u64) -> &'static [u8] {
 const RECORD: &str = "aprove";
 const ALIGNMENT: usize = 64;
 const DECLARED_LIMIT: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_metadata_are_a_warning() {
+        assert_eq!(warning_about_length(16 << 20), None);
+        let warning = warning_about_length((16 << 20) + 1).unwrap();
+        assert!(warning.contains("16777217 bytes"), "{warning}");
+    }
+
+    #[test]
+    fn padding_fills_up_to_64() {
+        for (size, length) in [(0, 0), (1, 63), (63, 1), (64, 0), (65, 63)] {
+            assert_eq!(padding_after(size).len(), length);
+        }
+    }
+}

@@ -4,12 +4,12 @@
 pub trait Observer: Sync {
     /// Tells how many bytes of source the pass will read.
     fn start(&self, bytes: u64) {
-        let _: u64 = bytes;
+        let _ = bytes;
     }
 
     /// Tells that so many more bytes of source were read.
     fn advance(&self, bytes: u64) {
-        let _: u64 = bytes;
+        let _ = bytes;
     }
 }
 

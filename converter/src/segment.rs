@@ -76,6 +76,7 @@ pub(crate) fn segments(contents: &[Content<'_>], tensors: &[PlannedTensor<'_>]) 
         for (index, info) in content.tensors.iter().enumerate() {
             let next = content.tensors.get(index.saturating_add(1));
             let targets = targets.remove(&(shard, info.name)).unwrap_or_default();
+            assert!(!targets.is_empty(), "a tensor has no place in the artifact");
             segments.push(Segment {
                 decoding: decoding(info, &targets, tensors),
                 targets,
@@ -87,6 +88,7 @@ pub(crate) fn segments(contents: &[Content<'_>], tensors: &[PlannedTensor<'_>]) 
             });
         }
     }
+    assert!(targets.is_empty(), "a tensor of the artifact has no source");
     segments
 }
 
@@ -150,3 +152,77 @@ fn decoding(
 }
 
 const F32_BYTES: u64 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(length: u64, ggml_type: Option<GgmlType>) -> Segment {
+        let data = Span {
+            offset: 640,
+            length,
+        };
+        Segment {
+            shard: 0,
+            targets: vec![0],
+            data,
+            padding_end: data.end().next_multiple_of(64),
+            decoding: ggml_type.map(|ggml_type| Decoding {
+                decoder: decode::decoder(ggml_type).unwrap(),
+                ggml_type,
+            }),
+            starts_shard: true,
+            ends_shard: true,
+        }
+    }
+
+    #[test]
+    fn pieces_cover_data_and_padding_without_gap() {
+        let types = [
+            None,
+            Some(GgmlType::Q8_0),
+            Some(GgmlType::Q2K),
+            Some(GgmlType::F64),
+        ];
+        for (ggml_type, blocks) in types
+            .into_iter()
+            .flat_map(|known| (0..9).map(move |n| (known, n)))
+        {
+            let block_bytes = ggml_type.map_or(1_000, GgmlType::block_bytes);
+            let segment = segment(block_bytes * blocks, ggml_type);
+            let pieces: Vec<Piece<'_>> = segment.pieces(2_048).collect();
+            let mut end = 640;
+            let mut stored = 0;
+            for piece in &pieces {
+                assert_eq!((piece.source.offset, piece.stored_offset), (end, stored));
+                end = piece.source.end();
+                stored += match ggml_type {
+                    None => piece.data_length,
+                    Some(known) => piece.data_length / block_bytes * known.block_size() * 4,
+                };
+            }
+            assert_eq!(end, segment.padding_end);
+            let data: u64 = pieces.iter().map(|piece| piece.data_length).sum();
+            assert_eq!(data, segment.data.length);
+            let ends = pieces
+                .iter()
+                .filter(|piece| piece.is_last && piece.ends_shard());
+            assert_eq!(ends.count(), 1);
+            assert_eq!(
+                pieces.iter().filter(|piece| piece.starts_shard()).count(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn decoded_pieces_are_whole_blocks_of_at_most_the_length_asked_for() {
+        let segment = segment(34 * 100, Some(GgmlType::Q8_0));
+        for piece in segment.pieces(1_000) {
+            assert_eq!(piece.data_length % 34, 0);
+            assert!(piece.data_length / 34 * 128 <= 1_000);
+        }
+        // Less than a block cannot be decoded.
+        assert_eq!(segment.pieces(1).count(), 100);
+    }
+}

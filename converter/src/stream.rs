@@ -1,4 +1,8 @@
 //! The one pass: every byte of source is read once, hashed, decoded where asked for, and written to its place.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "segments hold the numbers of these sources and tensors; a wrong one must end the pass"
+)]
 
 use std::{
     fs::File,
@@ -8,9 +12,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use gguf_file::GgmlType;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    decode::Inexact,
     error::Error,
     observer::Observer,
     pipeline::{self, Chain, Reader},
@@ -109,26 +115,23 @@ impl Pass<'_> {
             let Some(piece) = pieces.next() else {
                 return Ok(None);
             };
+            let file = &self.sources[piece.segment.shard];
             let (mut source, mut decoded) =
                 spare.map_or_else(Default::default, |block| (block.source, block.decoded));
-            let Some(file) = self.sources.get(piece.segment.shard) else {
-                return Ok(None);
-            };
             source.resize(to_usize(piece.source.length), 0);
             file.read(piece.source.offset, &mut source)?;
-            let data_length = to_usize(piece.data_length);
-            let (data, padding) = source.split_at(data_length.min(source.len()));
+            let (data, padding) = source.split_at(to_usize(piece.data_length));
             // The padding was zero before the pass.
             if padding.iter().any(|byte| *byte != 0) {
                 return Err(file.changed());
             }
             decoded.clear();
-            if piece.segment.decoding.is_some() {
-                self.decode(&piece, data, &mut decoded)?;
+            if let Some(decoding) = piece.segment.decoding {
+                (decoding.decoder)(data, &mut decoded)
+                    .map_err(|inexact| self.inexact(&piece, decoding.ggml_type, inexact))?;
             }
-            let header = self.headers.get(piece.segment.shard).map_or(0, Vec::len);
             if piece.starts_shard() {
-                observer.advance(to_u64(header));
+                observer.advance(to_u64(self.headers[piece.segment.shard].len()));
             }
             observer.advance(piece.source.length);
             Ok(Some(Block {
@@ -139,23 +142,22 @@ impl Pass<'_> {
         })
     }
 
-    fn decode(&self, piece: &Piece<'_>, data: &[u8], decoded: &mut Vec<u8>) -> Result<(), Error> {
-        let Some(decoding) = piece.segment.decoding else {
-            return Ok(());
-        };
-        (decoding.decoder)(data, decoded).map_err(|inexact| {
-            let first = piece.stored_offset.checked_div(F32_BYTES).unwrap_or_default();
-            let target = piece.segment.targets.first();
-            let tensor = target.and_then(|target| self.tensors.get(*target));
-            Error::Tensor {
-                name: tensor.map_or_else(String::new, |tensor| tensor.gguf_name.escape_debug().to_string()),
-                problem: format!(
-                    "element {} of type {} has no equal among the F32 values, so it cannot be decoded exactly",
-                    first.saturating_add(to_u64(inexact.element)),
-                    decoding.ggml_type
-                ),
-            }
-        })
+    fn inexact(&self, piece: &Piece<'_>, ggml_type: GgmlType, inexact: Inexact) -> Error {
+        let first = piece.stored_offset.checked_div(F32_BYTES);
+        let element = first
+            .unwrap_or_default()
+            .saturating_add(to_u64(inexact.element));
+        let info = piece
+            .segment
+            .targets
+            .first()
+            .map(|target| self.tensors[*target].info);
+        Error::Tensor {
+            name: info.map_or_else(String::new, |info| info.name.escape_ascii().to_string()),
+            problem: format!(
+                "element {element} of type {ggml_type} has no equal among the F32 values"
+            ),
+        }
     }
 
     /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
@@ -168,37 +170,29 @@ impl Pass<'_> {
         Box::new(move |block| {
             let segment = block.piece.segment;
             if block.piece.starts_shard() {
-                source.update(self.header_of(segment));
+                source.update(&self.headers[segment.shard]);
             }
             let stored = block.stored();
             let mut checksum = crc32fast::Hasher::new();
             checksum.update(stored);
-            let (data, padding) = block.source.split_at(block.data_length());
             match segment.decoding {
-                Some(_) => source.update(data),
+                Some(_) => source.update(block.data()),
                 // The same bytes: one sum is enough.
                 None => source.combine(&checksum),
             }
-            source.update(padding);
+            source.update(block.padding());
             if block.piece.ends_shard() {
                 sources.push(mem::take(&mut source).finalize());
             }
             for target in &segment.targets {
-                if let Some(sum) = checksums.get_mut(*target) {
-                    sum.combine(&checksum);
-                }
-                if let Some(start) = self.destinations.get(*target) {
-                    self.output
-                        .write_all_at(stored, start.saturating_add(block.piece.stored_offset))
-                        .map_err(Error::io("write it", self.path))?;
-                }
+                checksums[*target].combine(&checksum);
+                let offset = self.destinations[*target].saturating_add(block.piece.stored_offset);
+                self.output
+                    .write_all_at(stored, offset)
+                    .map_err(Error::io("write it", self.path))?;
             }
             Ok(())
         })
-    }
-
-    fn header_of(&self, segment: &Segment) -> &[u8] {
-        self.headers.get(segment.shard).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -215,12 +209,16 @@ impl Block<'_> {
     fn stored(&self) -> &[u8] {
         match self.piece.segment.decoding {
             Some(_) => &self.decoded,
-            None => self.source.get(..self.data_length()).unwrap_or_default(),
+            None => self.data(),
         }
     }
 
-    fn data_length(&self) -> usize {
-        to_usize(self.piece.data_length).min(self.source.len())
+    fn data(&self) -> &[u8] {
+        &self.source[..to_usize(self.piece.data_length)]
+    }
+
+    fn padding(&self) -> &[u8] {
+        &self.source[to_usize(self.piece.data_length)..]
     }
 }
 
@@ -267,8 +265,7 @@ fn hash_sources<'a, H: Hash + 'a>(
     let mut hasher = H::new();
     Box::new(move |block| {
         if block.piece.starts_shard() {
-            let header = headers.get(block.piece.segment.shard);
-            hasher.add(header.map_or(&[], Vec::as_slice));
+            hasher.add(&headers[block.piece.segment.shard]);
         }
         hasher.add(&block.source);
         if block.piece.ends_shard() {
@@ -286,9 +283,7 @@ fn hash_tensors<'a, H: Hash + 'a>(digests: &'a mut [[u8; 32]]) -> Chain<'a, Bloc
         if block.piece.is_last {
             let digest = mem::replace(&mut hasher, H::new()).finish();
             for target in &block.piece.segment.targets {
-                if let Some(slot) = digests.get_mut(*target) {
-                    *slot = digest;
-                }
+                digests[*target] = digest;
             }
         }
         Ok(())
@@ -304,8 +299,8 @@ fn to_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// The most stored bytes of a block.
-const BLOCK: u64 = 1 << 20;
-/// The most blocks at a time: with both buffers at most 24 MiB for alignments up to 64 KiB.
-const SLOTS: usize = 10;
+/// The most stored bytes of a block: small enough to stay in the cache of a core.
+const BLOCK: u64 = 512 << 10;
+/// The most blocks at a time: 12 MiB with both buffers, 24 MiB with the longest padding.
+const SLOTS: usize = 12;
 const F32_BYTES: u64 = 4;

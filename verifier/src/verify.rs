@@ -436,19 +436,20 @@ impl Judge<'_> {
             return compared.flatten().collect();
         }
         let apr = self.inputs.apr;
-        let moved = apr
+        // Where the structure is sound, the byte that differs from the GGUF is the damaged one.
+        let sound = !apr
             .findings
             .iter()
-            .any(|finding| matches!(finding.code, "apr.trailing" | "apr.truncated"));
+            .any(|finding| matches!(finding.effect, Effect::Different | Effect::Undecided));
         let direct = data
             .iter()
-            .any(|finding| finding.effect == Effect::Different);
+            .any(|finding| finding.code == "tensor.bytes" || finding.code.ends_with(".padding"));
         // A producer without a footer leaves nothing to look at.
         let no_footer = apr
             .findings
             .iter()
             .any(|finding| finding.code == "apr.footer.absent");
-        if apr.complete && (direct && !moved || no_footer) {
+        if apr.complete && (direct && sound || no_footer) {
             return Vec::new();
         }
         let is_right = |candidate: &Container<apr::Metadata>| {
@@ -504,7 +505,10 @@ impl Judge<'_> {
                     escape(record.file.as_bytes())
                 ),
             )
-            .at(Place::new(Side::Gguf, shard))
+            .at(Place::new(Side::Gguf, shard).span(Span::new(
+                source.length().min(record.size),
+                source.length().abs_diff(record.size),
+            )))
             .expected_found(
                 format!(
                     "{} bytes, blake3 {}",

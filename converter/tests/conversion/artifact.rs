@@ -3,7 +3,7 @@
 use apr_file::AprFile;
 use converter::{Naming, Tie, Unsupported};
 use fixtures::{
-    gguf::{Model, Value, shard_name},
+    gguf::{Model, Tensor, Value, shard_name},
     models::{self, PRESETS},
 };
 use serde_json::json;
@@ -57,28 +57,31 @@ fn the_number_of_threads_does_not_show() {
 
 #[test]
 fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
-    let model = large_embedding();
-    let mut bench = Workbench::new(&model);
-    bench.request.unsupported = Unsupported::DecodeF32;
-    let mut artifacts = Vec::new();
-    for threads in [1, 2, 6] {
-        bench.request.threads = threads;
-        artifacts.push(pending_bytes(&bench.convert().unwrap()));
+    for type_id in [12, 8] {
+        let model = large_embedding(type_id);
+        let mut bench = Workbench::new(&model);
+        bench.request.unsupported = Unsupported::DecodeF32;
+        bench.request.tie = Tie::Duplicate;
+        let mut artifacts = Vec::new();
+        for threads in [1, 2, 6] {
+            bench.request.threads = threads;
+            artifacts.push(pending_bytes(&bench.convert().unwrap()));
+        }
+        assert!(artifacts.windows(2).all(|pair| pair[0] == pair[1]));
+        let apr = AprFile::parse(&artifacts[0]).unwrap();
+        assert_eq!(apr.findings, []);
+        let source = &model.tensor("token_embd.weight").data;
+        let expected = if type_id == 8 {
+            q8_0(source)
+        } else {
+            source.clone()
+        };
+        let digest = blake3::hash(&expected).to_hex().to_string();
+        for name in ["model.embed_tokens.weight", "lm_head.weight"] {
+            assert!(apr.tensor(name).unwrap().data.unwrap() == expected.as_slice());
+            assert_eq!(record(&artifacts[0])["tensors"][name][0], digest);
+        }
     }
-    assert!(artifacts.windows(2).all(|pair| pair[0] == pair[1]));
-    let apr = AprFile::parse(&artifacts[0]).unwrap();
-    assert_eq!(apr.findings, []);
-    let stored = apr
-        .tensor("model.embed_tokens.weight")
-        .unwrap()
-        .data
-        .unwrap();
-    assert!(stored == model.tensor("token_embd.weight").data.as_slice());
-    let digest = blake3::hash(stored).to_hex().to_string();
-    assert_eq!(
-        record(&artifacts[0])["tensors"]["model.embed_tokens.weight"][0],
-        digest
-    );
 }
 
 #[test]
@@ -255,18 +258,8 @@ fn unsupported_tensors_alone_are_decoded_on_request() {
                 .all(|value| f32::from_le_bytes(*value).is_finite())
         );
         if type_id == 8 {
-            let blocks = model
-                .tensor("blk.0.ffn_gate.weight")
-                .data
-                .as_chunks::<34>()
-                .0;
-            let expected = blocks.iter().flat_map(|block| {
-                let scale = half::f16::from_le_bytes([block[0], block[1]]).to_f32();
-                block[2..]
-                    .iter()
-                    .map(move |quant| scale * f32::from(quant.cast_signed()))
-            });
-            assert!(expected.map(f32::to_le_bytes).eq(values.iter().copied()));
+            let source = &model.tensor("blk.0.ffn_gate.weight").data;
+            assert!(gate.data.unwrap() == q8_0(source));
         }
         assert_eq!(record(&bytes)["decoded"], json!(["blk.0.ffn_gate.weight"]));
         let up = apr.tensor("model.layers.0.mlp.up_proj.weight").unwrap();
@@ -320,25 +313,95 @@ fn flags_say_what_the_artifact_holds() {
     plain
         .tensors
         .retain(|tensor| matches!(tensor.type_id, 0 | 1));
-    if plain
-        .tensors
-        .iter()
-        .any(|tensor| tensor.name == b"token_embd.weight")
-    {
-        assert_eq!(flags(&plain), 0x0400);
+    assert_eq!(flags(&plain), 0x0400);
+}
+
+#[test]
+fn what_is_odd_is_told() {
+    let mut model = models::qwen2();
+    model.set("tokenizer.ggml.bos_token_id", 999_u32);
+    model.set("general.name", &b"caf\xe9"[..]);
+    let norm = model.tensor_mut("output_norm.weight");
+    norm.type_id = 30;
+    norm.data.truncate(512);
+    let pending = Workbench::new(&model).convert().unwrap();
+    let warnings = pending.warnings().join("; ");
+    for text in [
+        "BF16 tensors",
+        "`apr check` fails",
+        "tokenizer.ggml.bos_token_id is 999",
+        "general.name is not UTF-8",
+    ] {
+        assert!(warnings.contains(text), "{warnings}");
+    }
+    let bytes = pending_bytes(&pending);
+    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    assert!(!metadata.contains_key("name"));
+    let sound = Workbench::new(&models::qwen2()).convert().unwrap();
+    assert!(sound.warnings().is_empty());
+}
+
+#[test]
+fn tensors_without_elements_and_shards_without_tensors_are_legal() {
+    let mut model = models::qwen2();
+    let empty = |name: &str| Tensor {
+        name: name.into(),
+        dims: vec![256, 0],
+        type_id: 12,
+        data: Vec::new(),
+    };
+    model.tensors.insert(3, empty("extra.weight"));
+    model.tensors.push(empty("last.weight"));
+    let bytes = Workbench::new(&model).artifact();
+    let apr = AprFile::parse(&bytes).unwrap();
+    assert_eq!(apr.tensor("extra.weight").unwrap().entry.dims, [0, 256]);
+    let digest = blake3::hash(&model.to_bytes()).to_hex().to_string();
+    assert_eq!(record(&bytes)["sources"][0]["blake3"], digest);
+
+    let total = Value::I32(models::qwen2().tensors.len() as i32);
+    let shard = |number: u16, mut model: Model| {
+        model.set("split.no", number);
+        model.set("split.count", 2_u16);
+        model.set("split.tensors.count", total.clone());
+        model.to_bytes()
+    };
+    let (mut first, mut second) = (models::qwen2(), models::qwen2());
+    first.tensors.clear();
+    second.key_values.clear();
+    let files = [
+        ("a.gguf".to_owned(), shard(0, first)),
+        ("b.gguf".to_owned(), shard(1, second)),
+    ];
+    let bytes = Workbench::with_files(&files).artifact();
+    assert_eq!(AprFile::parse(&bytes).unwrap().findings, []);
+    let record = record(&bytes);
+    for ((_, file), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
+        assert_eq!(source["blake3"], blake3::hash(file).to_hex().to_string());
+        assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(file)));
     }
 }
 
-/// A model whose embedding is several blocks long, and whose gate has to be decoded.
-fn large_embedding() -> Model {
-    let mut model = models::with_type(8);
-    let rows = 20_000;
+/// A tied model whose embedding is several blocks long.
+fn large_embedding(type_id: u32) -> Model {
+    let mut model = models::qwen2_tied();
+    let (block, bytes) = fixtures::gguf::type_size(type_id).unwrap();
     let embedding = model.tensor_mut("token_embd.weight");
-    embedding.dims[1] = rows;
-    embedding.type_id = 12;
-    let length = rows * 144;
-    embedding.data = (0..length).map(|index| (index % 251) as u8).collect();
+    embedding.dims[1] = 4_000;
+    embedding.type_id = type_id;
+    let length = embedding.elements() / block * bytes;
+    // Below 0x7C no two bytes make an infinite scale.
+    embedding.data = (0..length).map(|index| (index % 113) as u8).collect();
     model
+}
+
+/// The values of Q8_0, decoded here once more.
+fn q8_0(bytes: &[u8]) -> Vec<u8> {
+    let values = bytes.as_chunks::<34>().0.iter().flat_map(|block| {
+        let scale = half::f16::from_le_bytes([block[0], block[1]]).to_f32();
+        let quants = block[2..].iter();
+        quants.map(move |quant| scale * f32::from(quant.cast_signed()))
+    });
+    values.flat_map(f32::to_le_bytes).collect()
 }
 
 fn record(artifact: &[u8]) -> serde_json::Value {

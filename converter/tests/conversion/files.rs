@@ -38,7 +38,8 @@ fn publication_gives_artifact_and_manifest_their_names() {
 
 #[test]
 fn the_manifest_says_what_was_made_of_what() {
-    let bench = Workbench::new(&models::qwen2());
+    let model = models::qwen2();
+    let bench = Workbench::new(&model);
     let source = fs::read(&bench.request.sources[0]).unwrap();
     let artifact = bench.artifact();
     let text = fs::read_to_string(bench.folder.path().join("model.apr.manifest.json")).unwrap();
@@ -60,13 +61,13 @@ fn the_manifest_says_what_was_made_of_what() {
         blake3::hash(&source).to_hex().to_string()
     );
     let tensors = manifest["tensors"].as_array().unwrap();
-    assert_eq!(tensors.len(), models::qwen2().tensors.len());
+    assert_eq!(tensors.len(), model.tensors.len());
     for tensor in tensors {
         let number = |key: &str| usize::try_from(tensor[key].as_u64().unwrap()).unwrap();
         let stored = &artifact[number("offset")..][..number("size")];
         assert_eq!(tensor["blake3"], blake3::hash(stored).to_hex().to_string());
         let gguf_name = tensor["gguf_name"].as_str().unwrap();
-        assert!(models::qwen2().tensor(gguf_name).data == stored);
+        assert!(model.tensor(gguf_name).data == stored);
     }
 }
 

@@ -157,6 +157,43 @@ fn unknown_architectures_are_refused() {
 }
 
 #[test]
+fn keys_of_rope_scaling_that_end_alike_are_refused() {
+    let mut model = models::llama_scaled();
+    model.set("llama.rope.scaling.other.factor", 2.0_f32);
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("llama.rope.scaling.other.factor"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("no other key"), "{refusal}");
+}
+
+#[test]
+fn tensors_that_apr_cannot_name_or_shape_are_refused() {
+    let mut model = models::qwen2();
+    model.tensor_mut("output_norm.weight").name = b"\xffnorm.weight".to_vec();
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains(r#""\xffnorm.weight": the name is not UTF-8"#),
+        "{refusal}"
+    );
+
+    let mut model = models::qwen2();
+    let scalar = Tensor {
+        name: b"scale".to_vec(),
+        dims: Vec::new(),
+        type_id: 0,
+        data: vec![0; 4],
+    };
+    model.tensors.push(scalar);
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains(r#""scale": it has no dimensions"#),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn names_that_become_one_are_refused() {
     let mut model = models::qwen2();
     let copy = Tensor {

@@ -18,20 +18,18 @@ pub(crate) fn locate(
     source: &dyn Source,
     is_right: &dyn Fn(&Container<Metadata>) -> bool,
 ) -> io::Result<Option<Finding>> {
-    let Some(body) = source.length().checked_sub(4) else {
+    let Some(shortest) = source.length().checked_sub(5) else {
         return Ok(None);
     };
-    let mut footer = [0; 4];
-    source.read_exact_at(body, &mut footer)?;
-    let stored = u32::from_le_bytes(footer);
+    let mut end = [0; 5];
+    source.read_exact_at(shortest, &mut end)?;
+    let body = shortest.saturating_add(1);
+    let [_, stored @ ..] = end;
+    let stored = u32::from_le_bytes(stored);
     let window = usize::try_from(body.min(WINDOW)).unwrap_or(0);
     let mut bytes = vec![0; window];
     source.read_exact_at(0, &mut bytes)?;
     let rest = crc_of(source, window as u64, body)?;
-
-    let mut whole = crc32fast::Hasher::new_with_initial_len(crc32fast::hash(&bytes), window as u64);
-    whole.combine(&crc32fast::Hasher::new_with_initial_len(rest.0, rest.1));
-    let computed = whole.finalize();
     let mut candidates = edits(&bytes, rest, stored);
     // Memory and disks flip single bits more often than they write other bytes.
     candidates.sort_by_key(|edit| match edit {
@@ -48,22 +46,93 @@ pub(crate) fn locate(
             return Ok(Some(report(edit, &patched, &bytes)));
         }
     }
-    // A damage of the footer itself: the sum differs from the stored one in a single byte.
-    let xor = computed ^ stored;
-    let damaged: Vec<usize> = xor
-        .to_le_bytes()
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte != 0)
-        .map(|(index, _)| index)
+    let mut whole = crc32fast::Hasher::new_with_initial_len(crc32fast::hash(&bytes), window as u64);
+    whole.combine(&crc32fast::Hasher::new_with_initial_len(rest.0, rest.1));
+    Ok(in_footer(source, &whole, shortest, end)?
+        .filter(|(edit, _)| {
+            let patched = apr::decode(&Patched {
+                source,
+                edit: *edit,
+            });
+            patched.complete && is_right(&patched)
+        })
+        .map(|(_, finding)| finding))
+}
+
+/// A damage of the footer itself: what stands at the end is the sum of the rest, but for one byte.
+fn in_footer(
+    source: &dyn Source,
+    body: &crc32fast::Hasher,
+    shortest: u64,
+    end: [u8; 5],
+) -> io::Result<Option<(Edit, Finding)>> {
+    let [_, stored @ ..] = end;
+    let sum = body.clone().finalize().to_le_bytes();
+    let at = |index: usize, start: u64| {
+        usize::try_from(start)
+            .unwrap_or(usize::MAX)
+            .saturating_add(index)
+    };
+    let place = |offset: usize| {
+        Place::new(Side::Apr, 0)
+            .region(RegionKind::Footer)
+            .span(Span::new(offset as u64, 1))
+    };
+    let start = shortest.saturating_add(1);
+    let wrong: Vec<usize> = (0..4)
+        .filter(|&index| sum.get(index) != stored.get(index))
         .collect();
-    let decoded = apr::decode(source);
-    Ok(match damaged.as_slice() {
-        [index] if decoded.complete && is_right(&decoded) => {
-            Some(report_footer(body, *index, computed, stored))
+    if let [index] = wrong.as_slice() {
+        let byte = |bytes: [u8; 4]| bytes.get(*index).copied().unwrap_or_default();
+        let offset = at(*index, start);
+        let finding =
+            Change::of(byte(sum), byte(stored)).finding(RegionKind::Footer.as_str(), place(offset));
+        return Ok(Some((
+            Edit::Substituted {
+                offset,
+                original: byte(sum),
+            },
+            finding,
+        )));
+    }
+    // One byte more: the sum is that of one byte less.
+    let sum = crc_before(source, shortest)?.to_le_bytes();
+    for index in 0..5 {
+        let without: Vec<u8> = end
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index)
+            .map(|(_, byte)| *byte)
+            .collect();
+        if without == sum {
+            let offset = at(index, shortest);
+            let found = end.get(index).copied().unwrap_or_default();
+            let finding =
+                Change::Inserted(found).finding(RegionKind::Footer.as_str(), place(offset));
+            return Ok(Some((Edit::Inserted { offset }, finding)));
         }
-        _ => None,
-    })
+    }
+    // One byte less: the sum is that of one byte more.
+    let mut longer = body.clone();
+    let [_, first, last @ ..] = end;
+    longer.update(&[first]);
+    let sum = longer.finalize().to_le_bytes();
+    for index in 0..4 {
+        let without: Vec<u8> = sum
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index)
+            .map(|(_, byte)| *byte)
+            .collect();
+        if without == last {
+            let offset = at(index, start.saturating_add(1));
+            let original = sum.get(index).copied().unwrap_or_default();
+            let finding =
+                Change::Deleted(original).finding(RegionKind::Footer.as_str(), place(offset));
+            return Ok(Some((Edit::Deleted { offset, original }, finding)));
+        }
+    }
+    Ok(None)
 }
 
 fn report(edit: Edit, patched: &Container<Metadata>, bytes: &[u8]) -> Finding {
@@ -94,14 +163,6 @@ fn report(edit: Edit, patched: &Container<Metadata>, bytes: &[u8]) -> Finding {
         ..Place::new(Side::Apr, 0).span(Span::new(offset as u64, 1))
     };
     what.finding(kind.map_or("file", RegionKind::as_str), place)
-}
-
-fn report_footer(body: u64, index: usize, computed: u32, stored: u32) -> Finding {
-    let byte = |sum: u32| sum.to_le_bytes().get(index).copied().unwrap_or_default();
-    let place = Place::new(Side::Apr, 0)
-        .region(RegionKind::Footer)
-        .span(Span::new(body.saturating_add(index as u64), 1));
-    Change::of(byte(computed), byte(stored)).finding(RegionKind::Footer.as_str(), place)
 }
 
 enum Change {
@@ -169,6 +230,11 @@ impl Change {
             .expected_found(expected, found)
             .cause(cause, text)
     }
+}
+
+/// CRC-32 of the bytes before `end`.
+fn crc_before(source: &dyn Source, end: u64) -> io::Result<u32> {
+    crc_of(source, 0, end).map(|(sum, _)| sum)
 }
 
 /// CRC-32 and length of the bytes from `start` to `end`.

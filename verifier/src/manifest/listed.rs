@@ -1,0 +1,167 @@
+//! What the rows of `sha256sum`, `b3sum` and gguf-hash mean for a model.
+//!
+//! Rows are looked up by base name and by tensor name, so that a model that was moved or renamed is still found. Rows of
+//! other files count for nothing, but only where other rows name this one.
+
+use std::collections::BTreeSet;
+
+use super::check::{Claim, Resolved, extra};
+use super::lines::{Line, Scope};
+use super::target::{Subject, Target};
+use crate::finding::{Effect, Finding, escape};
+
+/// Looks up what every row names.
+pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
+    let mut resolved = Resolved::default();
+    let rows = |scope| {
+        let lines = lines.iter().filter(move |line| line.scope == scope);
+        lines.map(|line| Row::of(line, target)).collect::<Vec<_>>()
+    };
+    for rows in [rows(Scope::File), rows(Scope::Tensors)] {
+        let named = rows_of_target(rows, target, &mut resolved.findings);
+        resolve_tensors(&named, target, &mut resolved);
+        let files = named.iter().filter(|row| row.tensor.is_none());
+        for row in files {
+            let subject = match (row.line.scope, target.shard_named(base_name(row.path))) {
+                (Scope::File, shard) => Subject::File(shard.unwrap_or(0)),
+                (Scope::Tensors, Some(shard)) => Subject::Model(shard),
+                (Scope::Tensors, None) if target.names.len() > 1 => Subject::Set,
+                (Scope::Tensors, None) => Subject::Model(0),
+            };
+            resolved.claims.push(row.claim(subject));
+        }
+    }
+    find_missing_files(target, &mut resolved);
+    resolved
+}
+
+/// A line and what its label names.
+struct Row<'a> {
+    line: &'a Line,
+    path: &'a [u8],
+    tensor: Option<&'a [u8]>,
+}
+
+impl<'a> Row<'a> {
+    /// Takes the label of a gguf-hash row apart. Paths and tensor names may both hold colons, so names that are known
+    /// decide first; otherwise the tensor is what follows the last colon.
+    fn of(line: &'a Line, target: &Target<'_>) -> Self {
+        let label = line.label.as_slice();
+        let parts = || {
+            let colons = label.iter().enumerate().filter(|(_, byte)| **byte == b':');
+            colons.filter_map(|(at, _)| Some((label.get(..at)?, label.get(at.checked_add(1)?..)?)))
+        };
+        let is_file = |path: &[u8]| target.shard_named(base_name(path)).is_some();
+        let split = if line.scope == Scope::File || is_file(label) {
+            None
+        } else if let Some(known) = parts().find(|(path, _)| is_file(path)) {
+            Some(known)
+        } else if let Some(known) = parts().find(|(_, tensor)| target.tensor_named(tensor).is_some()) {
+            Some(known)
+        } else {
+            // A drive letter and a folder are no path and a tensor.
+            parts().next_back().filter(|(_, tensor)| base_name(tensor) == *tensor)
+        };
+        let (path, tensor) = split.map_or((label, None), |(path, tensor)| (path, Some(tensor)));
+        Self { line, path, tensor }
+    }
+
+    fn place(&self) -> String {
+        format!("line {}", self.line.number)
+    }
+
+    fn claim(&self, subject: Subject) -> Claim {
+        Claim {
+            place: self.place(),
+            subject,
+            kinds: self.line.kinds.clone(),
+            digest: self.line.digest.clone(),
+        }
+    }
+}
+
+/// Leaves out the rows of other files. When no row has the name of the model, the rows of a single file count whatever it
+/// was called.
+fn rows_of_target<'a>(
+    mut rows: Vec<Row<'a>>,
+    target: &Target<'_>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Row<'a>> {
+    let is_own = |row: &Row<'_>| target.shard_named(base_name(row.path)).is_some();
+    let paths: BTreeSet<&[u8]> = rows.iter().map(|row| row.path).collect();
+    let all = rows.len();
+    if rows.iter().any(is_own) {
+        rows.retain(is_own);
+        let others = all.saturating_sub(rows.len());
+        if others > 0 {
+            let text = format!("{others} rows of the manifest are for other files and were not used");
+            findings.push(Finding::new("manifest.other-files", Effect::Note, text));
+        }
+        return rows;
+    }
+    let one_of_a_set = target.names.len() > 1 && rows.iter().any(|row| row.line.scope == Scope::File);
+    match paths.first() {
+        None => {}
+        Some(path) if paths.len() == 1 && !one_of_a_set => {
+            let text = format!("the manifest names the file {}", escape(path));
+            findings.push(Finding::new("manifest.name", Effect::Note, text));
+        }
+        Some(_) => {
+            let names: Vec<String> = target.names.iter().map(|name| escape(name.as_bytes())).collect();
+            findings.push(Finding::new(
+                "manifest.other-files",
+                Effect::Undecided,
+                format!("{all} rows of the manifest are for other files: none is for {}", names.join(", ")),
+            ));
+            rows.clear();
+        }
+    }
+    rows
+}
+
+fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolved) {
+    let named = || rows.iter().filter_map(|row| Some((row, row.tensor?)));
+    let count = named().count();
+    if count == 0 {
+        return;
+    }
+    if !target.decoded.is_complete() {
+        let text = format!("the tensors could not be decoded, so {count} rows were not compared");
+        resolved.findings.push(Finding::new("manifest.not-compared", Effect::Undecided, text));
+        return;
+    }
+    resolved.names_tensors = true;
+    for (row, name) in named() {
+        let shard = target.shard_named(base_name(row.path));
+        let found = target.tensor_named(name).filter(|index| {
+            let tensor = target.decoded.tensors().get(*index);
+            shard.is_none() || tensor.map(|tensor| tensor.shard) == shard
+        });
+        match found {
+            Some(index) => resolved.claims.push(row.claim(Subject::Tensor(index))),
+            None => resolved.findings.push(extra(&row.place(), "tensor", name)),
+        }
+    }
+}
+
+/// Of a split set each file needs a row when one of them has one.
+fn find_missing_files(target: &Target<'_>, resolved: &mut Resolved) {
+    let has = |subject| resolved.claims.iter().any(|claim| claim.subject == subject);
+    for of in [Subject::File, Subject::Model] {
+        let shards = 0..target.names.len();
+        if !shards.clone().any(|shard| has(of(shard))) {
+            continue;
+        }
+        let missing: Vec<usize> = shards.filter(|&shard| !has(of(shard))).collect();
+        resolved.findings.extend(missing.into_iter().map(|shard| {
+            let name = target.names.get(shard).map_or_else(String::new, |name| escape(name.as_bytes()));
+            Finding::new("manifest.missing", Effect::Different, format!("the file {name} has no row"))
+                .at(target.file_place(shard))
+        }));
+    }
+}
+
+/// What follows the last folder, of either system.
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(path)
+}

@@ -1,0 +1,453 @@
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use fixtures::{damage, models};
+
+use super::*;
+use crate::report::Report;
+use crate::verdict::Verdict;
+use crate::verify::Input;
+
+const JSON: Form = Form::Json;
+const GGUF_HASH: Form = Form::GgufHash { all: false };
+const GGUF_HASH_ALL: Form = Form::GgufHash { all: true };
+const FORMS: [Form; 5] = [JSON, Form::Sha256sum, Form::B3sum, GGUF_HASH, GGUF_HASH_ALL];
+
+fn input<'a>(names: &[&str], files: &'a [Vec<u8>]) -> Input<'a> {
+    let shards = names.iter().zip(files).map(|(name, bytes)| ((*name).to_owned(), bytes as &dyn Source));
+    Input {
+        name: names[0].to_owned(),
+        shards: shards.collect(),
+    }
+}
+
+fn written(names: &[&str], files: &[Vec<u8>], form: Form) -> String {
+    write(&input(names, files), form, None, 2, &()).unwrap().text
+}
+
+fn checked(manifest: &str, names: &[&str], files: &[Vec<u8>]) -> Report {
+    let manifest = parse(manifest.as_bytes()).expect("it is a manifest");
+    check(&manifest, &input(names, files), 2, &())
+}
+
+/// Writes a manifest of `tiny`, changes its text, and checks `tiny` against it.
+fn with_changed_rows(form: Form, change: impl Fn(&str) -> String) -> Report {
+    let files = [models::tiny().to_bytes()];
+    let text = written(&["tiny.gguf"], &files, form);
+    let changed = change(&text);
+    assert_ne!(changed, text);
+    checked(&changed, &["tiny.gguf"], &files)
+}
+
+fn codes(report: &Report) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+#[track_caller]
+fn assert_judged(report: &Report, verdict: Verdict, code: &str) {
+    assert!(report.verdict == verdict && codes(report).contains(&code), "{:?} {:#?}", report.verdict, report.findings);
+}
+
+fn without_line(text: &str, part: &str) -> String {
+    text.lines().filter(|line| !line.contains(part)).flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn every_form_of_every_kind_of_model_verifies() {
+    let model = models::tiny();
+    let gguf = [model.to_bytes()];
+    let apr = [fixtures::apr::from_model(&model).to_bytes()];
+    let set = model.shards(3);
+    let shards = ["t-00001-of-00003.gguf", "t-00002-of-00003.gguf", "t-00003-of-00003.gguf"];
+    for form in FORMS {
+        for (names, files) in [(&["t.gguf"][..], &gguf[..]), (&["t.apr"], &apr), (&shards, &set)] {
+            let text = written(names, files, form);
+            let report = checked(&text, names, files);
+            assert_eq!(report.verdict, Verdict::Verified, "{text}{:#?}", report.findings);
+            let tensors = if matches!(form, Form::Sha256sum | Form::B3sum) { 0 } else { model.tensors.len() };
+            assert_eq!((report.counts.bytes_equal, report.tensors.len()), (tensors, tensors));
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let files = [models::qwen2().to_bytes()];
+    let input = input(&["m.gguf"], &files);
+    let text = |threads| write(&input, GGUF_HASH_ALL, None, threads, &()).unwrap().text;
+    assert_eq!(text(1), text(5));
+}
+
+#[test]
+fn the_rows_of_gguf_hash_are_those_of_the_tool() {
+    // The numbers were computed from the file with gguf-py and hashlib; sha1 and sha256 are those that its
+    // `gguf_hash.py` prints.
+    let files = [models::tiny().to_bytes()];
+    let text = written(&["tiny.gguf"], &files, GGUF_HASH_ALL);
+    for row in [
+        "xxh64     b8728fb40e9ddec6  tiny.gguf:blk.0.extra.weight",
+        "xxh3      f3f991a807f72280  tiny.gguf:blk.0.extra.weight",
+        "sha1      121f9c7d1b588b0532bdead12360dbb9b1ccac38  tiny.gguf:blk.0.extra.weight",
+        "sha256    e81b7458eef56cbb46fb5cba15e31835e8c8d74a73d798783353050f8f6246fa  tiny.gguf:blk.0.extra.weight",
+        "xxh64     44be5856fc85cb58  tiny.gguf",
+        "xxh3      b00e7602534a0c07  tiny.gguf",
+        "sha1      07cd11b3a41347c04fddf0fd2da3c3fb44f9ea38  tiny.gguf",
+        "sha256    353ad24bf25d6747c95640ccb0c3795bc66742b4874a9513b4158d7dc8a36826  tiny.gguf",
+    ] {
+        assert!(text.lines().any(|line| line == row), "{row}\n{text}");
+    }
+    let first = text.lines().position(|line| line.ends_with("  tiny.gguf"));
+    assert_eq!(first, Some(text.lines().count() - 4), "the rows of the model come last");
+}
+
+#[test]
+fn a_uuid_row_is_looked_up_as_a_uuid() {
+    let files = [models::tiny().to_bytes()];
+    let right = "uuid      0db8fd11-7460-5f06-b73a-ef99c9b8859a  tiny.gguf\n";
+    assert_eq!(checked(right, &["tiny.gguf"], &files).verdict, Verdict::Verified);
+    let wrong = right.replace("0db8", "0db9");
+    assert_judged(&checked(&wrong, &["tiny.gguf"], &files), Verdict::Different, "manifest.mismatch");
+}
+
+#[test]
+fn our_form_has_the_digests_of_files_and_tensors() {
+    let files = [models::tiny().to_bytes()];
+    let text = written(&["tiny.gguf"], &files, JSON);
+    for digest in [
+        "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e",
+        "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",
+        "e81b7458eef56cbb46fb5cba15e31835e8c8d74a73d798783353050f8f6246fa",
+        "0cc30e9eb84527af582359e5bf6d24b6e451eaf9ff1504d30e6e350529da0cc7",
+    ] {
+        assert!(text.contains(digest), "{digest}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_different_in_forms_that_bind_the_file() {
+    let bytes = models::tiny().to_bytes();
+    let texts = [JSON, Form::Sha256sum, Form::B3sum].map(|form| written(&["t.gguf"], std::slice::from_ref(&bytes), form));
+    for at in (0..bytes.len()).step_by(97) {
+        let damaged = [damage::flip_bit(&bytes, at, 3)];
+        for text in &texts {
+            let report = checked(text, &["t.gguf"], &damaged);
+            assert_eq!(report.verdict, Verdict::Different, "{at} {:#?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_tensor_names_the_tensor() {
+    let bytes = models::tiny().to_bytes();
+    let damaged = [damage::flip_bit(&bytes, bytes.len() - 100, 0)];
+    for form in [JSON, GGUF_HASH] {
+        let report = checked(&written(&["t.gguf"], std::slice::from_ref(&bytes), form), &["t.gguf"], &damaged);
+        assert_judged(&report, Verdict::Different, "manifest.mismatch");
+        let named = report.findings.iter().flat_map(|finding| &finding.places);
+        assert!(named.filter_map(|place| place.name.as_deref()).any(|name| name == "blk.0.extra.weight"));
+        assert_eq!(report.counts.tensors_different, 1);
+    }
+}
+
+#[test]
+fn rows_that_are_missing_extra_or_repeated_are_different() {
+    let missing = with_changed_rows(GGUF_HASH, |text| without_line(text, ":output.weight"));
+    assert_judged(&missing, Verdict::Different, "manifest.missing");
+    let extra = with_changed_rows(GGUF_HASH, |text| text.replace(":output.weight", ":output.bias"));
+    assert_judged(&extra, Verdict::Different, "manifest.extra");
+    let repeated = with_changed_rows(GGUF_HASH, |text| {
+        let row = text.lines().next().unwrap();
+        format!("{text}{row}\n")
+    });
+    assert_judged(&repeated, Verdict::Different, "manifest.duplicate");
+    let repeated = with_changed_rows(Form::Sha256sum, |text| text.repeat(2));
+    assert_judged(&repeated, Verdict::Different, "manifest.duplicate");
+    let model_row_only = with_changed_rows(GGUF_HASH, |text| without_line(text, "weight"));
+    assert_judged(&model_row_only, Verdict::Different, "manifest.missing");
+    let no_layers = with_changed_rows(GGUF_HASH, |text| without_line(text, "gguf:"));
+    assert_judged(&no_layers, Verdict::Verified, "manifest.coverage");
+}
+
+#[test]
+fn one_matching_tensor_does_not_make_up_for_a_wrong_one() {
+    let wrong = with_changed_rows(GGUF_HASH, |text| {
+        text.replace("e81b7458eef56cbb", "e81b7458eef56cbc")
+    });
+    assert_judged(&wrong, Verdict::Different, "manifest.mismatch");
+    assert_eq!(wrong.counts.tensors_different, 1);
+}
+
+#[test]
+fn names_with_spaces_and_colons_are_found() {
+    let mut model = models::tiny();
+    model.tensors[0].name = b"a  b:c d".to_vec();
+    let files = [model.to_bytes()];
+    for form in FORMS {
+        let text = written(&["my  model: x.gguf"], &files, form);
+        let report = checked(&text, &["my  model: x.gguf"], &files);
+        assert_eq!(report.verdict, Verdict::Verified, "{text}{:#?}", report.findings);
+        // Under another name the last colon parts path and tensor, unless the tensor is known.
+        let report = checked(&text, &["y.gguf"], &files);
+        assert_judged(&report, Verdict::Verified, "manifest.name");
+    }
+    let text = written(&["m.gguf"], &files, GGUF_HASH);
+    let extra = checked(&text.replace("m.gguf:a  b:c d", "m.gguf:a  b:x"), &["m.gguf"], &files);
+    assert_judged(&extra, Verdict::Different, "manifest.extra");
+}
+
+#[test]
+fn a_model_that_was_moved_or_renamed_is_found() {
+    let files = [models::tiny().to_bytes()];
+    for form in [Form::Sha256sum, GGUF_HASH] {
+        for path in ["/models/tiny.gguf", "C:\\models\\tiny.gguf"] {
+            let text = write(&input(&["tiny.gguf"], &files), form, Some(path), 1, &()).unwrap().text;
+            assert_eq!(checked(&text, &["tiny.gguf"], &files).verdict, Verdict::Verified, "{text}");
+            assert_judged(&checked(&text, &["other.gguf"], &files), Verdict::Verified, "manifest.name");
+        }
+    }
+}
+
+#[test]
+fn rows_of_other_files_count_only_where_none_is_for_this_one() {
+    let files = [models::tiny().to_bytes()];
+    let other = [models::qwen2().to_bytes()];
+    for form in [Form::Sha256sum, GGUF_HASH] {
+        let both = written(&["tiny.gguf"], &files, form) + &written(&["other.gguf"], &other, form);
+        assert_judged(&checked(&both, &["tiny.gguf"], &files), Verdict::Verified, "manifest.other-files");
+        assert_judged(&checked(&both, &["third.gguf"], &files), Verdict::Undecided, "nothing-compared");
+    }
+}
+
+#[test]
+fn every_file_of_a_set_needs_a_row() {
+    let set = models::tiny().shards(2);
+    let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
+    for form in [Form::Sha256sum, GGUF_HASH] {
+        let text = without_line(&written(&names, &set, form), "00002-of");
+        assert_judged(&checked(&text, &names, &set), Verdict::Different, "manifest.missing");
+    }
+    let merged = written(&["t.gguf"], &[models::tiny().to_bytes()], GGUF_HASH);
+    let report = checked(&merged, &names, &set);
+    assert_judged(&report, Verdict::Verified, "manifest.name");
+}
+
+#[test]
+fn weak_digests_and_unbound_metadata_are_named() {
+    let weak = with_changed_rows(GGUF_HASH_ALL, |text| without_line(text, "sha256  "));
+    assert_judged(&weak, Verdict::Verified, "manifest.weak");
+    let strong = with_changed_rows(GGUF_HASH_ALL, |text| without_line(text, "xxh64  "));
+    assert!(!codes(&strong).contains(&"manifest.weak"));
+    assert!(codes(&strong).contains(&"manifest.coverage"));
+    assert!(strong.files[0].covered < strong.files[0].size);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_undecided() {
+    for form in [Form::Sha256sum, GGUF_HASH] {
+        let report = with_changed_rows(form, |text| format!("{text}what is this\n"));
+        assert_judged(&report, Verdict::Undecided, "manifest.syntax");
+    }
+    for change in [
+        ("\"size\"", "\"length\""),
+        ("\"manifest\": 1", "\"manifest\": 2"),
+        ("\"files\": [", "\"files\": [}"),
+        ("\"name\": \"tiny.gguf\"", "\"name\": \"tiny.gguf\", \"signed\": true"),
+    ] {
+        let report = with_changed_rows(JSON, |text| text.replacen(change.0, change.1, 1));
+        assert_judged(&report, Verdict::Undecided, "manifest.syntax");
+    }
+    let short = with_changed_rows(JSON, |text| text.replace("e81b7458eef56cbb", "e81b"));
+    assert_judged(&short, Verdict::Undecided, "manifest.syntax");
+}
+
+#[test]
+fn an_empty_manifest_compares_nothing() {
+    let files = [models::tiny().to_bytes()];
+    let report = checked("{\"manifest\":1,\"files\":[],\"tensors\":[]}", &["t.gguf"], &files);
+    assert_judged(&report, Verdict::Undecided, "nothing-compared");
+}
+
+#[test]
+fn what_our_form_says_of_a_tensor_is_compared() {
+    for (from, to) in [
+        ("\"type\": \"Q4_K\"", "\"type\": \"Q5_K\""),
+        ("\"name\": \"blk.0.extra.weight\"", "\"name\": \"blk.0.more.weight\""),
+        ("\"size\": 144", "\"size\": 145"),
+        ("\"shard\": 0", "\"shard\": 1"),
+        ("\"size\": 5376", "\"size\": 5377"),
+        ("\"offset\": ", "\"offset\": 1"),
+    ] {
+        let report = with_changed_rows(JSON, |text| text.replacen(from, to, 1));
+        assert_eq!(report.verdict, Verdict::Different, "{from} {:#?}", report.findings);
+    }
+}
+
+#[test]
+fn a_cut_file_is_undecided_where_only_tensors_are_bound() {
+    let bytes = models::tiny().to_bytes();
+    let text = written(&["t.gguf"], std::slice::from_ref(&bytes), GGUF_HASH);
+    for length in [0, 10, 200, bytes.len() - 200] {
+        let cut = [bytes[..length].to_vec()];
+        let report = checked(&text, &["t.gguf"], &cut);
+        assert_eq!(report.verdict, Verdict::Undecided, "{length} {:#?}", report.findings);
+    }
+}
+
+#[test]
+fn a_file_that_does_not_decode_has_whole_file_rows_only() {
+    let cut = [models::tiny().to_bytes()[..3000].to_vec()];
+    let input = input(&["t.gguf"], &cut);
+    for form in [Form::Sha256sum, Form::B3sum] {
+        let written = write(&input, form, None, 1, &()).unwrap();
+        assert!(written.text.ends_with("  t.gguf\n") && !written.warnings.is_empty());
+    }
+    for form in [JSON, GGUF_HASH] {
+        assert!(matches!(write(&input, form, None, 1, &()), Err(Error::Incomplete { .. })));
+    }
+}
+
+#[test]
+fn a_name_that_a_row_cannot_hold_is_refused() {
+    let mut model = models::tiny();
+    model.tensors[0].name = b"a\nb".to_vec();
+    let files = [model.to_bytes()];
+    let refused = write(&input(&["t.gguf"], &files), GGUF_HASH, None, 1, &());
+    assert!(matches!(refused, Err(Error::Name { .. })));
+    let text = written(&["t.gguf"], &files, JSON);
+    assert_eq!(checked(&text, &["t.gguf"], &files).verdict, Verdict::Verified);
+    let set = models::tiny().shards(2);
+    let refused = write(&self::input(&["a", "b"], &set), Form::B3sum, Some("x"), 1, &());
+    assert!(matches!(refused, Err(Error::OneNameForMany { count: 2 })));
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_described_and_not_judged() {
+    struct Changing(Vec<u8>);
+    impl Source for Changing {
+        fn length(&self) -> u64 {
+            self.0.length()
+        }
+        fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+            self.0.read_exact_at(offset, buffer)
+        }
+        fn check_unchanged(&self) -> Result<(), String> {
+            Err("it was written to".to_owned())
+        }
+    }
+    let files = [models::tiny().to_bytes()];
+    let text = written(&["t.gguf"], &files, JSON);
+    let changing = Changing(files[0].clone());
+    let input = Input {
+        name: "t.gguf".to_owned(),
+        shards: vec![("t.gguf".to_owned(), &changing)],
+    };
+    assert!(matches!(write(&input, JSON, None, 1, &()), Err(Error::Changed { .. })));
+    let report = check(&parse(text.as_bytes()).unwrap(), &input, 1, &());
+    assert_judged(&report, Verdict::Undecided, "input_changed");
+}
+
+#[test]
+fn the_rows_are_accepted_by_the_tools() {
+    let files = [models::tiny().to_bytes()];
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tiny.gguf", "back\\slash  and\nline.gguf"] {
+        let path = folder.path().join(name);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).unwrap();
+        file.write_all(&files[0]).unwrap();
+        for (tool, form) in [("sha256sum", Form::Sha256sum), ("b3sum", Form::B3sum)] {
+            let text = written(&[name], &files, form);
+            assert_eq!(checked(&text, &[name], &files).verdict, Verdict::Verified, "{text}");
+            let child = Command::new(tool)
+                .arg("-c")
+                .current_dir(folder.path())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn();
+            let Ok(mut child) = child else {
+                println!("{tool} is not here: not compared with it");
+                continue;
+            };
+            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success(), "{tool}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_not_taken_for_one() {
+    for bytes in [
+        &b""[..],
+        b"{}",
+        b"{\"model\": 1}",
+        b"{ not json",
+        b"[1]",
+        b"hello\n",
+        &models::tiny().to_bytes(),
+        &damage::html_page(),
+        &damage::lfs_pointer(),
+    ] {
+        assert!(parse(bytes).is_none());
+    }
+    let gguf = models::tiny().to_bytes();
+    assert!(read(&gguf).is_none());
+    let text = written(&["t.gguf"], &[gguf], GGUF_HASH).into_bytes();
+    assert!(read(&text).is_some());
+}
+
+mod sidecar {
+    use super::*;
+
+    const SHA256: &str = "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e";
+
+    /// What the converter would write beside this artifact, in its own field order.
+    fn text(apr: &[u8]) -> String {
+        let own = written(&["t.apr"], &[apr.to_vec()], JSON);
+        let mut own: serde_json::Value = serde_json::from_str(&own).unwrap();
+        for tensor in own["tensors"].as_array_mut().unwrap() {
+            let tensor = tensor.as_object_mut().unwrap();
+            tensor.remove("shard");
+            tensor.insert("gguf_name".to_owned(), "x".into());
+        }
+        let end = apr.len() - 4;
+        let sidecar = serde_json::json!({
+            "artifact": {"crc32": format!("{:08x}", crc32fast::hash(&apr[..end])), "file": "t.apr", "size": apr.len()},
+            "manifest": 1,
+            "sources": [{"blake3": "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",
+                "file": "tiny.gguf", "sha256": SHA256, "size": 5376}],
+            "tensors": own["tensors"],
+            "tool": "aprove 0",
+            "verification": "verified",
+        });
+        sidecar.to_string()
+    }
+
+    fn apr() -> Vec<u8> {
+        fixtures::apr::from_model(&models::tiny()).to_bytes()
+    }
+
+    #[test]
+    fn the_artifact_and_its_source_both_verify() {
+        let text = text(&apr());
+        let report = checked(&text, &["t.apr"], &[apr()]);
+        assert_judged(&report, Verdict::Verified, "manifest.weak");
+        assert_eq!(report.counts.bytes_equal, models::tiny().tensors.len());
+        let gguf = [models::tiny().to_bytes()];
+        let report = checked(&text, &["tiny.gguf"], &gguf);
+        assert_judged(&report, Verdict::Verified, "manifest.role");
+        let changed = text.replace(SHA256, &SHA256.replace("6566", "6567"));
+        assert_judged(&checked(&changed, &["tiny.gguf"], &gguf), Verdict::Different, "manifest.mismatch");
+    }
+
+    #[test]
+    fn every_byte_of_the_artifact_is_bound() {
+        let apr = apr();
+        let text = text(&apr);
+        for at in (0..apr.len()).step_by(89).chain([apr.len() - 1]) {
+            let report = checked(&text, &["t.apr"], &[damage::flip_bit(&apr, at, 1)]);
+            assert_ne!(report.verdict, Verdict::Verified, "{at}");
+        }
+        let mut cut = apr.clone();
+        cut.truncate(apr.len() - 4);
+        assert_ne!(checked(&text, &["t.apr"], &[cut]).verdict, Verdict::Verified);
+    }
+}
