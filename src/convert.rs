@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }
-    let pending = converted?;
+    let pending = converted.map_err(with_hint)?;
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
@@ -133,7 +133,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }
-    let published = pending.publish(verification)?;
+    let published = pending.publish(verification).map_err(with_hint)?;
     if !arguments.quiet {
         output::print(&format!("wrote {}\n", published.display()))?;
     }
@@ -156,6 +156,18 @@ fn verify_pending(
     let artifact = Files::of_one(destination, artifact);
     let sources = Files::open_all(sources)?;
     Ok(verify::judge(&artifact, &sources, threads, false, quiet))
+}
+
+/// Adds the flag that helps, which the library does not know.
+fn with_hint(error: converter::Error) -> anyhow::Error {
+    let hint = match &error {
+        converter::Error::Exists { .. } => "--overwrite replaces it",
+        converter::Error::Unsupported { .. } => {
+            "choose --unsupported decode-f32 or --unsupported raw, or quantise the model again"
+        }
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{error}\nhint: {hint}")
 }
 
 /// The input's name with `.apr` for `.gguf`; a split set loses the shard number.

@@ -15,7 +15,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes one line to stderr. A stderr that is gone is no reason to stop.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// Writes an error and its causes to stderr.

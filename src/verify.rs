@@ -31,9 +31,9 @@ pub(crate) struct Arguments {
     /// How to print the report
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Also compute the SHA-256 of both whole files, the number that publishers give
+    /// Also compute BLAKE3 and SHA-256 of the whole files, the numbers that other tools and publishers give
     #[arg(long)]
-    sha256: bool,
+    file_digests: bool,
     /// Number of threads [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let threads = threads(arguments.threads)?;
     let a = Files::open(&arguments.a)?;
     let b = Files::open(&arguments.b)?;
-    let report = judge(&a, &b, threads, arguments.sha256, arguments.quiet);
+    let report = judge(&a, &b, threads, arguments.file_digests, arguments.quiet);
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
@@ -72,11 +72,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// Runs the verifier on two open inputs.
-pub(crate) fn judge(a: &Files, b: &Files, threads: usize, sha256: bool, quiet: bool) -> Report {
+pub(crate) fn judge(
+    a: &Files,
+    b: &Files,
+    threads: usize,
+    file_digests: bool,
+    quiet: bool,
+) -> Report {
     let options = Options {
         threads,
-        file_sha256: sha256,
-        ..Options::default()
+        file_digests,
     };
     let progress = Progress::new("verify", quiet);
     let report = verifier::verify::verify(&a.input(), &b.input(), &options, &progress);

@@ -14,7 +14,7 @@ use crate::region::{RegionKind, Span};
 use crate::report::{self, FileRow, Parts, Report, file_row, hex};
 use crate::scan::{self, Inputs, Scan};
 use crate::source::Source;
-use crate::{apr, cause, gguf, locate, tensors};
+use crate::{apr, cause, gguf, locate, manifest, tensors};
 
 /// One model as the user named it: a file, or the files of a split set in order.
 pub struct Input<'a> {
@@ -29,22 +29,31 @@ pub struct Input<'a> {
 pub struct Options {
     /// Number of threads for the pass over the data.
     pub threads: usize,
-    /// Whether the SHA-256 of both whole files is computed as well, which is one more chain over every byte.
-    pub file_sha256: bool,
+    /// Whether BLAKE3 and SHA-256 of the whole files are computed as well: the numbers of other tools, at the cost of two
+    /// more hashes over every byte.
+    pub file_digests: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             threads: 1,
-            file_sha256: false,
+            file_digests: false,
         }
     }
 }
 
-/// Compares two models, in either order; the formats are told by content.
+/// Compares two models, in either order; the formats are told by content. A manifest in the place of one of them checks
+/// the other against it.
 #[must_use]
 pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Observer) -> Report {
+    for (listed, model) in [(a, b), (b, a)] {
+        if let [(_, source)] = listed.shards.as_slice()
+            && let Some(manifest) = manifest::read(*source)
+        {
+            return manifest::check(&manifest, model, options.threads, observer);
+        }
+    }
     match roles(a, b) {
         Ok((apr, gguf)) => Pair { apr, gguf }.verify(options, observer),
         Err(finding) => report::build(rows_of_unknown(&[a, b]), None, vec![*finding]),
@@ -175,7 +184,13 @@ impl Pair<'_, '_> {
                 ..Pairing::default()
             }
         };
-        let scan = scan::scan(&inputs, &pairing, options.threads, observer);
+        let scan = scan::scan(
+            &inputs,
+            &pairing,
+            options.threads,
+            options.file_digests,
+            observer,
+        );
         let metadata = if apr.complete && gguf.complete {
             metadata::compare(&apr, &gguf)
         } else {
@@ -193,7 +208,7 @@ impl Pair<'_, '_> {
         let mut findings = self.not_models();
         findings.extend(judge.findings(structure));
         let mut files = self.file_rows(&inputs, &scan);
-        if options.file_sha256 {
+        if options.file_digests {
             self.add_sha256(&mut files, &metadata.records, &mut findings);
         }
         self.check_unchanged(&mut findings);
@@ -239,9 +254,10 @@ impl Pair<'_, '_> {
             file_row("gguf", shard, name, parts, unread(Side::Gguf, shard))
         });
         apr.chain(gguf)
-            .zip(&scan.blake3)
-            .map(|(row, digest)| FileRow {
-                blake3: digest.as_ref().map(|digest| hex(digest)),
+            .zip(scan.roots.iter().zip(&scan.blake3))
+            .map(|(row, (root, blake3))| FileRow {
+                root: root.as_ref().map(|digest| hex(digest)),
+                blake3: blake3.as_ref().map(|digest| hex(digest)),
                 ..row
             })
             .collect()
@@ -349,11 +365,8 @@ impl Judge<'_> {
         let apr_sum = self.check_footer();
         let apr_is_whole = self.inputs.apr.complete && matches!(apr_sum, Ok(true));
         let changed = self.changed_sources(apr_is_whole);
-        let damaged = match (&apr_sum, changed.is_empty()) {
-            (Ok(true), false) => Some(Side::Gguf),
-            (Err(_), true) if !self.metadata.records.is_empty() => Some(Side::Apr),
-            _ => None,
-        };
+        // An artifact that is as it was written agreed with its source then.
+        let damaged = (apr_is_whole && !self.metadata.records.is_empty()).then_some(Side::Gguf);
         let data = tensors::findings(self.inputs, self.pairing, self.scan, damaged);
 
         let mut findings = self.io_errors();
@@ -491,12 +504,17 @@ impl Judge<'_> {
         for (shard, ((record, source), digest)) in
             records.iter().zip(sources).zip(digests).enumerate()
         {
+            // Head, tensors and padding are compared for themselves; what they leave open is the length.
             let found = digest.as_ref().map(|digest| hex(digest));
-            if source.length() == record.size
-                && found.as_ref().is_none_or(|found| *found == record.blake3)
-            {
+            let same = found.as_ref().is_none_or(|found| *found == record.blake3);
+            if source.length() == record.size && same {
                 continue;
             }
+            let show = |size, digest: Option<String>| match digest {
+                Some(digest) => format!("{size} bytes, blake3 {digest}"),
+                None => format!("{size} bytes"),
+            };
+            let recorded = found.as_ref().map(|_| escape(record.blake3.as_bytes()));
             let mut finding = Finding::new(
                 "source.changed",
                 Effect::Different,
@@ -509,18 +527,7 @@ impl Judge<'_> {
                 source.length().min(record.size),
                 source.length().abs_diff(record.size),
             )))
-            .expected_found(
-                format!(
-                    "{} bytes, blake3 {}",
-                    record.size,
-                    escape(record.blake3.as_bytes())
-                ),
-                format!(
-                    "{} bytes, blake3 {}",
-                    source.length(),
-                    found.unwrap_or_default()
-                ),
-            );
+            .expected_found(show(record.size, recorded), show(source.length(), found));
             if source.length() < record.size {
                 finding = finding.cause(
                     "cause.truncated",

@@ -280,10 +280,9 @@ impl Sides<'_> {
     }
 }
 
-/// A factor without the noise of its rounding: six digits at most.
+/// A factor without the noise of its rounding.
 fn shown(ratio: f64) -> f64 {
-    let scale = 10_f64.powi(5 - ratio.abs().log10().floor() as i32);
-    (ratio * scale).round() / scale
+    (ratio * 1e4).round() / 1e4
 }
 
 fn read(source: &dyn Source, offset: u64, length: u64) -> io::Result<Vec<u8>> {

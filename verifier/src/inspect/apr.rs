@@ -55,7 +55,14 @@ fn flag_names(set: u16) -> String {
     if set & !named != 0 {
         names.push(format!("{:#06x}", set & !named));
     }
-    format!("{set:#06x} ({})", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+    format!(
+        "{set:#06x} ({})",
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    )
 }
 
 fn name(document: &Document, key: &Json) -> String {
@@ -76,8 +83,14 @@ const fn type_of(json: &Json) -> &'static str {
 
 fn show(document: &Document, json: &Json) -> String {
     match &json.kind {
-        Kind::Array(items) => value::list(items.iter().map(|item| show_item(document, item)), items.len() as u64),
-        Kind::Object(members) => value::list(members.iter().map(|(key, _)| name(document, key)), members.len() as u64),
+        Kind::Array(items) => value::list(
+            items.iter().map(|item| show_item(document, item)),
+            items.len() as u64,
+        ),
+        Kind::Object(members) => value::list(
+            members.iter().map(|(key, _)| name(document, key)),
+            members.len() as u64,
+        ),
         _ => show_item(document, json),
     }
 }
@@ -96,7 +109,9 @@ fn show_item(document: &Document, json: &Json) -> String {
 /// A number may be written with as many digits as its author likes.
 fn number(text: &str) -> String {
     match text.split_at_checked(LONGEST_NUMBER) {
-        Some((start, rest)) if !rest.is_empty() => format!("{start}... ({} characters)", text.len()),
+        Some((start, rest)) if !rest.is_empty() => {
+            format!("{start}... ({} characters)", text.len())
+        }
         _ => text.to_owned(),
     }
 }

@@ -22,7 +22,9 @@ impl Decoded {
     /// Decodes by the first bytes, whatever the file is called.
     pub(crate) fn of(input: &Input<'_>) -> Self {
         let sources: Vec<&dyn Source> = input.shards.iter().map(|(_, source)| *source).collect();
-        let start = sources.first().map_or(Ok(Vec::new()), |source| start_of(*source));
+        let start = sources
+            .first()
+            .map_or(Ok(Vec::new()), |source| start_of(*source));
         match (start, sources.as_slice()) {
             (Ok(start), _) if start.starts_with(b"GGUF") => Self::Gguf(gguf::decode(&sources)),
             (Ok(start), [source]) if start.starts_with(b"APR") => Self::Apr(apr::decode(*source)),
@@ -99,11 +101,18 @@ fn start_of(source: &dyn Source) -> io::Result<Vec<u8>> {
 fn unknown(sources: &[&dyn Source], start: io::Result<Vec<u8>>) -> Container<()> {
     let finding = match start {
         Ok(start) => not_a_model(&start).unwrap_or_else(|| no_magic(sources, &start)),
-        Err(error) => Finding::new("io", Effect::Undecided, format!("the header cannot be read: {error}")),
+        Err(error) => Finding::new(
+            "io",
+            Effect::Undecided,
+            format!("the header cannot be read: {error}"),
+        ),
     };
     let finding = finding.at(Place::new(Side::Gguf, 0));
     Container {
-        shards: sources.iter().map(|source| undecoded(source.length())).collect(),
+        shards: sources
+            .iter()
+            .map(|source| undecoded(source.length()))
+            .collect(),
         tensors: Vec::new(),
         metadata: (),
         findings: vec![finding],

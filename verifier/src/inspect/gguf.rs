@@ -72,9 +72,9 @@ fn show_item(value: &Value<'_>) -> String {
     if let Some(integer) = value.as_integer() {
         integer.to_string()
     } else if let Some(number) = value.as_f32() {
-        number.to_string()
+        format!("{number:?}")
     } else if let Some(number) = value.as_f64() {
-        number.to_string()
+        format!("{number:?}")
     } else if let Some(flag) = value.as_bool() {
         flag.to_string()
     } else if let Some(bytes) = value.as_string() {

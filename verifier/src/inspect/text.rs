@@ -22,7 +22,12 @@ pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
         text.push_str(&file_text(inspection, shard, file));
     }
     if sections.metadata {
-        push_table(&mut text, "metadata", &KEY_COLUMNS, inspection.metadata.iter().map(key_row));
+        push_table(
+            &mut text,
+            "metadata",
+            &KEY_COLUMNS,
+            inspection.metadata.iter().map(key_row),
+        );
     }
     if sections.tensors {
         let rows = inspection.tensors.iter().map(|tensor| {
@@ -62,12 +67,19 @@ pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
 }
 
 fn file_text(inspection: &Inspection, shard: usize, file: &FileView) -> String {
-    let regions = inspection.regions.iter().filter(|region| region.shard == shard).count();
+    let regions = inspection
+        .regions
+        .iter()
+        .filter(|region| region.shard == shard)
+        .count();
     let mut text = format!(
         "{}: {}, {} bytes, {regions} regions\n",
         file.name, inspection.format, file.size
     );
-    let rows = file.header.iter().map(|field| vec![field.name.to_owned(), field.value.clone()]);
+    let rows = file
+        .header
+        .iter()
+        .map(|field| vec![field.name.to_owned(), field.value.clone()]);
     text.push_str(&columns(&[Left, Left], rows.collect()));
     text
 }
@@ -82,13 +94,23 @@ fn key_row(key: &KeyView) -> Vec<String> {
 }
 
 fn finding_text(finding: &FindingRow) -> String {
-    let mut text = format!("  {}: {} [{}]\n", finding.effect, finding.message, finding.code);
+    let mut text = format!(
+        "  {}: {} [{}]\n",
+        finding.effect, finding.message, finding.code
+    );
     for place in &finding.places {
         if let (Some(offset), Some(length)) = (place.offset, place.length) {
-            text.push_str(&format!("    at offset {offset}, {length} bytes, of file {}\n", place.shard));
+            text.push_str(&format!(
+                "    at offset {offset}, {length} bytes, of file {}\n",
+                place.shard
+            ));
         }
     }
-    for (word, value) in [("expected", &finding.expected), ("found", &finding.found), ("hint", &finding.hint)] {
+    for (word, value) in [
+        ("expected", &finding.expected),
+        ("found", &finding.found),
+        ("hint", &finding.hint),
+    ] {
         if let Some(value) = value {
             text.push_str(&format!("    {word}: {value}\n"));
         }
@@ -97,13 +119,21 @@ fn finding_text(finding: &FindingRow) -> String {
 }
 
 /// A heading with the number of rows, the names of the columns, and the rows.
-fn push_table(text: &mut String, title: &str, names: &[(&str, Side)], rows: impl Iterator<Item = Vec<String>>) {
+fn push_table(
+    text: &mut String,
+    title: &str,
+    names: &[(&str, Side)],
+    rows: impl Iterator<Item = Vec<String>>,
+) {
     let mut table: Vec<Vec<String>> = rows.collect();
     text.push_str(&format!("\n{title}: {}\n", table.len()));
     if table.is_empty() {
         return;
     }
-    table.insert(0, names.iter().map(|(name, _)| (*name).to_owned()).collect());
+    table.insert(
+        0,
+        names.iter().map(|(name, _)| (*name).to_owned()).collect(),
+    );
     let sides: Vec<Side> = names.iter().map(|(_, side)| *side).collect();
     text.push_str(&columns(&sides, table));
 }
@@ -139,7 +169,12 @@ fn columns(sides: &[Side], rows: Vec<Vec<String>>) -> String {
     text
 }
 
-const KEY_COLUMNS: [(&str, Side); 4] = [("key", Left), ("type", Left), ("items", Right), ("value", Left)];
+const KEY_COLUMNS: [(&str, Side); 4] = [
+    ("key", Left),
+    ("type", Left),
+    ("items", Right),
+    ("value", Left),
+];
 const TENSOR_COLUMNS: [(&str, Side); 6] = [
     ("name", Left),
     ("type", Left),

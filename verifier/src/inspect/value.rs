@@ -8,7 +8,9 @@ pub(super) fn string(bytes: &[u8]) -> String {
         Some((start, rest)) if !rest.is_empty() => {
             // A character is never cut: what is left of one at the end is dropped.
             let start = match std::str::from_utf8(start) {
-                Err(error) if error.error_len().is_none() => start.get(..error.valid_up_to()).unwrap_or(start),
+                Err(error) if error.error_len().is_none() => {
+                    start.get(..error.valid_up_to()).unwrap_or(start)
+                }
                 _ => start,
             };
             format!("\"{}\"... ({} bytes)", escape(start), bytes.len())
@@ -39,7 +41,10 @@ mod tests {
     fn a_long_string_is_cut_between_characters() {
         assert_eq!(string(b"a\x1bb"), "\"a\\x1bb\"");
         let text = "\u{fc}".repeat(40) + "x";
-        assert_eq!(string(text.as_bytes()), format!("\"{}\"... (81 bytes)", "\u{fc}".repeat(32)));
+        assert_eq!(
+            string(text.as_bytes()),
+            format!("\"{}\"... (81 bytes)", "\u{fc}".repeat(32))
+        );
         let shifted = format!("x{text}");
         assert_eq!(
             string(shifted.as_bytes()),

@@ -6,9 +6,9 @@ use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
 use crate::finding::{Effect, Finding, Place, escape};
-use crate::inspect::{Decoded, type_name};
+use crate::inspect::Decoded;
 use crate::observer::Observer;
-use crate::report::{FileRow, Report, TensorRow, TensorSide, build, file_row};
+use crate::report::Report;
 use crate::verify::Input;
 
 /// One digest that a manifest claims.
@@ -36,7 +36,12 @@ pub(super) struct Resolved {
 /// row for the same thing make the model different; unreadable rows and what the container itself lacks leave it undecided,
 /// and so does a manifest of which nothing could be compared.
 #[must_use]
-pub fn check(manifest: &Manifest, input: &Input<'_>, threads: usize, observer: &dyn Observer) -> Report {
+pub fn check(
+    manifest: &Manifest,
+    input: &Input<'_>,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Report {
     let decoded = Decoded::of(input);
     let target = Target::new(input, &decoded);
     let resolved = match &manifest.rows {
@@ -50,7 +55,10 @@ pub fn check(manifest: &Manifest, input: &Input<'_>, threads: usize, observer: &
 
     let mut wanted: BTreeMap<Subject, Kinds> = BTreeMap::new();
     for claim in &resolved.claims {
-        wanted.entry(claim.subject).or_default().extend(&claim.kinds);
+        wanted
+            .entry(claim.subject)
+            .or_default()
+            .extend(&claim.kinds);
     }
     let mut judge = Judge {
         target: &target,
@@ -82,7 +90,14 @@ fn syntax(problem: &Problem) -> Finding {
 }
 
 /// Something that differs from what a row says of it, in words.
-pub(super) fn mismatch(place: Place, row: &str, name: &str, what: &str, expected: &str, found: &str) -> Finding {
+pub(super) fn mismatch(
+    place: Place,
+    row: &str,
+    name: &str,
+    what: &str,
+    expected: &str,
+    found: &str,
+) -> Finding {
     Finding::new(
         "manifest.mismatch",
         Effect::Different,
@@ -97,23 +112,30 @@ pub(super) fn extra(row: &str, what: &str, name: &[u8]) -> Finding {
     Finding::new(
         "manifest.extra",
         Effect::Different,
-        format!("{row} names the {what} {}, which is not there", escape(name)),
+        format!(
+            "{row} names the {what} {}, which is not there",
+            escape(name)
+        ),
     )
 }
 
 /// How the claims for one subject came out.
 #[derive(Clone, Copy)]
-struct Outcome {
-    equal: bool,
+pub(super) struct Outcome {
+    /// Whether all of them hold.
+    pub(super) equal: bool,
     /// Whether a digest that cannot be forged was among those that agree.
-    strong: bool,
+    pub(super) strong: bool,
 }
 
-struct Judge<'a> {
-    target: &'a Target<'a>,
-    digests: BTreeMap<Subject, Digests>,
-    outcomes: BTreeMap<Subject, Outcome>,
-    findings: Vec<Finding>,
+/// A check on its way from claims to a report.
+pub(super) struct Judge<'a> {
+    pub(super) target: &'a Target<'a>,
+    /// What was computed.
+    pub(super) digests: BTreeMap<Subject, Digests>,
+    /// What was compared.
+    pub(super) outcomes: BTreeMap<Subject, Outcome>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Judge<'_> {
@@ -130,7 +152,10 @@ impl Judge<'_> {
                     let finding = Finding::new(
                         "manifest.not-compared",
                         Effect::Undecided,
-                        format!("{} cannot be read, so its rows were not compared", self.name(subject)),
+                        format!(
+                            "the rows for {} were not compared: not all of its bytes can be found",
+                            self.name(subject)
+                        ),
                     );
                     self.findings.push(finding.at(self.place(subject)));
                 }
@@ -185,7 +210,11 @@ impl Judge<'_> {
                     Finding::new(
                         "manifest.duplicate",
                         Effect::Different,
-                        format!("{} repeats a row for {}", claim.place, self.name(claim.subject)),
+                        format!(
+                            "{} is a second row for {}",
+                            claim.place,
+                            self.name(claim.subject)
+                        ),
                     )
                     .at(self.place(claim.subject)),
                 );
@@ -226,8 +255,14 @@ impl Judge<'_> {
         let holds = |subject| self.outcomes.get(&subject).filter(|outcome| outcome.equal);
         let strong = |subject| holds(subject).is_some_and(|outcome| outcome.strong);
         let mut findings = Vec::new();
-        for (shard, name) in self.target.names.iter().enumerate().filter(|_| !self.outcomes.is_empty()) {
-            if strong(Subject::File(shard)) || self.outcomes.contains_key(&Subject::File(shard)) {
+        for (shard, name) in self
+            .target
+            .names
+            .iter()
+            .enumerate()
+            .filter(|_| !self.outcomes.is_empty())
+        {
+            if self.outcomes.contains_key(&Subject::File(shard)) {
                 continue;
             }
             let place = self.target.file_place(shard);
@@ -251,11 +286,21 @@ impl Judge<'_> {
         }
         let weak = self.outcomes.iter().filter(|(subject, outcome)| {
             let covered = match subject {
-                Subject::Tensor(index) => self.target.decoded.tensors().get(*index).is_some_and(|tensor| {
-                    [Subject::File(tensor.shard), Subject::Model(tensor.shard), Subject::Set]
-                        .into_iter()
-                        .any(strong)
-                }),
+                Subject::Tensor(index) => {
+                    self.target
+                        .decoded
+                        .tensors()
+                        .get(*index)
+                        .is_some_and(|tensor| {
+                            [
+                                Subject::File(tensor.shard),
+                                Subject::Model(tensor.shard),
+                                Subject::Set,
+                            ]
+                            .into_iter()
+                            .any(strong)
+                        })
+                }
                 Subject::Model(shard) => strong(Subject::File(*shard)),
                 Subject::File(_) | Subject::BeforeFooter | Subject::Set => true,
             };
@@ -275,12 +320,21 @@ impl Judge<'_> {
     }
 
     fn check_unchanged(&mut self) {
-        for (shard, (name, source)) in self.target.names.iter().zip(&self.target.sources).enumerate() {
+        for (shard, (name, source)) in self
+            .target
+            .names
+            .iter()
+            .zip(&self.target.sources)
+            .enumerate()
+        {
             if let Err(change) = source.check_unchanged() {
                 let finding = Finding::new(
                     "input_changed",
                     Effect::Undecided,
-                    format!("{} changed while it was read: {change}", escape(name.as_bytes())),
+                    format!(
+                        "{} changed while it was read: {change}",
+                        escape(name.as_bytes())
+                    ),
                 );
                 let finding = finding
                     .at(self.target.file_place(shard))
@@ -290,94 +344,14 @@ impl Judge<'_> {
         }
     }
 
-    fn report(self, names_tensors: bool) -> Report {
-        let files = self.file_rows();
-        let tensors = if names_tensors { self.tensor_rows() } else { Vec::new() };
-        let mut report = build(files, None, self.findings);
-        let counts = &mut report.counts;
-        for row in &tensors {
-            let size = row.apr.as_ref().or(row.gguf.as_ref()).map_or(0, |side| side.size);
-            let slot = match row.result.as_str() {
-                EQUAL => &mut counts.bytes_equal,
-                DIFFERENT => &mut counts.tensors_different,
-                _ => &mut counts.tensors_not_compared,
-            };
-            *slot = slot.saturating_add(1);
-            if row.result != NOT_COMPARED {
-                counts.tensors_compared = counts.tensors_compared.saturating_add(1);
-                counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(size);
-            }
-        }
-        report.tensors = tensors;
-        report
-    }
-
-    fn file_rows(&self) -> Vec<FileRow> {
-        let files = self.target.names.iter().zip(self.target.decoded.shards()).enumerate();
-        let row = |(shard, (name, parts)): (usize, (&&str, _))| {
-            let whole = self.digests.get(&Subject::File(shard));
-            let digest = |kind| whole?.get(&kind).cloned();
-            let row = file_row(self.target.decoded.format(), shard, name, parts, 0);
-            FileRow {
-                blake3: digest(Kind::Blake3),
-                sha256: digest(Kind::Sha256),
-                covered: self.covered(shard, row.covered),
-                ..row
-            }
-        };
-        files.map(row).collect()
-    }
-
-    /// Bytes of a file that a row was compared with.
-    fn covered(&self, shard: usize, all: u64) -> u64 {
-        let compared = |subject| self.outcomes.contains_key(&subject);
-        if compared(Subject::File(shard)) || (shard == 0 && compared(Subject::BeforeFooter)) {
-            return all;
-        }
-        let whole_model = compared(Subject::Model(shard)) || compared(Subject::Set);
-        let tensors = self.target.decoded.tensors().iter().enumerate();
-        tensors
-            .filter(|(index, tensor)| tensor.shard == shard && (whole_model || compared(Subject::Tensor(*index))))
-            .fold(0, |sum: u64, (_, tensor)| sum.saturating_add(tensor.span.length))
-            .min(all)
-    }
-
-    fn tensor_rows(&self) -> Vec<TensorRow> {
-        let is_apr = matches!(self.target.decoded, Decoded::Apr(_));
-        let row = |(index, tensor): (usize, &crate::container::Tensor)| {
-            let subject = Subject::Tensor(index);
-            let digest = |kind| self.digests.get(&subject)?.get(&kind).cloned();
-            let side = Some(TensorSide {
-                name: escape(&tensor.name),
-                r#type: type_name(tensor),
-                shape: tensor.dims.clone(),
-                shard: tensor.shard,
-                offset: tensor.span.offset,
-                size: tensor.span.length,
-                blake3: digest(Kind::Blake3),
-                sha256: digest(Kind::Sha256),
-            });
-            let (apr, gguf) = if is_apr { (side, None) } else { (None, side) };
-            TensorRow {
-                result: match self.outcomes.get(&subject) {
-                    Some(outcome) if outcome.equal => EQUAL,
-                    Some(_) => DIFFERENT,
-                    None => NOT_COMPARED,
-                }
-                .to_owned(),
-                tied: false,
-                apr,
-                gguf,
-                difference: None,
-                values: None,
-            }
-        };
-        self.target.decoded.tensors().iter().enumerate().map(row).collect()
-    }
-
     /// What a message calls a subject.
     fn name(&self, subject: Subject) -> String {
-        let file = |shard: usize| self.target.names.get(shard).map_or_else(String::new, |name| escape(name.as_bytes()));
+        let file = |shard: usize| {
+            self.target
+                .names
+                .get(shard)
+                .map_or_else(String::new, |name| escape(name.as_bytes()))
+        };
         match subject {
             Subject::File(shard) => file(shard),
             Subject::BeforeFooter => format!("{} up to its footer", file(0)),
@@ -401,7 +375,3 @@ impl Judge<'_> {
         }
     }
 }
-
-const EQUAL: &str = "bytes equal";
-const DIFFERENT: &str = "different";
-const NOT_COMPARED: &str = "not compared";

@@ -32,7 +32,9 @@ pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
         Described::Sidecar(sidecar) => {
             rows.files("artifact", std::slice::from_ref(&sidecar.artifact));
             rows.before_footer(&sidecar.artifact);
-            rows.tensors(&sidecar.tensors, |name| String::from_utf8_lossy(name).into_owned());
+            rows.tensors(&sidecar.tensors, |name| {
+                String::from_utf8_lossy(name).into_owned()
+            });
         }
     }
     rows.resolved
@@ -59,7 +61,11 @@ impl Rows<'_> {
     fn files(&mut self, list: &str, entries: &[FileEntry]) {
         for (shard, entry) in entries.iter().enumerate() {
             let place = format!("{list}[{shard}]");
-            let own = self.target.names.get(shard).zip(self.target.sources.get(shard));
+            let own = self
+                .target
+                .names
+                .get(shard)
+                .zip(self.target.sources.get(shard));
             let Some((name, source)) = own else {
                 self.find(extra(&place, "file", entry.name.as_bytes()));
                 continue;
@@ -67,10 +73,10 @@ impl Rows<'_> {
             let shown = escape(name.as_bytes());
             if entry.name != *name {
                 let text = format!("{place} names the file {}", escape(entry.name.as_bytes()));
-                self.find(Finding::new("manifest.name", Effect::Note, text).expected_found(
-                    escape(entry.name.as_bytes()),
-                    shown.clone(),
-                ));
+                self.find(
+                    Finding::new("manifest.name", Effect::Note, text)
+                        .expected_found(escape(entry.name.as_bytes()), shown.clone()),
+                );
             }
             if entry.size != source.length() {
                 let (expected, found) = (entry.size.to_string(), source.length().to_string());
@@ -88,9 +94,17 @@ impl Rows<'_> {
             }
         }
         // A manifest without any row for a file binds the tensors only.
-        for name in self.target.names.iter().skip(entries.len()).filter(|_| !entries.is_empty()) {
+        for name in self
+            .target
+            .names
+            .iter()
+            .skip(entries.len())
+            .filter(|_| !entries.is_empty())
+        {
             let text = format!("the file {} has no row", escape(name.as_bytes()));
-            self.resolved.findings.push(Finding::new("manifest.missing", Effect::Different, text));
+            self.resolved
+                .findings
+                .push(Finding::new("manifest.missing", Effect::Different, text));
         }
     }
 
@@ -104,7 +118,14 @@ impl Rows<'_> {
             && !crc.eq_ignore_ascii_case(&format!("{stored:08x}"))
         {
             let at = self.target.file_place(0).span(span);
-            self.find(mismatch(at, "artifact", "the footer", "crc32", crc, &format!("{stored:08x}")));
+            self.find(mismatch(
+                at,
+                "artifact",
+                "the footer",
+                "crc32",
+                crc,
+                &format!("{stored:08x}"),
+            ));
         }
     }
 
@@ -113,15 +134,24 @@ impl Rows<'_> {
             return;
         }
         if !self.target.decoded.is_complete() {
-            let text = format!("the tensors could not be decoded, so {} rows were not compared", entries.len());
-            self.find(Finding::new("manifest.not-compared", Effect::Undecided, text));
+            let text = format!(
+                "the tensors could not be decoded, so {} rows were not compared",
+                entries.len()
+            );
+            self.find(Finding::new(
+                "manifest.not-compared",
+                Effect::Undecided,
+                text,
+            ));
             return;
         }
         self.resolved.names_tensors = true;
         let tensors = self.target.decoded.tensors();
         let mut by_name = HashMap::new();
         for (index, tensor) in tensors.iter().enumerate() {
-            by_name.entry(naming(&tensor.name)).or_insert((index, tensor));
+            by_name
+                .entry(naming(&tensor.name))
+                .or_insert((index, tensor));
         }
         for (row, entry) in entries.iter().enumerate() {
             let place = format!("tensors[{row}]");
@@ -138,14 +168,33 @@ impl Rows<'_> {
     fn compare_entry(&mut self, place: &str, entry: &TensorEntry, tensor: &Tensor) {
         for (what, expected, found) in [
             ("type", entry.r#type.clone(), type_name(tensor)),
-            ("shape", format!("{:?}", entry.shape), format!("{:?}", tensor.dims)),
+            (
+                "shape",
+                format!("{:?}", entry.shape),
+                format!("{:?}", tensor.dims),
+            ),
             ("shard", entry.shard.to_string(), tensor.shard.to_string()),
-            ("offset", entry.offset.to_string(), tensor.span.offset.to_string()),
-            ("size", entry.size.to_string(), tensor.span.length.to_string()),
+            (
+                "offset",
+                entry.offset.to_string(),
+                tensor.span.offset.to_string(),
+            ),
+            (
+                "size",
+                entry.size.to_string(),
+                tensor.span.length.to_string(),
+            ),
         ] {
             if expected != found {
                 let at = self.target.tensor_place(tensor);
-                self.find(mismatch(at, place, &escape(&tensor.name), what, &expected, &found));
+                self.find(mismatch(
+                    at,
+                    place,
+                    &escape(&tensor.name),
+                    what,
+                    &expected,
+                    &found,
+                ));
             }
         }
     }
@@ -158,7 +207,10 @@ impl Rows<'_> {
                 kinds: vec![kind],
                 digest,
             }),
-            None => self.find(unreadable(place, &format!("it has no {} of the right length", kind.name()))),
+            None => self.find(unreadable(
+                place,
+                &format!("it has no {} of the right length", kind.name()),
+            )),
         }
     }
 

@@ -139,7 +139,8 @@ impl Hasher {
 
 /// The first 16 bytes with version 5 and the variant of RFC 9562, section 5.5.
 fn uuid(digest: [u8; 20]) -> String {
-    let mut bytes: [u8; 16] = std::array::from_fn(|index| digest.get(index).copied().unwrap_or_default());
+    let mut bytes: [u8; 16] =
+        std::array::from_fn(|index| digest.get(index).copied().unwrap_or_default());
     bytes[6] = (bytes[6] & 0x0f) | 0x50;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let mut text = hex(&bytes);
@@ -177,13 +178,22 @@ mod tests {
             (Kind::Xxh64, "44bc2cf5ad770999"),
             (Kind::Xxh3, "78af5f94892f3950"),
             (Kind::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
-            (Kind::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-            (Kind::Blake3, "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"),
+            (
+                Kind::Sha256,
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                Kind::Blake3,
+                "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+            ),
             (Kind::Crc32, "352441c2"),
             (Kind::Uuid, "9f2200fc-45e8-5a39-9535-c3ea5c0e0cef"),
         ] {
             assert_eq!(digests[&kind], digest, "{}", kind.name());
-            assert_eq!(kind.normal_form(digest.to_uppercase().as_bytes()), Some(digest.to_owned()));
+            assert_eq!(
+                kind.normal_form(digest.to_uppercase().as_bytes()),
+                Some(digest.to_owned())
+            );
         }
     }
 
@@ -191,7 +201,10 @@ mod tests {
     fn what_is_no_digest_has_no_normal_form() {
         assert_eq!(Kind::Crc32.normal_form(b"352441c"), None);
         assert_eq!(Kind::Crc32.normal_form(b"352441cg"), None);
-        assert_eq!(Kind::Uuid.normal_form(b"0123456701230123012301230123456789ab"), None);
+        assert_eq!(
+            Kind::Uuid.normal_form(b"0123456701230123012301230123456789ab"),
+            None
+        );
         assert_eq!(Kind::Crc32.normal_form("35244\u{e9}c".as_bytes()), None);
     }
 }

@@ -47,7 +47,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Vec<Line>, Vec<Problem>)> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        match of_gguf_hash(line).or_else(|| of_sum(line)).or_else(|| of_bsd(line)) {
+        match of_gguf_hash(line)
+            .or_else(|| of_sum(line))
+            .or_else(|| of_bsd(line))
+        {
             Some((scope, kinds, digest, label)) => rows.push(Line {
                 number,
                 scope,
@@ -66,7 +69,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Vec<Line>, Vec<Problem>)> {
 
 /// Escapes a file name for a row; the flag says that the row must begin with a backslash.
 pub(super) fn escape_name(name: &str) -> (String, bool) {
-    let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let escaped = name
+        .replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r");
     let changed = escaped != name;
     (escaped, changed)
 }
@@ -76,13 +82,20 @@ type Parts = (Scope, Vec<Kind>, String, Vec<u8>);
 fn of_gguf_hash(line: &[u8]) -> Option<Parts> {
     let end = line.iter().position(|&byte| byte == b' ')?;
     let (word, rest) = line.split_at_checked(end)?;
-    let kind = GGUF_HASH.into_iter().find(|kind| kind.name().as_bytes() == word)?;
+    let kind = GGUF_HASH
+        .into_iter()
+        .find(|kind| kind.name().as_bytes() == word)?;
     let padded = rest.trim_ascii_start();
     // The kind is padded to 8 and two spaces follow, but for a longer kind or another padding one space is enough to see.
     let end = padded.windows(2).position(|window| window == b"  ")?;
     let (digest, label) = padded.split_at_checked(end)?;
     let label = label.get(2..).filter(|label| !label.is_empty())?;
-    Some((Scope::Tensors, vec![kind], kind.normal_form(digest)?, label.to_vec()))
+    Some((
+        Scope::Tensors,
+        vec![kind],
+        kind.normal_form(digest)?,
+        label.to_vec(),
+    ))
 }
 
 fn of_sum(line: &[u8]) -> Option<Parts> {
@@ -91,8 +104,14 @@ fn of_sum(line: &[u8]) -> Option<Parts> {
         None => (false, line),
     };
     let (digest, rest) = line.split_at_checked(64)?;
-    let name = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"))?;
-    let name = if escaped { unescape(name)? } else { name.to_vec() };
+    let name = rest
+        .strip_prefix(b"  ")
+        .or_else(|| rest.strip_prefix(b" *"))?;
+    let name = if escaped {
+        unescape(name)?
+    } else {
+        name.to_vec()
+    };
     let digest = Kind::Sha256.normal_form(digest)?;
     (!name.is_empty()).then_some((Scope::File, vec![Kind::Sha256, Kind::Blake3], digest, name))
 }
@@ -102,12 +121,19 @@ fn of_bsd(line: &[u8]) -> Option<Parts> {
         Some(line) => (true, line),
         None => (false, line),
     };
-    let (kind, rest) = [(Kind::Sha256, &b"SHA256 ("[..]), (Kind::Blake3, b"BLAKE3 (")]
-        .into_iter()
-        .find_map(|(kind, prefix)| Some((kind, line.strip_prefix(prefix)?)))?;
+    let (kind, rest) = [
+        (Kind::Sha256, &b"SHA256 ("[..]),
+        (Kind::Blake3, b"BLAKE3 ("),
+    ]
+    .into_iter()
+    .find_map(|(kind, prefix)| Some((kind, line.strip_prefix(prefix)?)))?;
     let (rest, digest) = rest.split_at_checked(rest.len().checked_sub(64)?)?;
     let name = rest.strip_suffix(b") = ")?;
-    let name = if escaped { unescape(name)? } else { name.to_vec() };
+    let name = if escaped {
+        unescape(name)?
+    } else {
+        name.to_vec()
+    };
     (!name.is_empty()).then_some((Scope::File, vec![kind], kind.normal_form(digest)?, name))
 }
 
@@ -129,7 +155,13 @@ fn unescape(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The kinds that gguf-hash writes.
-const GGUF_HASH: [Kind; 5] = [Kind::Xxh64, Kind::Xxh3, Kind::Sha1, Kind::Sha256, Kind::Uuid];
+const GGUF_HASH: [Kind; 5] = [
+    Kind::Xxh64,
+    Kind::Xxh3,
+    Kind::Sha1,
+    Kind::Sha256,
+    Kind::Uuid,
+];
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +173,13 @@ mod tests {
         let (mut rows, problems) = read(line.as_bytes())?;
         assert!(problems.is_empty() && rows.len() == 1);
         let row = rows.remove(0);
-        assert_eq!(row.digest.len(), row.kinds[0].normal_form(row.digest.as_bytes()).unwrap().len());
+        assert_eq!(
+            row.digest.len(),
+            row.kinds[0]
+                .normal_form(row.digest.as_bytes())
+                .unwrap()
+                .len()
+        );
         Some((row.scope, row.kinds, row.label))
     }
 
@@ -149,13 +187,48 @@ mod tests {
     fn all_forms_are_read() {
         let either = vec![Kind::Sha256, Kind::Blake3];
         for (line, scope, kinds, label) in [
-            (format!("{HEX}  a b.gguf"), Scope::File, either.clone(), "a b.gguf"),
-            (format!("{HEX} *m.gguf\r\n"), Scope::File, either.clone(), "m.gguf"),
-            (format!("\\{HEX}  a\\\\b\\nc\\rd"), Scope::File, either, "a\\b\nc\rd"),
-            (format!("SHA256 (m) = x) = {HEX}"), Scope::File, vec![Kind::Sha256], "m) = x"),
-            (format!("BLAKE3 (m.gguf) = {HEX}"), Scope::File, vec![Kind::Blake3], "m.gguf"),
-            (format!("sha256    {HEX}  m x.gguf:a  b"), Scope::Tensors, vec![Kind::Sha256], "m x.gguf:a  b"),
-            ("xxh64     44bc2cf5ad770999  m".to_owned(), Scope::Tensors, vec![Kind::Xxh64], "m"),
+            (
+                format!("{HEX}  a b.gguf"),
+                Scope::File,
+                either.clone(),
+                "a b.gguf",
+            ),
+            (
+                format!("{HEX} *m.gguf\r\n"),
+                Scope::File,
+                either.clone(),
+                "m.gguf",
+            ),
+            (
+                format!("\\{HEX}  a\\\\b\\nc\\rd"),
+                Scope::File,
+                either,
+                "a\\b\nc\rd",
+            ),
+            (
+                format!("SHA256 (m) = x) = {HEX}"),
+                Scope::File,
+                vec![Kind::Sha256],
+                "m) = x",
+            ),
+            (
+                format!("BLAKE3 (m.gguf) = {HEX}"),
+                Scope::File,
+                vec![Kind::Blake3],
+                "m.gguf",
+            ),
+            (
+                format!("sha256    {HEX}  m x.gguf:a  b"),
+                Scope::Tensors,
+                vec![Kind::Sha256],
+                "m x.gguf:a  b",
+            ),
+            (
+                "xxh64     44bc2cf5ad770999  m".to_owned(),
+                Scope::Tensors,
+                vec![Kind::Xxh64],
+                "m",
+            ),
             (
                 "uuid      9f2200fc-45e8-5a39-9535-c3ea5c0e0cef  m".to_owned(),
                 Scope::Tensors,
@@ -163,7 +236,11 @@ mod tests {
                 "m",
             ),
         ] {
-            assert_eq!(one(&line), Some((scope, kinds, label.as_bytes().to_vec())), "{line}");
+            assert_eq!(
+                one(&line),
+                Some((scope, kinds, label.as_bytes().to_vec())),
+                "{line}"
+            );
         }
     }
 

@@ -56,11 +56,15 @@ impl<'a> Row<'a> {
             None
         } else if let Some(known) = parts().find(|(path, _)| is_file(path)) {
             Some(known)
-        } else if let Some(known) = parts().find(|(_, tensor)| target.tensor_named(tensor).is_some()) {
+        } else if let Some(known) =
+            parts().find(|(_, tensor)| target.tensor_named(tensor).is_some())
+        {
             Some(known)
         } else {
             // A drive letter and a folder are no path and a tensor.
-            parts().next_back().filter(|(_, tensor)| base_name(tensor) == *tensor)
+            parts()
+                .next_back()
+                .filter(|(_, tensor)| base_name(tensor) == *tensor)
         };
         let (path, tensor) = split.map_or((label, None), |(path, tensor)| (path, Some(tensor)));
         Self { line, path, tensor }
@@ -94,12 +98,14 @@ fn rows_of_target<'a>(
         rows.retain(is_own);
         let others = all.saturating_sub(rows.len());
         if others > 0 {
-            let text = format!("{others} rows of the manifest are for other files and were not used");
+            let text =
+                format!("{others} rows of the manifest are for other files and were not used");
             findings.push(Finding::new("manifest.other-files", Effect::Note, text));
         }
         return rows;
     }
-    let one_of_a_set = target.names.len() > 1 && rows.iter().any(|row| row.line.scope == Scope::File);
+    let one_of_a_set =
+        target.names.len() > 1 && rows.iter().any(|row| row.line.scope == Scope::File);
     match paths.first() {
         None => {}
         Some(path) if paths.len() == 1 && !one_of_a_set => {
@@ -107,11 +113,18 @@ fn rows_of_target<'a>(
             findings.push(Finding::new("manifest.name", Effect::Note, text));
         }
         Some(_) => {
-            let names: Vec<String> = target.names.iter().map(|name| escape(name.as_bytes())).collect();
+            let names: Vec<String> = target
+                .names
+                .iter()
+                .map(|name| escape(name.as_bytes()))
+                .collect();
             findings.push(Finding::new(
                 "manifest.other-files",
                 Effect::Undecided,
-                format!("{all} rows of the manifest are for other files: none is for {}", names.join(", ")),
+                format!(
+                    "{all} rows of the manifest are for other files: none is for {}",
+                    names.join(", ")
+                ),
             ));
             rows.clear();
         }
@@ -127,7 +140,11 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
     }
     if !target.decoded.is_complete() {
         let text = format!("the tensors could not be decoded, so {count} rows were not compared");
-        resolved.findings.push(Finding::new("manifest.not-compared", Effect::Undecided, text));
+        resolved.findings.push(Finding::new(
+            "manifest.not-compared",
+            Effect::Undecided,
+            text,
+        ));
         return;
     }
     resolved.names_tensors = true;
@@ -154,14 +171,23 @@ fn find_missing_files(target: &Target<'_>, resolved: &mut Resolved) {
         }
         let missing: Vec<usize> = shards.filter(|&shard| !has(of(shard))).collect();
         resolved.findings.extend(missing.into_iter().map(|shard| {
-            let name = target.names.get(shard).map_or_else(String::new, |name| escape(name.as_bytes()));
-            Finding::new("manifest.missing", Effect::Different, format!("the file {name} has no row"))
-                .at(target.file_place(shard))
+            let name = target
+                .names
+                .get(shard)
+                .map_or_else(String::new, |name| escape(name.as_bytes()));
+            Finding::new(
+                "manifest.missing",
+                Effect::Different,
+                format!("the file {name} has no row"),
+            )
+            .at(target.file_place(shard))
         }));
     }
 }
 
 /// What follows the last folder, of either system.
 fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(path)
+    path.rsplit(|byte| matches!(byte, b'/' | b'\\'))
+        .next()
+        .unwrap_or(path)
 }

@@ -11,11 +11,12 @@
 //! file, one after another in the order of the list; its UUID is version 5 of the same bytes.
 
 mod check;
+mod described;
 mod json;
 mod kind;
-mod listed;
 mod lines;
-mod described;
+mod listed;
+mod report_rows;
 mod stream;
 mod target;
 mod write;

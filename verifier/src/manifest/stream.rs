@@ -42,7 +42,10 @@ pub(super) fn run(
     threads: usize,
     observer: &dyn Observer,
 ) -> Vec<Result<Digests, Unread>> {
-    observer.start(jobs.iter().fold(0, |sum, job| job.length().saturating_add(sum)));
+    observer.start(
+        jobs.iter()
+            .fold(0, |sum, job| job.length().saturating_add(sum)),
+    );
     // Long ones first, so that no thread is left alone with one at the end.
     let mut order: Vec<(usize, &Job)> = jobs.iter().enumerate().collect();
     order.sort_by_key(|(_, job)| std::cmp::Reverse(job.length()));
@@ -78,7 +81,9 @@ fn hash(
     let mut hasher = Hasher::new(&job.kinds);
     for &(shard, span) in &job.pieces {
         let unread = |error| Unread { shard, span, error };
-        let source = sources.get(shard).ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
+        let source = sources
+            .get(shard)
+            .ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
         let mut position = span.offset;
         while position < span.end() {
             let left = usize::try_from(span.end().saturating_sub(position)).unwrap_or(usize::MAX);

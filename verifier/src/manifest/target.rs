@@ -104,7 +104,11 @@ impl<'a> Target<'a> {
         if !self.decoded.is_complete() {
             return None;
         }
-        let tensors = self.decoded.tensors().iter().filter(|tensor| wanted(tensor));
+        let tensors = self
+            .decoded
+            .tensors()
+            .iter()
+            .filter(|tensor| wanted(tensor));
         tensors.map(|tensor| self.data(tensor)).collect()
     }
 

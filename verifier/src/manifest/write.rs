@@ -62,13 +62,17 @@ pub enum Error {
         change: String,
     },
     /// Not all tensors can be found in the file.
-    #[error("the tensors cannot be listed: {reason}; whole-file rows (sha256sum, b3sum) can still be written")]
+    #[error(
+        "the tensors cannot be listed: {reason}; whole-file rows (sha256sum, b3sum) can still be written"
+    )]
     Incomplete {
         /// What is wrong with the container.
         reason: String,
     },
     /// A name cannot stand in a row of this form.
-    #[error("the name {name} cannot be written in this form: it has line breaks, control bytes or is not UTF-8")]
+    #[error(
+        "the name {name} cannot be written in this form: it has line breaks, control bytes or is not UTF-8"
+    )]
     Name {
         /// The name, escaped.
         name: String,
@@ -104,6 +108,10 @@ pub fn write(
         }
         target.names = vec![path];
     }
+    let needs_tensors = !matches!(form, Form::Sha256sum | Form::B3sum);
+    if needs_tensors && !decoded.is_complete() {
+        return Err(incomplete(&target));
+    }
     let plan = plan(form, &target);
     let hashed = hash(&target, &plan, threads, observer)?;
     let text = match form {
@@ -112,7 +120,10 @@ pub fn write(
         Form::B3sum => sums(&target, &hashed, Kind::Blake3)?,
         Form::GgufHash { .. } => gguf_hash(&target, &hashed)?,
     };
-    let warnings = decoded.findings().iter().filter(|finding| is_decisive(finding));
+    let warnings = decoded
+        .findings()
+        .iter()
+        .filter(|finding| is_decisive(finding));
     Ok(Written {
         text,
         warnings: warnings.map(|finding| finding.message.clone()).collect(),
@@ -127,28 +138,53 @@ fn plan(form: Form, target: &Target<'_>) -> Plan {
     let tensors = (0..target.decoded.tensors().len()).map(Subject::Tensor);
     let models = (0..target.names.len()).map(Subject::Model);
     let (subjects, kinds): (Vec<Subject>, _) = match form {
-        Form::Json => (files.chain(tensors).collect(), Kinds::from([Kind::Sha256, Kind::Blake3])),
+        Form::Json => (
+            files.chain(tensors).collect(),
+            Kinds::from([Kind::Sha256, Kind::Blake3]),
+        ),
         Form::Sha256sum => (files.collect(), Kinds::from([Kind::Sha256])),
         Form::B3sum => (files.collect(), Kinds::from([Kind::Blake3])),
-        Form::GgufHash { all: false } => (tensors.chain(models).collect(), Kinds::from([Kind::Sha256])),
+        Form::GgufHash { all: false } => {
+            (tensors.chain(models).collect(), Kinds::from([Kind::Sha256]))
+        }
         Form::GgufHash { all: true } => (
             tensors.chain(models).collect(),
             Kinds::from([Kind::Xxh64, Kind::Xxh3, Kind::Sha1, Kind::Sha256]),
         ),
     };
-    subjects.into_iter().map(|subject| (subject, kinds.clone())).collect()
+    subjects
+        .into_iter()
+        .map(|subject| (subject, kinds.clone()))
+        .collect()
 }
 
-fn hash(target: &Target<'_>, plan: &Plan, threads: usize, observer: &dyn Observer) -> Result<Hashed, Error> {
-    let needs_tensors = plan.keys().any(|subject| !matches!(subject, Subject::File(_)));
-    if !target.decoded.is_complete() && (needs_tensors || plan.len() > target.names.len()) {
-        return Err(incomplete(target));
-    }
-    let jobs = plan.iter().map(|(subject, kinds)| target.job(*subject, kinds));
-    let jobs: Vec<_> = jobs.collect::<Option<_>>().ok_or_else(|| incomplete(target))?;
-    let name = |shard: usize| escape(target.names.get(shard).copied().unwrap_or_default().as_bytes());
+fn hash(
+    target: &Target<'_>,
+    plan: &Plan,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<Hashed, Error> {
+    let jobs = plan
+        .iter()
+        .map(|(subject, kinds)| target.job(*subject, kinds));
+    let jobs: Vec<_> = jobs
+        .collect::<Option<_>>()
+        .ok_or_else(|| incomplete(target))?;
+    let name = |shard: usize| {
+        escape(
+            target
+                .names
+                .get(shard)
+                .copied()
+                .unwrap_or_default()
+                .as_bytes(),
+        )
+    };
     let mut hashed = Hashed::new();
-    for (subject, result) in plan.keys().zip(stream::run(&target.sources, &jobs, threads, observer)) {
+    for (subject, result) in plan
+        .keys()
+        .zip(stream::run(&target.sources, &jobs, threads, observer))
+    {
         let digests = result.map_err(|unread| Error::Io {
             name: name(unread.shard),
             error: unread.error,
@@ -165,7 +201,11 @@ fn hash(target: &Target<'_>, plan: &Plan, threads: usize, observer: &dyn Observe
 }
 
 fn incomplete(target: &Target<'_>) -> Error {
-    let mut findings = target.decoded.findings().iter().filter(|finding| is_decisive(finding));
+    let mut findings = target
+        .decoded
+        .findings()
+        .iter()
+        .filter(|finding| is_decisive(finding));
     let reason = findings.next().map(|finding| finding.message.clone());
     Error::Incomplete {
         reason: reason.unwrap_or_else(|| "not all of them lie inside the file".to_owned()),
@@ -177,7 +217,12 @@ const fn is_decisive(finding: &Finding) -> bool {
 }
 
 fn json(target: &Target<'_>, hashed: &Hashed) -> String {
-    let digest = |subject, kind| hashed.get(&subject).and_then(|digests| digests.get(&kind)).cloned();
+    let digest = |subject, kind| {
+        hashed
+            .get(&subject)
+            .and_then(|digests| digests.get(&kind))
+            .cloned()
+    };
     let files = target.names.iter().zip(&target.sources).enumerate();
     let file = |(shard, (name, source)): (usize, (&&str, &&dyn crate::source::Source))| FileEntry {
         name: (*name).to_owned(),
@@ -200,7 +245,13 @@ fn json(target: &Target<'_>, hashed: &Hashed) -> String {
     let own = Own {
         manifest: 1,
         files: files.map(file).collect(),
-        tensors: target.decoded.tensors().iter().enumerate().map(tensor).collect(),
+        tensors: target
+            .decoded
+            .tensors()
+            .iter()
+            .enumerate()
+            .map(tensor)
+            .collect(),
     };
     // Strings and numbers only, which always serialise.
     let mut text = serde_json::to_string_pretty(&own).unwrap_or_default();
@@ -215,7 +266,9 @@ fn sums(target: &Target<'_>, hashed: &Hashed, kind: Kind) -> Result<String, Erro
         if name.contains(['\0', '\u{fffd}']) {
             return Err(unwritable(name.as_bytes()));
         }
-        let digest = hashed.get(&Subject::File(shard)).and_then(|digests| digests.get(&kind));
+        let digest = hashed
+            .get(&Subject::File(shard))
+            .and_then(|digests| digests.get(&kind));
         let (name, escaped) = escape_name(name);
         let mark = if escaped { "\\" } else { "" };
         let _ = writeln!(text, "{mark}{}  {name}", digest.map_or("", String::as_str));
@@ -235,7 +288,10 @@ fn gguf_hash(target: &Target<'_>, hashed: &Hashed) -> Result<String, Error> {
         let path = printable(path.as_bytes())?;
         let tensors = target.decoded.tensors().iter().enumerate();
         for (index, tensor) in tensors.filter(|(_, tensor)| tensor.shard == shard) {
-            push(Subject::Tensor(index), &format!("{path}:{}", printable(&tensor.name)?));
+            push(
+                Subject::Tensor(index),
+                &format!("{path}:{}", printable(&tensor.name)?),
+            );
         }
         push(Subject::Model(shard), path);
     }

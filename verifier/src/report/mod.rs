@@ -45,7 +45,10 @@ pub struct FileRow {
     pub name: String,
     /// Length in bytes.
     pub size: u64,
-    /// BLAKE3 of the whole file, the number of `b3sum`.
+    /// One digest over offset, length and BLAKE3 of all stretches of the file: it binds every byte to its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// BLAKE3 of the whole file, the number of `b3sum`, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
     /// SHA-256 of the whole file, when it was asked for.

@@ -17,8 +17,16 @@ use crate::source::Source;
 /// Collects the digests of one file.
 pub(crate) struct FileDigest {
     length: u64,
+    wanted: Wanted,
     group: u64,
     state: Mutex<State>,
+}
+
+/// What is computed over a whole file. Each costs time on every byte.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) blake3: bool,
+    pub(crate) crc32: bool,
 }
 
 struct State {
@@ -29,7 +37,7 @@ struct State {
 
 impl FileDigest {
     /// Prepares for a file of this length. The table of groups stays under 4 MiB however large the file.
-    pub(crate) fn new(length: u64) -> Self {
+    pub(crate) fn new(length: u64, wanted: Wanted) -> Self {
         let group = length
             .div_ceil(MOST_GROUPS)
             .next_power_of_two()
@@ -37,6 +45,7 @@ impl FileDigest {
         let count = usize::try_from(length.div_ceil(group)).unwrap_or(0);
         Self {
             length,
+            wanted,
             group,
             state: Mutex::new(State {
                 groups: vec![None; count],
@@ -146,7 +155,13 @@ pub(crate) struct Piece<'d> {
 impl Piece<'_> {
     /// Takes the next bytes of the piece.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
-        self.crc.update(bytes);
+        if self.digest.wanted.crc32 {
+            self.crc.update(bytes);
+        }
+        if !self.digest.wanted.blake3 {
+            self.position = self.position.saturating_add(bytes.len() as u64);
+            return;
+        }
         while !bytes.is_empty() {
             let group = self.digest.group;
             let within = self.position.checked_rem(group).unwrap_or(0);
@@ -194,7 +209,7 @@ impl Piece<'_> {
             }
         }
         let length = self.position.saturating_sub(self.start);
-        if length > 0 {
+        if length > 0 && self.digest.wanted.crc32 {
             state.pieces.push((self.start, length, self.crc.finalize()));
         }
     }
@@ -208,6 +223,11 @@ const READ: u64 = 1 << 20;
 mod tests {
     use super::*;
 
+    const BOTH: Wanted = Wanted {
+        blake3: true,
+        crc32: true,
+    };
+
     #[test]
     fn pieces_in_any_order_give_the_plain_digests() {
         for length in [
@@ -215,7 +235,7 @@ mod tests {
         ] {
             let file: Vec<u8> = (0..length).map(|index| (index * 31 % 251) as u8).collect();
             for cut in [1, 1000, 65_536, 70_000] {
-                let digest = FileDigest::new(length as u64);
+                let digest = FileDigest::new(length as u64, BOTH);
                 let mut pieces: Vec<_> = file.chunks(cut.max(length / 40 + 1)).collect();
                 let size = pieces.first().map_or(0, |piece| piece.len());
                 let mut order: Vec<_> = pieces.drain(..).enumerate().collect();
@@ -239,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_gap_between_pieces_gives_no_crc() {
-        let digest = FileDigest::new(10);
+        let digest = FileDigest::new(10, BOTH);
         let mut piece = digest.piece(4);
         piece.feed(&[0; 6]);
         piece.end();

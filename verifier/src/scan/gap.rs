@@ -75,9 +75,10 @@ pub(super) fn read(
     kind: RegionKind,
     file: &FileDigest,
     observer: &dyn Observer,
-) -> io::Result<Option<NotZero>> {
+) -> io::Result<(Option<NotZero>, [u8; 32])> {
     let mut piece = file.piece(span.offset);
     let mut found: Option<NotZero> = None;
+    let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; usize::try_from(span.length.min(READ)).unwrap_or(0)];
     let mut position = span.offset;
     while position < span.end() {
@@ -86,6 +87,7 @@ pub(super) fn read(
         let bytes = buffer.get_mut(..size).unwrap_or_default();
         source.read_exact_at(position, bytes)?;
         piece.feed(bytes);
+        hasher.update(bytes);
         if kind == RegionKind::Padding {
             for (index, &value) in bytes.iter().enumerate().filter(|(_, value)| **value != 0) {
                 let first = found.get_or_insert(NotZero {
@@ -100,7 +102,7 @@ pub(super) fn read(
         observer.advance(size as u64);
     }
     piece.end();
-    Ok(found)
+    Ok((found, *hasher.finalize().as_bytes()))
 }
 
 const PIECE: u64 = 8 << 20;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use self::file_digest::FileDigest;
+use self::file_digest::{FileDigest, Wanted};
 use self::gap::NotZero;
 use self::tensor::{Buffers, Digests, PairOutcome, Place};
 use crate::blocks::NotFinite;
@@ -44,7 +44,9 @@ pub(crate) struct Scan {
     pub(crate) alone: Vec<(Side, usize, Digests, Option<NotFinite>)>,
     /// The first byte that is not zero of every padding that has one.
     pub(crate) not_zero: Vec<(Side, usize, NotZero)>,
-    /// BLAKE3 of the files: the APR file, then the shards.
+    /// The digest over all regions of the files: the APR file, then the shards; none where not all of it was read.
+    pub(crate) roots: Vec<Option<[u8; 32]>>,
+    /// BLAKE3 of the files in the same order, when it was asked for.
     pub(crate) blake3: Vec<Option<[u8; 32]>>,
     /// CRC-32 of everything before the footer.
     pub(crate) apr_crc: Option<u32>,
@@ -62,19 +64,27 @@ enum Job {
 enum Done {
     Pair(usize, Box<PairOutcome>),
     Alone(Side, usize, Digests, Option<NotFinite>),
-    Gap(Side, usize, Option<NotZero>),
+    Gap(Side, usize, Option<NotZero>, [u8; 32]),
 }
 
-/// Reads everything.
+/// Reads everything. `whole_files` asks for the BLAKE3 of each file as well.
 pub(crate) fn scan(
     inputs: &Inputs<'_>,
     pairing: &Pairing,
     threads: usize,
+    whole_files: bool,
     observer: &dyn Observer,
 ) -> Scan {
     let files: Vec<FileDigest> = std::iter::once(inputs.apr_source)
         .chain(inputs.gguf_sources.iter().copied())
-        .map(|source| FileDigest::new(source.length()))
+        .enumerate()
+        .map(|(index, source)| {
+            let wanted = Wanted {
+                blake3: whole_files,
+                crc32: side_of(index).0 == Side::Apr,
+            };
+            FileDigest::new(source.length(), wanted)
+        })
         .collect();
     let work = Work {
         inputs,
@@ -90,17 +100,16 @@ pub(crate) fn scan(
         pairs: vec![None; pairing.pairs.len()],
         ..Scan::default()
     };
-    for (job, result) in run(
-        &work,
-        &jobs,
-        if total < WORTH_THREADS { 1 } else { threads },
-    ) {
-        scan.take(&work, &jobs, job, result);
+    let mut regions = vec![Vec::new(); files.len()];
+    let threads = if total < WORTH_THREADS { 1 } else { threads };
+    for (job, result) in run(&work, &jobs, threads) {
+        scan.take(&work, &jobs, job, result, &mut regions);
     }
+    scan.roots = work.roots(&regions);
     let sources = std::iter::once(inputs.apr_source).chain(inputs.gguf_sources.iter().copied());
     for (index, (file, source)) in files.iter().zip(sources).enumerate() {
-        let digest = match file.blake3(source) {
-            Ok(digest) => Some(*digest.as_bytes()),
+        let digest = match whole_files.then(|| file.blake3(source)).transpose() {
+            Ok(digest) => digest.map(|digest| *digest.as_bytes()),
             Err(error) => {
                 let (side, shard) = side_of(index);
                 scan.errors
@@ -119,24 +128,51 @@ pub(crate) fn scan(
     scan
 }
 
+/// The digest of a stretch of a file.
+type RegionDigest = (Span, [u8; 32]);
+
 impl Scan {
-    fn take(&mut self, work: &Work<'_>, jobs: &[Job], job: usize, result: io::Result<Done>) {
+    fn take(
+        &mut self,
+        work: &Work<'_>,
+        jobs: &[Job],
+        job: usize,
+        result: io::Result<Done>,
+        regions: &mut [Vec<RegionDigest>],
+    ) {
+        let Some(&job) = jobs.get(job) else {
+            return;
+        };
+        let mut note = |side, shard, span, digest| {
+            if let Some(file) = regions.get_mut(file_of(side, shard)) {
+                file.push((span, digest));
+            }
+        };
         match result {
             Ok(Done::Pair(index, outcome)) => {
+                if let Some((a, g)) = work.pair(index) {
+                    note(Side::Apr, 0, a.span, outcome.apr.blake3);
+                    note(Side::Gguf, g.shard, g.span, outcome.gguf.blake3);
+                }
                 if let Some(slot) = self.pairs.get_mut(index) {
                     *slot = Some(*outcome);
                 }
             }
             Ok(Done::Alone(side, index, digests, not_finite)) => {
+                if let Some(tensor) = work.tensor(side, index) {
+                    note(side, tensor.shard, tensor.span, digests.blake3);
+                }
                 self.alone.push((side, index, digests, not_finite));
             }
-            Ok(Done::Gap(side, shard, not_zero)) => {
+            Ok(Done::Gap(side, shard, not_zero, digest)) => {
+                if let Some((_, _, span)) = work.where_is(job) {
+                    note(side, shard, span, digest);
+                }
                 self.not_zero
                     .extend(not_zero.map(|found| (side, shard, found)));
             }
             Err(error) => {
-                if let Some((side, shard, span)) = jobs.get(job).and_then(|job| work.where_is(*job))
-                {
+                if let Some((side, shard, span)) = work.where_is(job) {
                     self.errors.push((side, shard, span, error));
                 }
             }
@@ -304,10 +340,42 @@ impl<'a> Work<'a> {
             Job::Gap(side, shard, span, kind) => {
                 let source = self.source(side, shard).ok_or(io::ErrorKind::NotFound)?;
                 let file = self.file(side, shard).ok_or(io::ErrorKind::NotFound)?;
-                let found = gap::read(source, span, kind, file, self.observer)?;
-                Ok(Done::Gap(side, shard, found))
+                let (found, digest) = gap::read(source, span, kind, file, self.observer)?;
+                Ok(Done::Gap(side, shard, found, digest))
             }
         }
+    }
+
+    fn pair(&self, index: usize) -> Option<(&'a Tensor, &'a Tensor)> {
+        let pair = self.pairing.pairs.get(index)?;
+        self.tensor(Side::Apr, pair.apr)
+            .zip(self.tensor(Side::Gguf, pair.gguf))
+    }
+
+    /// One digest for each file over offset, length and BLAKE3 of all its stretches, in order: it binds every byte to its
+    /// place, at no cost beside the digests of the tensors.
+    fn roots(&self, regions: &[Vec<RegionDigest>]) -> Vec<Option<[u8; 32]>> {
+        let sources =
+            std::iter::once(self.inputs.apr_source).chain(self.inputs.gguf_sources.iter().copied());
+        let root = |(regions, source): (&Vec<RegionDigest>, &dyn Source)| {
+            let mut regions = regions.clone();
+            // Tensors that are read twice, as the embedding for its tied copy, stand twice.
+            regions.sort_unstable();
+            regions.dedup();
+            let mut hasher = blake3::Hasher::new_derive_key(ROOT_CONTEXT);
+            let mut position = 0;
+            for (span, digest) in regions.iter().filter(|(span, _)| span.length > 0) {
+                if span.offset != position {
+                    return None;
+                }
+                hasher.update(&span.offset.to_le_bytes());
+                hasher.update(&span.length.to_le_bytes());
+                hasher.update(digest);
+                position = span.end();
+            }
+            (position == source.length()).then(|| *hasher.finalize().as_bytes())
+        };
+        regions.iter().zip(sources).map(root).collect()
     }
 
     fn tensor(&self, side: Side, index: usize) -> Option<&'a Tensor> {
@@ -366,6 +434,13 @@ fn is_region(shard: &Shard, tensor: &Tensor) -> bool {
         })
 }
 
+const fn file_of(side: Side, shard: usize) -> usize {
+    match side {
+        Side::Apr => 0,
+        Side::Gguf => shard.saturating_add(1),
+    }
+}
+
 const fn side_of(file: usize) -> (Side, usize) {
     match file.checked_sub(1) {
         None => (Side::Apr, 0),
@@ -382,6 +457,8 @@ fn files_length(inputs: &Inputs<'_>) -> u64 {
         })
 }
 
+/// Keeps this use of BLAKE3 apart from all others.
+const ROOT_CONTEXT: &str = "aprove 2026 digest over all regions of a model file";
 /// Tensors from here on are taken first.
 const LARGE: u64 = 64 << 20;
 /// Below this a thread costs more than it does.

@@ -1,0 +1,124 @@
+//! The report of a check.
+
+use super::check::Judge;
+use super::kind::Kind;
+use super::target::Subject;
+use crate::container::Tensor;
+use crate::finding::escape;
+use crate::inspect::{Decoded, type_name};
+use crate::report::{FileRow, Report, TensorRow, TensorSide, build, file_row};
+
+impl Judge<'_> {
+    /// Puts the report together; it has tensor rows when the manifest has.
+    pub(super) fn report(self, names_tensors: bool) -> Report {
+        let files = self.file_rows();
+        let tensors = if names_tensors {
+            self.tensor_rows()
+        } else {
+            Vec::new()
+        };
+        let mut report = build(files, None, self.findings);
+        let counts = &mut report.counts;
+        for row in &tensors {
+            let size = row
+                .apr
+                .as_ref()
+                .or(row.gguf.as_ref())
+                .map_or(0, |side| side.size);
+            let slot = match row.result.as_str() {
+                EQUAL => &mut counts.bytes_equal,
+                DIFFERENT => &mut counts.tensors_different,
+                _ => &mut counts.tensors_not_compared,
+            };
+            *slot = slot.saturating_add(1);
+            if row.result != NOT_COMPARED {
+                counts.tensors_compared = counts.tensors_compared.saturating_add(1);
+                counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(size);
+            }
+        }
+        report.tensors = tensors;
+        report
+    }
+
+    fn file_rows(&self) -> Vec<FileRow> {
+        let files = self
+            .target
+            .names
+            .iter()
+            .zip(self.target.decoded.shards())
+            .enumerate();
+        let row = |(shard, (name, parts)): (usize, (&&str, _))| {
+            let whole = self.digests.get(&Subject::File(shard));
+            let digest = |kind| whole?.get(&kind).cloned();
+            let row = file_row(self.target.decoded.format(), shard, name, parts, 0);
+            FileRow {
+                blake3: digest(Kind::Blake3),
+                sha256: digest(Kind::Sha256),
+                covered: self.covered(shard, row.covered),
+                ..row
+            }
+        };
+        files.map(row).collect()
+    }
+
+    /// Bytes of a file that a row was compared with.
+    fn covered(&self, shard: usize, all: u64) -> u64 {
+        let compared = |subject| self.outcomes.contains_key(&subject);
+        if compared(Subject::File(shard)) || (shard == 0 && compared(Subject::BeforeFooter)) {
+            return all;
+        }
+        let whole_model = compared(Subject::Model(shard)) || compared(Subject::Set);
+        let tensors = self.target.decoded.tensors().iter().enumerate();
+        tensors
+            .filter(|(index, tensor)| {
+                tensor.shard == shard && (whole_model || compared(Subject::Tensor(*index)))
+            })
+            .fold(0, |sum: u64, (_, tensor)| {
+                sum.saturating_add(tensor.span.length)
+            })
+            .min(all)
+    }
+
+    fn tensor_rows(&self) -> Vec<TensorRow> {
+        let is_apr = matches!(self.target.decoded, Decoded::Apr(_));
+        let row = |(index, tensor): (usize, &Tensor)| {
+            let subject = Subject::Tensor(index);
+            let digest = |kind| self.digests.get(&subject)?.get(&kind).cloned();
+            let side = Some(TensorSide {
+                name: escape(&tensor.name),
+                r#type: type_name(tensor),
+                shape: tensor.dims.clone(),
+                shard: tensor.shard,
+                offset: tensor.span.offset,
+                size: tensor.span.length,
+                blake3: digest(Kind::Blake3),
+                sha256: digest(Kind::Sha256),
+            });
+            let (apr, gguf) = if is_apr { (side, None) } else { (None, side) };
+            TensorRow {
+                result: match self.outcomes.get(&subject) {
+                    Some(outcome) if outcome.equal => EQUAL,
+                    Some(_) => DIFFERENT,
+                    None => NOT_COMPARED,
+                }
+                .to_owned(),
+                tied: false,
+                apr,
+                gguf,
+                difference: None,
+                values: None,
+            }
+        };
+        self.target
+            .decoded
+            .tensors()
+            .iter()
+            .enumerate()
+            .map(row)
+            .collect()
+    }
+}
+
+const EQUAL: &str = "bytes equal";
+const DIFFERENT: &str = "different";
+const NOT_COMPARED: &str = "not compared";
