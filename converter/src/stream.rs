@@ -8,8 +8,13 @@ use std::{
     fs::File,
     mem,
     os::unix::fs::FileExt as _,
+    panic::resume_unwind,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread,
 };
 
 use gguf_file::GgmlType;
@@ -69,14 +74,23 @@ impl Pass<'_> {
         let mut source_crc32 = Vec::new();
         let mut checksums = vec![crc32fast::Hasher::new(); count];
         // The slow ones first: they are what the others wait for.
+        let (written, syncs) = mpsc::sync_channel(1);
         let chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
             hash_sources::<Sha256>(self.headers, &mut source_sha256),
             hash_tensors::<Sha256>(&mut tensor_sha256),
             hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
             hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
-            self.write(&mut source_crc32, &mut checksums),
+            self.write(&mut source_crc32, &mut checksums, written),
         ];
-        pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
+        thread::scope(|scope| {
+            // The disk writes while the cores hash: waiting for it once at the end would take as long again.
+            let syncing =
+                scope.spawn(move || syncs.iter().try_for_each(|()| self.output.sync_data()));
+            pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
+            let synced = syncing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            // The system tells of a failed write only once, so it must not be lost here.
+            synced.map_err(Error::io("write it to disk", self.path))
+        })?;
 
         let sources = source_sha256
             .into_iter()
@@ -165,8 +179,10 @@ impl Pass<'_> {
         &'a self,
         sources: &'a mut Vec<u32>,
         checksums: &'a mut [crc32fast::Hasher],
+        written: SyncSender<()>,
     ) -> Chain<'a, Block<'a>, Error> {
         let mut source = crc32fast::Hasher::new();
+        let mut unsynced: u64 = 0;
         Box::new(move |block| {
             let segment = block.piece.segment;
             if block.piece.starts_shard() {
@@ -190,6 +206,11 @@ impl Pass<'_> {
                 self.output
                     .write_all_at(stored, offset)
                     .map_err(Error::io("write it", self.path))?;
+                unsynced = unsynced.saturating_add(to_u64(stored.len()));
+            }
+            // While a sync is asked for already, or its thread is gone, there is nothing to ask.
+            if unsynced >= SYNC_EVERY && written.try_send(()).is_ok() {
+                unsynced = 0;
             }
             Ok(())
         })
@@ -303,4 +324,6 @@ fn to_u64(length: usize) -> u64 {
 const BLOCK: u64 = 512 << 10;
 /// The most blocks at a time: 12 MiB with both buffers, 24 MiB with the longest padding.
 const SLOTS: usize = 12;
+/// How many bytes are written before the disk is told.
+const SYNC_EVERY: u64 = 64 << 20;
 const F32_BYTES: u64 = 4;

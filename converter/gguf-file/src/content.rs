@@ -148,7 +148,8 @@ pub fn read_header<S: ReadAt + ?Sized>(source: &S, limits: &Limits) -> Result<Ve
             // The field fits the file and the budget, or the error were another one.
             Err(Error::Incomplete { needed, .. }) => {
                 let found = length;
-                length = found.saturating_mul(2).max(needed).min(file_length);
+                // Each step parses from the start again, so few large steps cost less than many.
+                length = found.saturating_mul(8).max(needed).min(file_length);
                 header.append(&mut read(source, Span::between(found, length))?);
             }
             Err(error) => return Err(error),

@@ -128,7 +128,7 @@ fn end(
 fn is_about_extent(finding: &Finding) -> bool {
     finding.code.starts_with("gguf.type.")
         || finding.code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
-        || finding.code == "gguf.offset.overlap"
+        || matches!(finding.code, "gguf.offset.overlap" | "gguf.truncated")
 }
 
 fn place_tensor(

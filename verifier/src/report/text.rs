@@ -17,16 +17,18 @@ pub fn line(report: &Report) -> String {
     let total = counts
         .tensors_compared
         .saturating_add(counts.tensors_not_compared);
+    let compared = if is_pair(report) || total > 0 {
+        format!("{equal}/{total} tensors equal")
+    } else {
+        "against a manifest of files".to_owned()
+    };
     let reason = match report.findings.first() {
         Some(finding) if report.verdict != Verdict::Verified => {
             format!(", {}: {}", finding.code, finding.message)
         }
         _ => String::new(),
     };
-    format!(
-        "{word} {}: {equal}/{total} tensors equal{reason}\n",
-        report.verdict.as_str()
-    )
+    format!("{word} {}: {compared}{reason}\n", report.verdict.as_str())
 }
 
 /// The whole report, in a few lines where nothing is wrong.
@@ -40,6 +42,9 @@ pub fn full(report: &Report) -> String {
 
 fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let meaning = match report.verdict {
+        Verdict::Verified if !is_pair(report) => {
+            "everything that the manifest lists was compared, and agrees"
+        }
         Verdict::Verified => {
             "every byte of both files is accounted for, and nothing differs but what is named below"
         }
@@ -122,6 +127,13 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
             parts.join(", ")
         }
     };
+    let any_key = counts.keys_equal > 0
+        || counts.keys_lost > 0
+        || counts.keys_changed > 0
+        || counts.keys_invented > 0;
+    if !is_pair(report) && report.tensors.is_empty() && !any_key {
+        return Ok(());
+    }
     writeln!(
         text,
         "  tensors   {}; {} bytes compared",
@@ -193,6 +205,13 @@ fn show_place(place: &PlaceRow) -> String {
         let _ = write!(text, ", {detail}");
     }
     text
+}
+
+/// Whether two models were compared, and not one with a manifest.
+fn is_pair(report: &Report) -> bool {
+    ["apr", "gguf"]
+        .into_iter()
+        .all(|format| report.files.iter().any(|file| file.format == format))
 }
 
 fn is_decisive(finding: &FindingRow) -> bool {
