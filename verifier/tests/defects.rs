@@ -1,4 +1,13 @@
 //! The twenty one-defect files: each is found, under its category and at its place.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking and says what it skips"
+)]
 
 use fixtures::defects::{Defect, Seal, apr_defects};
 use fixtures::{apr, models};
@@ -57,7 +66,7 @@ fn check(defect: &Defect, report: &Report) {
                     (start..=start + place.length.unwrap_or(0)).contains(&offset)
                 })
         };
-        assert!(places.iter().any(|place| holds(place)), "{offset}: {title}");
+        assert!(places.iter().any(holds), "{offset}: {title}");
     }
     if let Some(detail) = defect.detail {
         let in_place = |place: &PlaceRow| {

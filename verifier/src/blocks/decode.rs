@@ -284,7 +284,7 @@ mod tests {
             let mut values = Vec::new();
             decode(
                 block_type,
-                &vec![0; 2 * block_type.bytes as usize],
+                &vec![0; usize::try_from(2 * block_type.bytes).unwrap()],
                 &mut values,
             );
             assert_eq!(

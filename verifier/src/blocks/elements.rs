@@ -50,7 +50,9 @@ mod tests {
             .filter(|known| known.elements > 1 && can_decode(known))
         {
             let bytes = usize::try_from(block_type.bytes).unwrap();
-            let mut block: Vec<u8> = (0..bytes).map(|byte| (byte * 37 + 11) as u8).collect();
+            let mut block: Vec<u8> = (0..bytes)
+                .map(|byte| u8::try_from((byte * 37 + 11) % 256).unwrap())
+                .collect();
             for part in block_type.parts.iter().filter(|part| part.half) {
                 block[part.start..part.end].copy_from_slice(&[0x00, 0x3c]);
             }

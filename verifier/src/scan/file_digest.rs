@@ -233,7 +233,9 @@ mod tests {
         for length in [
             0_usize, 1, 65_535, 65_536, 65_537, 131_072, 131_073, 400_000,
         ] {
-            let file: Vec<u8> = (0..length).map(|index| (index * 31 % 251) as u8).collect();
+            let file: Vec<u8> = (0..length)
+                .map(|index| u8::try_from(index * 31 % 251).unwrap())
+                .collect();
             for cut in [1, 1000, 65_536, 70_000] {
                 let digest = FileDigest::new(length as u64, BOTH);
                 let mut pieces: Vec<_> = file.chunks(cut.max(length / 40 + 1)).collect();
