@@ -1,5 +1,7 @@
 //! The `verify` program: exactly `aprove verify`, so that `verify a.apr b.gguf` works.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

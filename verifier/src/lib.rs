@@ -16,6 +16,7 @@ pub mod finding;
 pub mod gguf;
 mod head;
 pub mod inspect;
+mod judge;
 mod locate;
 pub mod manifest;
 pub mod metadata;

@@ -209,7 +209,7 @@ pub(crate) enum Comparison {
         gguf: &'static BlockType,
         apr: &'static BlockType,
     },
-    /// Two types that are not the same and no decoded F32: only the values can be set side by side.
+    /// Two types, or two sizes, that are not the same and no decoded F32: only the values can be set side by side.
     Types {
         gguf: &'static BlockType,
         apr: &'static BlockType,
@@ -222,9 +222,9 @@ pub(crate) fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
     if !a.sound || !g.sound {
         return None;
     }
-    Some(if apr.id == gguf.id {
+    Some(if apr.id == gguf.id && a.span.length == g.span.length {
         Comparison::Bytes(apr)
-    } else if apr.name == "F32" && crate::blocks::can_decode(gguf) {
+    } else if apr.name == "F32" && gguf.name != "F32" && crate::blocks::can_decode(gguf) {
         Comparison::DecodedF32 { gguf, apr }
     } else {
         Comparison::Types { gguf, apr }

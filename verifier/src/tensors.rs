@@ -37,7 +37,6 @@ pub(crate) fn result(a: &Tensor, g: &Tensor, outcome: Option<&PairOutcome>) -> R
         return Result::NotCompared;
     };
     match how {
-        Comparison::Bytes(_) if a.span.length != g.span.length => Result::Different,
         Comparison::Bytes(_) if outcome.difference.is_none() => Result::BytesEqual,
         Comparison::DecodedF32 { .. }
             if outcome.values.is_some_and(|values| values.different == 0)
@@ -198,6 +197,19 @@ fn different(
         )
         .at(place(Side::Apr, a).detail(format!("element {element}")))
         .at(place(Side::Gguf, g).detail(format!("element {element}")));
+    }
+    if a.block_type == g.block_type {
+        return Finding::new(
+            "tensor.size",
+            Effect::Different,
+            format!("{name} has another size than {}", escape(&g.name)),
+        )
+        .at(place(Side::Apr, a))
+        .at(place(Side::Gguf, g))
+        .expected_found(
+            format!("{} bytes", g.span.length),
+            format!("{} bytes", a.span.length),
+        );
     }
     let type_name = |tensor: &Tensor| {
         tensor

@@ -94,6 +94,13 @@ pub(crate) fn compare(apr: &Container<apr::Metadata>, gguf: &Container<gguf::Met
     for entry in &head.entries {
         comparison.compare_key(head, entry, &mut outcome);
     }
+    // The other files of a set hold their place in it; anything else there must not go unseen.
+    for other in gguf.metadata.shards.iter().skip(1) {
+        let entries = other.entries.iter();
+        for entry in entries.filter(|entry| !other.key(entry).starts_with(b"split.")) {
+            comparison.compare_key(other, entry, &mut outcome);
+        }
+    }
     comparison.find_invented(&mut outcome);
     derived::check(&comparison, &mut outcome.findings);
     outcome.records = records;
@@ -105,19 +112,17 @@ struct Comparison<'a> {
     apr: &'a Container<apr::Metadata>,
     gguf: &'a Container<gguf::Metadata>,
     document: &'a Document,
-    /// The key/values of the first source as the record builds them: the bytes from the key's length on.
+    /// The key/values of the sources as the record builds them: the bytes from the key's length on.
     recorded: BTreeSet<&'a [u8]>,
 }
 
 fn recorded_values(records: &[SourceRecord]) -> BTreeSet<&[u8]> {
-    let Some(record) = records.first() else {
-        return BTreeSet::new();
-    };
-    record
-        .regions
+    let regions = records
         .iter()
-        .filter(|region| region.kind == RegionKind::KeyValue)
-        .filter_map(|region| {
+        .flat_map(|record| record.regions.iter().map(move |region| (record, region)));
+    regions
+        .filter(|(_, region)| region.kind == RegionKind::KeyValue)
+        .filter_map(|(record, region)| {
             let start = usize::try_from(region.span.offset).ok()?;
             record
                 .head

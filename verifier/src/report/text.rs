@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FileRow, FindingRow, PlaceRow, Report};
+use super::{FileRow, FindingRow, PlaceRow, Report, TensorRow};
 use crate::verdict::Verdict;
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -70,6 +70,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let total = shown.clone().count();
     for finding in shown.take(MOST_SHOWN) {
         write_finding(text, finding)?;
+        write_values(text, report, finding)?;
     }
     if total > MOST_SHOWN {
         writeln!(
@@ -176,6 +177,40 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
         writeln!(text, "  hint: {hint}")?;
     }
     Ok(())
+}
+
+/// The decoded values of the tensor that a finding is about.
+fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
+    let name = finding
+        .places
+        .iter()
+        .find(|place| place.file == "apr")
+        .and_then(|place| place.name.as_ref());
+    let about = |row: &&TensorRow| row.apr.as_ref().map(|side| &side.name) == name;
+    let row = report
+        .tensors
+        .iter()
+        .find(about)
+        .filter(|_| finding.code.starts_with("tensor."));
+    let Some(values) = row.and_then(|row| row.values.as_ref()) else {
+        return Ok(());
+    };
+    let show =
+        |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.6e}"));
+    let [apr_mean, gguf_mean] = values.mean.map(show);
+    let [apr_deviation, gguf_deviation] = values.standard_deviation.map(show);
+    writeln!(
+        text,
+        "  values: {} of {} differ, by at most {} (RMS {})",
+        values.different,
+        values.elements,
+        show(values.maximum_difference),
+        show(values.rms_difference)
+    )?;
+    writeln!(
+        text,
+        "  mean {apr_mean} (apr), {gguf_mean} (gguf); standard deviation {apr_deviation} (apr), {gguf_deviation} (gguf)"
+    )
 }
 
 fn show_place(place: &PlaceRow) -> String {
