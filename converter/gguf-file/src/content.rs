@@ -149,7 +149,8 @@ pub fn read_header<S: ReadAt + ?Sized>(source: &S, limits: &Limits) -> Result<Ve
             Err(Error::Incomplete { needed, .. }) => {
                 let found = length;
                 // Each step parses from the start again, so few large steps cost less than many.
-                length = found.saturating_mul(8).max(needed).min(file_length);
+                let step = found.saturating_mul(8).min(limits.metadata_bytes);
+                length = step.max(needed).min(file_length);
                 header.append(&mut read(source, Span::between(found, length))?);
             }
             Err(error) => return Err(error),
