@@ -165,9 +165,11 @@ impl Comparison<'_> {
                 );
             }
         }
-        if found.is_empty() && !kept {
+        let effect = self.loss(&name, suffix, rule, head, entry);
+        // Loaders do not read the record: what they need must stand where they look for it.
+        let needed = (rule.is_some() || scaling.is_some()) && effect == Effect::Different;
+        if found.is_empty() && (needed || !kept) {
             status = Status::Lost;
-            let effect = self.loss(&name, suffix, rule, head, entry);
             outcome.findings.push(
                 Finding::new(
                     "meta.lost",
