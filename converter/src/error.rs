@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be used: the machine's or the caller's fault.
-    #[error("{path:?}: cannot {action}: {source}")]
+    #[error("{path:?}: cannot {action}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -31,7 +31,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A source is not a sound GGUF file: its producer's or the transport's fault.
-    #[error("{path:?}: {source}")]
+    #[error("{path:?} is refused")]
     Source {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum Error {
         source: Box<gguf_file::Error>,
     },
     /// The files are sound but are not the shards of one model, in order.
-    #[error("{paths:?} are not one model: {source}")]
+    #[error("{paths:?} are not one model")]
     Shards {
         /// The files.
         paths: Vec<PathBuf>,
@@ -103,7 +103,7 @@ pub enum Error {
         length: usize,
     },
     /// The artifact cannot be laid out.
-    #[error("the artifact cannot be laid out: {0}")]
+    #[error("the artifact cannot be laid out")]
     Layout(#[from] apr_file::Error),
     /// The caller asked to stop.
     #[error("the conversion was cancelled; no file was written")]

@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod metadata;
 mod names;
 pub mod observer;
+mod padding;
 mod pairing;
 pub mod region;
 pub mod report;

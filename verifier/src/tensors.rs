@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::blocks::NotFinite;
 use crate::cause;
 use crate::container::Tensor;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Side, escape};
 use crate::pairing::{Comparison, Pair, Pairing, comparison, place};
 use crate::region::{RegionKind, Span};
 use crate::scan::tensor::PairOutcome;
@@ -65,7 +65,15 @@ pub(crate) fn findings(
     damaged: Option<Side>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    padding(inputs, scan, &mut findings);
+    for (side, shard, found) in &scan.not_zero {
+        let shards = match side {
+            Side::Apr => &inputs.apr.shards,
+            Side::Gguf => &inputs.gguf.shards,
+        };
+        if let Some(parts) = shards.get(*shard) {
+            findings.push(found.finding(*side, *shard, parts));
+        }
+    }
     let holders = holders(inputs, pairing, scan);
     let mut decoded = Vec::new();
     for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
@@ -318,51 +326,4 @@ fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
                 .span(Span::new(offset, length))
                 .detail(detail))
         })
-}
-
-fn padding(inputs: &Inputs<'_>, scan: &Scan, findings: &mut Vec<Finding>) {
-    for (side, shard, found) in &scan.not_zero {
-        let regions = match side {
-            Side::Apr => inputs.apr.shards.get(*shard),
-            Side::Gguf => inputs.gguf.shards.get(*shard),
-        };
-        let label = regions
-            .and_then(|parts| {
-                parts
-                    .regions
-                    .iter()
-                    .find(|region| region.span.end() > found.offset)
-            })
-            .map(|region| region.label.clone())
-            .unwrap_or_default();
-        let code = match (side, label.as_slice()) {
-            (Side::Gguf, _) => "gguf.padding",
-            (Side::Apr, b"metadata") => "apr.meta.padding",
-            (Side::Apr, b"index") => "apr.index.padding",
-            (Side::Apr, _) => "apr.data.padding",
-        };
-        let after = if label.is_empty() {
-            String::new()
-        } else {
-            format!(" after {}", escape(&label))
-        };
-        let mut at = Place::new(*side, *shard)
-            .region(RegionKind::Padding)
-            .span(Span::new(found.offset, 1))
-            .name(label);
-        let mut finding = Finding::new(
-            code,
-            Effect::Different,
-            format!("{} bytes of the padding{after} are not zero", found.count),
-        )
-        .expected_found("00", format!("{:02x}", found.value));
-        if found.count == 1 && found.value.is_power_of_two() {
-            at = at.detail(format!("bit {}", found.value.trailing_zeros()));
-            finding = finding.cause(
-                "cause.single-bit",
-                "single bit flipped: a memory or disk fault",
-            );
-        }
-        findings.push(finding.at(at));
-    }
 }

@@ -1,8 +1,10 @@
 //! A folder with a model in it, and a request to convert the model.
 
 use std::{
+    error::Error as StdError,
     fs,
     io::Read as _,
+    iter::successors,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
@@ -56,7 +58,13 @@ impl Workbench {
     /// Returns the error text of a conversion that must fail and leave nothing behind.
     pub(crate) fn refusal(&self) -> String {
         let before = self.names();
-        let text = self.convert().unwrap_err().to_string();
+        let error = self.convert().unwrap_err();
+        // As a program tells it: with all causes.
+        let causes = successors(Some(&error as &dyn StdError), |error| (*error).source());
+        let text = causes
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ");
         assert_eq!(self.names(), before);
         text
     }

@@ -128,7 +128,8 @@ fn end(
 fn is_about_extent(finding: &Finding) -> bool {
     finding.code.starts_with("gguf.type.")
         || finding.code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
-        || matches!(finding.code, "gguf.offset.overlap" | "gguf.truncated")
+        || finding.code.starts_with("gguf.offset.")
+        || finding.code == "gguf.truncated"
 }
 
 fn place_tensor(

@@ -13,7 +13,8 @@ use serde::Serialize;
 pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
-use crate::finding::escape;
+use crate::finding::{Effect, Finding, escape};
+use crate::padding;
 use crate::report::{FindingRow, build};
 use crate::verdict::Verdict;
 use crate::verify::Input;
@@ -109,10 +110,21 @@ pub struct RegionView {
 }
 
 /// Decodes a model by content. What is broken is a finding.
+///
+/// Reads the head and the padding, not the data: values and the footer's CRC are for a verification.
 #[must_use]
 pub fn inspect(input: &Input<'_>) -> Inspection {
     let decoded = Decoded::of(input);
-    let judged = build(Vec::new(), None, decoded.findings().to_vec());
+    let mut findings = decoded.findings().to_vec();
+    for (shard, (parts, (_, source))) in decoded.shards().iter().zip(&input.shards).enumerate() {
+        findings.extend(
+            padding::check(decoded.side(), shard, parts, *source).unwrap_or_else(|error| {
+                let text = format!("the padding cannot be read: {error}");
+                vec![Finding::new("io", Effect::Undecided, text)]
+            }),
+        );
+    }
+    let judged = build(Vec::new(), None, findings);
     let (headers, metadata) = match &decoded {
         Decoded::Gguf(container) => (gguf::headers(container), gguf::keys(container)),
         Decoded::Apr(container) => (vec![apr::header(container)], apr::keys(container)),

@@ -5,19 +5,9 @@ use std::io;
 use super::file_digest::FileDigest;
 use crate::container::Shard;
 use crate::observer::Observer;
+use crate::padding::NotZero;
 use crate::region::{RegionKind, Span};
 use crate::source::Source;
-
-/// A padding with a byte that is not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotZero {
-    /// The first such byte of the file.
-    pub(crate) offset: u64,
-    /// Its value.
-    pub(crate) value: u8,
-    /// How many there are in this padding.
-    pub(crate) count: u64,
-}
 
 /// Cuts the regions of a file that are no tensor into jobs. Tensor regions that stand for a tensor are jobs of their own.
 pub(super) fn jobs(shard: &Shard, mut push: impl FnMut(Span, RegionKind)) {
@@ -89,14 +79,7 @@ pub(super) fn read(
         piece.feed(bytes);
         hasher.update(bytes);
         if kind == RegionKind::Padding {
-            for (index, &value) in bytes.iter().enumerate().filter(|(_, value)| **value != 0) {
-                let first = found.get_or_insert(NotZero {
-                    offset: position.saturating_add(index as u64),
-                    value,
-                    count: 0,
-                });
-                first.count = first.count.saturating_add(1);
-            }
+            NotZero::note(&mut found, position, bytes);
         }
         position = position.saturating_add(size as u64);
         observer.advance(size as u64);

@@ -16,12 +16,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use self::file_digest::{FileDigest, Wanted};
-use self::gap::NotZero;
 use self::tensor::{Buffers, Digests, PairOutcome, Place};
 use crate::blocks::NotFinite;
 use crate::container::{Container, Shard, Tensor};
 use crate::finding::Side;
 use crate::observer::Observer;
+use crate::padding::NotZero;
 use crate::pairing::{Pairing, comparison};
 use crate::region::{RegionKind, Span};
 use crate::source::Source;
