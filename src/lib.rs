@@ -6,6 +6,7 @@
 
 mod convert;
 mod exit;
+mod forward;
 mod input;
 mod inspect;
 mod manifest;
@@ -60,6 +61,7 @@ struct CommandLine {
 enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
+    Forward(forward::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Schema(schema::Arguments),
@@ -70,6 +72,7 @@ impl Command {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
+            Self::Forward(arguments) => forward::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),

@@ -1,0 +1,80 @@
+//! Why a forward did not run.
+
+use std::{fmt, io};
+
+/// Why a model could not be loaded or run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file asks for something that the forward does not do: nothing is wrong with the file.
+    #[error("not covered ({what})")]
+    NotCovered {
+        /// What is not covered, such as `arch gemma2`.
+        what: String,
+    },
+    /// The file contradicts itself or lacks what no rule replaces.
+    #[error("{field}: expected {expected}, found {found}")]
+    Model {
+        /// The key or tensor.
+        field: String,
+        /// What the forward needs.
+        expected: String,
+        /// What the file holds, escaped.
+        found: String,
+    },
+    /// The prompt does not fit the model.
+    #[error("prompt: expected {expected}, found {found}")]
+    Prompt {
+        /// What the model allows.
+        expected: String,
+        /// What was asked for.
+        found: String,
+    },
+    /// The GGUF file cannot be parsed.
+    #[error(transparent)]
+    Gguf(#[from] gguf_file::Error),
+    /// The APR file cannot be parsed.
+    #[error(transparent)]
+    Apr(#[from] apr_file::Error),
+    /// A read failed; `UnexpectedEof` means that the file changed.
+    #[error("read of {length} bytes at offset {offset}: {message}")]
+    Io {
+        /// Offset in the file.
+        offset: u64,
+        /// The number of bytes asked for.
+        length: usize,
+        /// The kind of the failure.
+        kind: io::ErrorKind,
+        /// The text of the operating system.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn not_covered(what: impl fmt::Display) -> Self {
+        Self::NotCovered {
+            what: what.to_string(),
+        }
+    }
+
+    pub(crate) fn model(
+        field: impl fmt::Display,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::Model {
+            field: field.to_string(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    pub(crate) fn io(offset: u64, length: usize, error: &io::Error) -> Self {
+        Self::Io {
+            offset,
+            length,
+            kind: error.kind(),
+            message: error.to_string(),
+        }
+    }
+}

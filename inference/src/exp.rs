@@ -1,0 +1,144 @@
+//! The exponential function of the contract, and silu.
+
+/// Computes e^x with a fixed sequence of roundings (rule 6), within 1.1 units in the last place.
+///
+/// Cody-Waite reduction x = n ln 2 + r, a polynomial of degree 6 in fma, two exact scalings. Above 88.72283 the result
+/// is +infinity, below -103.97208 it is +0, for a NaN it is the canonical NaN.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    reason = "n is a whole number from -150 to 128"
+)]
+pub(crate) fn exp32(x: f32) -> f32 {
+    if x.is_nan() {
+        return f32::from_bits(0x7FC0_0000);
+    }
+    if x > HIGHEST {
+        return f32::INFINITY;
+    }
+    if x < LOWEST {
+        return 0.0;
+    }
+    let n = x.mul_add(LOG2_E, ROUNDER) - ROUNDER;
+    let r = (-n).mul_add(LN_2_HIGH, x);
+    let r = (-n).mul_add(LN_2_LOW, r);
+    let p = COEFFICIENTS
+        .iter()
+        .fold(HIGHEST_COEFFICIENT, |p, c| p.mul_add(r, *c));
+    let n = n as i32;
+    // Two powers of two that are normal each: only the last product can round, where the result is subnormal.
+    let half = n >> 1;
+    p * power_of_two(half) * power_of_two(n - half)
+}
+
+/// Computes x / (1 + e^-x): one addition and one division.
+pub(crate) fn silu(x: f32) -> f32 {
+    x / (1.0 + exp32(-x))
+}
+
+/// 2^n for n from -126 to 127.
+#[expect(
+    clippy::cast_sign_loss,
+    clippy::arithmetic_side_effects,
+    reason = "callers pass -75 to 64"
+)]
+const fn power_of_two(n: i32) -> f32 {
+    f32::from_bits(((n + 127) as u32) << 23)
+}
+
+/// The last float below ln(largest f32).
+const HIGHEST: f32 = f32::from_bits(0x42B1_7217);
+/// The first float above ln(2^-150): e to a lower one rounds to zero.
+const LOWEST: f32 = f32::from_bits(0xC2CF_F1B4);
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+/// 1.5 * 2^23: adding it leaves no bits behind the point.
+const ROUNDER: f32 = 12_582_912.0;
+/// The upper 12 bits of ln 2, so that n times it is exact.
+const LN_2_HIGH: f32 = f32::from_bits(0x3F31_8000);
+/// ln 2 less [`LN_2_HIGH`].
+const LN_2_LOW: f32 = f32::from_bits(0xB95E_8083);
+/// The polynomial from the highest power down: a minimax fit of (e^r - 1 - r) / r^2 over |r| <= ln(2) / 2, relative
+/// error 3.7e-9 of e^r, then r + 1.
+const HIGHEST_COEFFICIENT: f32 = f32::from_bits(0x3AB5_11E8);
+const COEFFICIENTS: [f32; 6] = [
+    f32::from_bits(0x3C09_1D10),
+    f32::from_bits(0x3D2A_AC79),
+    f32::from_bits(0x3E2A_AA49),
+    f32::from_bits(0x3EFF_FFFE),
+    1.0,
+    1.0,
+];
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_of_all_bit_patterns_is_near_the_f64_value() {
+        let worst = (0..=u32::MAX)
+            .step_by(65_521)
+            .map(distance)
+            .fold(0.0, f64::max);
+        assert!(worst <= MOST_ULP, "{worst}");
+    }
+
+    #[test]
+    #[ignore = "all 2^32 inputs take a minute or more"]
+    fn all_bit_patterns_are_near_the_f64_value() {
+        let worst = (0..=u32::MAX).map(distance).fold(0.0, f64::max);
+        assert!(worst <= MOST_ULP, "{worst}");
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_exact() {
+        assert_eq!(exp32(0.0).to_bits(), 1.0f32.to_bits());
+        assert_eq!(exp32(-0.0).to_bits(), 1.0f32.to_bits());
+        assert_eq!(exp32(f32::NEG_INFINITY).to_bits(), 0);
+        assert_eq!(exp32(f32::INFINITY), f32::INFINITY);
+        assert!(exp32(HIGHEST).is_finite());
+        assert_eq!(exp32(HIGHEST.next_up()), f32::INFINITY);
+        assert_eq!(exp32(LOWEST.next_down()).to_bits(), 0);
+        assert_eq!(exp32(f32::from_bits(0xFFC0_0001)).to_bits(), 0x7FC0_0000);
+    }
+
+    #[test]
+    fn the_bits_of_some_values_never_change() {
+        let bits = [1.0, -1.0, 10.0, -87.5, -100.0, 0.3].map(|x| exp32(x).to_bits());
+        let expected = [
+            0x402D_F854,
+            0x3EBC_5AB2,
+            0x46AC_14EF,
+            0x006C_B2BC,
+            0x0000_001B,
+            0x3FAC_C82C,
+        ];
+        assert_eq!(bits, expected);
+    }
+
+    #[test]
+    fn silu_of_large_values_is_the_value_or_zero() {
+        assert_eq!(silu(100.0), 100.0);
+        assert_eq!(silu(-200.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(silu(0.0).to_bits(), 0);
+    }
+
+    /// How far the result for these bits is from the f64 value, in units in the last place of the result.
+    fn distance(bits: u32) -> f64 {
+        let x = f32::from_bits(bits);
+        let found = exp32(x);
+        let truth = f64::from(x).exp();
+        if x.is_nan() || truth >= 340_282_356_779_733_661_637_539_395_458_142_568_448.0 {
+            assert!(
+                found.to_bits() == 0x7FC0_0000 || !x.is_nan() && found == f32::INFINITY,
+                "{x}"
+            );
+            return 0.0;
+        }
+        let unit =
+            f64::from(f32::from_bits((truth as f32).to_bits() & 0x7F80_0000)) * 2f64.powi(-23);
+        (f64::from(found) - truth).abs() / unit.max(2f64.powi(-149))
+    }
+
+    const MOST_ULP: f64 = 1.1;
+}

@@ -1,0 +1,189 @@
+//! Matrix products in the order of rule 2, over weights that are streamed in panels of rows.
+
+use crate::{
+    dequantise::dequantise,
+    error::Error,
+    forward::Options,
+    model::Tensor,
+    parallel,
+    source::{Source, read},
+};
+
+/// Multiplies each token's `columns` values by the matrix; the result holds `rows` values per token.
+///
+/// A panel of rows is read, used for all tokens and forgotten. The result does not depend on how rows are cut into
+/// panels, on the number of threads or on the other tokens.
+///
+/// # Errors
+/// Fails when a read fails.
+pub(crate) fn matmul(
+    matrix: &Tensor,
+    sources: &[&dyn Source],
+    x: &[f32],
+    options: &Options,
+) -> Result<Vec<f32>, Error> {
+    let (columns, rows) = (matrix.columns(), matrix.rows());
+    let tokens = x.len().checked_div(columns).unwrap_or_default();
+    if tokens == 0 {
+        return Ok(Vec::new());
+    }
+    let x = transpose(x, columns);
+    // Lane = token: y[row][token].
+    let mut y = vec![0f32; rows.saturating_mul(tokens)];
+    let panel_rows = options
+        .panel_bytes
+        .checked_div(matrix.row_bytes())
+        .unwrap_or_default()
+        .min(rows.div_ceil(options.threads.max(1)))
+        .max(1);
+    let panels: Vec<_> = y
+        .chunks_mut(panel_rows.saturating_mul(tokens))
+        .enumerate()
+        .map(|(panel, y)| (panel.saturating_mul(panel_rows), y))
+        .collect();
+    parallel::for_each(options.threads, panels, |(first, y)| {
+        let rows = y.len().checked_div(tokens).unwrap_or_default();
+        let bytes = read_rows(matrix, sources, first, rows)?;
+        let mut weights = vec![0f32; columns];
+        let mut partial = vec![0f32; tokens];
+        for (bytes, y) in bytes.chunks(matrix.row_bytes()).zip(y.chunks_mut(tokens)) {
+            dequantise(matrix.weight_type, bytes, &mut weights);
+            row_times_tokens(&weights, &x, &mut partial, y);
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(transpose(&y, tokens))
+}
+
+/// Reads and dequantises rows of a tensor.
+///
+/// # Errors
+/// Fails when the read fails.
+pub(crate) fn rows(
+    tensor: &Tensor,
+    sources: &[&dyn Source],
+    first: usize,
+    rows: usize,
+) -> Result<Vec<f32>, Error> {
+    let bytes = read_rows(tensor, sources, first, rows)?;
+    let mut values = vec![0f32; rows.saturating_mul(tensor.columns())];
+    dequantise(tensor.weight_type, &bytes, &mut values);
+    Ok(values)
+}
+
+/// One row for all tokens: in each block of 256 columns a chain of fma from +0, then the block's sum onto y.
+fn row_times_tokens(weights: &[f32], x: &[f32], partial: &mut [f32], y: &mut [f32]) {
+    let tokens = y.len();
+    for (weights, x) in weights
+        .chunks(BLOCK)
+        .zip(x.chunks(BLOCK.saturating_mul(tokens)))
+    {
+        partial.fill(0.0);
+        for (w, x) in weights.iter().zip(x.chunks(tokens)) {
+            for (p, x) in partial.iter_mut().zip(x) {
+                *p = w.mul_add(*x, *p);
+            }
+        }
+        for (y, p) in y.iter_mut().zip(&*partial) {
+            *y += p;
+        }
+    }
+}
+
+fn read_rows(
+    tensor: &Tensor,
+    sources: &[&dyn Source],
+    first: usize,
+    rows: usize,
+) -> Result<Vec<u8>, Error> {
+    let row_bytes = tensor.row_bytes();
+    let skipped = u64::try_from(first.saturating_mul(row_bytes)).unwrap_or(u64::MAX);
+    let source = sources
+        .get(tensor.shard)
+        .ok_or_else(|| Error::model("sources", tensor.shard.saturating_add(1), sources.len()))?;
+    read(
+        *source,
+        tensor.offset.saturating_add(skipped),
+        rows.saturating_mul(row_bytes),
+    )
+}
+
+/// Turns rows of `columns` values into columns.
+fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|column| values.iter().skip(column).step_by(columns))
+        .copied()
+        .collect()
+}
+
+/// The length of a chain.
+const BLOCK: usize = 256;
+
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the shapes are those of the tests"
+)]
+mod tests {
+    use fixtures::random::Random;
+
+    use super::*;
+    use crate::model::WeightType;
+
+    #[test]
+    fn the_sum_is_made_of_chains_of_256() {
+        let (tensor, weights, x) = example(600, 3, 2);
+        let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let found = matmul(&tensor, &[&bytes], &x, &Options::default()).unwrap();
+        for (token, x) in x.chunks(600).enumerate() {
+            for (row, w) in weights.chunks(600).enumerate() {
+                let mut y = 0f32;
+                for (w, x) in w.chunks(256).zip(x.chunks(256)) {
+                    y += w.iter().zip(x).fold(0f32, |p, (w, x)| w.mul_add(*x, p));
+                }
+                assert_eq!(found[token * 3 + row].to_bits(), y.to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn threads_and_panels_and_other_tokens_do_not_change_a_bit() {
+        let (tensor, weights, x) = example(512, 37, 9);
+        let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let run = |threads, panel_bytes, x: &[f32]| {
+            let options = Options {
+                threads,
+                panel_bytes,
+            };
+            matmul(&tensor, &[&bytes], x, &options).unwrap()
+        };
+        let expected = run(1, usize::MAX, &x);
+        for threads in [1, 2, 5, 64] {
+            for panel_bytes in [0, 2048, 5000, 1 << 22] {
+                assert_eq!(run(threads, panel_bytes, &x), expected);
+            }
+        }
+        assert_eq!(run(1, 1 << 20, &x[..512 * 4]), expected[..37 * 4]);
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_an_error() {
+        let (tensor, _, x) = example(512, 4, 1);
+        let error = matmul(&tensor, &[&vec![0; 100]], &x, &Options::default()).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }));
+    }
+
+    fn example(columns: usize, rows: usize, tokens: usize) -> (Tensor, Vec<f32>, Vec<f32>) {
+        let mut random = Random::new(9);
+        let mut values = |count| (0..count).map(|_| random.normal()).collect::<Vec<f32>>();
+        let tensor = Tensor {
+            name: "w".to_owned(),
+            weight_type: WeightType::F32,
+            dims: vec![columns, rows],
+            shard: 0,
+            offset: 0,
+            size: (columns * rows * 4) as u64,
+        };
+        (tensor, values(columns * rows), values(columns * tokens))
+    }
+}

@@ -1,0 +1,110 @@
+//! Rope scaling as both formats state it.
+
+use super::config::{Assumption, Scaling, Yarn};
+use crate::error::Error;
+
+/// What a file says about rope scaling.
+#[derive(Debug, Default)]
+pub(crate) struct ScalingKeys {
+    pub(crate) kind: Option<String>,
+    pub(crate) factor: Option<f32>,
+    pub(crate) original_context: Option<usize>,
+    pub(crate) extrapolation: Option<f32>,
+    pub(crate) attention: Option<f32>,
+    pub(crate) beta_fast: Option<f32>,
+    pub(crate) beta_slow: Option<f32>,
+    /// A key that changes the result in a way that the forward does not know.
+    pub(crate) foreign: Option<&'static str>,
+}
+
+impl ScalingKeys {
+    /// Settles the scaling; a factor without a type is linear, as in llama.cpp.
+    pub(crate) fn settle(
+        self,
+        context: usize,
+        has_factors: bool,
+        assumptions: &mut Vec<Assumption>,
+    ) -> Result<Scaling, Error> {
+        if let Some(key) = self.foreign {
+            return Err(Error::not_covered(format_args!("rope scaling with {key}")));
+        }
+        let factor = self.factor.filter(|factor| *factor != 0.0);
+        if factor.is_some_and(|factor| !factor.is_finite() || factor < 0.0) {
+            return Err(Error::model(
+                "rope scaling factor",
+                "a positive number",
+                factor.unwrap_or_default(),
+            ));
+        }
+        match (self.kind.as_deref(), factor) {
+            (Some("none" | "default"), _) | (None, None) => Ok(Scaling::None),
+            // The tensor of factors holds all of it.
+            (Some("llama3"), _) if has_factors => Ok(Scaling::None),
+            (None, Some(factor)) => {
+                assumptions.push(Assumption {
+                    what: "type of rope scaling".to_owned(),
+                    value: "linear".to_owned(),
+                    why: "as llama.cpp does for a factor without a type",
+                });
+                Ok(Scaling::Linear { factor })
+            }
+            (Some("linear"), factor) => Ok(Scaling::Linear {
+                factor: factor.unwrap_or(1.0),
+            }),
+            (Some("yarn"), factor) => Ok(Scaling::Yarn(Yarn {
+                factor: factor.unwrap_or(1.0),
+                original_context: self.original_context.unwrap_or_else(|| {
+                    assumptions.push(Assumption {
+                        what: "original context of rope scaling".to_owned(),
+                        value: context.to_string(),
+                        why: "the context of the model, as llama.cpp does",
+                    });
+                    context
+                }),
+                extrapolation: self.extrapolation.unwrap_or(1.0),
+                attention: self.attention.unwrap_or(1.0),
+                beta_fast: self.beta_fast.unwrap_or(32.0),
+                beta_slow: self.beta_slow.unwrap_or(1.0),
+            })),
+            (Some(kind), _) => Err(Error::not_covered(format_args!(
+                "rope scaling \"{}\"",
+                kind.escape_debug()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factor_alone_is_linear_and_says_so() {
+        let keys = ScalingKeys {
+            factor: Some(2.0),
+            ..ScalingKeys::default()
+        };
+        let mut assumptions = Vec::new();
+        let scaling = keys.settle(2048, false, &mut assumptions);
+        assert_eq!(scaling, Ok(Scaling::Linear { factor: 2.0 }));
+        assert_eq!(assumptions.len(), 1);
+    }
+
+    #[test]
+    fn llama3_needs_its_factors_and_other_kinds_are_not_covered() {
+        for (kind, has_factors, covered) in [
+            ("llama3", true, true),
+            ("llama3", false, false),
+            ("longrope", true, false),
+            ("none", false, true),
+        ] {
+            let keys = ScalingKeys {
+                kind: Some(kind.to_owned()),
+                factor: Some(8.0),
+                ..ScalingKeys::default()
+            };
+            let result = keys.settle(2048, has_factors, &mut Vec::new());
+            assert_eq!(result.is_ok(), covered, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The forward on models made by the fixtures, and on the shared models with their f64 truth where they are present.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a mistake must stop the test"
+)]
+
+mod support;
+
+use fixtures::{
+    apr::{from_model, from_model_b, from_model_with_rope_type},
+    damage,
+    gguf::{Model as Fixture, Tensor},
+    malformed, models,
+};
+use inference::{Error, Format, Options, Pairing, Scaling, default_prompts};
+use support::{npy, relative_error, run, shared, shared_tokens};
+
+#[test]
+fn threads_and_panels_do_not_change_a_bit() {
+    for model in [models::qwen2(), models::llama(), models::qwen3()] {
+        let bytes = model.to_bytes();
+        let expected = digests(&bytes, &TOKENS, 1, usize::MAX);
+        for (threads, panel_bytes) in [(2, 4 << 20), (3, 1), (7, 10_000)] {
+            assert_eq!(digests(&bytes, &TOKENS, threads, panel_bytes), expected);
+        }
+    }
+}
+
+#[test]
+fn the_first_rows_of_a_longer_prompt_are_those_of_the_short_one() {
+    for model in [models::qwen2(), models::llama(), models::qwen3()] {
+        let bytes = model.to_bytes();
+        let prompt = &default_prompts(320)[2].tokens;
+        let (_, long) = run(&bytes, prompt, &Options::default()).unwrap();
+        let (_, short) = run(&bytes, &prompt[..8], &Options::default()).unwrap();
+        assert_eq!(long.values.len(), short.values.len());
+        for ((key, long), (same, short)) in long.values.iter().zip(&short.values) {
+            assert_eq!(key, same);
+            if key.ends_with("attn_scores") || key.ends_with("attn_softmax") {
+                // A row for each token and head, as long as the prompt.
+                for (long, short) in long.chunks(32).zip(short.chunks(8)) {
+                    assert_eq!(long[..8], *short, "{key}");
+                }
+            } else {
+                assert_eq!(long[..short.len()], **short, "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_formats_of_a_model_agree_in_every_stage() {
+    for (model, rope_type) in [
+        (models::qwen2(), 2),
+        (models::qwen2_tied(), 2),
+        (models::llama(), 0),
+        (models::qwen3(), 2),
+    ] {
+        let gguf = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+        let apr = from_model_with_rope_type(&model, rope_type).to_bytes();
+        assert_eq!(
+            gguf.first_difference(&digests(&apr, &TOKENS, 2, 4 << 20)),
+            None
+        );
+    }
+}
+
+#[test]
+fn names_of_gguf_and_aliases_of_keys_load_as_well() {
+    for model in [models::qwen2(), models::llama()] {
+        let gguf = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+        let apr = from_model_b(&model).to_bytes();
+        assert_eq!(
+            gguf.first_difference(&digests(&apr, &TOKENS, 2, 4 << 20)),
+            None
+        );
+    }
+}
+
+#[test]
+fn a_wrong_rope_type_shows_at_the_first_rope() {
+    let model = models::qwen3();
+    let gguf = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+    let apr = digests(&from_model(&model).to_bytes(), &TOKENS, 2, 4 << 20);
+    assert_eq!(gguf.first_difference(&apr), both("0.q_rope"));
+}
+
+#[test]
+fn scaling_that_one_file_lacks_shows_at_the_first_rope() {
+    let model = models::llama_scaled();
+    let (loaded, gguf) = run(&model.to_bytes(), &TOKENS, &Options::default()).unwrap();
+    assert!(matches!(loaded.config.rope.scaling, Scaling::Yarn(_)));
+    let apr = digests(&from_model(&model).to_bytes(), &TOKENS, 2, 4 << 20);
+    assert_eq!(gguf.digests.first_difference(&apr), both("0.q_rope"));
+}
+
+#[test]
+fn factors_of_llama3_turn_the_slow_pairs_more_slowly() {
+    let mut model = models::llama();
+    let plain = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+    let mut add = |factor: f32| {
+        model
+            .tensors
+            .retain(|tensor| tensor.name != b"rope_freqs.weight");
+        let factors = (0..32).map(|pair| if pair < 16 { 1.0 } else { factor });
+        model.tensors.push(Tensor {
+            name: b"rope_freqs.weight".to_vec(),
+            dims: vec![32],
+            type_id: 0,
+            data: factors.flat_map(f32::to_le_bytes).collect(),
+        });
+        let gguf = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+        let apr = digests(&from_model(&model).to_bytes(), &TOKENS, 2, 4 << 20);
+        assert_eq!(gguf.first_difference(&apr), None);
+        gguf
+    };
+    assert_eq!(plain.first_difference(&add(1.0)), None);
+    assert_eq!(plain.first_difference(&add(8.0)), both("0.q_rope"));
+}
+
+#[test]
+fn the_digests_of_the_fixtures_never_change() {
+    for (model, expected) in [
+        (
+            models::qwen2(),
+            "47766affe641f0f2427a611944a1c2a040a9787df199399bf6408df1d54d394c",
+        ),
+        (
+            models::llama(),
+            "530e7586ae8d32446ce4ed13fb6d89352b4aabc86c927600df04c1e79964e8ff",
+        ),
+        (
+            models::qwen3(),
+            "9190d9de3888770a962a8a86a382deb47d3c54538eabadf613a23b5b90f305f1",
+        ),
+        (
+            models::llama_scaled(),
+            "ae1aa357f4b789141ae0149a589cbe91ff46a4905d7d4ad42c0e0b0978c99d41",
+        ),
+    ] {
+        let found = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+        assert_eq!(found.run().to_string(), expected);
+    }
+}
+
+#[test]
+fn one_bit_in_a_matrix_shows_at_its_stage() {
+    let model = models::qwen2();
+    let good = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+    for (tensor, byte, stage) in [
+        ("blk.1.ffn_gate.weight", 40, "1.ffn_gate"),
+        ("blk.0.attn_v.bias", 2, "0.v_post_bias"),
+        ("output.weight", 10, "logits"),
+    ] {
+        let mut bad = model.clone();
+        bad.tensor_mut(tensor).data[byte] ^= 0x10;
+        let bad = digests(&bad.to_bytes(), &TOKENS, 2, 4 << 20);
+        assert_eq!(good.first_difference(&bad), both(stage));
+    }
+}
+
+#[test]
+fn every_type_of_weights_runs() {
+    for id in [0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 30] {
+        let stages = digests(&models::with_type(id).to_bytes(), &TOKENS, 2, 4 << 20);
+        assert!(
+            stages.stages.iter().all(|stage| stage.nans == 0),
+            "type {id}"
+        );
+    }
+}
+
+#[test]
+fn what_a_file_does_not_say_is_an_assumption() {
+    let mut model = models::qwen2();
+    let whats = |model: &Fixture| {
+        let (model, _) = run(&model.to_bytes(), &[1], &Options::default()).unwrap();
+        model
+            .assumptions
+            .into_iter()
+            .map(|assumption| assumption.what)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(whats(&model), ["attention.key_length"]);
+    assert!(whats(&models::qwen3()).is_empty());
+    model.remove("qwen2.rope.freq_base");
+    model.remove("qwen2.attention.layer_norm_rms_epsilon");
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"output.weight");
+    let expected = [
+        "attention.key_length",
+        "attention.layer_norm_rms_epsilon",
+        "rope.freq_base",
+        "tied flag",
+    ];
+    assert_eq!(whats(&model), expected);
+}
+
+#[test]
+fn an_apr_file_without_rope_type_is_assumed_to_have_that_of_its_architecture() {
+    let mut apr = from_model(&models::qwen3());
+    apr.metadata = apr.metadata.replacen("\"rope_type\":0,", "", 1);
+    let (model, _) = run(&apr.to_bytes(), &TOKENS, &Options::default()).unwrap();
+    assert_eq!(
+        (model.format, model.config.rope.pairing),
+        (Format::Apr, Pairing::Neox)
+    );
+    let text = model
+        .assumptions
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    assert_eq!(
+        text,
+        [
+            "head_dim is missing: 128 assumed, the rows of the first query matrix divided by the heads",
+            "rope_type is missing: 2 assumed, the pairing that llama.cpp gives the architecture",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_covered_says_what() {
+    let mut gemma = models::qwen2();
+    gemma.set("general.architecture", "gemma2");
+    let mut experts = models::llama();
+    experts.set("llama.expert_count", 8u32);
+    let mut longrope = models::llama_scaled();
+    longrope.set("llama.rope.scaling.type", "longrope");
+    for (model, text) in [
+        (gemma, "not covered (arch gemma2)"),
+        (experts, "not covered (llama.expert_count)"),
+        (longrope, "not covered (rope scaling \"longrope\")"),
+        (
+            models::with_type(20),
+            "not covered (tensor \"blk.0.ffn_gate.weight\" of type IQ4_NL)",
+        ),
+    ] {
+        let Err(error) = run(&model.to_bytes(), &[1], &Options::default()) else {
+            panic!("ran: {text}");
+        };
+        assert!(matches!(error, Error::NotCovered { .. }));
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn a_model_without_a_tensor_or_with_another_shape_is_refused() {
+    let mut missing = models::qwen2();
+    missing
+        .tensors
+        .retain(|tensor| tensor.name != b"blk.1.attn_v.bias");
+    let mut heads = models::qwen2();
+    heads.set("qwen2.attention.head_count_kv", 4u32);
+    for (model, text) in [
+        (missing, "tensors: expected blk.1.attn_v.bias, found none"),
+        (
+            heads,
+            "tensor \"blk.0.attn_k.weight\": expected dims [256, 256], found [256, 128]",
+        ),
+    ] {
+        let Err(error) = run(&model.to_bytes(), &[1], &Options::default()) else {
+            panic!("ran: {text}");
+        };
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn a_bias_that_no_stage_takes_is_not_covered() {
+    let mut model = models::qwen3();
+    let mut bias = models::qwen2().tensor("blk.0.attn_q.bias").clone();
+    bias.name = b"blk.0.attn_output.bias".to_vec();
+    model.tensors.push(bias);
+    let Err(error) = run(&model.to_bytes(), &[1], &Options::default()) else {
+        panic!("ran without the bias");
+    };
+    assert_eq!(
+        error.to_string(),
+        "not covered (tensor \"blk.0.attn_output.bias\")"
+    );
+}
+
+#[test]
+fn damaged_and_hostile_files_are_errors_and_never_panics() {
+    for file in malformed::gguf().into_iter().chain(malformed::apr()) {
+        drop(run(&file.bytes, &[0], &ONE_THREAD));
+    }
+    let model = models::tiny();
+    for bytes in [model.to_bytes(), from_model(&model).to_bytes()] {
+        assert!(run(&bytes, &[0, 7], &ONE_THREAD).is_ok());
+        for at in (0..bytes.len()).step_by(11) {
+            for bit in [0, 3, 7] {
+                drop(run(
+                    &damage::flip_bit(&bytes, at, bit),
+                    &[0, 7],
+                    &ONE_THREAD,
+                ));
+            }
+            drop(run(&damage::truncate(&bytes, at), &[0, 7], &ONE_THREAD));
+        }
+    }
+}
+
+#[test]
+fn a_prompt_outside_the_model_is_refused() {
+    let bytes = models::qwen2().to_bytes();
+    for (tokens, expected) in [
+        (vec![], "prompt: expected 1 to 2048 tokens, found 0"),
+        (
+            vec![1; 2049],
+            "prompt: expected 1 to 2048 tokens, found 2049",
+        ),
+        (
+            vec![1, 320],
+            "prompt: expected token ids below 320, found 320",
+        ),
+    ] {
+        let Err(error) = run(&bytes, &tokens, &Options::default()) else {
+            panic!("ran: {expected}");
+        };
+        assert_eq!(error.to_string(), expected);
+    }
+    let Err(error) = run(
+        &models::llama_scaled().to_bytes(),
+        &[1; 257],
+        &Options::default(),
+    ) else {
+        panic!("ran beyond the window");
+    };
+    assert!(matches!(error, Error::NotCovered { .. }));
+}
+
+#[test]
+fn the_tokens_of_a_split_set_are_those_of_the_single_file() {
+    let model = models::qwen2();
+    let expected = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
+    let shards = model.shards(3);
+    let sources: Vec<&dyn inference::Source> = shards.iter().map(|shard| shard as _).collect();
+    let loaded = inference::load(&sources).unwrap();
+    let mut found = inference::Digests::default();
+    inference::forward(&loaded, &sources, &TOKENS, &Options::default(), &mut found).unwrap();
+    assert_eq!(expected.first_difference(&found), None);
+}
+
+#[test]
+fn logits_are_near_the_f64_truth_at_every_token() {
+    let Some(tokens) = shared_tokens() else {
+        return;
+    };
+    for (name, most) in [("qwen2", 1e-5), ("llama", 2e-6), ("qwen3", 2e-6)] {
+        let Some(path) = shared(&format!("oracle/{name}.f64.logits.npy")) else {
+            continue;
+        };
+        let truth = npy(&std::fs::read(path).unwrap());
+        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let (model, stages) = run(&bytes, &tokens, &Options::default()).unwrap();
+        let (_, logits) = stages.values.last().unwrap();
+        let vocabulary = model.config.vocabulary;
+        for (token, truth) in truth.chunks(vocabulary).enumerate() {
+            let found = &logits[token * vocabulary..][..vocabulary];
+            let error = relative_error(found, truth);
+            assert!(error <= most, "{name} token {token}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn files_of_the_real_importer_agree_or_show_its_rope_bug() {
+    let Some(tokens) = shared_tokens() else {
+        return;
+    };
+    for (name, expected) in [
+        ("qwen2.A", None),
+        ("qwen2.B", None),
+        ("llama.A", None),
+        ("llama.B", None),
+        ("qwen3.A", both("0.q_rope")),
+    ] {
+        let Some(apr) = shared(&format!("apr/{name}.apr")) else {
+            continue;
+        };
+        let gguf = shared(&format!("oracle/{}.gguf", &name[..5])).unwrap();
+        let apr = digests(&std::fs::read(apr).unwrap(), &tokens, 2, 4 << 20);
+        let gguf = digests(&std::fs::read(gguf).unwrap(), &tokens, 2, 4 << 20);
+        assert_eq!(gguf.first_difference(&apr), expected, "{name}");
+    }
+}
+
+fn digests(bytes: &[u8], tokens: &[u32], threads: usize, panel_bytes: usize) -> inference::Digests {
+    let options = Options {
+        threads,
+        panel_bytes,
+    };
+    run(bytes, tokens, &options).unwrap().1.digests
+}
+
+fn both(key: &str) -> Option<(Option<String>, Option<String>)> {
+    Some((Some(key.to_owned()), Some(key.to_owned())))
+}
+
+const ONE_THREAD: Options = Options {
+    threads: 1,
+    panel_bytes: 4 << 20,
+};
+const TOKENS: [u32; 8] = [10, 72, 105, 33, 300, 17, 42, 99];

@@ -1,0 +1,207 @@
+//! `aprove forward`: runs a model on token ids and prints what it answers, with a digest of every stage.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use inference::{Digests, FileSource, Format, Model, NUMERICS, Options, Source};
+use serde_json::json;
+
+use crate::convert::threads;
+use crate::exit::Outcome;
+use crate::input::Files;
+use crate::output;
+use crate::verify::FormatFlag;
+
+/// Runs a GGUF or APR model on token ids, from the file's own names and metadata only.
+///
+/// Prints the most likely next tokens and a BLAKE3 digest of every stage and of the whole run. The arithmetic is fixed:
+/// the same model and tokens give the same digests on any machine and with any number of threads.
+///
+/// Exit code: 0 done, 2 not covered, unreadable, malformed, or the output could not be written.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A GGUF model (of a split set, any of its files) or an APR file
+    model: PathBuf,
+    /// Token ids, separated by commas [default: 32 ids derived from the size of the vocabulary]
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    tokens: Option<Vec<u32>>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+    /// Number of threads [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let path = &arguments.model;
+    let files = Files::paths_of_model(path)?
+        .iter()
+        .map(|path| {
+            FileSource::open(path).with_context(|| format!("{} cannot be opened", path.display()))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let sources: Vec<&dyn Source> = files.iter().map(|file| file as &dyn Source).collect();
+    let options = Options {
+        threads: threads(arguments.threads)?,
+        ..Options::default()
+    };
+    let name = path.display().to_string();
+    let model = inference::load(&sources).context(name.clone())?;
+    let tokens = match &arguments.tokens {
+        Some(tokens) => tokens.clone(),
+        None => default_tokens(&model),
+    };
+    let mut digests = Digests::default();
+    let logits = inference::forward(&model, &sources, &tokens, &options, &mut digests)
+        .context(name.clone())?;
+    let answer = Answer {
+        name,
+        top: top(&logits, model.config.vocabulary),
+        model,
+        tokens,
+        digests,
+    };
+    output::print(&match arguments.format {
+        FormatFlag::Text => answer.text(),
+        FormatFlag::Json => answer.json(),
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// The longest default prompt that the model takes.
+fn default_tokens(model: &Model) -> Vec<u32> {
+    let vocabulary = u32::try_from(model.config.vocabulary).unwrap_or(u32::MAX);
+    let longest = model.config.window.unwrap_or(usize::MAX);
+    let longest = longest.min(model.config.context);
+    let prompts = inference::default_prompts(vocabulary);
+    let prompt = prompts.into_iter().next_back();
+    prompt.map_or_else(Vec::new, |prompt| {
+        prompt.tokens.into_iter().take(longest).collect()
+    })
+}
+
+/// The tokens with the highest logits at the last position; the lower id first where they are equal.
+fn top(logits: &[f32], vocabulary: usize) -> Vec<(usize, f32)> {
+    let last = logits.len().saturating_sub(vocabulary);
+    let mut ranked: Vec<_> = logits.iter().skip(last).copied().enumerate().collect();
+    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    ranked.truncate(TOP);
+    ranked
+}
+
+/// Everything that is printed.
+struct Answer {
+    name: String,
+    model: Model,
+    tokens: Vec<u32>,
+    top: Vec<(usize, f32)>,
+    digests: Digests,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        self.write_text().unwrap_or_default()
+    }
+
+    fn write_text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let ids: Vec<String> = self.tokens.iter().map(u32::to_string).collect();
+        writeln!(
+            out,
+            "{}: {}, arch {}, {} layers, {NUMERICS}",
+            self.name.escape_debug(),
+            self.format(),
+            self.model.config.architecture.name(),
+            self.model.config.layers
+        )?;
+        writeln!(out, "  tokens  {}", ids.join(","))?;
+        for assumption in &self.model.assumptions {
+            writeln!(out, "  note    {assumption}")?;
+        }
+        if !self.model.unused.is_empty() {
+            let count = self.model.unused.len();
+            let names = self.model.unused.join(", ");
+            writeln!(
+                out,
+                "  note    {count} tensors are not read: {}",
+                names.escape_debug()
+            )?;
+        }
+        writeln!(out, "\nnext token")?;
+        for (token, logit) in &self.top {
+            writeln!(out, "  {token:>8}  {logit}")?;
+        }
+        writeln!(out, "\nstages: {}", self.digests.stages.len())?;
+        for stage in &self.digests.stages {
+            write!(
+                out,
+                "  {:<16}  {:>10}  {}",
+                stage.key(),
+                stage.elements,
+                stage.digest
+            )?;
+            match stage.nans {
+                0 => writeln!(out)?,
+                nans => writeln!(out, "  {nans} NaN")?,
+            }
+        }
+        writeln!(out, "\nrun  {}", self.digests.run())?;
+        Ok(out)
+    }
+
+    fn json(&self) -> String {
+        let assumptions: Vec<_> = self
+            .model
+            .assumptions
+            .iter()
+            .map(|assumption| {
+                json!({"what": assumption.what, "value": assumption.value, "why": assumption.why})
+            })
+            .collect();
+        let top: Vec<_> = self
+            .top
+            .iter()
+            .map(|(token, logit)| json!({"token": token, "logit": logit}))
+            .collect();
+        let stages: Vec<_> = self
+            .digests
+            .stages
+            .iter()
+            .map(|stage| {
+                json!({
+                    "stage": stage.key(),
+                    "elements": stage.elements,
+                    "nans": stage.nans,
+                    "blake3": stage.digest.to_string(),
+                })
+            })
+            .collect();
+        let answer = json!({
+            "file": self.name,
+            "format": self.format(),
+            "architecture": self.model.config.architecture.name(),
+            "layers": self.model.config.layers,
+            "numerics": NUMERICS,
+            "tokens": self.tokens,
+            "assumptions": assumptions,
+            "unused_tensors": self.model.unused,
+            "next_token": top,
+            "stages": stages,
+            "run": self.digests.run().to_string(),
+        });
+        format!("{answer:#}\n")
+    }
+
+    const fn format(&self) -> &'static str {
+        match self.model.format {
+            Format::Gguf => "gguf",
+            Format::Apr => "apr",
+        }
+    }
+}
+
+/// How many of the most likely tokens are shown.
+const TOP: usize = 5;
