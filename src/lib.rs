@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod behaviour;
 mod convert;
 mod exit;
 mod forward;

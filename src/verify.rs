@@ -9,8 +9,8 @@ use verifier::verify::Options;
 use crate::convert::threads;
 use crate::exit::Outcome;
 use crate::input::Files;
-use crate::output;
 use crate::progress::Progress;
+use crate::{behaviour, output};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     a: PathBuf,
     /// The other one
     b: PathBuf,
-    /// Whether to run both models as well; this version compares bytes and metadata only
+    /// Whether to run both models as well and compare every stage bit for bit
     #[arg(long, value_enum, default_value_t = ForwardFlag::Off)]
     forward: ForwardFlag,
     /// How to print the report
@@ -46,6 +46,8 @@ pub(crate) struct Arguments {
 enum ForwardFlag {
     /// Bytes and metadata only
     Off,
+    /// Also run the default prompts through each file, from its own names and metadata (qwen2, qwen3, llama, mistral)
+    Cpu,
 }
 
 /// The forms a result can be printed in.
@@ -58,11 +60,18 @@ pub(crate) enum FormatFlag {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let ForwardFlag::Off = arguments.forward;
     let threads = threads(arguments.threads)?;
     let a = Files::open(&arguments.a)?;
     let b = Files::open(&arguments.b)?;
-    let report = judge(&a, &b, threads, arguments.file_digests, arguments.quiet);
+    // Before the verification, whose check that nothing changed then covers these reads as well.
+    let behaviour = match arguments.forward {
+        ForwardFlag::Off => None,
+        ForwardFlag::Cpu => Some(behaviour::compare(&arguments.a, &arguments.b, threads)),
+    };
+    let mut report = judge(&a, &b, threads, arguments.file_digests, arguments.quiet);
+    if let Some((behaviour, row)) = behaviour {
+        report.add_behaviour(&behaviour, row);
+    }
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),

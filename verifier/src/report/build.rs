@@ -53,6 +53,7 @@ pub(crate) fn build(
         reasons,
         files,
         counts,
+        behaviour: None,
         findings: findings.iter().map(finding_row).collect(),
         tensors,
         metadata: keys

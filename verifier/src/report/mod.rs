@@ -3,12 +3,14 @@
 //! A report holds no time, no path and nothing that depends on the machine or the number of threads. New fields are only
 //! added; the meaning of a field never changes under the same `schema_version`.
 
+mod behaviour;
 mod build;
 pub mod text;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
+pub use behaviour::{Behaviour, BehaviourRow};
 pub(crate) use build::{Parts, build, file_row, hex};
 
 use crate::verdict::Verdict;
@@ -26,6 +28,9 @@ pub struct Report {
     pub files: Vec<FileRow>,
     /// How much was compared.
     pub counts: Counts,
+    /// What running both files said, when they were run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<BehaviourRow>,
     /// What was found, the first cause first; warnings and notes after what decides.
     pub findings: Vec<FindingRow>,
     /// One row for every tensor of the GGUF, then what only the APR file has.

@@ -56,6 +56,17 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         write_file(text, file)?;
     }
     write_counts(text, report)?;
+    if let Some(behaviour) = &report.behaviour {
+        writeln!(
+            text,
+            "  behaviour {}: {} stages of {} tokens, {}, {}",
+            behaviour.result,
+            behaviour.stages,
+            behaviour.tokens,
+            behaviour.numerics,
+            behaviour.device
+        )?;
+    }
     let decisive = report
         .findings
         .iter()
