@@ -54,12 +54,7 @@ impl<'s> Head<'s> {
 
     /// Looks again at bytes that were taken.
     pub(crate) fn read_back(&self, span: Span) -> &[u8] {
-        let range = usize::try_from(span.offset)
-            .ok()
-            .zip(usize::try_from(span.end()).ok());
-        range
-            .and_then(|(start, end)| self.bytes.get(start..end))
-            .unwrap_or_default()
+        span.of(&self.bytes)
     }
 
     /// Takes the next `length` bytes.

@@ -31,6 +31,36 @@ impl Span {
     }
 }
 
+impl Span {
+    /// The bytes of the span, out of those from the start of the file; empty when they do not reach so far.
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        let range = usize::try_from(self.offset)
+            .ok()
+            .zip(usize::try_from(self.end()).ok());
+        range
+            .and_then(|(start, end)| bytes.get(start..end))
+            .unwrap_or_default()
+    }
+}
+
+/// Adds a region, unless it is empty.
+pub(crate) fn push(regions: &mut Vec<Region>, kind: RegionKind, span: Span, label: &[u8]) {
+    if span.length > 0 {
+        regions.push(Region {
+            kind,
+            span,
+            label: label.to_vec(),
+        });
+    }
+}
+
+/// Adds what was not reached as one region, so that the regions end where the file does.
+pub(crate) fn close(regions: &mut Vec<Region>, length: u64) {
+    let end = regions.last().map_or(0, |region| region.span.end());
+    let rest = Span::new(end, length.saturating_sub(end));
+    push(regions, RegionKind::Undecoded, rest, b"");
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.offset, self.end())

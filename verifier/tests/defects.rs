@@ -9,25 +9,15 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+mod common;
+
 use fixtures::defects::{Defect, Seal, apr_defects};
 use fixtures::{apr, models};
 use verifier::report::{PlaceRow, Report};
-use verifier::source::Source;
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
 
 fn report(apr: &[u8], gguf: &[u8]) -> Report {
-    let (apr, gguf) = (apr.to_vec(), gguf.to_vec());
-    let input = |name: &str, source| Input {
-        name: name.to_owned(),
-        shards: vec![(name.to_owned(), source as &dyn Source)],
-    };
-    verify(
-        &input("a.apr", &apr),
-        &input("b.gguf", &gguf),
-        &Options::default(),
-        &(),
-    )
+    common::report(&apr.to_vec(), &gguf.to_vec(), 1)
 }
 
 fn check(defect: &Defect, report: &Report) {
@@ -116,19 +106,6 @@ fn the_order_of_the_two_files_is_free() {
     let model = models::tiny();
     let (gguf, base) = (model.to_bytes(), apr::from_model(&model).to_bytes());
     let one = verifier::report::to_json(&report(&base, &gguf));
-    let input = |name: &str, source| Input {
-        name: name.to_owned(),
-        shards: vec![(name.to_owned(), source as &dyn Source)],
-    };
-    let options = Options {
-        threads: 7,
-        ..Options::default()
-    };
-    let other = verify(
-        &input("b.gguf", &gguf),
-        &input("a.apr", &base),
-        &options,
-        &(),
-    );
+    let other = common::report(&gguf, &base, 7);
     assert_eq!(one, verifier::report::to_json(&other));
 }

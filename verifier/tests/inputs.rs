@@ -9,6 +9,8 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+mod common;
+
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +18,6 @@ use fixtures::{apr, models};
 use verifier::report::Report;
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
 
 /// A file that ends early from the n-th read on, as one that is truncated by somebody else.
 struct Shrinking {
@@ -47,11 +48,7 @@ impl Source for Shrinking {
 }
 
 fn report(a: &dyn Source, b: &dyn Source) -> Report {
-    let input = |source| Input {
-        name: "file".to_owned(),
-        shards: vec![("file".to_owned(), source)],
-    };
-    verify(&input(a), &input(b), &Options::default(), &())
+    common::report(a, b, 1)
 }
 
 #[test]

@@ -11,12 +11,13 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use verifier::report::Report;
-use verifier::source::{FileSource, Source};
+use verifier::source::FileSource;
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
 
 fn samples() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
@@ -31,16 +32,7 @@ fn report(folder: &Path, apr: &str, gguf: &str) -> Report {
     let open = |path: PathBuf| FileSource::open(&path).unwrap();
     let apr = open(folder.join("apr").join(apr));
     let gguf = open(folder.join("oracle").join(gguf));
-    let input = |name: &str, source| Input {
-        name: name.to_owned(),
-        shards: vec![(name.to_owned(), source as &dyn Source)],
-    };
-    verify(
-        &input("a.apr", &apr),
-        &input("b.gguf", &gguf),
-        &Options::default(),
-        &(),
-    )
+    common::report(&apr, &gguf, 1)
 }
 
 #[test]

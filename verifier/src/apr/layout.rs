@@ -2,10 +2,10 @@
 
 use super::header::{Header, flags};
 use super::index::Entry;
-use super::{Metadata, align, push};
+use super::{Metadata, align};
 use crate::container::{Container, Tensor};
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::region::{Region, RegionKind, Span};
+use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
 
 /// Gives every tensor its span, checks the spans against one another and the file, and completes the partition.

@@ -13,7 +13,7 @@ mod semantics;
 use crate::container::{Container, Shard};
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::head::{Head, Stop};
-use crate::region::{Region, RegionKind, Span};
+use crate::region::{Region, RegionKind, Span, close, push};
 use crate::source::Source;
 
 pub use header::{Header, flags, header_crc};
@@ -122,32 +122,12 @@ fn pad(
     Ok(())
 }
 
-fn push(regions: &mut Vec<Region>, kind: RegionKind, span: Span, label: &[u8]) {
-    if span.length > 0 {
-        regions.push(Region {
-            kind,
-            span,
-            label: label.to_vec(),
-        });
-    }
-}
-
 /// Rounds up to 64; saturates, which no offset inside a file reaches.
 const fn align(offset: u64) -> u64 {
     match offset.checked_next_multiple_of(64) {
         Some(aligned) => aligned,
         None => u64::MAX,
     }
-}
-
-fn close(regions: &mut Vec<Region>, length: u64) {
-    let end = regions.last().map_or(0, |region| region.span.end());
-    push(
-        regions,
-        RegionKind::Undecoded,
-        Span::new(end, length.saturating_sub(end)),
-        b"",
-    );
 }
 
 impl Broken {

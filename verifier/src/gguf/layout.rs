@@ -4,7 +4,7 @@ use super::ShardHead;
 use super::tensors::Info;
 use crate::container::Tensor;
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::region::{Region, RegionKind, Span};
+use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
 
 /// Gives every tensor its span in the file and completes the partition. Padding is checked where it is read.
@@ -57,17 +57,10 @@ pub(super) fn lay_out(
         push(
             regions,
             RegionKind::Padding,
-            cursor,
-            tensor.span.offset,
+            between(cursor, tensor.span.offset),
             &last,
         );
-        push(
-            regions,
-            RegionKind::Tensor,
-            tensor.span.offset,
-            tensor.span.end(),
-            &tensor.name,
-        );
+        push(regions, RegionKind::Tensor, tensor.span, &tensor.name);
         cursor = tensor.span.end();
         last.clone_from(&tensor.name);
     }
@@ -92,8 +85,7 @@ fn end(
     push(
         regions,
         RegionKind::Padding,
-        cursor.min(length),
-        padding_end,
+        between(cursor, padding_end),
         last,
     );
     let has_data = parts.tensor_count > 0;
@@ -111,7 +103,7 @@ fn end(
     let trailing = Span::new(padding_end, length.saturating_sub(padding_end));
     // A tensor that could not be placed may own these bytes: they are not called trailing then.
     if trailing.length > 0 && !findings.iter().any(is_about_extent) {
-        push(regions, RegionKind::Trailing, trailing.offset, length, b"");
+        push(regions, RegionKind::Trailing, trailing, b"");
         findings.push(
             Finding::new(
                 "gguf.trailing",
@@ -258,14 +250,9 @@ fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut V
     }
 }
 
-fn push(regions: &mut Vec<Region>, kind: RegionKind, start: u64, end: u64, label: &[u8]) {
-    if end > start {
-        regions.push(Region {
-            kind,
-            span: Span::new(start, end.saturating_sub(start)),
-            label: label.to_vec(),
-        });
-    }
+/// The span between two offsets; empty when they are in the wrong order.
+const fn between(start: u64, end: u64) -> Span {
+    Span::new(start, end.saturating_sub(start))
 }
 
 fn place(shard: usize, name: &[u8], span: Span) -> Place {

@@ -85,7 +85,7 @@ impl ShardHead {
     /// Returns the bytes of a key.
     #[must_use]
     pub fn key(&self, entry: &Entry) -> &[u8] {
-        self.slice(entry.key)
+        entry.key.of(&self.bytes)
     }
 
     /// Returns a value.
@@ -93,23 +93,14 @@ impl ShardHead {
     pub fn value(&self, entry: &Entry) -> Value<'_> {
         Value {
             type_id: entry.type_id,
-            bytes: self.slice(entry.value),
+            bytes: entry.value.of(&self.bytes),
         }
     }
 
     /// Returns the whole key/value as it stands in the file.
     #[must_use]
     pub fn raw(&self, entry: &Entry) -> &[u8] {
-        self.slice(entry.span)
-    }
-
-    fn slice(&self, span: Span) -> &[u8] {
-        let range = usize::try_from(span.offset)
-            .ok()
-            .zip(usize::try_from(span.end()).ok());
-        range
-            .and_then(|(start, end)| self.bytes.get(start..end))
-            .unwrap_or_default()
+        entry.span.of(&self.bytes)
     }
 }
 

@@ -15,7 +15,7 @@ mod value;
 use crate::container::{Container, Shard};
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::head::{Head, Stop};
-use crate::region::{Region, RegionKind, Span};
+use crate::region::{Region, Span, close};
 use crate::source::Source;
 
 pub use metadata::{Entry, Metadata, ShardHead};
@@ -101,18 +101,6 @@ fn decode_shard(source: &dyn Source, shard: usize, container: &mut Container<Met
         length: source.length(),
         regions,
     });
-}
-
-/// Adds what was not reached as one region, so that the regions end where the file does.
-fn close(regions: &mut Vec<Region>, length: u64) {
-    let end = regions.last().map_or(0, |region| region.span.end());
-    if end < length {
-        regions.push(Region {
-            kind: RegionKind::Undecoded,
-            span: Span::new(end, length.saturating_sub(end)),
-            label: Vec::new(),
-        });
-    }
 }
 
 impl Broken {

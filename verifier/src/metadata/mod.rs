@@ -122,12 +122,7 @@ fn recorded_values(records: &[SourceRecord]) -> BTreeSet<&[u8]> {
         .flat_map(|record| record.regions.iter().map(move |region| (record, region)));
     regions
         .filter(|(_, region)| region.kind == RegionKind::KeyValue)
-        .filter_map(|(record, region)| {
-            let start = usize::try_from(region.span.offset).ok()?;
-            record
-                .head
-                .get(start..usize::try_from(region.span.end()).ok()?)
-        })
+        .map(|(record, region)| region.span.of(&record.head))
         .collect()
 }
 
