@@ -71,8 +71,31 @@ pub(crate) fn rows(
     Ok(values)
 }
 
-/// One row for all tokens: in each block of 256 columns a chain of fma from +0, then the block's sum onto y.
+/// One row for all tokens, by the fastest code that this processor has. All of it gives the same bits: an fma rounds once,
+/// in an instruction as in the library.
 fn row_times_tokens(weights: &[f32], x: &[f32], partial: &mut [f32], y: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        #[expect(
+            unsafe_code,
+            reason = "code for instructions that not every processor has"
+        )]
+        // SAFETY: the processor has the two features that the function is compiled for.
+        return unsafe { blocks_with_fma(weights, x, partial, y) };
+    }
+    blocks(weights, x, partial, y);
+}
+
+/// [`blocks`], compiled for processors with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn blocks_with_fma(weights: &[f32], x: &[f32], partial: &mut [f32], y: &mut [f32]) {
+    blocks(weights, x, partial, y);
+}
+
+/// In each block of 256 columns a chain of fma from +0 for each token, then the block's sum onto y.
+#[inline(always)]
+fn blocks(weights: &[f32], x: &[f32], partial: &mut [f32], y: &mut [f32]) {
     let tokens = y.len();
     for (weights, x) in weights
         .chunks(BLOCK)
@@ -171,6 +194,57 @@ mod tests {
         let (tensor, _, x) = example(512, 4, 1);
         let error = matmul(&tensor, &[&vec![0; 100]], &x, &Options::default()).unwrap_err();
         assert!(matches!(error, Error::Io { .. }));
+    }
+
+    type Code = fn(&[f32], &[f32], &mut [f32], &mut [f32]);
+
+    #[test]
+    fn the_fast_code_gives_the_bits_of_the_reference_also_for_odd_values() {
+        let mut random = Random::new(11);
+        let odd = [
+            0.0,
+            -0.0,
+            1e-41,
+            -1e-45,
+            f32::MAX,
+            f32::MIN,
+            f32::INFINITY,
+            f32::NAN,
+            3e38,
+        ];
+        for (columns, tokens) in [(1, 1), (256, 3), (300, 8), (1000, 17), (513, 45)] {
+            for outliers in [0, 1, 20] {
+                let mut values = |count: usize| -> Vec<f32> {
+                    let mut values: Vec<f32> = (0..count).map(|_| random.normal()).collect();
+                    for index in 0..outliers {
+                        let place = (index * 7919 + columns) % count;
+                        values[place] =
+                            odd[index % odd.len()] * if index > 9 { 800.0 } else { 1.0 };
+                    }
+                    values
+                };
+                let (weights, x) = (values(columns), values(columns * tokens));
+                let run = |code: Code| {
+                    let (mut partial, mut y) = (vec![0.0; tokens], vec![0.0; tokens]);
+                    code(&weights, &x, &mut partial, &mut y);
+                    // NaNs are compared as a class.
+                    y.iter()
+                        .map(|value| {
+                            if value.is_nan() {
+                                f32::NAN.to_bits()
+                            } else {
+                                value.to_bits()
+                            }
+                        })
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(
+                    run(row_times_tokens),
+                    run(blocks),
+                    "{columns} {tokens} {outliers}"
+                );
+            }
+        }
     }
 
     fn example(columns: usize, rows: usize, tokens: usize) -> (Tensor, Vec<f32>, Vec<f32>) {
