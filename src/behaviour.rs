@@ -1,11 +1,11 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use inference::{Digests, FileSource, Format, Model, NUMERICS, Options, Source};
+use inference::{Format, NUMERICS, Options};
 use verifier::report::{Behaviour, BehaviourRow};
 
-use crate::input::Files;
+use crate::model::Loaded;
 
 /// Runs the default prompts through both models. Each is built from its own file only, so a difference that the bytes do
 /// not show lies in the metadata.
@@ -29,8 +29,7 @@ fn run(a: &Path, b: &Path, threads: usize, row: &mut BehaviourRow) -> anyhow::Re
         threads,
         ..Options::default()
     };
-    let (a, b) = (Runner::open(a)?, Runner::open(b)?);
-    let (a, b) = (a.load()?, b.load()?);
+    let (a, b) = (Loaded::open(a)?, Loaded::open(b)?);
     let (apr, gguf) = match (a.model.format, b.model.format) {
         (Format::Apr, Format::Gguf) => (a, b),
         (Format::Gguf, Format::Apr) => (b, a),
@@ -52,10 +51,8 @@ fn run(a: &Path, b: &Path, threads: usize, row: &mut BehaviourRow) -> anyhow::Re
     let longest = apr.longest().min(gguf.longest());
     for prompt in inference::default_prompts(u32::try_from(vocabulary)?) {
         let tokens: Vec<u32> = prompt.tokens.into_iter().take(longest).collect();
-        let (a, b) = (
-            apr.digests(&tokens, &options)?,
-            gguf.digests(&tokens, &options)?,
-        );
+        let (a, _) = apr.run(&tokens, &options)?;
+        let (b, _) = gguf.run(&tokens, &options)?;
         row.tokens = row.tokens.saturating_add(tokens.len());
         row.stages = row.stages.saturating_add(a.stages.len());
         if let Some((a, b)) = a.first_difference(&b) {
@@ -69,57 +66,4 @@ fn run(a: &Path, b: &Path, threads: usize, row: &mut BehaviourRow) -> anyhow::Re
         anyhow::bail!("no prompt was run");
     }
     Ok(Behaviour::Equal)
-}
-
-/// The open files of a model.
-struct Runner {
-    files: Vec<FileSource>,
-}
-
-/// A model and the files that it was built from.
-struct Loaded {
-    runner: Runner,
-    model: Model,
-}
-
-impl Runner {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let paths: Vec<PathBuf> = Files::paths_of_model(path)?;
-        let files = paths.iter().map(|path| FileSource::open(path));
-        Ok(Self {
-            files: files.collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn sources(&self) -> Vec<&dyn Source> {
-        self.files.iter().map(|file| file as &dyn Source).collect()
-    }
-
-    fn load(self) -> anyhow::Result<Loaded> {
-        let model = inference::load(&self.sources())?;
-        Ok(Loaded {
-            runner: self,
-            model,
-        })
-    }
-}
-
-impl Loaded {
-    /// The longest prompt that the model takes.
-    fn longest(&self) -> usize {
-        let window = self.model.config.window.unwrap_or(usize::MAX);
-        window.min(self.model.config.context)
-    }
-
-    fn digests(&self, tokens: &[u32], options: &Options) -> anyhow::Result<Digests> {
-        let mut digests = Digests::default();
-        inference::forward(
-            &self.model,
-            &self.runner.sources(),
-            tokens,
-            options,
-            &mut digests,
-        )?;
-        Ok(digests)
-    }
 }

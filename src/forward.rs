@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use inference::{Digests, FileSource, Format, Model, NUMERICS, Options, Source};
+use inference::{Digests, Format, Model, NUMERICS, Options};
 use serde_json::json;
 
 use crate::convert::threads;
 use crate::exit::Outcome;
-use crate::input::Files;
+use crate::model::Loaded;
 use crate::output;
 use crate::verify::FormatFlag;
 
@@ -37,30 +37,21 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let path = &arguments.model;
-    let files = Files::paths_of_model(path)?
-        .iter()
-        .map(|path| {
-            FileSource::open(path).with_context(|| format!("{} cannot be opened", path.display()))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let sources: Vec<&dyn Source> = files.iter().map(|file| file as &dyn Source).collect();
     let options = Options {
         threads: threads(arguments.threads)?,
         ..Options::default()
     };
     let name = path.display().to_string();
-    let model = inference::load(&sources).context(name.clone())?;
+    let loaded = Loaded::open(path)?;
     let tokens = match &arguments.tokens {
         Some(tokens) => tokens.clone(),
-        None => default_tokens(&model),
+        None => default_tokens(&loaded),
     };
-    let mut digests = Digests::default();
-    let logits = inference::forward(&model, &sources, &tokens, &options, &mut digests)
-        .context(name.clone())?;
+    let (digests, logits) = loaded.run(&tokens, &options).context(name.clone())?;
     let answer = Answer {
         name,
-        top: top(&logits, model.config.vocabulary),
-        model,
+        top: top(&logits, loaded.model.config.vocabulary),
+        model: loaded.model,
         tokens,
         digests,
     };
@@ -72,14 +63,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The longest default prompt that the model takes.
-fn default_tokens(model: &Model) -> Vec<u32> {
-    let vocabulary = u32::try_from(model.config.vocabulary).unwrap_or(u32::MAX);
-    let longest = model.config.window.unwrap_or(usize::MAX);
-    let longest = longest.min(model.config.context);
+fn default_tokens(loaded: &Loaded) -> Vec<u32> {
+    let vocabulary = u32::try_from(loaded.model.config.vocabulary).unwrap_or(u32::MAX);
     let prompts = inference::default_prompts(vocabulary);
     let prompt = prompts.into_iter().next_back();
     prompt.map_or_else(Vec::new, |prompt| {
-        prompt.tokens.into_iter().take(longest).collect()
+        prompt.tokens.into_iter().take(loaded.longest()).collect()
     })
 }
 

@@ -11,6 +11,7 @@ mod forward;
 mod input;
 mod inspect;
 mod manifest;
+mod model;
 mod output;
 mod progress;
 mod schema;

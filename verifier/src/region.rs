@@ -32,6 +32,15 @@ impl Span {
 }
 
 impl Span {
+    /// Cuts the span into pieces of `step` bytes; the last may be shorter.
+    pub(crate) fn pieces(self, step: u64) -> impl Iterator<Item = Self> {
+        (0..self.length.div_ceil(step)).map(move |index| {
+            let start = index.saturating_mul(step);
+            let offset = self.offset.saturating_add(start);
+            Self::new(offset, self.length.saturating_sub(start).min(step))
+        })
+    }
+
     /// The bytes of the span, out of those from the start of the file; empty when they do not reach so far.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         let range = usize::try_from(self.offset)

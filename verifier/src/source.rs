@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::region::Span;
+
 /// Bytes that can be read by position from several threads.
 pub trait Source: Sync {
     /// Returns the length in bytes, as it was when the source was opened.
@@ -58,6 +60,24 @@ impl Source for Vec<u8> {
         Ok(())
     }
 }
+
+/// Reads a stretch piece by piece, in order, in constant memory; `each` takes the offset and the bytes of a piece.
+pub(crate) fn read_through(
+    source: &dyn Source,
+    span: Span,
+    buffer: &mut Vec<u8>,
+    mut each: impl FnMut(u64, &[u8]),
+) -> io::Result<()> {
+    for piece in span.pieces(READ) {
+        buffer.resize(usize::try_from(piece.length).map_err(io::Error::other)?, 0);
+        source.read_exact_at(piece.offset, buffer)?;
+        each(piece.offset, buffer);
+    }
+    Ok(())
+}
+
+/// Bytes read at a time: small enough for the caches, large enough for the system calls not to count.
+pub(crate) const READ: u64 = 256 << 10;
 
 /// A regular file, opened once; its identity is taken at the start and compared at the end.
 #[derive(Debug)]

@@ -11,9 +11,10 @@ use crate::metadata::record::SourceRecord;
 use crate::metadata::{self, Outcome};
 use crate::observer::Observer;
 use crate::pairing::{self, Pairing};
+use crate::region::Span;
 use crate::report::{self, FileRow, Parts, Report, file_row, hex};
 use crate::scan::{self, Inputs, Scan};
-use crate::source::Source;
+use crate::source::{Source, read_through};
 use crate::{apr, cause, gguf, manifest};
 
 /// One model as the user named it: a file, or the files of a split set in order.
@@ -332,16 +333,10 @@ impl Pair<'_, '_> {
 
 fn sha256(source: &dyn Source) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; usize::try_from(source.length().min(READ)).unwrap_or(0)];
-    let mut position = 0;
-    while position < source.length() {
-        let left = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
-        let size = left.min(buffer.len());
-        let part = buffer.get_mut(..size).unwrap_or_default();
-        source.read_exact_at(position, part)?;
-        hasher.update(part);
-        position = position.saturating_add(size as u64);
-    }
+    let whole = Span::new(0, source.length());
+    read_through(source, whole, &mut Vec::new(), |_, bytes| {
+        hasher.update(bytes);
+    })?;
     Ok(hasher.finalize().into())
 }
 
@@ -351,5 +346,3 @@ fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {
         .and_then(|document| metadata::record::read(document).ok().flatten())
         .unwrap_or_default()
 }
-
-const READ: u64 = 1 << 20;

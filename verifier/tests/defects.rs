@@ -1,11 +1,6 @@
 //! The twenty one-defect files: each is found, under its category and at its place.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
     reason = "a test fails by panicking and says what it skips"
 )]
 

@@ -1,13 +1,4 @@
 //! Inputs that fail or change under the verifier: undecided, never a pass, never a dead process.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
-)]
 
 mod common;
 

@@ -1,13 +1,4 @@
 //! Malformed files: each is refused under its own code, without a panic; legal oddities are accepted.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
-)]
 
 use fixtures::malformed::{self, Malformed};
 use verifier::container::Container;

@@ -1,11 +1,7 @@
 //! Files made by the real `apr import`, both converters, next to their sources.
 //!
 //! The samples are not part of the repository: where they are absent these tests say so and pass.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
+#![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking and says what it skips"

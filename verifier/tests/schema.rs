@@ -1,13 +1,4 @@
 //! The published schema is the one in the tree.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
-)]
 
 #[test]
 fn the_committed_schema_is_the_one_of_the_report() {

@@ -19,6 +19,7 @@ use crate::region::{Region, Span, close};
 use crate::source::Source;
 
 pub use metadata::{Entry, Metadata, ShardHead};
+pub(crate) use value::TYPE_NAMES;
 pub use value::{Items, Value};
 
 /// Decodes the files of one model, in shard order.

@@ -128,7 +128,7 @@ pub(super) const fn fixed_size(type_id: u32) -> Option<u64> {
 
 pub(super) fn type_name(type_id: u32) -> Option<&'static str> {
     let index = usize::try_from(type_id).ok()?;
-    NAMES.get(index).copied()
+    TYPE_NAMES.get(index).copied()
 }
 
 /// Length of the value at the start of checked bytes. Nesting is bounded by the depth that decoding allows.
@@ -165,6 +165,7 @@ pub(crate) const BOOL: u32 = 7;
 pub(crate) const STRING: u32 = 8;
 pub(crate) const ARRAY: u32 = 9;
 pub(crate) const F64: u32 = 12;
-const NAMES: [&str; 13] = [
+/// The names of the value types, by id.
+pub(crate) const TYPE_NAMES: [&str; 13] = [
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64",
 ];

@@ -8,7 +8,7 @@ use crate::apr::{self, Metadata};
 use crate::container::Container;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{RegionKind, Span};
-use crate::source::Source;
+use crate::source::{Source, read_through};
 
 /// Looks for one byte that, put right, makes the footer's CRC right and the file decodable.
 ///
@@ -29,7 +29,8 @@ pub(crate) fn locate(
     let window = usize::try_from(body.min(WINDOW)).unwrap_or(0);
     let mut bytes = vec![0; window];
     source.read_exact_at(0, &mut bytes)?;
-    let rest = crc_of(source, window as u64, body)?;
+    let rest = Span::new(window as u64, body.saturating_sub(window as u64));
+    let rest = (crc_of(source, rest)?, rest.length);
     let mut candidates = edits(&bytes, rest, stored);
     // Memory and disks flip single bits more often than they write other bytes.
     candidates.sort_by_key(|edit| match edit {
@@ -96,15 +97,9 @@ fn in_footer(
         )));
     }
     // One byte more: the sum is that of one byte less.
-    let sum = crc_before(source, shortest)?.to_le_bytes();
+    let sum = crc_of(source, Span::new(0, shortest))?.to_le_bytes();
     for index in 0..5 {
-        let without: Vec<u8> = end
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != index)
-            .map(|(_, byte)| *byte)
-            .collect();
-        if without == sum {
+        if without(&end, index) == sum {
             let offset = at(index, shortest);
             let found = end.get(index).copied().unwrap_or_default();
             let finding =
@@ -118,13 +113,7 @@ fn in_footer(
     longer.update(&[first]);
     let sum = longer.finalize().to_le_bytes();
     for index in 0..4 {
-        let without: Vec<u8> = sum
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != index)
-            .map(|(_, byte)| *byte)
-            .collect();
-        if without == last {
+        if without(&sum, index) == last {
             let offset = at(index, start.saturating_add(1));
             let original = sum.get(index).copied().unwrap_or_default();
             let finding =
@@ -232,28 +221,23 @@ impl Change {
     }
 }
 
-/// CRC-32 of the bytes before `end`.
-fn crc_before(source: &dyn Source, end: u64) -> io::Result<u32> {
-    crc_of(source, 0, end).map(|(sum, _)| sum)
+fn crc_of(source: &dyn Source, span: Span) -> io::Result<u32> {
+    let mut hasher = crc32fast::Hasher::new();
+    read_through(source, span, &mut Vec::new(), |_, bytes| {
+        hasher.update(bytes);
+    })?;
+    Ok(hasher.finalize())
 }
 
-/// CRC-32 and length of the bytes from `start` to `end`.
-fn crc_of(source: &dyn Source, start: u64, end: u64) -> io::Result<(u32, u64)> {
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; usize::try_from(end.saturating_sub(start).min(READ)).unwrap_or(0)];
-    let mut position = start;
-    while position < end {
-        let left = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
-        let size = left.min(buffer.len());
-        let part = buffer.get_mut(..size).unwrap_or_default();
-        source.read_exact_at(position, part)?;
-        hasher.update(part);
-        position = position.saturating_add(size as u64);
-    }
-    Ok((hasher.finalize(), end.saturating_sub(start)))
+/// All bytes but the one at `index`.
+fn without(bytes: &[u8], index: usize) -> Vec<u8> {
+    let others = bytes
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != index);
+    others.map(|(_, byte)| *byte).collect()
 }
 
 const WINDOW: u64 = 16 << 20;
-const READ: u64 = 1 << 20;
 /// Of millions of positions a few fit by chance; each one costs a decoding.
 const MOST_CANDIDATES: usize = 64;

@@ -8,7 +8,7 @@ use std::thread;
 use super::kind::{Digests, Hasher, Kinds};
 use crate::observer::Observer;
 use crate::region::Span;
-use crate::source::Source;
+use crate::source::{Source, read_through};
 
 /// Bytes that are hashed as one stream: one stretch of a file, or several one after another.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub(super) fn run(
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(jobs.len()));
     let run_some = || {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Vec::new();
         while let Some((index, job)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let result = hash(sources, job, &mut buffer, observer);
             results
@@ -75,7 +75,7 @@ pub(super) fn run(
 fn hash(
     sources: &[&dyn Source],
     job: &Job,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     observer: &dyn Observer,
 ) -> Result<Digests, Unread> {
     let mut hasher = Hasher::new(&job.kinds);
@@ -84,18 +84,11 @@ fn hash(
         let source = sources
             .get(shard)
             .ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
-        let mut position = span.offset;
-        while position < span.end() {
-            let left = usize::try_from(span.end().saturating_sub(position)).unwrap_or(usize::MAX);
-            let size = left.min(buffer.len());
-            let part = buffer.get_mut(..size).unwrap_or_default();
-            source.read_exact_at(position, part).map_err(unread)?;
-            hasher.update(part);
-            observer.advance(size as u64);
-            position = position.saturating_add(size as u64);
-        }
+        read_through(*source, span, buffer, |_, bytes| {
+            hasher.update(bytes);
+            observer.advance(bytes.len() as u64);
+        })
+        .map_err(unread)?;
     }
     Ok(hasher.finish())
 }
-
-const BUFFER: usize = 1 << 20;

@@ -6,6 +6,7 @@
 //! cannot be decoded any more.
 
 use crate::apr::{Document, Json, Kind};
+use crate::gguf;
 use crate::region::{Region, RegionKind, Span};
 
 /// What an artifact says about one source file.
@@ -274,10 +275,7 @@ fn bits(document: &Document, json: &Json, digits: usize) -> Option<u64> {
 }
 
 fn type_id(name: &str) -> Option<u32> {
-    let names = [
-        "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64",
-    ];
-    let index = names.iter().position(|known| *known == name)?;
+    let index = gguf::TYPE_NAMES.iter().position(|known| *known == name)?;
     u32::try_from(index).ok()
 }
 

@@ -12,7 +12,8 @@ use blake3::hazmat::{
     ChainingValue, HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root,
 };
 
-use crate::source::Source;
+use crate::region::Span;
+use crate::source::{Source, read_through};
 
 /// Collects the digests of one file.
 pub(crate) struct FileDigest {
@@ -107,17 +108,15 @@ impl FileDigest {
     fn read_group(&self, source: &dyn Source, offset: u64) -> io::Result<ChainingValue> {
         let mut hasher = blake3::Hasher::new();
         hasher.set_input_offset(offset);
-        let end = offset.saturating_add(self.group).min(self.length);
-        let mut buffer = vec![0; usize::try_from(self.group.min(READ)).unwrap_or(0)];
-        let mut position = offset;
-        while position < end {
-            let length = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
-            let size = length.min(buffer.len());
-            let part = buffer.get_mut(..size).unwrap_or_default();
-            source.read_exact_at(position, part)?;
-            hasher.update(part);
-            position = position.saturating_add(size as u64);
-        }
+        let length = self.group.min(self.length.saturating_sub(offset));
+        read_through(
+            source,
+            Span::new(offset, length),
+            &mut Vec::new(),
+            |_, bytes| {
+                hasher.update(bytes);
+            },
+        )?;
         Ok(hasher.finalize_non_root())
     }
 
@@ -217,7 +216,6 @@ impl Piece<'_> {
 
 const SMALLEST_GROUP: u64 = 64 << 10;
 const MOST_GROUPS: u64 = 1 << 16;
-const READ: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {

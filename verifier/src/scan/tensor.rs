@@ -11,7 +11,7 @@ use crate::blocks::{NotFinite, decode, first_not_finite};
 use crate::observer::Observer;
 use crate::pairing::Comparison;
 use crate::region::Span;
-use crate::source::Source;
+use crate::source::{READ, Source};
 use crate::types::BlockType;
 
 /// The digests of a tensor's unpadded bytes.
@@ -81,7 +81,7 @@ fn compare_bytes(
     let mut gguf_hashes: Option<Hashes> = None;
     let mut walk = Walk::new(block_type);
     let mut not_finite = [None, None];
-    for (offset, length) in stretches(block_type, apr.span.length) {
+    for (offset, length) in cut(block_type.bytes, apr.span.length) {
         read(apr, offset, length, &mut buffers.apr, &mut apr_piece)?;
         read(gguf, offset, length, &mut buffers.gguf, &mut gguf_piece)?;
         let equal = buffers.apr == buffers.gguf;
@@ -248,10 +248,6 @@ fn note(found: &mut Option<NotFinite>, block_type: &BlockType, offset: u64, byte
     }
 }
 
-fn stretches(block_type: &BlockType, length: u64) -> impl Iterator<Item = (u64, usize)> {
-    cut(block_type.bytes, length)
-}
-
 /// Cuts a length into stretches of about [`READ`] that are whole blocks.
 fn cut(block: u64, length: u64) -> impl Iterator<Item = (u64, usize)> {
     let step = READ
@@ -286,7 +282,5 @@ impl Hashes {
     }
 }
 
-/// Bytes read at a time: small enough for the caches, large enough for the system calls not to count.
-const READ: u64 = 256 << 10;
 /// Elements decoded at a time; a multiple of every block.
 const ELEMENTS: u64 = 64 << 10;
