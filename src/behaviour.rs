@@ -57,7 +57,7 @@ fn run(a: &Path, b: &Path, threads: usize, row: &mut BehaviourRow) -> anyhow::Re
         row.stages = row.stages.saturating_add(a.stages.len());
         if let Some((a, b)) = a.first_difference(&b) {
             return Ok(Behaviour::Different {
-                stage: a.or(b).unwrap_or_default(),
+                stage: a.or(b).map_or_else(String::new, |step| step.to_string()),
                 prompt: prompt.name.to_owned(),
             });
         }

@@ -128,7 +128,7 @@ impl Answer {
             write!(
                 out,
                 "  {:<16}  {:>10}  {}",
-                stage.key(),
+                stage.step.to_string(),
                 stage.elements,
                 stage.digest
             )?;
@@ -161,7 +161,7 @@ impl Answer {
             .iter()
             .map(|stage| {
                 json!({
-                    "stage": stage.key(),
+                    "stage": stage.step.to_string(),
                     "elements": stage.elements,
                     "nans": stage.nans,
                     "blake3": stage.digest.to_string(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::forward::StageSink;
+use crate::{forward::StageSink, stage::Step};
 
 /// A BLAKE3 digest; shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,10 +11,8 @@ pub struct Digest(pub [u8; 32]);
 /// The digest of one stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageDigest {
-    /// The layer; `None` for a stage of the whole model.
-    pub layer: Option<usize>,
-    /// The name of the stage.
-    pub name: &'static str,
+    /// Layer and name.
+    pub step: Step,
     /// The number of values.
     pub elements: usize,
     /// The number of values that are NaN.
@@ -46,42 +44,31 @@ pub fn digest(values: &[f32]) -> Digest {
     Digest(*hasher.finalize().as_bytes())
 }
 
-impl StageDigest {
-    /// Returns the key of the stage: `3.ffn_gate`, or `logits`.
-    pub fn key(&self) -> String {
-        match self.layer {
-            Some(layer) => format!("{layer}.{}", self.name),
-            None => self.name.to_owned(),
-        }
-    }
-}
-
 impl Digests {
     /// Returns the digest of the whole run: BLAKE3 over a line `key elements digest` for each stage.
     pub fn run(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         for stage in &self.stages {
-            let line = format!("{} {} {}\n", stage.key(), stage.elements, stage.digest);
+            let line = format!("{} {} {}\n", stage.step, stage.elements, stage.digest);
             hasher.update(line.as_bytes());
         }
         Digest(*hasher.finalize().as_bytes())
     }
 
-    /// Returns the keys of the first stage that differs, on either side; `None` when all stages agree.
-    pub fn first_difference(&self, other: &Self) -> Option<(Option<String>, Option<String>)> {
+    /// Returns the first stage that differs, on either side; `None` when all stages agree.
+    pub fn first_difference(&self, other: &Self) -> Option<(Option<Step>, Option<Step>)> {
         let longest = self.stages.len().max(other.stages.len());
         (0..longest)
             .map(|index| (self.stages.get(index), other.stages.get(index)))
             .find(|(a, b)| a != b)
-            .map(|(a, b)| (a.map(StageDigest::key), b.map(StageDigest::key)))
+            .map(|(a, b)| (a.map(|stage| stage.step), b.map(|stage| stage.step)))
     }
 }
 
 impl StageSink for Digests {
-    fn stage(&mut self, layer: Option<usize>, name: &'static str, _tokens: usize, values: &[f32]) {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f32]) {
         self.stages.push(StageDigest {
-            layer,
-            name,
+            step,
             elements: values.len(),
             nans: values.iter().filter(|value| value.is_nan()).count(),
             digest: digest(values),
@@ -117,6 +104,7 @@ const CHUNK: usize = 16 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stage::Stage;
 
     #[test]
     fn every_nan_is_the_same_and_the_zeros_differ() {
@@ -135,19 +123,16 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_found_in_order_and_at_the_end() {
+        let norm = Step::in_layer(0, Stage::AttnNorm);
         let mut a = Digests::default();
-        a.stage(None, "embedding", 1, &[1.0]);
+        a.stage(Step::of_model(Stage::Embedding), 1, &[1.0]);
         let mut b = a.clone();
         assert_eq!(a.first_difference(&b), None);
         assert_eq!(a.run(), b.run());
-        b.stage(Some(0), "attn_norm", 1, &[1.0]);
-        assert_eq!(
-            a.first_difference(&b),
-            Some((None, Some("0.attn_norm".to_owned())))
-        );
-        a.stage(Some(0), "attn_norm", 1, &[f32::NAN]);
-        let key = Some("0.attn_norm".to_owned());
-        assert_eq!(a.first_difference(&b), Some((key.clone(), key)));
+        b.stage(norm, 1, &[1.0]);
+        assert_eq!(a.first_difference(&b), Some((None, Some(norm))));
+        a.stage(norm, 1, &[f32::NAN]);
+        assert_eq!(a.first_difference(&b), Some((Some(norm), Some(norm))));
         assert_ne!(a.run(), b.run());
     }
 }

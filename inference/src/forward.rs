@@ -9,6 +9,7 @@ use crate::{
     norm::rms_norm,
     rope::Table,
     source::Source,
+    stage::{Stage, Step},
 };
 
 /// The id of the numeric contract; results of another contract are never compared with these.
@@ -25,9 +26,8 @@ pub struct Options {
 
 /// Takes the values of every stage, in execution order.
 pub trait StageSink {
-    /// Takes a stage: its layer (`None` for the whole model), its name, the number of tokens and the values,
-    /// token-major.
-    fn stage(&mut self, layer: Option<usize>, name: &'static str, tokens: usize, values: &[f32]);
+    /// Takes a stage, the number of tokens and the values, token-major.
+    fn stage(&mut self, step: Step, tokens: usize, values: &[f32]);
 }
 
 /// Runs a prompt and returns the logits of every position, `vocabulary` values each.
@@ -60,16 +60,17 @@ pub fn forward(
     for id in &ids {
         x.extend(rows(&model.embedding, sources, *id, 1)?);
     }
-    sink.stage(None, "embedding", ids.len(), &x);
+    sink.stage(Step::of_model(Stage::Embedding), ids.len(), &x);
     for (index, layer) in model.layers.iter().enumerate() {
-        let mut emit = |name, values: &[f32]| sink.stage(Some(index), name, ids.len(), values);
+        let mut emit =
+            |stage, values: &[f32]| sink.stage(Step::in_layer(index, stage), ids.len(), values);
         run.attention(layer, &table, &mut x, &mut emit)?;
         run.feed_forward(layer, &mut x, &mut emit)?;
     }
     let x = run.norm(&x, &model.final_norm)?;
-    sink.stage(None, "final_norm", ids.len(), &x);
+    sink.stage(Step::of_model(Stage::FinalNorm), ids.len(), &x);
     let logits = run.product(&model.output, &x)?;
-    sink.stage(None, "logits", ids.len(), &logits);
+    sink.stage(Step::of_model(Stage::Logits), ids.len(), &logits);
     Ok(logits)
 }
 
@@ -91,7 +92,7 @@ struct Run<'a> {
 }
 
 /// Hands a stage of the current layer to the sink.
-type Emit<'a> = &'a mut dyn FnMut(&'static str, &[f32]);
+type Emit<'a> = &'a mut dyn FnMut(Stage, &[f32]);
 
 impl Run<'_> {
     /// Norm, q/k/v, biases, head norms, rope, attention, output matrix, residual.
@@ -104,31 +105,31 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let config = &self.model.config;
         let normed = self.norm(x, &layer.attention_norm)?;
-        emit("attn_norm", &normed);
+        emit(Stage::AttnNorm, &normed);
         let mut q = self.product(&layer.query, &normed)?;
         let mut k = self.product(&layer.key, &normed)?;
         let mut v = self.product(&layer.value, &normed)?;
-        emit("q_pre_bias", &q);
-        emit("k_pre_bias", &k);
-        emit("v_pre_bias", &v);
+        emit(Stage::QPreBias, &q);
+        emit(Stage::KPreBias, &k);
+        emit(Stage::VPreBias, &v);
         if let Some([q_bias, k_bias, v_bias]) = &layer.biases {
             add_to_each_token(&mut q, &self.vector(q_bias)?);
             add_to_each_token(&mut k, &self.vector(k_bias)?);
             add_to_each_token(&mut v, &self.vector(v_bias)?);
-            emit("q_post_bias", &q);
-            emit("k_post_bias", &k);
-            emit("v_post_bias", &v);
+            emit(Stage::QPostBias, &q);
+            emit(Stage::KPostBias, &k);
+            emit(Stage::VPostBias, &v);
         }
         if let Some([q_norm, k_norm]) = &layer.head_norms {
             q = self.norm(&q, q_norm)?;
             k = self.norm(&k, k_norm)?;
-            emit("q_norm", &q);
-            emit("k_norm", &k);
+            emit(Stage::QNorm, &q);
+            emit(Stage::KNorm, &k);
         }
         table.rotate(&mut q, layer.query.rows(), config.head_dim);
         table.rotate(&mut k, layer.key.rows(), config.head_dim);
-        emit("q_rope", &q);
-        emit("k_rope", &k);
+        emit(Stage::QRope, &q);
+        emit(Stage::KRope, &k);
         let heads = Heads {
             queries: config.heads,
             key_values: config.key_value_heads,
@@ -136,36 +137,36 @@ impl Run<'_> {
             scale: config.attention_scale,
         };
         let attended = attend(heads, &q, &k, &v, self.options.threads);
-        emit("attn_scores", &attended.scores);
-        emit("attn_softmax", &attended.probabilities);
-        emit("attention", &attended.out);
+        emit(Stage::AttnScores, &attended.scores);
+        emit(Stage::AttnSoftmax, &attended.probabilities);
+        emit(Stage::Attention, &attended.out);
         let out = self.product(&layer.attention_output, &attended.out)?;
-        emit("attn_out", &out);
+        emit(Stage::AttnOut, &out);
         add(x, &out);
-        emit("ffn_inp", x);
+        emit(Stage::FfnInp, x);
         Ok(())
     }
 
     /// Norm, gate and up, silu, product, down, residual.
     fn feed_forward(&self, layer: &Layer, x: &mut [f32], emit: Emit<'_>) -> Result<(), Error> {
         let normed = self.norm(x, &layer.feed_forward_norm)?;
-        emit("ffn_norm", &normed);
+        emit(Stage::FfnNorm, &normed);
         let mut gate = self.product(&layer.gate, &normed)?;
         let up = self.product(&layer.up, &normed)?;
-        emit("ffn_gate", &gate);
-        emit("ffn_up", &up);
+        emit(Stage::FfnGate, &gate);
+        emit(Stage::FfnUp, &up);
         for gate in &mut gate {
             *gate = silu(*gate);
         }
-        emit("ffn_silu", &gate);
+        emit(Stage::FfnSilu, &gate);
         for (gate, up) in gate.iter_mut().zip(&up) {
             *gate *= up;
         }
-        emit("ffn_swiglu", &gate);
+        emit(Stage::FfnSwiglu, &gate);
         let down = self.product(&layer.down, &gate)?;
-        emit("ffn_down", &down);
+        emit(Stage::FfnDown, &down);
         add(x, &down);
-        emit("layer_out", x);
+        emit(Stage::LayerOut, x);
         Ok(())
     }
 

@@ -22,6 +22,7 @@ mod parallel;
 mod prompts;
 mod rope;
 mod source;
+mod stage;
 
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
@@ -32,3 +33,4 @@ pub use model::{
 };
 pub use prompts::{Prompt, default_prompts};
 pub use source::{FileSource, Source};
+pub use stage::{Stage, Step};

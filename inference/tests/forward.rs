@@ -13,7 +13,7 @@ use fixtures::{
     gguf::{Model as Fixture, Tensor},
     malformed, models,
 };
-use inference::{Error, Format, Options, Pairing, Scaling, default_prompts};
+use inference::{Error, Format, Options, Pairing, Scaling, Step, default_prompts};
 use support::{npy, relative_error, run, shared, shared_tokens};
 
 #[test]
@@ -37,7 +37,7 @@ fn the_first_rows_of_a_longer_prompt_are_those_of_the_short_one() {
         assert_eq!(long.values.len(), short.values.len());
         for ((key, long), (same, short)) in long.values.iter().zip(&short.values) {
             assert_eq!(key, same);
-            if key.ends_with("attn_scores") || key.ends_with("attn_softmax") {
+            if key.stage.is_per_position() {
                 // A row for each token and head, as long as the prompt.
                 for (long, short) in long.chunks(32).zip(short.chunks(8)) {
                     assert_eq!(long[..8], *short, "{key}");
@@ -397,8 +397,10 @@ fn digests(bytes: &[u8], tokens: &[u32], threads: usize, panel_bytes: usize) -> 
     run(bytes, tokens, &options).unwrap().1.digests
 }
 
-fn both(key: &str) -> Option<(Option<String>, Option<String>)> {
-    Some((Some(key.to_owned()), Some(key.to_owned())))
+fn both(key: &str) -> Option<(Option<Step>, Option<Step>)> {
+    let step = Step::from_key(key);
+    assert!(step.is_some(), "{key}");
+    Some((step, step))
 }
 
 const ONE_THREAD: Options = Options {

@@ -2,20 +2,19 @@
 
 use std::path::PathBuf;
 
-use inference::{Digests, Error, Model, Options, Source, StageSink, forward, load};
+use inference::{Digests, Error, Model, Options, Source, StageSink, Step, forward, load};
 
 /// Every stage with its values.
 #[derive(Default)]
 pub(crate) struct Stages {
     pub(crate) digests: Digests,
-    pub(crate) values: Vec<(String, Vec<f32>)>,
+    pub(crate) values: Vec<(Step, Vec<f32>)>,
 }
 
 impl StageSink for Stages {
-    fn stage(&mut self, layer: Option<usize>, name: &'static str, tokens: usize, values: &[f32]) {
-        self.digests.stage(layer, name, tokens, values);
-        let key = self.digests.stages.last().unwrap().key();
-        self.values.push((key, values.to_vec()));
+    fn stage(&mut self, step: Step, tokens: usize, values: &[f32]) {
+        self.digests.stage(step, tokens, values);
+        self.values.push((step, values.to_vec()));
     }
 }
 
