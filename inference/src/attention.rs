@@ -1,12 +1,16 @@
-//! Causal attention in the order of rule 5.
+//! Causal attention in the order of rule 5, stage by stage.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "floats, which the lint does not know behind a generic type"
+)]
 
 use std::convert::Infallible;
 
-use crate::{exp::exp32, norm::tree, parallel};
+use crate::{norm::tree, parallel, real::Real};
 
 /// The heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Heads {
+pub(crate) struct Heads<F> {
     /// Query heads.
     pub(crate) queries: usize,
     /// Key/value heads; each serves `queries / key_values` query heads in a row.
@@ -14,104 +18,144 @@ pub(crate) struct Heads {
     /// Values of a head.
     pub(crate) dim: usize,
     /// What a score is multiplied by.
-    pub(crate) scale: f32,
+    pub(crate) scale: F,
 }
 
-/// What an attention computes; the scores of positions that a token does not see are 0.
-#[derive(Debug)]
-pub(crate) struct Attended {
-    /// After the scale: for each token and head a row of one score per position.
-    pub(crate) scores: Vec<f32>,
-    /// The probabilities, in the same order.
-    pub(crate) probabilities: Vec<f32>,
-    /// The weighted values: for each token and head `dim` values.
-    pub(crate) out: Vec<f32>,
+/// Computes the scores of every token and those before it: for each token and head a row of one score per position, 0
+/// where the token does not see the position.
+pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize) -> Vec<F> {
+    let tokens = heads.tokens(q);
+    let mut scores = vec![F::default(); heads.rows(tokens).saturating_mul(tokens)];
+    let jobs = heads.jobs(tokens, &mut scores, q);
+    for_each(threads, jobs, |position, scores, q| {
+        let rows = scores.chunks_mut(tokens.max(1)).zip(q.chunks(heads.dim));
+        for (head, (scores, q)) in rows.enumerate() {
+            let seen = scores.iter_mut().take(position.saturating_add(1));
+            for (score, k) in seen.zip(heads.served(k, head)) {
+                *score = chain(q, k) * heads.scale;
+            }
+        }
+    });
+    scores
 }
 
-/// Attends from every token to itself and those before it.
-pub(crate) fn attend(heads: Heads, q: &[f32], k: &[f32], v: &[f32], threads: usize) -> Attended {
-    let query_length = heads.queries.saturating_mul(heads.dim).max(1);
-    let tokens = q.len().checked_div(query_length).unwrap_or_default();
-    let row = heads.queries.saturating_mul(tokens);
-    let mut scores = vec![0f32; row.saturating_mul(tokens)];
-    let mut probabilities = scores.clone();
-    let mut out = vec![0f32; q.len()];
-    let jobs: Vec<_> = scores
-        .chunks_mut(row.max(1))
-        .zip(probabilities.chunks_mut(row.max(1)))
-        .zip(out.chunks_mut(query_length))
-        .zip(q.chunks(query_length))
-        .enumerate()
-        .collect();
-    let Ok(()) = parallel::for_each(
-        threads,
-        jobs,
-        |(position, (((scores, probabilities), out), q))| {
-            let rows = scores
-                .chunks_mut(tokens)
-                .zip(probabilities.chunks_mut(tokens));
-            let values = out.chunks_mut(heads.dim).zip(q.chunks(heads.dim));
-            for (head, ((scores, probabilities), (out, q))) in rows.zip(values).enumerate() {
-                let seen = position.saturating_add(1);
-                for (score, k) in scores.iter_mut().zip(heads.rows(k, head)).take(seen) {
-                    *score = chain(q, k) * heads.scale;
-                }
-                softmax(
-                    scores.iter().take(seen),
-                    probabilities.iter_mut().take(seen),
-                );
-                for (p, v) in probabilities.iter().zip(heads.rows(v, head)).take(seen) {
-                    for (out, v) in out.iter_mut().zip(v) {
-                        *out = p.mul_add(*v, *out);
-                    }
+/// Turns scores into probabilities, in the same order: e^(score - maximum), divided by 32 strided sums and a tree.
+pub(crate) fn softmax<F: Real>(
+    heads: Heads<F>,
+    scores: &[F],
+    tokens: usize,
+    threads: usize,
+) -> Vec<F> {
+    let mut probabilities = vec![F::default(); scores.len()];
+    let jobs = heads.jobs(tokens, &mut probabilities, scores);
+    for_each(threads, jobs, |position, probabilities, scores| {
+        let rows = probabilities
+            .chunks_mut(tokens.max(1))
+            .zip(scores.chunks(tokens.max(1)));
+        for (probabilities, scores) in rows {
+            let seen = position.saturating_add(1).min(tokens);
+            softmax_row(
+                scores.get(..seen).unwrap_or(scores),
+                probabilities.get_mut(..seen).unwrap_or_default(),
+            );
+        }
+    });
+    probabilities
+}
+
+/// Adds up the values by their probabilities: for each token and head `dim` values.
+pub(crate) fn weighted<F: Real>(
+    heads: Heads<F>,
+    probabilities: &[F],
+    v: &[F],
+    tokens: usize,
+    threads: usize,
+) -> Vec<F> {
+    let length = heads.queries.saturating_mul(heads.dim);
+    let mut out = vec![F::default(); length.saturating_mul(tokens)];
+    let jobs = heads.jobs(tokens, &mut out, probabilities);
+    for_each(threads, jobs, |position, out, probabilities| {
+        let rows = out
+            .chunks_mut(heads.dim.max(1))
+            .zip(probabilities.chunks(tokens.max(1)));
+        for (head, (out, probabilities)) in rows.enumerate() {
+            let seen = probabilities.iter().take(position.saturating_add(1));
+            for (p, v) in seen.zip(heads.served(v, head)) {
+                for (out, v) in out.iter_mut().zip(v) {
+                    *out = p.fma(*v, *out);
                 }
             }
-            Ok::<_, Infallible>(())
-        },
-    );
-    Attended {
-        scores,
-        probabilities,
-        out,
-    }
+        }
+    });
+    out
 }
 
-impl Heads {
+impl<F: Real> Heads<F> {
+    fn tokens(self, q: &[F]) -> usize {
+        let length = self.queries.saturating_mul(self.dim);
+        q.len().checked_div(length).unwrap_or_default()
+    }
+
+    /// Rows of scores.
+    const fn rows(self, tokens: usize) -> usize {
+        self.queries.saturating_mul(tokens)
+    }
+
+    /// The work for each token: what it writes and what it reads.
+    fn jobs<'a>(self, tokens: usize, written: &'a mut [F], read: &'a [F]) -> Vec<Job<'a, F>> {
+        let share = |length: usize| length.checked_div(tokens).unwrap_or_default().max(1);
+        let (written_share, read_share) = (share(written.len()), share(read.len()));
+        written
+            .chunks_mut(written_share)
+            .zip(read.chunks(read_share))
+            .enumerate()
+            .map(|(position, (written, read))| (position, written, read))
+            .collect()
+    }
+
     /// The rows of the key/value head that serves a query head, one per position.
-    fn rows(self, values: &[f32], head: usize) -> impl Iterator<Item = &[f32]> {
+    fn served(self, values: &[F], head: usize) -> impl Iterator<Item = &[F]> {
         let group = self.queries.checked_div(self.key_values).unwrap_or(1);
         let serving = head.checked_div(group).unwrap_or_default();
         values
-            .chunks(self.dim)
+            .chunks(self.dim.max(1))
             .skip(serving)
             .step_by(self.key_values.max(1))
     }
 }
 
-/// One chain of fma from +0.
-fn chain(q: &[f32], k: &[f32]) -> f32 {
-    q.iter().zip(k).fold(0.0, |sum, (q, k)| q.mul_add(*k, sum))
+/// A position, what is written for it and what is read.
+type Job<'a, F> = (usize, &'a mut [F], &'a [F]);
+
+fn for_each<F: Real>(
+    threads: usize,
+    jobs: Vec<Job<'_, F>>,
+    work: impl Fn(usize, &mut [F], &[F]) + Sync,
+) {
+    let Ok(()) = parallel::for_each(threads, jobs, |(position, written, read)| {
+        work(position, written, read);
+        Ok::<_, Infallible>(())
+    });
 }
 
-/// e^(score - maximum), divided by the sum of 32 strided sums and a tree.
-fn softmax<'a>(
-    scores: impl Iterator<Item = &'a f32> + Clone,
-    probabilities: impl Iterator<Item = &'a mut f32>,
-) {
-    let maximum = scores
-        .clone()
-        .copied()
-        .fold(f32::NEG_INFINITY, |maximum, score| {
-            if score > maximum { score } else { maximum }
-        });
-    let mut sums = [0f32; 32];
-    let mut probabilities: Vec<_> = probabilities.collect();
+/// One chain of fma from +0.
+fn chain<F: Real>(q: &[F], k: &[F]) -> F {
+    q.iter()
+        .zip(k)
+        .fold(F::default(), |sum, (q, k)| q.fma(*k, sum))
+}
+
+fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
+    let maximum = scores.iter().fold(F::NEG_INFINITY, |maximum, score| {
+        if *score > maximum { *score } else { maximum }
+    });
     for (p, score) in probabilities.iter_mut().zip(scores) {
-        **p = exp32(score - maximum);
+        *p = (*score - maximum).exponential();
     }
+    let mut sums = [F::default(); 32];
     for chunk in probabilities.chunks(32) {
         for (sum, p) in sums.iter_mut().zip(chunk) {
-            *sum += **p;
+            *sum += *p;
         }
     }
     let sum = tree(&mut sums);
@@ -194,7 +238,25 @@ mod tests {
         )
     }
 
-    const HEADS: Heads = Heads {
+    struct Attended {
+        scores: Vec<f32>,
+        probabilities: Vec<f32>,
+        out: Vec<f32>,
+    }
+
+    fn attend(heads: Heads<f32>, q: &[f32], k: &[f32], v: &[f32], threads: usize) -> Attended {
+        let tokens = q.len() / 32;
+        let scores = scores(heads, q, k, threads);
+        let probabilities = softmax(heads, &scores, tokens, threads);
+        let out = weighted(heads, &probabilities, v, tokens, threads);
+        Attended {
+            scores,
+            probabilities,
+            out,
+        }
+    }
+
+    const HEADS: Heads<f32> = Heads {
         queries: 4,
         key_values: 2,
         dim: 8,

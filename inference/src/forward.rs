@@ -1,15 +1,13 @@
-//! The forward: a prompt of token ids through all layers, stage by stage.
+//! The forward: a prompt of token ids through all layers of one model or of two, stage by stage.
 
 use crate::{
-    attention::{Heads, attend},
     error::Error,
-    exp::silu,
-    matmul::{matmul, rows},
-    model::{Layer, Model, Tensor},
-    norm::rms_norm,
-    rope::Table,
+    model::Model,
+    program::program,
+    real::Real,
+    side::{Side, State},
     source::Source,
-    stage::{Stage, Step},
+    stage::Step,
 };
 
 /// The id of the numeric contract; results of another contract are never compared with these.
@@ -25,9 +23,25 @@ pub struct Options {
 }
 
 /// Takes the values of every stage, in execution order.
-pub trait StageSink {
+pub trait StageSink<F = f32> {
     /// Takes a stage, the number of tokens and the values, token-major.
-    fn stage(&mut self, step: Step, tokens: usize, values: &[f32]);
+    fn stage(&mut self, step: Step, tokens: usize, values: &[F]);
+}
+
+/// Takes the values of every stage of two models, in execution order.
+pub trait PairSink {
+    /// Takes a stage: the number of tokens, and the values of each side, token-major; `None` where a model has no such
+    /// stage.
+    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>);
+}
+
+/// What the second model of a pair goes on with after each stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Its own values: the first stage that differs is the finding, later ones show how it spreads.
+    Free,
+    /// The values of the first model: every stage is judged alone.
+    Isolated,
 }
 
 /// Runs a prompt and returns the logits of every position, `vocabulary` values each.
@@ -44,34 +58,68 @@ pub fn forward(
     options: &Options,
     sink: &mut dyn StageSink,
 ) -> Result<Vec<f32>, Error> {
-    let ids = check_prompt(model, tokens)?;
-    let run = Run {
-        model,
-        sources,
-        options,
-    };
-    let factors = match &model.rope_factors {
-        Some(factors) => Some(run.vector(factors)?),
-        None => None,
-    };
-    let table = Table::new(&model.config.rope, factors.as_deref(), ids.len());
+    run(Side { model, sources }, tokens, options, sink)
+}
 
-    let mut x = Vec::new();
-    for id in &ids {
-        x.extend(rows(&model.embedding, sources, *id, 1)?);
+/// Runs a prompt in f64, with the structure of the contract and the weights as it dequantises them: the truth to judge
+/// other arithmetics by. Its values are never compared with those of the contract bit for bit.
+///
+/// # Errors
+/// Fails as [`forward`] does.
+pub fn forward_in_f64(
+    model: &Model,
+    sources: &[&dyn Source],
+    tokens: &[u32],
+    options: &Options,
+    sink: &mut dyn StageSink<f64>,
+) -> Result<Vec<f64>, Error> {
+    run(Side { model, sources }, tokens, options, sink)
+}
+
+/// Runs a prompt through two models in lock step: each stage of the first model, then the same stage of the second.
+///
+/// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
+/// have the same bits, their product is computed once: it is a function of these bits alone.
+///
+/// # Errors
+/// Fails as [`forward`] does, for either model.
+pub fn forward_pair(
+    a: Side<'_>,
+    b: Side<'_>,
+    tokens: &[u32],
+    options: &Options,
+    mode: Mode,
+    sink: &mut dyn PairSink,
+) -> Result<(), Error> {
+    let (programs, mut states) = (
+        [program(a.model), program(b.model)],
+        [
+            State::<f32>::new(a, tokens, options.threads)?,
+            State::new(b, tokens, options.threads)?,
+        ],
+    );
+    for (step, takes) in merged(&programs) {
+        let mut taking: Vec<_> = states
+            .iter_mut()
+            .zip(takes)
+            .filter_map(|(state, takes)| takes.then_some(state))
+            .collect();
+        take(step, &mut taking, options)?;
+        let slot = step.stage.slot();
+        let [a, b] = &mut states;
+        let [of_a, of_b] = takes;
+        let (value, other) = (a.value(slot), b.value(slot));
+        sink.stage(
+            step,
+            tokens.len(),
+            of_a.then_some(value),
+            of_b.then_some(other),
+        );
+        if mode == Mode::Isolated && value.len() == other.len() {
+            b.set(slot, value.to_vec());
+        }
     }
-    sink.stage(Step::of_model(Stage::Embedding), ids.len(), &x);
-    for (index, layer) in model.layers.iter().enumerate() {
-        let mut emit =
-            |stage, values: &[f32]| sink.stage(Step::in_layer(index, stage), ids.len(), values);
-        run.attention(layer, &table, &mut x, &mut emit)?;
-        run.feed_forward(layer, &mut x, &mut emit)?;
-    }
-    let x = run.norm(&x, &model.final_norm)?;
-    sink.stage(Step::of_model(Stage::FinalNorm), ids.len(), &x);
-    let logits = run.product(&model.output, &x)?;
-    sink.stage(Step::of_model(Stage::Logits), ids.len(), &logits);
-    Ok(logits)
+    Ok(())
 }
 
 impl Default for Options {
@@ -84,142 +132,62 @@ impl Default for Options {
     }
 }
 
-/// A prompt on its way through a model.
-struct Run<'a> {
-    model: &'a Model,
-    sources: &'a [&'a dyn Source],
-    options: &'a Options,
+fn run<F: Real>(
+    side: Side<'_>,
+    tokens: &[u32],
+    options: &Options,
+    sink: &mut dyn StageSink<F>,
+) -> Result<Vec<F>, Error> {
+    let mut state = State::new(side, tokens, options.threads)?;
+    let mut last = None;
+    for step in program(side.model) {
+        take(step, &mut [&mut state], options)?;
+        sink.stage(step, tokens.len(), state.value(step.stage.slot()));
+        last = Some(step.stage.slot());
+    }
+    Ok(last.map_or_else(Vec::new, |slot| state.value(slot).to_vec()))
 }
 
-/// Hands a stage of the current layer to the sink.
-type Emit<'a> = &'a mut dyn FnMut(Stage, &[f32]);
+/// Takes a step on all sides that have it.
+fn take<F: Real>(
+    step: Step,
+    states: &mut [&mut State<'_, F>],
+    options: &Options,
+) -> Result<(), Error> {
+    let factors: Vec<_> = states
+        .iter()
+        .filter_map(|state| state.factor(step))
+        .collect();
+    if factors.is_empty() {
+        return states.iter_mut().try_for_each(|state| state.take(step));
+    }
+    let products = F::products(&factors, options)?;
+    for (state, product) in states.iter_mut().zip(products) {
+        state.set(step.stage.slot(), product);
+    }
+    Ok(())
+}
 
-impl Run<'_> {
-    /// Norm, q/k/v, biases, head norms, rope, attention, output matrix, residual.
-    fn attention(
-        &self,
-        layer: &Layer,
-        table: &Table,
-        x: &mut [f32],
-        emit: Emit<'_>,
-    ) -> Result<(), Error> {
-        let config = &self.model.config;
-        let normed = self.norm(x, &layer.attention_norm)?;
-        emit(Stage::AttnNorm, &normed);
-        let mut q = self.product(&layer.query, &normed)?;
-        let mut k = self.product(&layer.key, &normed)?;
-        let mut v = self.product(&layer.value, &normed)?;
-        emit(Stage::QPreBias, &q);
-        emit(Stage::KPreBias, &k);
-        emit(Stage::VPreBias, &v);
-        if let Some([q_bias, k_bias, v_bias]) = &layer.biases {
-            add_to_each_token(&mut q, &self.vector(q_bias)?);
-            add_to_each_token(&mut k, &self.vector(k_bias)?);
-            add_to_each_token(&mut v, &self.vector(v_bias)?);
-            emit(Stage::QPostBias, &q);
-            emit(Stage::KPostBias, &k);
-            emit(Stage::VPostBias, &v);
-        }
-        if let Some([q_norm, k_norm]) = &layer.head_norms {
-            q = self.norm(&q, q_norm)?;
-            k = self.norm(&k, k_norm)?;
-            emit(Stage::QNorm, &q);
-            emit(Stage::KNorm, &k);
-        }
-        table.rotate(&mut q, layer.query.rows(), config.head_dim);
-        table.rotate(&mut k, layer.key.rows(), config.head_dim);
-        emit(Stage::QRope, &q);
-        emit(Stage::KRope, &k);
-        let heads = Heads {
-            queries: config.heads,
-            key_values: config.key_value_heads,
-            dim: config.head_dim,
-            scale: config.attention_scale,
+/// The steps of two programs in the order of execution, and which of the two has each.
+fn merged(programs: &[Vec<Step>; 2]) -> Vec<(Step, [bool; 2])> {
+    let [mut a, mut b] = programs
+        .each_ref()
+        .map(|steps| steps.iter().copied().peekable());
+    let mut steps = Vec::new();
+    loop {
+        let takes = match (a.peek(), b.peek()) {
+            (None, None) => return steps,
+            (Some(_), None) => [true, false],
+            (None, Some(_)) => [false, true],
+            (Some(a), Some(b)) => [a.order() <= b.order(), b.order() <= a.order()],
         };
-        let attended = attend(heads, &q, &k, &v, self.options.threads);
-        emit(Stage::AttnScores, &attended.scores);
-        emit(Stage::AttnSoftmax, &attended.probabilities);
-        emit(Stage::Attention, &attended.out);
-        let out = self.product(&layer.attention_output, &attended.out)?;
-        emit(Stage::AttnOut, &out);
-        add(x, &out);
-        emit(Stage::FfnInp, x);
-        Ok(())
-    }
-
-    /// Norm, gate and up, silu, product, down, residual.
-    fn feed_forward(&self, layer: &Layer, x: &mut [f32], emit: Emit<'_>) -> Result<(), Error> {
-        let normed = self.norm(x, &layer.feed_forward_norm)?;
-        emit(Stage::FfnNorm, &normed);
-        let mut gate = self.product(&layer.gate, &normed)?;
-        let up = self.product(&layer.up, &normed)?;
-        emit(Stage::FfnGate, &gate);
-        emit(Stage::FfnUp, &up);
-        for gate in &mut gate {
-            *gate = silu(*gate);
+        let next = [
+            takes[0].then(|| a.next()).flatten(),
+            takes[1].then(|| b.next()).flatten(),
+        ];
+        let [of_a, of_b] = next;
+        if let Some(step) = of_a.or(of_b) {
+            steps.push((step, takes));
         }
-        emit(Stage::FfnSilu, &gate);
-        for (gate, up) in gate.iter_mut().zip(&up) {
-            *gate *= up;
-        }
-        emit(Stage::FfnSwiglu, &gate);
-        let down = self.product(&layer.down, &gate)?;
-        emit(Stage::FfnDown, &down);
-        add(x, &down);
-        emit(Stage::LayerOut, x);
-        Ok(())
-    }
-
-    fn norm(&self, x: &[f32], weight: &Tensor) -> Result<Vec<f32>, Error> {
-        Ok(rms_norm(
-            x,
-            &self.vector(weight)?,
-            self.model.config.epsilon,
-        ))
-    }
-
-    fn product(&self, matrix: &Tensor, x: &[f32]) -> Result<Vec<f32>, Error> {
-        matmul(matrix, self.sources, x, self.options)
-    }
-
-    fn vector(&self, tensor: &Tensor) -> Result<Vec<f32>, Error> {
-        rows(tensor, self.sources, 0, 1)
-    }
-}
-
-/// The ids as indexes of rows.
-fn check_prompt(model: &Model, tokens: &[u32]) -> Result<Vec<usize>, Error> {
-    let config = &model.config;
-    let wrong = |expected: String, found: String| Err(Error::Prompt { expected, found });
-    if tokens.is_empty() || tokens.len() > config.context {
-        let expected = format!("1 to {} tokens", config.context);
-        return wrong(expected, tokens.len().to_string());
-    }
-    if let Some(window) = config.window.filter(|window| tokens.len() > *window) {
-        let what = format_args!("a prompt longer than the attention window of {window}");
-        return Err(Error::not_covered(what));
-    }
-    let mut ids = Vec::new();
-    for token in tokens {
-        match usize::try_from(*token) {
-            Ok(id) if id < config.vocabulary => ids.push(id),
-            _ => {
-                let expected = format!("token ids below {}", config.vocabulary);
-                return wrong(expected, token.to_string());
-            }
-        }
-    }
-    Ok(ids)
-}
-
-fn add(x: &mut [f32], more: &[f32]) {
-    for (x, more) in x.iter_mut().zip(more) {
-        *x += more;
-    }
-}
-
-fn add_to_each_token(x: &mut [f32], bias: &[f32]) {
-    for token in x.chunks_mut(bias.len().max(1)) {
-        add(token, bias);
     }
 }

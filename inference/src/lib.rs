@@ -19,18 +19,24 @@ mod matmul;
 mod model;
 mod norm;
 mod parallel;
+mod program;
 mod prompts;
+mod real;
 mod rope;
+mod side;
 mod source;
 mod stage;
 
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
-pub use forward::{NUMERICS, Options, StageSink, forward};
+pub use forward::{
+    Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_in_f64, forward_pair,
+};
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
     WeightType, Yarn, load, load_apr, load_gguf,
 };
 pub use prompts::{Prompt, default_prompts};
+pub use side::Side;
 pub use source::{FileSource, Source};
 pub use stage::{Stage, Step};

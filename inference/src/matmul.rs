@@ -9,19 +9,54 @@ use crate::{
     source::{Source, read},
 };
 
+/// One side of a product: a matrix of a file and the activations that it multiplies.
+#[derive(Clone, Copy)]
+pub(crate) struct Factor<'a, F = f32> {
+    pub(crate) matrix: &'a Tensor,
+    pub(crate) sources: &'a [&'a dyn Source],
+    /// `columns` values for each token.
+    pub(crate) x: &'a [F],
+}
+
 /// Multiplies each token's `columns` values by the matrix; the result holds `rows` values per token.
-///
-/// A panel of rows is read, used for all tokens and forgotten. The result does not depend on how rows are cut into
-/// panels, on the number of threads or on the other tokens.
 ///
 /// # Errors
 /// Fails when a read fails.
-pub(crate) fn matmul(
-    matrix: &Tensor,
-    sources: &[&dyn Source],
-    x: &[f32],
-    options: &Options,
-) -> Result<Vec<f32>, Error> {
+pub(crate) fn matmul(factors: &[Factor<'_>], options: &Options) -> Result<Vec<Vec<f32>>, Error> {
+    factors.iter().map(|factor| one(factor, options)).collect()
+}
+
+/// The same structure in f64: the truth for other arithmetics, and not fast.
+///
+/// # Errors
+/// Fails when a read fails.
+pub(crate) fn in_f64(factor: &Factor<'_, f64>, options: &Options) -> Result<Vec<f64>, Error> {
+    let (columns, rows) = (factor.matrix.columns(), factor.matrix.rows());
+    let tokens = factor.x.len().checked_div(columns).unwrap_or_default();
+    let mut y = vec![0f64; rows.saturating_mul(tokens)];
+    let jobs: Vec<_> = y
+        .chunks_mut(F64_ROWS.saturating_mul(tokens).max(1))
+        .enumerate()
+        .collect();
+    parallel::for_each(options.threads, jobs, |(panel, y)| {
+        let first = panel.saturating_mul(F64_ROWS);
+        let count = y.len().checked_div(tokens).unwrap_or_default();
+        let weights = self::rows(factor.matrix, factor.sources, first, count)?;
+        for (weights, y) in weights.chunks(columns).zip(y.chunks_mut(tokens)) {
+            for (x, y) in factor.x.chunks(columns).zip(y) {
+                for (w, x) in weights.chunks(BLOCK).zip(x.chunks(BLOCK)) {
+                    let pairs = w.iter().zip(x);
+                    *y += pairs.fold(0.0, |p, (w, x)| f64::from(*w).mul_add(*x, p));
+                }
+            }
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(transpose(&y, tokens))
+}
+
+fn one(factor: &Factor<'_>, options: &Options) -> Result<Vec<f32>, Error> {
+    let Factor { matrix, sources, x } = *factor;
     let (columns, rows) = (matrix.columns(), matrix.rows());
     let tokens = x.len().checked_div(columns).unwrap_or_default();
     if tokens == 0 {
@@ -132,12 +167,15 @@ fn read_rows(
 }
 
 /// Turns rows of `columns` values into columns.
-fn transpose(values: &[f32], columns: usize) -> Vec<f32> {
+fn transpose<F: Copy>(values: &[F], columns: usize) -> Vec<F> {
     (0..columns)
         .flat_map(|column| values.iter().skip(column).step_by(columns))
         .copied()
         .collect()
 }
+
+/// Rows that a thread takes at a time in f64.
+const F64_ROWS: usize = 64;
 
 /// The length of a chain.
 const BLOCK: usize = 256;
@@ -157,7 +195,7 @@ mod tests {
     fn the_sum_is_made_of_chains_of_256() {
         let (tensor, weights, x) = example(600, 3, 2);
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
-        let found = matmul(&tensor, &[&bytes], &x, &Options::default()).unwrap();
+        let found = product(&tensor, &bytes, &x, &Options::default()).unwrap();
         for (token, x) in x.chunks(600).enumerate() {
             for (row, w) in weights.chunks(600).enumerate() {
                 let mut y = 0f32;
@@ -178,7 +216,7 @@ mod tests {
                 threads,
                 panel_bytes,
             };
-            matmul(&tensor, &[&bytes], x, &options).unwrap()
+            product(&tensor, &bytes, x, &options).unwrap()
         };
         let expected = run(1, usize::MAX, &x);
         for threads in [1, 2, 5, 64] {
@@ -192,8 +230,24 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_is_an_error() {
         let (tensor, _, x) = example(512, 4, 1);
-        let error = matmul(&tensor, &[&vec![0; 100]], &x, &Options::default()).unwrap_err();
+        let error = product(&tensor, &[0; 100], &x, &Options::default()).unwrap_err();
         assert!(matches!(error, Error::Io { .. }));
+    }
+
+    fn product(
+        matrix: &Tensor,
+        bytes: &[u8],
+        x: &[f32],
+        options: &Options,
+    ) -> Result<Vec<f32>, Error> {
+        let bytes = bytes.to_vec();
+        let sources: [&dyn Source; 1] = [&bytes];
+        let factor = Factor {
+            matrix,
+            sources: &sources,
+            x,
+        };
+        Ok(matmul(&[factor], options)?.remove(0))
     }
 
     type Code = fn(&[f32], &[f32], &mut [f32], &mut [f32]);

@@ -1,32 +1,36 @@
 //! RMSNorm (rule 3).
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "the partial sums are an array of 256 and the indexes are below it"
+    reason = "floats behind a generic type; the partial sums are an array of 256 and the indexes are below it"
 )]
 
+use crate::real::Real;
+
 /// Normalises each row of `weight.len()` values: 256 strided sums, a tree, one division, one square root.
-pub(crate) fn rms_norm(values: &[f32], weight: &[f32], epsilon: f32) -> Vec<f32> {
+pub(crate) fn rms_norm<F: Real>(values: &[F], weight: &[F], epsilon: F) -> Vec<F> {
     let mut out = Vec::with_capacity(values.len());
     for row in values.chunks(weight.len().max(1)) {
-        let r = 1.0 / (sum_of_squares(row) / count(row.len()) + epsilon).sqrt();
-        out.extend(row.iter().zip(weight).map(|(x, w)| (x * r) * w));
+        let mean = sum_of_squares(row) / F::from_count(row.len());
+        let r = F::ONE / (mean + epsilon).square_root();
+        out.extend(row.iter().zip(weight).map(|(x, w)| (*x * r) * *w));
     }
     out
 }
 
 /// The sum in the order of the contract.
-fn sum_of_squares(row: &[f32]) -> f32 {
-    let mut sums = [0f32; 256];
+fn sum_of_squares<F: Real>(row: &[F]) -> F {
+    let mut sums = [F::default(); 256];
     for chunk in row.chunks(256) {
         for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum = x.mul_add(*x, *sum);
+            *sum = x.fma(*x, *sum);
         }
     }
     tree(&mut sums)
 }
 
 /// Adds a power of two of partial sums pairwise: the upper half to the lower half, until one is left.
-pub(crate) fn tree(sums: &mut [f32]) -> f32 {
+pub(crate) fn tree<F: Real>(sums: &mut [F]) -> F {
     let mut length = sums.len() / 2;
     while length > 0 {
         let (lower, upper) = sums.split_at_mut(length);
@@ -36,11 +40,6 @@ pub(crate) fn tree(sums: &mut [f32]) -> f32 {
         length /= 2;
     }
     sums[0]
-}
-
-/// A count as the nearest float; a row has far fewer than 2^24 values.
-pub(crate) const fn count(length: usize) -> f32 {
-    length as f32
 }
 
 #[cfg(test)]
@@ -62,7 +61,7 @@ mod tests {
     fn the_tree_adds_the_upper_half_to_the_lower_half() {
         // 2^24 + 1 + 1: pairwise (2^24 + 1) is 2^24, whatever comes next is added in pairs as well.
         let mut sums = [16_777_216.0, 1.0, 1.0, 1.0];
-        assert_eq!(tree(&mut sums), 16_777_218.0);
+        assert_eq!(tree::<f32>(&mut sums), 16_777_218.0);
     }
 
     #[test]

@@ -2,19 +2,22 @@
 
 use std::f64::consts::PI;
 
-use crate::model::{Pairing, Rope, Scaling, Yarn};
+use crate::{
+    model::{Pairing, Rope, Scaling, Yarn},
+    real::Real,
+};
 
 /// The cosines and sines of all positions of a prompt.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Table {
+pub(crate) struct Table<F> {
     pairing: Pairing,
     /// Values of a head that rotate.
     dims: usize,
     /// `dims / 2` pairs (cosine, sine) for each position.
-    turns: Vec<(f32, f32)>,
+    turns: Vec<(F, F)>,
 }
 
-impl Table {
+impl<F: Real> Table<F> {
     /// Computes the table for positions 0 to `tokens` - 1; `factors` divide the angle of each pair (llama3).
     pub(crate) fn new(rope: &Rope, factors: Option<&[f32]>, tokens: usize) -> Self {
         let pairs = rope.dims / 2;
@@ -29,7 +32,10 @@ impl Table {
             .flat_map(|position| angles.iter().map(move |angle| number(position) * angle))
             .map(|angle| {
                 let (sine, cosine) = libm::sincos(angle);
-                (rounded(cosine * magnitude), rounded(sine * magnitude))
+                (
+                    F::from_f64(cosine * magnitude),
+                    F::from_f64(sine * magnitude),
+                )
             })
             .collect();
         Self {
@@ -40,7 +46,7 @@ impl Table {
     }
 
     /// Rotates every head of every token; values after the first `dims` of a head stay.
-    pub(crate) fn rotate(&self, values: &mut [f32], token_length: usize, head_dim: usize) {
+    pub(crate) fn rotate(&self, values: &mut [F], token_length: usize, head_dim: usize) {
         let pairs = (self.dims / 2).max(1);
         let tokens = values.chunks_mut(token_length.max(1));
         for (token, turns) in tokens.zip(self.turns.chunks(pairs)) {
@@ -55,8 +61,8 @@ impl Table {
         clippy::arithmetic_side_effects,
         reason = "dims is at most the length of a head, and a pair is below dims / 2"
     )]
-    fn rotate_head(&self, head: &mut [f32], turns: &[(f32, f32)]) {
-        for (pair, (cosine, sine)) in turns.iter().enumerate() {
+    fn rotate_head(&self, head: &mut [F], turns: &[(F, F)]) {
+        for (pair, (cosine, sine)) in turns.iter().copied().enumerate() {
             let (i, j) = match self.pairing {
                 Pairing::Norm => (2 * pair, 2 * pair + 1),
                 Pairing::Neox => (pair, pair + self.dims / 2),
@@ -109,18 +115,12 @@ const fn number(count: usize) -> f64 {
     count as f64
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the one rounding of the table"
-)]
-const fn rounded(value: f64) -> f32 {
-    value as f32
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
 mod tests {
     use super::*;
+
+    type Table = super::Table<f32>;
 
     #[test]
     fn the_two_pairings_rotate_other_pairs() {

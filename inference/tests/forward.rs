@@ -13,7 +13,7 @@ use fixtures::{
     gguf::{Model as Fixture, Tensor},
     malformed, models,
 };
-use inference::{Error, Format, Options, Pairing, Scaling, Step, default_prompts};
+use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
 use support::{npy, relative_error, run, shared, shared_tokens};
 
 #[test]
@@ -365,6 +365,34 @@ fn logits_are_near_the_f64_truth_at_every_token() {
             assert!(error <= most, "{name} token {token}: {error:e}");
         }
     }
+}
+
+#[test]
+fn f64_gives_the_logits_of_an_independent_f64_forward() {
+    let Some(tokens) = shared_tokens() else {
+        return;
+    };
+    for name in ["qwen2", "llama", "qwen3"] {
+        let Some(path) = shared(&format!("oracle/{name}.f64.logits.npy")) else {
+            continue;
+        };
+        let truth = npy(&std::fs::read(path).unwrap());
+        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let sources: [&dyn inference::Source; 1] = [&bytes];
+        let model = inference::load(&sources).unwrap();
+        let options = Options::default();
+        let logits =
+            inference::forward_in_f64(&model, &sources, &tokens, &options, &mut Nothing).unwrap();
+        let error = relative_error(&logits, &truth);
+        assert!(error <= 1e-13, "{name}: {error:e}");
+    }
+}
+
+/// Forgets every stage.
+struct Nothing;
+
+impl StageSink<f64> for Nothing {
+    fn stage(&mut self, _: Step, _: usize, _: &[f64]) {}
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     scaling::ScalingKeys,
     tensor::Tensor,
 };
-use crate::{error::Error, norm::count};
+use crate::error::Error;
 
 /// The numbers as a file states them.
 #[derive(Debug)]
@@ -176,9 +176,7 @@ fn settle(
             dims: facts.rope_dims.unwrap_or(head_dim),
             scaling,
         },
-        attention_scale: facts
-            .attention_scale
-            .unwrap_or_else(|| 1.0 / count(head_dim).sqrt()),
+        attention_scale: facts.attention_scale,
         context: facts.context,
         window: facts.window,
         vocabulary: embedding.rows(),

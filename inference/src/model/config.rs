@@ -46,8 +46,8 @@ pub struct Config {
     pub epsilon: f32,
     /// The rotary positions.
     pub rope: Rope,
-    /// What attention scores are multiplied by; 1 / sqrt([`Self::head_dim`]) unless the file says otherwise.
-    pub attention_scale: f32,
+    /// What attention scores are multiplied by, when the file says it; else 1 / sqrt([`Self::head_dim`]).
+    pub attention_scale: Option<f32>,
     /// The longest prompt.
     pub context: usize,
     /// Tokens that a token sees at most, itself included; longer prompts are not covered.

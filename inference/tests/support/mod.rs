@@ -75,10 +75,12 @@ pub(crate) fn npy(bytes: &[u8]) -> Vec<f64> {
 }
 
 /// |found - truth| / |truth|, Euclidean.
-pub(crate) fn relative_error(found: &[f32], truth: &[f64]) -> f64 {
+pub(crate) fn relative_error<F: Copy + Into<f64>>(found: &[F], truth: &[f64]) -> f64 {
     assert_eq!(found.len(), truth.len());
-    let pairs = found.iter().map(|x| f64::from(*x)).zip(truth);
-    let difference: f64 = pairs.map(|(found, truth)| (found - truth).powi(2)).sum();
+    let pairs = found.iter().map(|x| (*x).into()).zip(truth);
+    let difference: f64 = pairs
+        .map(|(found, truth): (f64, _)| (found - truth).powi(2))
+        .sum();
     let length: f64 = truth.iter().map(|truth| truth.powi(2)).sum();
     (difference / length).sqrt()
 }

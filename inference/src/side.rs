@@ -1,0 +1,258 @@
+//! One side of a run: a model, and the values of its prompt between two steps.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "floats, which the lint does not know behind a generic type"
+)]
+
+use crate::{
+    attention::{self, Heads},
+    error::Error,
+    exp::silu,
+    matmul::{Factor, rows},
+    model::{Layer, Model, Tensor},
+    norm::rms_norm,
+    program::Slot,
+    real::Real,
+    rope::Table,
+    source::Source,
+    stage::{Stage, Step},
+};
+
+/// A model with its files.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The files that it was loaded from.
+    pub sources: &'a [&'a dyn Source],
+}
+
+/// A prompt on its way through a model.
+pub(crate) struct State<'a, F> {
+    side: Side<'a>,
+    ids: Vec<usize>,
+    table: Table<F>,
+    values: [Vec<F>; Slot::COUNT],
+    threads: usize,
+}
+
+impl<'a, F: Real> State<'a, F> {
+    /// Checks the prompt and prepares the tables.
+    ///
+    /// # Errors
+    /// Fails when the prompt does not fit the model, and when a read fails.
+    pub(crate) fn new(side: Side<'a>, tokens: &[u32], threads: usize) -> Result<Self, Error> {
+        let ids = check_prompt(side.model, tokens)?;
+        let factors = match &side.model.rope_factors {
+            Some(factors) => Some(rows(factors, side.sources, 0, 1)?),
+            None => None,
+        };
+        let table = Table::new(&side.model.config.rope, factors.as_deref(), ids.len());
+        Ok(Self {
+            side,
+            ids,
+            table,
+            values: std::array::from_fn(|_| Vec::new()),
+            threads,
+        })
+    }
+
+    /// The value that a step has written, token-major.
+    pub(crate) fn value(&self, slot: Slot) -> &[F] {
+        self.values.get(slot as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Replaces a value.
+    pub(crate) fn set(&mut self, slot: Slot, value: Vec<F>) {
+        if let Some(place) = self.values.get_mut(slot as usize) {
+            *place = value;
+        }
+    }
+
+    /// The matrix and the activations of a step that is a product.
+    pub(crate) fn factor(&self, step: Step) -> Option<Factor<'_, F>> {
+        let (matrix, x) = match (step.stage, self.layer(step)) {
+            (Stage::Logits, _) => (&self.side.model.output, Slot::Normed),
+            (Stage::QPreBias, Some(layer)) => (&layer.query, Slot::Normed),
+            (Stage::KPreBias, Some(layer)) => (&layer.key, Slot::Normed),
+            (Stage::VPreBias, Some(layer)) => (&layer.value, Slot::Normed),
+            (Stage::AttnOut, Some(layer)) => (&layer.attention_output, Slot::Attended),
+            (Stage::FfnGate, Some(layer)) => (&layer.gate, Slot::Normed),
+            (Stage::FfnUp, Some(layer)) => (&layer.up, Slot::Normed),
+            (Stage::FfnDown, Some(layer)) => (&layer.down, Slot::Gate),
+            _ => return None,
+        };
+        Some(Factor {
+            matrix,
+            sources: self.side.sources,
+            x: self.value(x),
+        })
+    }
+
+    /// Takes a step that is not a product.
+    ///
+    /// # Errors
+    /// Fails when a read fails.
+    pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
+        let model = self.side.model;
+        let slot = step.stage.slot();
+        let value = match (step.stage, self.layer(step)) {
+            (Stage::Embedding, _) => self.embedding()?,
+            (Stage::FinalNorm, _) => self.norm(Slot::Residual, &model.final_norm)?,
+            (stage, Some(layer)) => self.in_layer(stage, layer)?,
+            // Programs hold no other steps.
+            (_, None) => Vec::new(),
+        };
+        self.set(slot, value);
+        Ok(())
+    }
+
+    fn in_layer(&self, stage: Stage, layer: &Layer) -> Result<Vec<F>, Error> {
+        let tokens = self.ids.len();
+        let heads = self.heads();
+        match stage {
+            Stage::AttnNorm => self.norm(Slot::Residual, &layer.attention_norm),
+            Stage::FfnNorm => self.norm(Slot::Residual, &layer.feed_forward_norm),
+            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
+                let [query, key, value] = layer
+                    .biases
+                    .as_ref()
+                    .map_or([None; 3], |biases| biases.each_ref().map(Some));
+                let bias = match stage {
+                    Stage::QPostBias => query,
+                    Stage::KPostBias => key,
+                    _ => value,
+                };
+                self.plus_vector(stage.slot(), bias)
+            }
+            Stage::QNorm | Stage::KNorm => {
+                let norm = layer.head_norms.as_ref().map(|[query, key]| match stage {
+                    Stage::QNorm => query,
+                    _ => key,
+                });
+                match norm {
+                    Some(norm) => self.norm(stage.slot(), norm),
+                    None => Ok(self.value(stage.slot()).to_vec()),
+                }
+            }
+            Stage::QRope => Ok(self.rotated(Slot::Query, layer.query.rows())),
+            Stage::KRope => Ok(self.rotated(Slot::Key, layer.key.rows())),
+            Stage::AttnScores => {
+                let (query, key) = (self.value(Slot::Query), self.value(Slot::Key));
+                Ok(attention::scores(heads, query, key, self.threads))
+            }
+            Stage::AttnSoftmax => {
+                let scores = self.value(Slot::Scores);
+                Ok(attention::softmax(heads, scores, tokens, self.threads))
+            }
+            Stage::Attention => {
+                let (probabilities, value) =
+                    (self.value(Slot::Probabilities), self.value(Slot::Value));
+                Ok(attention::weighted(
+                    heads,
+                    probabilities,
+                    value,
+                    tokens,
+                    self.threads,
+                ))
+            }
+            Stage::FfnInp | Stage::LayerOut => {
+                Ok(self.combined(Slot::Residual, Slot::Out, |x, more| x + more))
+            }
+            Stage::FfnSilu => Ok(self
+                .value(Slot::Gate)
+                .iter()
+                .map(|gate| silu(*gate))
+                .collect()),
+            Stage::FfnSwiglu => Ok(self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up)),
+            // Products and the stages of the whole model are taken elsewhere.
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn layer(&self, step: Step) -> Option<&'a Layer> {
+        self.side.model.layers.get(step.layer?)
+    }
+
+    fn heads(&self) -> Heads<F> {
+        let config = &self.side.model.config;
+        Heads {
+            queries: config.heads,
+            key_values: config.key_value_heads,
+            dim: config.head_dim,
+            scale: match config.attention_scale {
+                Some(scale) => F::from_f32(scale),
+                None => F::ONE / F::from_count(config.head_dim).square_root(),
+            },
+        }
+    }
+
+    fn embedding(&self) -> Result<Vec<F>, Error> {
+        let embedding = &self.side.model.embedding;
+        let mut value = Vec::new();
+        for id in &self.ids {
+            value.extend(self.read(embedding, *id)?);
+        }
+        Ok(value)
+    }
+
+    fn norm(&self, slot: Slot, weight: &Tensor) -> Result<Vec<F>, Error> {
+        let epsilon = F::from_f32(self.side.model.config.epsilon);
+        Ok(rms_norm(self.value(slot), &self.read(weight, 0)?, epsilon))
+    }
+
+    fn plus_vector(&self, slot: Slot, vector: Option<&Tensor>) -> Result<Vec<F>, Error> {
+        let mut value = self.value(slot).to_vec();
+        if let Some(vector) = vector {
+            let vector = self.read(vector, 0)?;
+            for token in value.chunks_mut(vector.len().max(1)) {
+                for (x, more) in token.iter_mut().zip(&vector) {
+                    *x += *more;
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn rotated(&self, slot: Slot, token_length: usize) -> Vec<F> {
+        let mut value = self.value(slot).to_vec();
+        let head_dim = self.side.model.config.head_dim;
+        self.table.rotate(&mut value, token_length, head_dim);
+        value
+    }
+
+    fn combined(&self, a: Slot, b: Slot, with: impl Fn(F, F) -> F) -> Vec<F> {
+        let pairs = self.value(a).iter().zip(self.value(b));
+        pairs.map(|(a, b)| with(*a, *b)).collect()
+    }
+
+    fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
+        let row = rows(tensor, self.side.sources, row, 1)?;
+        Ok(row.into_iter().map(F::from_f32).collect())
+    }
+}
+
+/// The ids as indexes of rows.
+fn check_prompt(model: &Model, tokens: &[u32]) -> Result<Vec<usize>, Error> {
+    let config = &model.config;
+    let wrong = |expected: String, found: String| Err(Error::Prompt { expected, found });
+    if tokens.is_empty() || tokens.len() > config.context {
+        let expected = format!("1 to {} tokens", config.context);
+        return wrong(expected, tokens.len().to_string());
+    }
+    if let Some(window) = config.window.filter(|window| tokens.len() > *window) {
+        let what = format_args!("a prompt longer than the attention window of {window}");
+        return Err(Error::not_covered(what));
+    }
+    let mut ids = Vec::new();
+    for token in tokens {
+        match usize::try_from(*token) {
+            Ok(id) if id < config.vocabulary => ids.push(id),
+            _ => {
+                let expected = format!("token ids below {}", config.vocabulary);
+                return wrong(expected, token.to_string());
+            }
+        }
+    }
+    Ok(ids)
+}
