@@ -90,7 +90,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-const fn canonical(value: f32) -> u32 {
+/// The bits of a value, all NaNs being one.
+pub(crate) const fn canonical(value: f32) -> u32 {
     if value.is_nan() {
         0x7FC0_0000
     } else {

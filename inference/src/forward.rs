@@ -3,7 +3,7 @@
 use crate::{
     error::Error,
     model::Model,
-    program::program,
+    program::{Slot, program},
     real::Real,
     side::{Side, State},
     source::Source,
@@ -61,6 +61,20 @@ pub fn forward(
     run(Side { model, sources }, tokens, options, sink)
 }
 
+/// Runs several prompts at once, each with its own sink: the weights are read once, and every prompt gets the bits that
+/// it gets alone.
+///
+/// # Errors
+/// Fails as [`forward`] does.
+pub fn forward_batch(
+    model: &Model,
+    sources: &[&dyn Source],
+    prompts: &mut [(&[u32], &mut dyn StageSink)],
+    options: &Options,
+) -> Result<(), Error> {
+    batch(Side { model, sources }, prompts, options).map(drop)
+}
+
 /// Runs a prompt in f64, with the structure of the contract and the weights as it dequantises them: the truth to judge
 /// other arithmetics by. Its values are never compared with those of the contract bit for bit.
 ///
@@ -76,7 +90,7 @@ pub fn forward_in_f64(
     run(Side { model, sources }, tokens, options, sink)
 }
 
-/// Runs a prompt through two models in lock step: each stage of the first model, then the same stage of the second.
+/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same stage of the second.
 ///
 /// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
 /// have the same bits, their product is computed once: it is a function of these bits alone.
@@ -86,16 +100,16 @@ pub fn forward_in_f64(
 pub fn forward_pair(
     a: Side<'_>,
     b: Side<'_>,
-    tokens: &[u32],
+    prompts: &mut [(&[u32], &mut dyn PairSink)],
     options: &Options,
     mode: Mode,
-    sink: &mut dyn PairSink,
 ) -> Result<(), Error> {
+    let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
     let (programs, mut states) = (
         [program(a.model), program(b.model)],
         [
-            State::<f32>::new(a, tokens, options.threads)?,
-            State::new(b, tokens, options.threads)?,
+            State::<f32>::new(a, &tokens, options.threads)?,
+            State::new(b, &tokens, options.threads)?,
         ],
     );
     for (step, takes) in merged(&programs) {
@@ -108,15 +122,13 @@ pub fn forward_pair(
         let slot = step.stage.slot();
         let [a, b] = &mut states;
         let [of_a, of_b] = takes;
-        let (value, other) = (a.value(slot), b.value(slot));
-        sink.stage(
-            step,
-            tokens.len(),
-            of_a.then_some(value),
-            of_b.then_some(other),
-        );
-        if mode == Mode::Isolated && value.len() == other.len() {
-            b.set(slot, value.to_vec());
+        let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
+        for ((tokens, sink), (of_first, of_second)) in prompts.iter_mut().zip(pieces) {
+            let values = (of_a.then_some(of_first), of_b.then_some(of_second));
+            sink.stage(step, tokens.len(), values.0, values.1);
+        }
+        if mode == Mode::Isolated && a.value(slot).len() == b.value(slot).len() {
+            b.set(slot, a.value(slot).to_vec());
         }
     }
     Ok(())
@@ -138,14 +150,25 @@ fn run<F: Real>(
     options: &Options,
     sink: &mut dyn StageSink<F>,
 ) -> Result<Vec<F>, Error> {
-    let mut state = State::new(side, tokens, options.threads)?;
-    let mut last = None;
+    batch(side, &mut [(tokens, sink)], options)
+}
+
+/// Returns what the last step wrote: the logits of all prompts.
+fn batch<F: Real>(
+    side: Side<'_>,
+    prompts: &mut [(&[u32], &mut dyn StageSink<F>)],
+    options: &Options,
+) -> Result<Vec<F>, Error> {
+    let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
+    let mut state = State::new(side, &tokens, options.threads)?;
     for step in program(side.model) {
         take(step, &mut [&mut state], options)?;
-        sink.stage(step, tokens.len(), state.value(step.stage.slot()));
-        last = Some(step.stage.slot());
+        let pieces = state.pieces(step.stage.slot());
+        for ((tokens, sink), values) in prompts.iter_mut().zip(pieces) {
+            sink.stage(step, tokens.len(), values);
+        }
     }
-    Ok(last.map_or_else(Vec::new, |slot| state.value(slot).to_vec()))
+    Ok(state.value(Slot::Out).to_vec())
 }
 
 /// Takes a step on all sides that have it.

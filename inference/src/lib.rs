@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod attention;
+mod comparison;
 mod dequantise;
 mod digest;
 mod error;
@@ -22,21 +23,25 @@ mod parallel;
 mod program;
 mod prompts;
 mod real;
+mod record;
 mod rope;
 mod side;
 mod source;
 mod stage;
 
+pub use comparison::{Comparison, Difference, Outcome, Row};
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
 pub use forward::{
-    Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_in_f64, forward_pair,
+    Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_batch, forward_in_f64,
+    forward_pair,
 };
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
     WeightType, Yarn, load, load_apr, load_gguf,
 };
 pub use prompts::{Prompt, default_prompts};
+pub use record::{Record, Statistics, TokenSet};
 pub use side::Side;
 pub use source::{FileSource, Source};
 pub use stage::{Stage, Step};

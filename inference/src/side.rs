@@ -1,4 +1,4 @@
-//! One side of a run: a model, and the values of its prompt between two steps.
+//! One side of a run: a model, and the values of its prompts between two steps.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "floats, which the lint does not know behind a generic type"
@@ -27,30 +27,38 @@ pub struct Side<'a> {
     pub sources: &'a [&'a dyn Source],
 }
 
-/// A prompt on its way through a model.
+/// Prompts on their way through a model, one after the other in every value.
 pub(crate) struct State<'a, F> {
     side: Side<'a>,
     ids: Vec<usize>,
+    /// The number of tokens of each prompt.
+    prompts: Vec<usize>,
     table: Table<F>,
     values: [Vec<F>; Slot::COUNT],
     threads: usize,
 }
 
 impl<'a, F: Real> State<'a, F> {
-    /// Checks the prompt and prepares the tables.
+    /// Checks the prompts and prepares the tables.
     ///
     /// # Errors
-    /// Fails when the prompt does not fit the model, and when a read fails.
-    pub(crate) fn new(side: Side<'a>, tokens: &[u32], threads: usize) -> Result<Self, Error> {
-        let ids = check_prompt(side.model, tokens)?;
+    /// Fails when a prompt does not fit the model, and when a read fails.
+    pub(crate) fn new(side: Side<'a>, prompts: &[&[u32]], threads: usize) -> Result<Self, Error> {
+        let mut ids = Vec::new();
+        for tokens in prompts {
+            ids.extend(check_prompt(side.model, tokens)?);
+        }
+        let prompts: Vec<usize> = prompts.iter().map(|tokens| tokens.len()).collect();
+        let longest = prompts.iter().copied().max().unwrap_or_default();
         let factors = match &side.model.rope_factors {
             Some(factors) => Some(rows(factors, side.sources, 0, 1)?),
             None => None,
         };
-        let table = Table::new(&side.model.config.rope, factors.as_deref(), ids.len());
+        let table = Table::new(&side.model.config.rope, factors.as_deref(), longest);
         Ok(Self {
             side,
             ids,
+            prompts,
             table,
             values: std::array::from_fn(|_| Vec::new()),
             threads,
@@ -60,6 +68,18 @@ impl<'a, F: Real> State<'a, F> {
     /// The value that a step has written, token-major.
     pub(crate) fn value(&self, slot: Slot) -> &[F] {
         self.values.get(slot as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The value that a step has written, prompt by prompt.
+    pub(crate) fn pieces(&self, slot: Slot) -> Vec<&[F]> {
+        let mut rest = self.value(slot);
+        let mut pieces = Vec::new();
+        for length in self.lengths(slot) {
+            let (piece, more) = rest.split_at(length.min(rest.len()));
+            pieces.push(piece);
+            rest = more;
+        }
+        pieces
     }
 
     /// Replaces a value.
@@ -108,8 +128,8 @@ impl<'a, F: Real> State<'a, F> {
     }
 
     fn in_layer(&self, stage: Stage, layer: &Layer) -> Result<Vec<F>, Error> {
-        let tokens = self.ids.len();
         let heads = self.heads();
+        let threads = self.threads;
         match stage {
             Stage::AttnNorm => self.norm(Slot::Residual, &layer.attention_norm),
             Stage::FfnNorm => self.norm(Slot::Residual, &layer.feed_forward_norm),
@@ -137,25 +157,21 @@ impl<'a, F: Real> State<'a, F> {
             }
             Stage::QRope => Ok(self.rotated(Slot::Query, layer.query.rows())),
             Stage::KRope => Ok(self.rotated(Slot::Key, layer.key.rows())),
-            Stage::AttnScores => {
-                let (query, key) = (self.value(Slot::Query), self.value(Slot::Key));
-                Ok(attention::scores(heads, query, key, self.threads))
-            }
-            Stage::AttnSoftmax => {
-                let scores = self.value(Slot::Scores);
-                Ok(attention::softmax(heads, scores, tokens, self.threads))
-            }
-            Stage::Attention => {
-                let (probabilities, value) =
-                    (self.value(Slot::Probabilities), self.value(Slot::Value));
-                Ok(attention::weighted(
-                    heads,
-                    probabilities,
-                    value,
-                    tokens,
-                    self.threads,
-                ))
-            }
+            Stage::AttnScores => Ok(self.attended(Slot::Query, Slot::Key, |_, query, key| {
+                attention::scores(heads, query, key, threads)
+            })),
+            Stage::AttnSoftmax => Ok(self.attended(
+                Slot::Scores,
+                Slot::Scores,
+                |tokens, scores, _| attention::softmax(heads, scores, tokens, threads),
+            )),
+            Stage::Attention => Ok(self.attended(
+                Slot::Probabilities,
+                Slot::Value,
+                |tokens, probabilities, value| {
+                    attention::weighted(heads, probabilities, value, tokens, threads)
+                },
+            )),
             Stage::FfnInp | Stage::LayerOut => {
                 Ok(self.combined(Slot::Residual, Slot::Out, |x, more| x + more))
             }
@@ -215,10 +231,37 @@ impl<'a, F: Real> State<'a, F> {
     }
 
     fn rotated(&self, slot: Slot, token_length: usize) -> Vec<F> {
-        let mut value = self.value(slot).to_vec();
         let head_dim = self.side.model.config.head_dim;
-        self.table.rotate(&mut value, token_length, head_dim);
+        let mut value = Vec::new();
+        for piece in self.pieces(slot) {
+            let mut piece = piece.to_vec();
+            self.table.rotate(&mut piece, token_length, head_dim);
+            value.extend(piece);
+        }
         value
+    }
+
+    /// A part of the attention: prompts do not see each other.
+    fn attended(&self, a: Slot, b: Slot, part: impl Fn(usize, &[F], &[F]) -> Vec<F>) -> Vec<F> {
+        let pieces = self.pieces(a).into_iter().zip(self.pieces(b));
+        let prompts = self.prompts.iter().zip(pieces);
+        prompts
+            .flat_map(|(tokens, (a, b))| part(*tokens, a, b))
+            .collect()
+    }
+
+    /// The number of values of each prompt.
+    fn lengths(&self, slot: Slot) -> impl Iterator<Item = usize> {
+        let row = self.value(slot).len().checked_div(self.ids.len());
+        let row = row.unwrap_or_default();
+        let heads = self.side.model.config.heads;
+        self.prompts.iter().map(move |tokens| match slot {
+            // For each token and head a row of one value per position.
+            Slot::Scores | Slot::Probabilities => {
+                tokens.saturating_mul(*tokens).saturating_mul(heads)
+            }
+            _ => tokens.saturating_mul(row),
+        })
     }
 
     fn combined(&self, a: Slot, b: Slot, with: impl Fn(F, F) -> F) -> Vec<F> {

@@ -1,0 +1,270 @@
+//! The comparison of two runs, stage by stage and bit for bit.
+
+use crate::{
+    digest::{Digests, StageDigest, canonical},
+    forward::PairSink,
+    record::{Record, TokenSet},
+    stage::Step,
+};
+
+/// A sink that compares every stage of a pair: over all tokens, and over the last one.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// Two rows for each stage, in the order of execution: all tokens, then the last one.
+    pub rows: Vec<Row>,
+}
+
+/// A stage of both models for one set of tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The stage.
+    pub step: Step,
+    /// The record of each model; `None` where a model has no such stage.
+    pub records: [Option<Record>; 2],
+    /// What comparing them came to.
+    pub outcome: Outcome,
+}
+
+/// What comparing two records came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// All values have the same bits, a NaN being a NaN.
+    Equal,
+    /// Some values differ.
+    Different(Difference),
+    /// They are unlike in this field, so nothing was compared.
+    NotComparable(&'static str),
+    /// One model has no such stage.
+    Missing,
+}
+
+/// How the values of two comparable records differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// How many values differ.
+    pub elements: usize,
+    /// The first value that differs, from 0.
+    pub first: usize,
+    /// Both values there.
+    pub values: [f32; 2],
+    /// The largest distance in units in the last place, between values that are numbers.
+    pub largest_ulp: u32,
+    /// The largest absolute difference, between values that are numbers.
+    pub largest_absolute: f64,
+    /// The cosine of the angle between both; NaN where one of them is zero or has a NaN.
+    pub cosine: f64,
+}
+
+impl Comparison {
+    /// Returns the first row that is not equal, in the order of execution.
+    pub fn first_difference(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.outcome != Outcome::Equal)
+    }
+
+    /// Returns the digests of one side, 0 or 1, over all tokens.
+    pub fn digests(&self, side: usize) -> Digests {
+        let records = self.rows.iter().filter_map(|row| {
+            let record = row.records.get(side)?.as_ref()?;
+            matches!(record.tokens, TokenSet::All { .. }).then(|| StageDigest {
+                step: record.step,
+                elements: record.elements,
+                nans: record.statistics.nans,
+                digest: record.digest,
+            })
+        });
+        Digests {
+            stages: records.collect(),
+        }
+    }
+}
+
+impl Row {
+    /// Returns the standard deviation of the first side divided by that of the second.
+    pub fn ratio(&self) -> Option<f64> {
+        let [a, b] = self.deviations()?;
+        Some(a / b).filter(|ratio| ratio.is_finite())
+    }
+
+    /// Returns |std A - std B| / std B: a number that others judge by, and that misses flipped bits and swapped tensors.
+    pub fn drift(&self) -> Option<f64> {
+        let [a, b] = self.deviations()?;
+        Some((a - b).abs() / b.max(f64::EPSILON)).filter(|drift| drift.is_finite())
+    }
+
+    fn deviations(&self) -> Option<[f64; 2]> {
+        let [a, b] = &self.records;
+        Some([a.as_ref()?, b.as_ref()?].map(|record| record.statistics.standard_deviation))
+    }
+}
+
+impl PairSink for Comparison {
+    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>) {
+        let all = TokenSet::All { count: tokens };
+        let last = TokenSet::Last {
+            position: tokens.saturating_sub(1),
+        };
+        self.rows.push(row(step, all, [a, b]));
+        let [a, b] = [a, b].map(|values| values.map(|values| last_token(values, tokens)));
+        self.rows.push(row(step, last, [a, b]));
+    }
+}
+
+fn last_token(values: &[f32], tokens: usize) -> &[f32] {
+    let length = values.len().checked_div(tokens).unwrap_or_default();
+    let skipped = values.len().saturating_sub(length);
+    values.get(skipped..).unwrap_or_default()
+}
+
+fn row(step: Step, tokens: TokenSet, values: [Option<&[f32]>; 2]) -> Row {
+    let (records, outcome) = match values {
+        [Some(a), Some(b)] if same_bits(a, b) => {
+            // Equal values have equal records, which are not cheap to make.
+            let record = Record::new(step, tokens, a);
+            ([Some(record.clone()), Some(record)], Outcome::Equal)
+        }
+        [Some(a), Some(b)] => {
+            let records = [a, b].map(|values| Record::new(step, tokens, values));
+            let [of_a, of_b] = &records;
+            let outcome = match of_a.unlike(of_b) {
+                Some(field) => Outcome::NotComparable(field),
+                None => difference(a, b),
+            };
+            (records.map(Some), outcome)
+        }
+        values => {
+            let record = |values: &[f32]| Record::new(step, tokens, values);
+            (values.map(|values| values.map(record)), Outcome::Missing)
+        }
+    };
+    Row {
+        step,
+        records,
+        outcome,
+    }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+fn difference(a: &[f32], b: &[f32]) -> Outcome {
+    let pairs = || a.iter().copied().zip(b.iter().copied());
+    let differs = |(a, b): (f32, f32)| canonical(a) != canonical(b);
+    let Some((first, (at_a, at_b))) = pairs().enumerate().find(|(_, pair)| differs(*pair)) else {
+        return Outcome::Equal;
+    };
+    let mut found = Difference {
+        elements: 0,
+        first,
+        values: [at_a, at_b],
+        largest_ulp: 0,
+        largest_absolute: 0.0,
+        cosine: 0.0,
+    };
+    let mut sums = [0f64; 3];
+    for (a, b) in pairs() {
+        if differs((a, b)) {
+            found.elements = found.elements.saturating_add(1);
+        }
+        let (wide_a, wide_b) = (f64::from(a), f64::from(b));
+        if !a.is_nan() && !b.is_nan() {
+            found.largest_ulp = found.largest_ulp.max(place(a).abs_diff(place(b)));
+            // Equal infinities differ by nothing, and not by a NaN.
+            if a != b {
+                found.largest_absolute = found.largest_absolute.max((wide_a - wide_b).abs());
+            }
+        }
+        let [dot, square_a, square_b] = &mut sums;
+        *dot += wide_a * wide_b;
+        *square_a += wide_a * wide_a;
+        *square_b += wide_b * wide_b;
+    }
+    let [dot, square_a, square_b] = sums;
+    found.cosine = dot / (square_a * square_b).sqrt();
+    Outcome::Different(found)
+}
+
+/// The place of a number among all floats in ascending order; both zeros are neighbours.
+const fn place(value: f32) -> i32 {
+    let bits = value.to_bits().cast_signed();
+    if bits < 0 { bits ^ i32::MAX } else { bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+
+    const STEP: Step = Step::in_layer(3, Stage::FfnGate);
+
+    #[test]
+    fn all_tokens_and_the_last_one_are_judged_apart() {
+        let mut comparison = Comparison::default();
+        comparison.stage(
+            STEP,
+            2,
+            Some(&[1.0, 2.0, 3.0, 4.0]),
+            Some(&[1.0, 2.5, 3.0, 4.0]),
+        );
+        let [all, last] = comparison.rows.as_slice() else {
+            panic!("{comparison:?}");
+        };
+        let Outcome::Different(found) = all.outcome else {
+            panic!("{all:?}");
+        };
+        assert_eq!(
+            (found.elements, found.first, found.values),
+            (1, 1, [2.0, 2.5])
+        );
+        assert_eq!((found.largest_ulp, found.largest_absolute), (1 << 21, 0.5));
+        assert!(found.cosine > 0.99 && found.cosine < 1.0);
+        assert_eq!(last.outcome, Outcome::Equal);
+        assert_eq!(last.records[0].as_ref().unwrap().elements, 2);
+        assert_eq!(comparison.first_difference().unwrap().step, STEP);
+    }
+
+    #[test]
+    fn a_nan_is_a_nan_and_the_zeros_differ() {
+        let outcome = |a: &[f32], b: &[f32]| {
+            row(STEP, TokenSet::All { count: 1 }, [Some(a), Some(b)]).outcome
+        };
+        let other_nan = f32::from_bits(0xFFC0_0001);
+        assert_eq!(outcome(&[f32::NAN, 1.0], &[other_nan, 1.0]), Outcome::Equal);
+        let Outcome::Different(zeros) = outcome(&[0.0], &[-0.0]) else {
+            panic!("the zeros were taken for equal");
+        };
+        assert_eq!((zeros.largest_ulp, zeros.largest_absolute), (1, 0.0));
+        let Outcome::Different(nan) = outcome(&[f32::NAN, 2.0], &[1.0, 2.0]) else {
+            panic!("a NaN was taken for a number");
+        };
+        assert_eq!((nan.elements, nan.first, nan.largest_absolute), (1, 0, 0.0));
+        assert!(nan.cosine.is_nan());
+    }
+
+    #[test]
+    fn unlike_and_missing_stages_are_refused_and_never_compared() {
+        let all = TokenSet::All { count: 1 };
+        let unlike = row(STEP, all, [Some(&[1.0]), Some(&[1.0, 2.0])]);
+        assert_eq!(unlike.outcome, Outcome::NotComparable("element count"));
+        let missing = row(STEP, all, [None, Some(&[1.0])]);
+        assert_eq!(missing.outcome, Outcome::Missing);
+        assert_eq!(missing.ratio(), None);
+    }
+
+    #[test]
+    fn ratio_and_drift_are_those_of_the_deviations() {
+        let all = TokenSet::All { count: 1 };
+        let found = row(STEP, all, [Some(&[0.0, 3.0]), Some(&[0.0, 2.0])]);
+        assert_eq!((found.ratio(), found.drift()), (Some(1.5), Some(0.5)));
+    }
+
+    #[test]
+    fn neighbours_are_one_unit_apart_across_zero_as_well() {
+        assert_eq!(place(f32::from_bits(1)).abs_diff(place(-0.0)), 2);
+        assert_eq!(place(1.0).abs_diff(place(1f32.next_up())), 1);
+        assert_eq!(
+            place(f32::MIN).abs_diff(place(f32::MAX)),
+            u32::MAX - (1 << 24)
+        );
+    }
+}
