@@ -1,12 +1,6 @@
-//! The forward on models made by the fixtures, and on the shared models with their f64 truth where they are present.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a mistake must stop the test"
-)]
+//! One model: what runs, what is refused, and how near the truth it is.
 
-mod support;
-
+use crate::support::{npy, relative_error, run, shared, shared_tokens};
 use fixtures::{
     apr::{from_model, from_model_b, from_model_with_rope_type},
     damage,
@@ -14,7 +8,6 @@ use fixtures::{
     malformed, models,
 };
 use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
-use support::{npy, relative_error, run, shared, shared_tokens};
 
 #[test]
 fn threads_and_panels_do_not_change_a_bit() {

@@ -1,12 +1,6 @@
 //! Two models in lock step, and several prompts at once.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a mistake must stop the test"
-)]
 
-mod support;
-
+use crate::support::{Stages, run};
 use fixtures::{
     apr::from_model_with_rope_type,
     gguf::{Model as Fixture, Tensor},
@@ -16,7 +10,6 @@ use inference::{
     Comparison, Mode, Options, Outcome, Side, Source, StageSink, Step, TokenSet, default_prompts,
     forward_batch, forward_pair, load,
 };
-use support::{Stages, run};
 
 #[test]
 fn a_file_and_its_conversion_are_equal_in_every_row() {
@@ -94,7 +87,7 @@ fn a_stage_that_one_model_lacks_is_missing_there() {
     for layer in 0..2 {
         for (name, length) in [("q", 256), ("k", 128), ("v", 128)] {
             let rows = plain
-                .tensor(&format!("blk.{layer}.attn_{name}.weight"))
+                .tensor(format!("blk.{layer}.attn_{name}.weight"))
                 .dims[1];
             assert!(rows >= length / 2);
             biased.tensors.push(Tensor {

@@ -1,0 +1,10 @@
+//! Runs of whole models: made by the fixtures, and the shared ones with their f64 truth where they are present.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a mistake must stop the test"
+)]
+
+mod forward;
+mod pairs;
+mod support;
