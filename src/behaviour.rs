@@ -1,69 +1,211 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
-use std::path::Path;
+use inference::{
+    Comparison, Format, Mode, NUMERICS, Options, Outcome, PairSink, Record, Row, forward_pair,
+};
+use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
 
-use inference::{Format, NUMERICS, Options};
-use verifier::report::{Behaviour, BehaviourRow};
-
+use crate::input::Files;
 use crate::model::Loaded;
+use crate::prompt::Prompt;
 
-/// Runs the default prompts through both models. Each is built from its own file only, so a difference that the bytes do
-/// not show lies in the metadata.
-pub(crate) fn compare(a: &Path, b: &Path, threads: usize) -> (Behaviour, BehaviourRow) {
-    let mut row = BehaviourRow {
-        device: "cpu".to_owned(),
+/// Both models of a pair, each built from its own file only, so that a difference that the bytes do not show lies in the
+/// metadata.
+pub(crate) struct Pair<'a> {
+    apr: Loaded<'a>,
+    gguf: Loaded<'a>,
+}
+
+impl<'a> Pair<'a> {
+    /// Loads both; which is which is told by content.
+    pub(crate) fn load(a: &'a Files, b: &'a Files) -> anyhow::Result<Self> {
+        let (a, b) = (Loaded::new(a)?, Loaded::new(b)?);
+        match (a.model.format, b.model.format) {
+            (Format::Apr, Format::Gguf) => Ok(Self { apr: a, gguf: b }),
+            (Format::Gguf, Format::Apr) => Ok(Self { apr: b, gguf: a }),
+            _ => anyhow::bail!("they are not an APR file and a GGUF"),
+        }
+    }
+
+    /// The default prompts, cut to what both models take. They depend on the number of tokens, which both must agree on.
+    pub(crate) fn default_prompts(&self) -> anyhow::Result<Vec<Prompt>> {
+        let vocabulary = self.apr.model.config.vocabulary;
+        let other = self.gguf.model.config.vocabulary;
+        if vocabulary != other {
+            anyhow::bail!("their vocabularies have {vocabulary} and {other} tokens");
+        }
+        let longest = self.apr.longest().min(self.gguf.longest());
+        Ok(Prompt::defaults(vocabulary, longest))
+    }
+
+    /// Runs the prompts through both.
+    pub(crate) fn compare(
+        &self,
+        prompts: &[Prompt],
+        options: &Options,
+        mode: Mode,
+    ) -> anyhow::Result<Vec<Comparison>> {
+        let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
+        let mut batch: Vec<_> = prompts
+            .iter()
+            .zip(&mut comparisons)
+            .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as &mut dyn PairSink))
+            .collect();
+        let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
+        let (apr, gguf) = (self.apr.side(&apr), self.gguf.side(&gguf));
+        forward_pair(apr, gguf, &mut batch, options, mode)?;
+        Ok(comparisons)
+    }
+
+    fn assumptions(&self) -> Vec<String> {
+        [("apr", &self.apr), ("gguf", &self.gguf)]
+            .into_iter()
+            .flat_map(|(name, loaded)| {
+                let assumptions = loaded.model.assumptions.iter();
+                assumptions.map(move |assumption| format!("{name}: {assumption}"))
+            })
+            .collect()
+    }
+}
+
+/// Runs prompts, or the default ones, through both models. What keeps them from being run is an outcome, too.
+pub(crate) fn compare(
+    a: &Files,
+    b: &Files,
+    prompts: Option<Vec<Prompt>>,
+    options: &Options,
+) -> (Behaviour, BehaviourRow) {
+    let mut row = new_row("cpu");
+    let mut behaviour =
+        run(a, b, prompts, options, &mut row).unwrap_or_else(|error| Behaviour::NotCovered {
+            why: format!("{error:#}"),
+        });
+    // What was read from a file that changed decides nothing.
+    if let Err(why) = a.check_unchanged().and_then(|()| b.check_unchanged()) {
+        behaviour = Behaviour::Changed { why };
+    }
+    (behaviour, row)
+}
+
+/// What stands in the place of a run on a device that there is not.
+pub(crate) fn not_run(device: &str, why: &str) -> (Behaviour, BehaviourRow) {
+    let why = why.to_owned();
+    (Behaviour::NotCovered { why }, new_row(device))
+}
+
+fn new_row(device: &str) -> BehaviourRow {
+    BehaviourRow {
+        device: device.to_owned(),
+        device_reason: None,
         numerics: NUMERICS.to_owned(),
         result: String::new(),
         tokens: 0,
         stages: 0,
         assumptions: Vec::new(),
-    };
-    let behaviour = run(a, b, threads, &mut row).unwrap_or_else(|error| Behaviour::NotCovered {
-        why: format!("{error:#}"),
-    });
-    (behaviour, row)
+        prompts: Vec::new(),
+    }
 }
 
-fn run(a: &Path, b: &Path, threads: usize, row: &mut BehaviourRow) -> anyhow::Result<Behaviour> {
-    let options = Options {
-        threads,
-        ..Options::default()
+fn run(
+    a: &Files,
+    b: &Files,
+    prompts: Option<Vec<Prompt>>,
+    options: &Options,
+    row: &mut BehaviourRow,
+) -> anyhow::Result<Behaviour> {
+    let pair = Pair::load(a, b)?;
+    row.assumptions = pair.assumptions();
+    let prompts = match prompts {
+        Some(prompts) => prompts,
+        None => pair.default_prompts()?,
     };
-    let (a, b) = (Loaded::open(a)?, Loaded::open(b)?);
-    let (apr, gguf) = match (a.model.format, b.model.format) {
-        (Format::Apr, Format::Gguf) => (a, b),
-        (Format::Gguf, Format::Apr) => (b, a),
-        _ => anyhow::bail!("they are not an APR file and a GGUF"),
-    };
-    for (name, loaded) in [("apr", &apr), ("gguf", &gguf)] {
-        let assumptions = loaded.model.assumptions.iter();
-        row.assumptions
-            .extend(assumptions.map(|assumption| format!("{name}: {assumption}")));
-    }
-    // The prompts depend on the number of tokens, which both must agree on.
-    let vocabulary = apr.model.config.vocabulary;
-    if vocabulary != gguf.model.config.vocabulary {
-        anyhow::bail!(
-            "their vocabularies have {vocabulary} and {} tokens",
-            gguf.model.config.vocabulary
-        );
-    }
-    let longest = apr.longest().min(gguf.longest());
-    for prompt in inference::default_prompts(u32::try_from(vocabulary)?) {
-        let tokens: Vec<u32> = prompt.tokens.into_iter().take(longest).collect();
-        let (a, _) = apr.run(&tokens, &options)?;
-        let (b, _) = gguf.run(&tokens, &options)?;
-        row.tokens = row.tokens.saturating_add(tokens.len());
-        row.stages = row.stages.saturating_add(a.stages.len());
-        if let Some((a, b)) = a.first_difference(&b) {
-            return Ok(Behaviour::Different {
-                stage: a.or(b).map_or_else(String::new, |step| step.to_string()),
-                prompt: prompt.name.to_owned(),
-            });
+    let comparisons = pair.compare(&prompts, options, Mode::Free)?;
+    let mut first = None;
+    for (prompt, comparison) in prompts.iter().zip(&comparisons) {
+        row.tokens = row.tokens.saturating_add(prompt.tokens.len());
+        row.stages = row.stages.saturating_add(comparison.rows.len() / 2);
+        row.prompts.push(prompt_row(prompt, comparison));
+        if let Some(found) = comparison.first_difference() {
+            let earlier = |(step, _): &(inference::Step, _)| step.order() <= found.step.order();
+            first = first
+                .filter(earlier)
+                .or_else(|| Some((found.step, prompt.name.clone())));
         }
     }
     if row.stages == 0 {
-        anyhow::bail!("no prompt was run");
+        anyhow::bail!("no stage was compared");
     }
-    Ok(Behaviour::Equal)
+    Ok(match first {
+        None => Behaviour::Equal,
+        Some((step, prompt)) => Behaviour::Different {
+            stage: step.to_string(),
+            prompt,
+        },
+    })
+}
+
+fn prompt_row(prompt: &Prompt, comparison: &Comparison) -> PromptRow {
+    PromptRow {
+        name: prompt.name.clone(),
+        tokens: prompt.tokens.clone(),
+        apr: comparison.digests(0).run().to_string(),
+        gguf: comparison.digests(1).run().to_string(),
+        table: comparison.rows.iter().map(stage_row).collect(),
+    }
+}
+
+fn stage_row(row: &Row) -> StageRow {
+    let [apr, gguf] = &row.records;
+    StageRow {
+        stage: row.step.to_string(),
+        capture_point: row.step.stage.capture_point().to_owned(),
+        token_set: apr
+            .as_ref()
+            .or(gguf.as_ref())
+            .map_or("all", |record| record.tokens.name())
+            .to_owned(),
+        result: match row.outcome {
+            Outcome::Equal => "equal".to_owned(),
+            Outcome::Different(_) => "different".to_owned(),
+            Outcome::Missing => "missing".to_owned(),
+            Outcome::NotComparable(field) => format!("not comparable: {field}"),
+        },
+        apr: apr.as_ref().map(stage_side),
+        gguf: gguf.as_ref().map(stage_side),
+        ratio: row.ratio(),
+        drift: row.drift(),
+        difference: match row.outcome {
+            Outcome::Different(found) => Some(StageDifference {
+                elements: found.elements,
+                first: found.first,
+                apr: finite_f32(found.values[0]),
+                gguf: finite_f32(found.values[1]),
+                largest_ulp: found.largest_ulp,
+                largest_absolute: finite(found.largest_absolute),
+                cosine: finite(found.cosine),
+            }),
+            _ => None,
+        },
+    }
+}
+
+fn stage_side(record: &Record) -> StageSide {
+    let statistics = &record.statistics;
+    StageSide {
+        elements: record.elements,
+        blake3: record.digest.to_string(),
+        nans: statistics.nans,
+        mean: finite(statistics.mean),
+        standard_deviation: finite(statistics.standard_deviation),
+        minimum: finite_f32(statistics.minimum),
+        maximum: finite_f32(statistics.maximum),
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
+}
+
+fn finite_f32(value: f32) -> Option<f32> {
+    Some(value).filter(|value| value.is_finite())
 }

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use inference::{Digests, Format, Model, NUMERICS, Options};
 use serde_json::json;
 
 use crate::convert::threads;
 use crate::exit::Outcome;
+use crate::input::Files;
 use crate::model::Loaded;
 use crate::output;
+use crate::prompt::{self, Prompt};
 use crate::verify::FormatFlag;
 
 /// Runs a GGUF or APR model on token ids, from the file's own names and metadata only.
@@ -24,9 +26,8 @@ use crate::verify::FormatFlag;
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
     model: PathBuf,
-    /// Token ids, separated by commas [default: 32 ids derived from the size of the vocabulary]
-    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
-    tokens: Option<Vec<u32>>,
+    #[command(flatten)]
+    prompt: prompt::Arguments,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -36,18 +37,29 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let path = &arguments.model;
     let options = Options {
         threads: threads(arguments.threads)?,
         ..Options::default()
     };
-    let name = path.display().to_string();
-    let loaded = Loaded::open(path)?;
-    let tokens = match &arguments.tokens {
-        Some(tokens) => tokens.clone(),
+    let files = Files::open(&arguments.model)?;
+    let loaded = Loaded::new(&files)?;
+    let tokens = match arguments.prompt.asked() {
+        Some(prompt) => prompt.tokens,
         None => default_tokens(&loaded),
     };
-    let (digests, logits) = loaded.run(&tokens, &options).context(name.clone())?;
+    let name = files.name().to_owned();
+    let mut digests = Digests::default();
+    let logits = inference::forward(
+        &loaded.model,
+        &loaded.sources(),
+        &tokens,
+        &options,
+        &mut digests,
+    )
+    .with_context(|| name.clone())?;
+    if let Err(why) = files.check_unchanged() {
+        bail!("a file changed while it was run: {why}");
+    }
     let answer = Answer {
         name,
         top: top(&logits, loaded.model.config.vocabulary),
@@ -63,13 +75,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The longest default prompt that the model takes.
-fn default_tokens(loaded: &Loaded) -> Vec<u32> {
-    let vocabulary = u32::try_from(loaded.model.config.vocabulary).unwrap_or(u32::MAX);
-    let prompts = inference::default_prompts(vocabulary);
-    let prompt = prompts.into_iter().next_back();
-    prompt.map_or_else(Vec::new, |prompt| {
-        prompt.tokens.into_iter().take(loaded.longest()).collect()
-    })
+fn default_tokens(loaded: &Loaded<'_>) -> Vec<u32> {
+    let prompts = Prompt::defaults(loaded.model.config.vocabulary, loaded.longest());
+    let longest = prompts.into_iter().next_back();
+    longest.map_or_else(Vec::new, |prompt| prompt.tokens)
 }
 
 /// The tokens with the highest logits at the last position; the lower id first where they are equal.

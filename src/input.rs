@@ -56,6 +56,33 @@ impl Files {
         }
     }
 
+    /// The name: that of the first file.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The open files, in their order.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &FileSource> {
+        self.files.iter().map(|(_, source)| source)
+    }
+
+    /// Tells whether the first file begins like one of a format that can be run.
+    pub(crate) fn is_model(&self) -> bool {
+        let mut magic = [0; 4];
+        let first = self.sources().next();
+        let read = first.is_some_and(|file| file.read_exact_at(0, &mut magic).is_ok());
+        read && (magic == *b"GGUF" || magic == *b"APR\0")
+    }
+
+    /// Checks that the files are still those that were opened; says in words what changed.
+    pub(crate) fn check_unchanged(&self) -> Result<(), String> {
+        let mut files = self.files.iter();
+        files.try_for_each(|(name, source)| {
+            let named = |why| format!("{}: {why}", name.escape_debug());
+            source.check_unchanged().map_err(named)
+        })
+    }
+
     /// The path itself, or the paths of all shards when it is named like one of a split set.
     ///
     /// A set that is not complete is an error here: one shard is never taken for the whole.

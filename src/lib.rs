@@ -14,6 +14,7 @@ mod manifest;
 mod model;
 mod output;
 mod progress;
+mod prompt;
 mod schema;
 mod signals;
 mod verify;

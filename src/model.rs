@@ -1,32 +1,29 @@
-//! A model that can be run: its open files and what they say.
+//! A model that can be run: what its open files say.
 
-use std::path::Path;
+use std::io;
 
 use anyhow::Context as _;
-use inference::{Digests, FileSource, Model, Options, Source};
+use inference::{Model, ReadAt, Side, Source};
+use verifier::source::Source as _;
 
 use crate::input::Files;
 
-/// A model and the files that it was built from.
-pub(crate) struct Loaded {
-    files: Vec<FileSource>,
+/// A model and the files that it was built from, which it reads through the handles that the verifier has.
+pub(crate) struct Loaded<'a> {
+    files: Vec<Handle<'a>>,
     /// What the files say, and nothing else.
     pub(crate) model: Model,
 }
 
-impl Loaded {
-    /// Opens the model that `path` is, or is a shard of.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let files = Files::paths_of_model(path)?
-            .iter()
-            .map(|path| {
-                FileSource::open(path)
-                    .with_context(|| format!("{} cannot be opened", path.display()))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let model =
-            inference::load(&sources(&files)).with_context(|| path.display().to_string())?;
-        Ok(Self { files, model })
+impl<'a> Loaded<'a> {
+    /// Builds the model of open files.
+    pub(crate) fn new(files: &'a Files) -> anyhow::Result<Self> {
+        let handles: Vec<_> = files.sources().map(Handle).collect();
+        let model = inference::load(&sources(&handles)).with_context(|| files.name().to_owned())?;
+        Ok(Self {
+            files: handles,
+            model,
+        })
     }
 
     /// The longest prompt that the model takes.
@@ -35,24 +32,33 @@ impl Loaded {
         window.min(self.model.config.context)
     }
 
-    /// Runs a prompt: the digest of every stage, and the logits of every position.
-    pub(crate) fn run(
-        &self,
-        tokens: &[u32],
-        options: &Options,
-    ) -> anyhow::Result<(Digests, Vec<f32>)> {
-        let mut digests = Digests::default();
-        let logits = inference::forward(
-            &self.model,
-            &sources(&self.files),
-            tokens,
-            options,
-            &mut digests,
-        )?;
-        Ok((digests, logits))
+    /// Where the weights come from.
+    pub(crate) fn sources(&self) -> Vec<&dyn Source> {
+        sources(&self.files)
+    }
+
+    /// The model as a side of a pair.
+    pub(crate) const fn side<'b>(&'b self, sources: &'b [&'b dyn Source]) -> Side<'b> {
+        Side {
+            model: &self.model,
+            sources,
+        }
     }
 }
 
-fn sources(files: &[FileSource]) -> Vec<&dyn Source> {
+/// An open file as the forward takes it.
+struct Handle<'a>(&'a verifier::source::FileSource);
+
+impl ReadAt for Handle<'_> {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(offset, buffer)
+    }
+}
+
+fn sources<'a>(files: &'a [Handle<'_>]) -> Vec<&'a dyn Source> {
     files.iter().map(|file| file as &dyn Source).collect()
 }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use verifier::report::Report;
+use verifier::verdict::Verdict;
 use verifier::verify::Options;
 
 use crate::convert::threads;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
-use crate::{behaviour, output};
+use crate::{behaviour, output, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -25,9 +26,11 @@ pub(crate) struct Arguments {
     a: PathBuf,
     /// The other one
     b: PathBuf,
-    /// Whether to run both models as well and compare every stage bit for bit
-    #[arg(long, value_enum, default_value_t = ForwardFlag::Off)]
+    /// Where to run both models as well, to compare every stage bit for bit
+    #[arg(long, value_enum, default_value_t = ForwardFlag::Auto)]
     forward: ForwardFlag,
+    #[command(flatten)]
+    prompt: prompt::Arguments,
     /// How to print the report
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -42,12 +45,16 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum ForwardFlag {
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForwardFlag {
+    /// On the best device there is, once the bytes are compared; today that is the processor
+    Auto,
+    /// On the processor
+    Cpu,
+    /// On an NVIDIA GPU (this build has none: undecided)
+    Cuda,
     /// Bytes and metadata only
     Off,
-    /// Also run the default prompts through each file, from its own names and metadata (qwen2, qwen3, llama, mistral)
-    Cpu,
 }
 
 /// The forms a result can be printed in.
@@ -63,15 +70,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let threads = threads(arguments.threads)?;
     let a = Files::open(&arguments.a)?;
     let b = Files::open(&arguments.b)?;
-    // Before the verification, whose check that nothing changed then covers these reads as well.
-    let behaviour = match arguments.forward {
-        ForwardFlag::Off => None,
-        ForwardFlag::Cpu => Some(behaviour::compare(&arguments.a, &arguments.b, threads)),
-    };
     let mut report = judge(&a, &b, threads, arguments.file_digests, arguments.quiet);
-    if let Some((behaviour, row)) = behaviour {
-        report.add_behaviour(&behaviour, row);
-    }
+    let options = inference::Options {
+        threads,
+        ..inference::Options::default()
+    };
+    arguments
+        .forward
+        .add_behaviour(&mut report, &a, &b, &arguments.prompt, &options);
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
@@ -79,6 +85,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     Ok(Outcome::Judged(report.verdict))
 }
+
+impl ForwardFlag {
+    /// Runs both files where they are asked to be run, and adds what that said.
+    pub(crate) fn add_behaviour(
+        self,
+        report: &mut Report,
+        a: &Files,
+        b: &Files,
+        prompt: &prompt::Arguments,
+        options: &inference::Options,
+    ) {
+        // A manifest cannot be run, and files that could not be read or decoded need not be.
+        let can = a.is_model() && b.is_model() && report.verdict != Verdict::Undecided;
+        if self == Self::Off || self == Self::Auto && !can {
+            return;
+        }
+        let (behaviour, row) = if self == Self::Cuda {
+            behaviour::not_run("cuda", NO_CUDA)
+        } else {
+            let prompts = prompt.asked().map(|prompt| vec![prompt]);
+            let (behaviour, mut row) = behaviour::compare(a, b, prompts, options);
+            row.device_reason = (self == Self::Auto).then(|| NO_CUDA.to_owned());
+            (behaviour, row)
+        };
+        report.add_behaviour(&behaviour, row);
+    }
+}
+
+const NO_CUDA: &str = "this build has no CUDA";
 
 /// Runs the verifier on two open inputs.
 pub(crate) fn judge(

@@ -36,6 +36,7 @@ pub use forward::{
     Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_batch, forward_in_f64,
     forward_pair,
 };
+pub use gguf_file::ReadAt;
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
     WeightType, Yarn, load, load_apr, load_gguf,
@@ -43,5 +44,5 @@ pub use model::{
 pub use prompts::{Prompt, default_prompts};
 pub use record::{Record, Statistics, TokenSet};
 pub use side::Side;
-pub use source::{FileSource, Source};
+pub use source::Source;
 pub use stage::{Stage, Step};

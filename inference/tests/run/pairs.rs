@@ -86,9 +86,7 @@ fn a_stage_that_one_model_lacks_is_missing_there() {
     let mut biased = plain.clone();
     for layer in 0..2 {
         for (name, length) in [("q", 256), ("k", 128), ("v", 128)] {
-            let rows = plain
-                .tensor(format!("blk.{layer}.attn_{name}.weight"))
-                .dims[1];
+            let rows = plain.tensor(format!("blk.{layer}.attn_{name}.weight")).dims[1];
             assert!(rows >= length / 2);
             biased.tensors.push(Tensor {
                 name: format!("blk.{layer}.attn_{name}.bias").into_bytes(),

@@ -11,6 +11,9 @@ use crate::verdict::Verdict;
 pub struct BehaviourRow {
     /// The device that ran it.
     pub device: String,
+    /// Why this device, when it was not asked for by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_reason: Option<String>,
     /// The id of the arithmetic.
     pub numerics: String,
     /// `equal`, `different`, or `not covered`.
@@ -21,6 +24,89 @@ pub struct BehaviourRow {
     pub stages: usize,
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
+    /// The prompts, each with its table of stages.
+    pub prompts: Vec<PromptRow>,
+}
+
+/// One prompt, run through both files.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PromptRow {
+    /// The name.
+    pub name: String,
+    /// The token ids.
+    pub tokens: Vec<u32>,
+    /// The digest of all stages of the APR file: its behaviour fingerprint for this prompt.
+    pub apr: String,
+    /// The digest of all stages of the GGUF.
+    pub gguf: String,
+    /// Two rows for each stage, in the order of execution: over all tokens, and over the last one.
+    pub table: Vec<StageRow>,
+}
+
+/// One stage for one set of tokens. Statistics are information; the bits are judged.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct StageRow {
+    /// Layer and name, such as `3.ffn_gate`.
+    pub stage: String,
+    /// Where the value is taken, such as `after the matmul, before bias`.
+    pub capture_point: String,
+    /// `all` tokens, or the `last` one.
+    pub token_set: String,
+    /// `equal`, `different`, `missing`, or `not comparable: ` and the field that is unlike.
+    pub result: String,
+    /// The APR file, when its model has the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apr: Option<StageSide>,
+    /// The GGUF, when its model has the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gguf: Option<StageSide>,
+    /// Standard deviation of the APR file by that of the GGUF.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// |standard deviation of the APR file - that of the GGUF| by that of the GGUF. Some judge by 0.1; this report does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
+    /// How the values differ, where they were compared and do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<StageDifference>,
+}
+
+/// A stage in one file.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct StageSide {
+    /// The number of values, each an f32.
+    pub elements: usize,
+    /// BLAKE3 of their little-endian bits, every NaN as 0x7fc00000.
+    pub blake3: String,
+    /// How many are NaN.
+    pub nans: usize,
+    /// Mean of the others; `null` when not finite, like all numbers here.
+    pub mean: Option<f64>,
+    /// Standard deviation of the population.
+    pub standard_deviation: Option<f64>,
+    /// Least value.
+    pub minimum: Option<f32>,
+    /// Greatest value.
+    pub maximum: Option<f32>,
+}
+
+/// How the values of a stage differ.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct StageDifference {
+    /// How many differ.
+    pub elements: usize,
+    /// The first one, from 0.
+    pub first: usize,
+    /// Its value in the APR file.
+    pub apr: Option<f32>,
+    /// Its value in the GGUF.
+    pub gguf: Option<f32>,
+    /// The largest distance in units in the last place.
+    pub largest_ulp: u32,
+    /// The largest absolute difference.
+    pub largest_absolute: Option<f64>,
+    /// The cosine of the angle between both.
+    pub cosine: Option<f64>,
 }
 
 /// How the behaviour of two files compares.
@@ -38,6 +124,11 @@ pub enum Behaviour {
     /// One of the files could not be run.
     NotCovered {
         /// Why.
+        why: String,
+    },
+    /// A file changed while it was run: what was read decides nothing.
+    Changed {
+        /// What changed.
         why: String,
     },
 }
@@ -58,12 +149,21 @@ impl Report {
                     stage,
                 )),
             ),
-            Behaviour::NotCovered { why } => (
+            Behaviour::NotCovered { why } => {
+                let hint = "--forward off compares bytes and metadata only";
+                let message = format!("the files were not both run: {why}");
+                let finding = FindingRow {
+                    hint: Some(hint.to_owned()),
+                    ..finding("behaviour.not-covered", Verdict::Undecided, message, "")
+                };
+                ("not covered", Some(finding))
+            }
+            Behaviour::Changed { why } => (
                 "not covered",
                 Some(finding(
-                    "behaviour.not-covered",
+                    "input_changed",
                     Verdict::Undecided,
-                    format!("the files were not both run: {why}"),
+                    format!("a file changed while it was run: {why}"),
                     "",
                 )),
             ),
@@ -77,6 +177,7 @@ impl Report {
         }
         if let Some(finding) = decided {
             self.verdict = match (self.verdict, behaviour) {
+                (_, Behaviour::Changed { .. }) => Verdict::Undecided,
                 (Verdict::Verified, Behaviour::Different { .. }) => Verdict::Different,
                 (Verdict::Verified, _) => Verdict::Undecided,
                 (verdict, _) => verdict,
@@ -88,6 +189,17 @@ impl Report {
             self.findings.insert(place, finding);
         }
         self.behaviour = Some(row);
+    }
+}
+
+impl BehaviourRow {
+    /// Returns the first row of a table that is not equal, and its prompt.
+    #[must_use]
+    pub fn first_difference(&self) -> Option<(&PromptRow, &StageRow)> {
+        self.prompts.iter().find_map(|prompt| {
+            let row = prompt.table.iter().find(|row| row.result != "equal")?;
+            Some((prompt, row))
+        })
     }
 }
 
@@ -123,11 +235,13 @@ mod tests {
     fn row() -> BehaviourRow {
         BehaviourRow {
             device: "cpu".to_owned(),
+            device_reason: None,
             numerics: "f32-fixed-1".to_owned(),
             result: String::new(),
             tokens: 3,
             stages: 9,
             assumptions: Vec::new(),
+            prompts: Vec::new(),
         }
     }
 
@@ -140,6 +254,9 @@ mod tests {
         let not_covered = Behaviour::NotCovered {
             why: "arch x".to_owned(),
         };
+        let changed = Behaviour::Changed {
+            why: "length".to_owned(),
+        };
         for (behaviour, before, after) in [
             (&Behaviour::Equal, Verdict::Verified, Verdict::Verified),
             (&Behaviour::Equal, Verdict::Undecided, Verdict::Undecided),
@@ -147,6 +264,8 @@ mod tests {
             (&different, Verdict::Undecided, Verdict::Undecided),
             (&not_covered, Verdict::Verified, Verdict::Undecided),
             (&not_covered, Verdict::Different, Verdict::Different),
+            (&changed, Verdict::Verified, Verdict::Undecided),
+            (&changed, Verdict::Different, Verdict::Undecided),
         ] {
             let mut report = build(Vec::new(), None, Vec::new());
             report.verdict = before;

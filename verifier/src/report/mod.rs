@@ -5,12 +5,13 @@
 
 mod behaviour;
 mod build;
+mod stages;
 pub mod text;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
-pub use behaviour::{Behaviour, BehaviourRow};
+pub use behaviour::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
 pub(crate) use build::{Parts, build, file_row, hex};
 
 use crate::verdict::Verdict;

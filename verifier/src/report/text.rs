@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FileRow, FindingRow, PlaceRow, Report, TensorRow};
+use super::{FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
 use crate::verdict::Verdict;
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -57,15 +57,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     write_counts(text, report)?;
     if let Some(behaviour) = &report.behaviour {
-        writeln!(
-            text,
-            "  behaviour {}: {} stages of {} tokens, {}, {}",
-            behaviour.result,
-            behaviour.stages,
-            behaviour.tokens,
-            behaviour.numerics,
-            behaviour.device
-        )?;
+        stages::write(text, behaviour)?;
     }
     let decisive = report
         .findings
@@ -89,6 +81,9 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
             "... and {} more; --format json has them all",
             total.saturating_sub(MOST_SHOWN)
         )?;
+    }
+    if let Some(behaviour) = &report.behaviour {
+        stages::write_table(text, behaviour)?;
     }
     for finding in report
         .findings

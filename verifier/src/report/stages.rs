@@ -1,0 +1,104 @@
+//! The table of stages for a person.
+
+use std::fmt::Write as _;
+
+use super::{BehaviourRow, PromptRow, StageRow};
+
+/// One line on what was run, and around the first difference the stages of its prompt.
+pub(super) fn write(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Result {
+    writeln!(
+        text,
+        "  behaviour {}: {} stages of {} tokens, {}, {}",
+        behaviour.result, behaviour.stages, behaviour.tokens, behaviour.numerics, behaviour.device
+    )?;
+    if let Some(reason) = &behaviour.device_reason {
+        writeln!(text, "            {reason}")?;
+    }
+    Ok(())
+}
+
+/// The rows of the first prompt that differs: those before the first difference, and how it spreads.
+pub(super) fn write_table(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Result {
+    let Some((prompt, first)) = behaviour.first_difference() else {
+        return Ok(());
+    };
+    let at = position(prompt, first);
+    let shown = prompt
+        .table
+        .iter()
+        .skip(at.saturating_sub(BEFORE))
+        .take(BEFORE.saturating_add(AFTER));
+    writeln!(
+        text,
+        "\nstages of prompt {}, around the first difference",
+        prompt.name
+    )?;
+    writeln!(
+        text,
+        "  {:<18} {:<4} {:>9} {:>11} {:>11} {:>8} {:>8} {:>9} {:>10} {:>10}  result",
+        "stage",
+        "set",
+        "elements",
+        "std apr",
+        "std gguf",
+        "ratio",
+        "drift",
+        "first",
+        "max abs",
+        "max ulp"
+    )?;
+    for row in shown {
+        write_row(text, row)?;
+    }
+    let more = prompt.table.len().saturating_sub(at).saturating_sub(AFTER);
+    if more > 0 {
+        writeln!(
+            text,
+            "  ... and {more} rows after these; --format json has them all"
+        )?;
+    }
+    Ok(())
+}
+
+fn position(prompt: &PromptRow, first: &StageRow) -> usize {
+    let is_first = |row: &StageRow| std::ptr::eq(row, first);
+    prompt.table.iter().position(is_first).unwrap_or_default()
+}
+
+fn write_row(text: &mut String, row: &StageRow) -> std::fmt::Result {
+    let elements = row
+        .apr
+        .as_ref()
+        .or(row.gguf.as_ref())
+        .map(|side| side.elements);
+    let deviation = |side: &Option<super::StageSide>| match side {
+        Some(side) => number(side.standard_deviation),
+        None => "none".to_owned(),
+    };
+    let difference = row.difference.as_ref();
+    writeln!(
+        text,
+        "  {:<18} {:<4} {:>9} {:>11} {:>11} {:>8} {:>8} {:>9} {:>10} {:>10}  {}",
+        row.stage,
+        row.token_set,
+        elements.unwrap_or_default(),
+        deviation(&row.apr),
+        deviation(&row.gguf),
+        row.ratio
+            .map_or("-".to_owned(), |ratio| format!("{ratio:.4}")),
+        row.drift
+            .map_or("-".to_owned(), |drift| format!("{:.1}%", drift * 100.0)),
+        difference.map_or("-".to_owned(), |found| found.first.to_string()),
+        difference.map_or("-".to_owned(), |found| number(found.largest_absolute)),
+        difference.map_or("-".to_owned(), |found| found.largest_ulp.to_string()),
+        row.result
+    )
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or("not finite".to_owned(), |value| format!("{value:.4e}"))
+}
+
+/// Rows shown before the first difference, and from it on.
+const BEFORE: usize = 4;
+const AFTER: usize = 12;
