@@ -1,7 +1,8 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
 use inference::{
-    Comparison, Format, Mode, NUMERICS, Options, Outcome, PairSink, Record, Row, forward_pair,
+    Comparison, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink, Record, Row,
+    forward_pair,
 };
 use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
 
@@ -55,6 +56,16 @@ impl<'a> Pair<'a> {
         let (apr, gguf) = (self.apr.side(&apr), self.gguf.side(&gguf));
         forward_pair(apr, gguf, &mut batch, options, mode)?;
         Ok(comparisons)
+    }
+
+    /// The model of the APR file.
+    pub(crate) const fn apr(&self) -> &Model {
+        &self.apr.model
+    }
+
+    /// The model of the GGUF.
+    pub(crate) const fn gguf(&self) -> &Model {
+        &self.gguf.model
     }
 
     fn assumptions(&self) -> Vec<String> {

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod behaviour;
+mod bisect;
 mod convert;
+mod diagnosis;
 mod exit;
 mod forward;
 mod input;
@@ -65,6 +67,7 @@ enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
     Forward(forward::Arguments),
+    Bisect(bisect::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Schema(schema::Arguments),
@@ -76,6 +79,7 @@ impl Command {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
+            Self::Bisect(arguments) => bisect::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),

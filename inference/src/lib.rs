@@ -15,6 +15,7 @@ mod dequantise;
 mod digest;
 mod error;
 mod exp;
+mod feeds;
 mod forward;
 mod matmul;
 mod model;
@@ -32,6 +33,7 @@ mod stage;
 pub use comparison::{Comparison, Difference, Outcome, Row};
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
+pub use feeds::{Feeds, Setting};
 pub use forward::{
     Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_batch, forward_in_f64,
     forward_pair,

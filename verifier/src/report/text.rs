@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
+use super::{BehaviourRow, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
 use crate::verdict::Verdict;
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -259,8 +259,17 @@ fn is_decisive(finding: &FindingRow) -> bool {
     matches!(finding.effect.as_str(), "different" | "undecided")
 }
 
-/// A number with commas.
-fn grouped(number: u64) -> String {
+/// Writes the stages around the first difference, or nothing when there is none.
+///
+/// # Errors
+/// Fails when the target does.
+pub fn stages(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Result {
+    stages::write_table(text, behaviour)
+}
+
+/// Writes a number with commas.
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,0 +1,126 @@
+//! What feeds a stage: the tensors and the numbers of a model that its value depends on, besides earlier stages.
+
+use crate::{
+    model::{Config, Model, Scaling, Tensor},
+    stage::{Stage, Step},
+};
+
+/// The tensors and the settings that a step reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feeds<'a> {
+    /// The tensors.
+    pub tensors: Vec<&'a Tensor>,
+    /// The numbers of the model.
+    pub settings: Vec<Setting>,
+}
+
+/// A number of a model as text, so that two of them compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The name, which is that of the key in APR files.
+    pub name: &'static str,
+    /// The value; floats as their shortest text that reads back to the same bits.
+    pub value: String,
+}
+
+impl Model {
+    /// Returns what a step reads of the model. Two models with equal feeds and equal earlier stages have an equal stage.
+    pub fn feeds(&self, step: Step) -> Feeds<'_> {
+        let layer = step.layer.and_then(|layer| self.layers.get(layer));
+        let bias = |index: usize| {
+            let biases = layer.and_then(|layer| layer.biases.as_ref());
+            biases.and_then(|biases| biases.get(index))
+        };
+        let head_norm = |index: usize| {
+            let norms = layer.and_then(|layer| layer.head_norms.as_ref());
+            norms.and_then(|norms| norms.get(index))
+        };
+        let tensor = match step.stage {
+            Stage::Embedding => Some(&self.embedding),
+            Stage::AttnNorm => layer.map(|layer| &layer.attention_norm),
+            Stage::QPreBias => layer.map(|layer| &layer.query),
+            Stage::KPreBias => layer.map(|layer| &layer.key),
+            Stage::VPreBias => layer.map(|layer| &layer.value),
+            Stage::QPostBias => bias(0),
+            Stage::KPostBias => bias(1),
+            Stage::VPostBias => bias(2),
+            Stage::QNorm => head_norm(0),
+            Stage::KNorm => head_norm(1),
+            Stage::QRope | Stage::KRope => self.rope_factors.as_ref(),
+            Stage::AttnOut => layer.map(|layer| &layer.attention_output),
+            Stage::FfnNorm => layer.map(|layer| &layer.feed_forward_norm),
+            Stage::FfnGate => layer.map(|layer| &layer.gate),
+            Stage::FfnUp => layer.map(|layer| &layer.up),
+            Stage::FfnDown => layer.map(|layer| &layer.down),
+            Stage::FinalNorm => Some(&self.final_norm),
+            Stage::Logits => Some(&self.output),
+            Stage::AttnScores
+            | Stage::AttnSoftmax
+            | Stage::Attention
+            | Stage::FfnInp
+            | Stage::FfnSilu
+            | Stage::FfnSwiglu
+            | Stage::LayerOut => None,
+        };
+        Feeds {
+            tensors: tensor.into_iter().collect(),
+            settings: settings(&self.config, step.stage),
+        }
+    }
+}
+
+fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
+    let heads = ("num_heads", config.heads.to_string());
+    let key_value_heads = ("num_kv_heads", config.key_value_heads.to_string());
+    let head_dim = ("head_dim", config.head_dim.to_string());
+    let epsilon = ("rms_norm_eps", config.epsilon.to_string());
+    let settings = match stage {
+        Stage::AttnNorm | Stage::FfnNorm | Stage::FinalNorm | Stage::QNorm | Stage::KNorm => {
+            vec![epsilon]
+        }
+        Stage::QPreBias => vec![heads, head_dim],
+        Stage::KPreBias | Stage::VPreBias => vec![key_value_heads, head_dim],
+        Stage::QRope | Stage::KRope => vec![
+            ("rope_type", config.rope.pairing.id().to_string()),
+            ("rope_theta", config.rope.base.to_string()),
+            ("rope_dimension_count", config.rope.dims.to_string()),
+            ("rope_scaling", scaling(&config.rope.scaling)),
+            head_dim,
+        ],
+        Stage::AttnScores => vec![
+            heads,
+            key_value_heads,
+            head_dim,
+            (
+                "attention.scale",
+                match config.attention_scale {
+                    Some(scale) => scale.to_string(),
+                    None => "1/sqrt(head_dim)".to_owned(),
+                },
+            ),
+        ],
+        Stage::Attention => vec![heads, key_value_heads, head_dim],
+        Stage::Logits => vec![("tied_embeddings", config.tied.to_string())],
+        _ => Vec::new(),
+    };
+    settings
+        .into_iter()
+        .map(|(name, value)| Setting { name, value })
+        .collect()
+}
+
+fn scaling(scaling: &Scaling) -> String {
+    match scaling {
+        Scaling::None => "none".to_owned(),
+        Scaling::Linear { factor } => format!("linear by {factor}"),
+        Scaling::Yarn(yarn) => format!(
+            "yarn by {} from {} (extrapolation {}, attention {}, beta {} to {})",
+            yarn.factor,
+            yarn.original_context,
+            yarn.extrapolation,
+            yarn.attention,
+            yarn.beta_fast,
+            yarn.beta_slow
+        ),
+    }
+}

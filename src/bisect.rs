@@ -1,0 +1,199 @@
+//! `aprove bisect`: the first stage in which two files diverge, and why.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use inference::{Comparison, Mode, Options, Outcome, Step};
+use serde_json::{Value, json};
+use verifier::report::{Behaviour, Report};
+
+use crate::behaviour::{self, Pair};
+use crate::convert::threads;
+use crate::diagnosis::{Diagnosis, Fed, diagnose};
+use crate::exit::Outcome as Exit;
+use crate::input::Files;
+use crate::output;
+use crate::prompt::{self, Prompt};
+use crate::verify::{FormatFlag, judge};
+
+/// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
+///
+/// Both files are verified and run. For the first stage that differs in execution order, the tensors and the metadata that
+/// feed it are compared byte for byte and key for key, and one sentence says what is wrong.
+///
+/// Exit code: 0 verified and no stage differs, 1 something differs, 2 undecided.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// An APR file or a GGUF model (of a split set, any of its files)
+    a: PathBuf,
+    /// The other one
+    b: PathBuf,
+    #[command(flatten)]
+    prompt: prompt::Arguments,
+    /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
+    #[arg(long)]
+    isolate: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+    /// Number of threads [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let options = Options {
+        threads: threads(arguments.threads)?,
+        ..Options::default()
+    };
+    let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
+    let mut report = judge(&a, &b, options.threads, false, arguments.quiet);
+    let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
+    let (behaviour, row) = behaviour::compare(&a, &b, prompts, &options);
+    report.add_behaviour(&behaviour, row);
+    let diagnoses = match behaviour {
+        Behaviour::Different { .. } => diagnoses(arguments, &report, &a, &b, &options)?,
+        _ => Vec::new(),
+    };
+    let answer = Answer { report, diagnoses };
+    output::print(&match arguments.format {
+        FormatFlag::Text => answer.text(),
+        FormatFlag::Json => answer.json(),
+    })?;
+    Ok(Exit::Judged(answer.report.verdict))
+}
+
+/// The first stage that differs, or all that do when each is fed with the same values.
+fn diagnoses(
+    arguments: &Arguments,
+    report: &Report,
+    a: &Files,
+    b: &Files,
+    options: &Options,
+) -> anyhow::Result<Vec<Diagnosis>> {
+    let pair = Pair::load(a, b)?;
+    let prompts = match arguments.prompt.asked() {
+        Some(prompt) => vec![prompt],
+        None => pair.default_prompts()?,
+    };
+    let mode = if arguments.isolate {
+        Mode::Isolated
+    } else {
+        Mode::Free
+    };
+    let comparisons = pair.compare(&prompts, options, mode)?;
+    let mut steps = bad_steps(&prompts, &comparisons);
+    steps.sort_by_key(|(step, _)| step.order());
+    steps.dedup_by_key(|(step, _)| *step);
+    if !arguments.isolate {
+        steps.truncate(1);
+    }
+    let diagnosed = steps
+        .into_iter()
+        .map(|(step, prompt)| diagnose(report, pair.apr(), pair.gguf(), step, prompt));
+    Ok(diagnosed.collect())
+}
+
+fn bad_steps<'a>(prompts: &'a [Prompt], comparisons: &[Comparison]) -> Vec<(Step, &'a str)> {
+    prompts
+        .iter()
+        .zip(comparisons)
+        .flat_map(|(prompt, comparison)| {
+            let bad = comparison.rows.iter();
+            bad.filter(|row| row.outcome != Outcome::Equal)
+                .map(|row| (row.step, prompt.name.as_str()))
+        })
+        .collect()
+}
+
+/// Everything that is printed.
+struct Answer {
+    report: Report,
+    diagnoses: Vec<Diagnosis>,
+}
+
+impl Answer {
+    /// One sentence.
+    fn cause(&self) -> String {
+        match (self.diagnoses.first(), self.report.findings.first()) {
+            (Some(diagnosis), _) => diagnosis.cause.clone(),
+            (None, Some(finding)) if !self.report.reasons.is_empty() => finding.message.clone(),
+            _ => "no stage differs".to_owned(),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.write_text().unwrap_or_default()
+    }
+
+    fn write_text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        writeln!(out, "{}: {}", self.report.verdict.as_str(), self.cause())?;
+        for diagnosis in &self.diagnoses {
+            writeln!(
+                out,
+                "\nstage {} (prompt {}), {}",
+                diagnosis.step,
+                diagnosis.prompt,
+                diagnosis.step.stage.capture_point()
+            )?;
+            writeln!(out, "  cause    {}", diagnosis.cause)?;
+            for (kind, fed) in kinds(diagnosis) {
+                let names = [&fed.apr, &fed.gguf].map(|name| name.as_deref().unwrap_or("none"));
+                let [apr, gguf] = names;
+                writeln!(
+                    out,
+                    "  {kind:<8} {}: {apr} (apr), {gguf} (gguf): {}",
+                    fed.what, fed.result
+                )?;
+            }
+        }
+        if let Some(behaviour) = &self.report.behaviour {
+            verifier::report::text::stages(&mut out, behaviour)?;
+        }
+        let also: Vec<&str> = self.report.reasons.iter().map(String::as_str).collect();
+        if !also.is_empty() {
+            writeln!(out, "\nverify says: {}", also.join(", "))?;
+        }
+        Ok(out)
+    }
+
+    fn json(&self) -> String {
+        let answer = json!({
+            "verdict": self.report.verdict.as_str(),
+            "cause": self.cause(),
+            "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
+            "reasons": self.report.reasons,
+            "behaviour": self.report.behaviour,
+        });
+        format!("{answer:#}\n")
+    }
+}
+
+fn kinds(diagnosis: &Diagnosis) -> impl Iterator<Item = (&'static str, &Fed)> {
+    let tensors = diagnosis.tensors.iter().map(|fed| ("tensor", fed));
+    tensors.chain(diagnosis.settings.iter().map(|fed| ("setting", fed)))
+}
+
+fn json_of(diagnosis: &Diagnosis) -> Value {
+    let feds = |feds: &[Fed]| -> Vec<Value> {
+        feds.iter()
+            .map(|fed| {
+                json!({"what": fed.what, "apr": fed.apr, "gguf": fed.gguf, "result": fed.result})
+            })
+            .collect()
+    };
+    json!({
+        "stage": diagnosis.step.to_string(),
+        "layer": diagnosis.step.layer,
+        "capture_point": diagnosis.step.stage.capture_point(),
+        "prompt": diagnosis.prompt,
+        "cause": diagnosis.cause,
+        "tensors": feds(&diagnosis.tensors),
+        "settings": feds(&diagnosis.settings),
+    })
+}

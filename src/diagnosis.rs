@@ -1,0 +1,286 @@
+//! Why a stage differs: what feeds it in both files, compared tensor for tensor and number for number.
+
+use inference::{Model, Step, Tensor};
+use verifier::report::{FindingRow, Report, TensorRow};
+
+/// A stage that differs, and why.
+pub(crate) struct Diagnosis {
+    /// The stage.
+    pub(crate) step: Step,
+    /// The name of the prompt in which it was seen.
+    pub(crate) prompt: String,
+    /// One sentence.
+    pub(crate) cause: String,
+    /// The tensors that feed it.
+    pub(crate) tensors: Vec<Fed>,
+    /// The numbers that feed it.
+    pub(crate) settings: Vec<Fed>,
+}
+
+/// Something that feeds a stage.
+pub(crate) struct Fed {
+    /// A tensor as a person calls it, or the key of a number.
+    pub(crate) what: String,
+    /// Its name or value in the APR file.
+    pub(crate) apr: Option<String>,
+    /// Its name or value in the GGUF.
+    pub(crate) gguf: Option<String>,
+    /// `equal`, or how it differs.
+    pub(crate) result: String,
+}
+
+/// Compares what feeds a step of both models; the report has compared the bytes of all tensors.
+pub(crate) fn diagnose(
+    report: &Report,
+    apr: &Model,
+    gguf: &Model,
+    step: Step,
+    prompt: &str,
+) -> Diagnosis {
+    let (of_apr, of_gguf) = (apr.feeds(step), gguf.feeds(step));
+    let count = of_apr.tensors.len().max(of_gguf.tensors.len());
+    let tensors: Vec<Fed> = (0..count)
+        .map(|index| {
+            let (a, g) = (of_apr.tensors.get(index), of_gguf.tensors.get(index));
+            tensor(report, a.copied(), g.copied())
+        })
+        .collect();
+    let settings: Vec<Fed> = of_apr
+        .settings
+        .iter()
+        .zip(&of_gguf.settings)
+        .map(|(a, g)| Fed {
+            what: a.name.to_owned(),
+            apr: Some(a.value.clone()),
+            gguf: Some(g.value.clone()),
+            result: if a == g { EQUAL } else { "different" }.to_owned(),
+        })
+        .collect();
+    Diagnosis {
+        step,
+        prompt: prompt.to_owned(),
+        cause: sentence(step, &settings, &tensors, apr, gguf),
+        tensors,
+        settings,
+    }
+}
+
+fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &Model) -> String {
+    let mut parts: Vec<String> = settings
+        .iter()
+        .filter(|setting| setting.result != EQUAL)
+        .map(|setting| {
+            format!(
+                "{} {} in the .apr, {} by the .gguf",
+                setting.what,
+                setting.apr.as_deref().unwrap_or("none"),
+                setting.gguf.as_deref().unwrap_or("none")
+            )
+        })
+        .collect();
+    let different = tensors.iter().filter(|tensor| tensor.result != EQUAL);
+    parts.extend(different.map(|tensor| format!("{}: {}", tensor.what, tensor.result)));
+    if parts.is_empty() {
+        let layers = [apr.layers.len(), gguf.layers.len()];
+        parts.push(match layers {
+            [a, g] if a != g => format!("num_layers {a} in the .apr, {g} by the .gguf"),
+            _ => format!("{step}: same bytes, same metadata: engines differ"),
+        });
+    }
+    parts.join("; ")
+}
+
+/// How a tensor of one file differs from that of the other with the same role.
+fn tensor(report: &Report, apr: Option<&Tensor>, gguf: Option<&Tensor>) -> Fed {
+    let name = gguf.or(apr).map_or("", |tensor| &tensor.name);
+    let result = match (apr, gguf) {
+        (Some(apr), Some(gguf)) => difference(report, apr, gguf),
+        (None, _) => "missing in the .apr".to_owned(),
+        (_, None) => "not in the .gguf".to_owned(),
+    };
+    Fed {
+        what: spoken(name),
+        apr: apr.map(|tensor| tensor.name.clone()),
+        gguf: gguf.map(|tensor| tensor.name.clone()),
+        result,
+    }
+}
+
+fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> String {
+    let is_pair = |row: &&TensorRow| {
+        let side = row.apr.as_ref().is_some_and(|side| side.name == apr.name);
+        side && row.gguf.as_ref().is_some_and(|side| side.name == gguf.name)
+    };
+    let Some(row) = report.tensors.iter().find(is_pair) else {
+        return format!("{} in the .apr, {} in the .gguf", apr.name, gguf.name);
+    };
+    if row.result.ends_with("equal") {
+        return EQUAL.to_owned();
+    }
+    if let Some(other) = holder(report, row) {
+        return stored_elsewhere(other, &gguf.name);
+    }
+    let mut text = match (counted(row), row.values.as_ref()) {
+        (Some(text), _) => text,
+        (None, Some(values)) => format!(
+            "{} of {} elements {}",
+            grouped(values.different),
+            grouped(values.elements),
+            differ(values.different)
+        ),
+        (None, None) => "the bytes were not compared".to_owned(),
+    };
+    if apr.weight_type != gguf.weight_type {
+        text.push_str(&format!(
+            ", {:?} in the .apr, {:?} in the .gguf",
+            apr.weight_type, gguf.weight_type
+        ));
+    }
+    for finding in findings(report, &apr.name) {
+        if let Some(cause) = &finding.cause {
+            text.push_str(&format!(", {}", cause.text));
+        }
+        if finding.code.ends_with("not-finite") {
+            text.push_str(&format!(", {}", finding.message));
+        }
+    }
+    text
+}
+
+/// `1 of 149,184 blocks differs (scale d), row 12`.
+fn counted(row: &TensorRow) -> Option<String> {
+    let difference = row.difference.as_ref()?;
+    let unit = if difference.parts.is_empty() {
+        "elements"
+    } else {
+        "blocks"
+    };
+    let mut text = format!(
+        "{} of {} {unit} {}",
+        grouped(difference.blocks),
+        grouped(difference.blocks_total),
+        differ(difference.blocks)
+    );
+    if !difference.parts.is_empty() {
+        let parts: Vec<&str> = difference.parts.keys().map(|part| spelled(part)).collect();
+        text.push_str(&format!(" ({})", parts.join(", ")));
+    }
+    // The dimensions of a GGUF begin with the contiguous one.
+    let shape = &row.gguf.as_ref()?.shape;
+    if let [columns, rows, ..] = shape.as_slice() {
+        let blocks_of_row = difference.blocks_total.checked_div(*rows)?;
+        let row = |block: u64| block.checked_div(blocks_of_row.max(1));
+        let (first, last) = (row(difference.first_block)?, row(difference.last_block)?);
+        if *columns > 0 {
+            text.push_str(&if first == last {
+                format!(", row {first}")
+            } else {
+                format!(", rows {first} to {last}")
+            });
+        }
+    }
+    Some(text)
+}
+
+/// The tensor of the GGUF whose bytes the APR tensor of this row holds instead of its own.
+fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a str> {
+    let held = row.apr.as_ref()?.blake3.as_ref()?;
+    report
+        .tensors
+        .iter()
+        .filter_map(|other| other.gguf.as_ref())
+        .find(|other| other.blake3.as_ref() == Some(held))
+        .map(|other| other.name.as_str())
+}
+
+/// `q bias of layer 4 stored in layer 5`, or `holds layer 0 attn_k.weight`.
+fn stored_elsewhere(other: &str, name: &str) -> String {
+    match (in_layer(other), in_layer(name)) {
+        (Some((from, part)), Some((to, same))) if part == same => {
+            let short = part
+                .strip_prefix("attn_")
+                .and_then(|part| part.strip_suffix(".bias"))
+                .map_or(part.to_owned(), |part| format!("{part} bias"));
+            format!("{short} of layer {from} stored in layer {to}")
+        }
+        _ => format!("holds {}", spoken(other)),
+    }
+}
+
+/// The findings on an APR tensor.
+fn findings<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = &'a FindingRow> {
+    report.findings.iter().filter(move |finding| {
+        let mut places = finding.places.iter();
+        finding.code.starts_with("tensor.")
+            && places.any(|place| place.file == "apr" && place.name.as_deref() == Some(name))
+    })
+}
+
+/// `layer 3 ffn_gate.weight` for `blk.3.ffn_gate.weight`.
+fn spoken(name: &str) -> String {
+    match in_layer(name) {
+        Some((layer, part)) => format!("layer {layer} {part}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The layer and the rest of a GGUF name.
+fn in_layer(name: &str) -> Option<(usize, &str)> {
+    let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
+    Some((layer.parse().ok()?, part))
+}
+
+/// A field of a block in words, beside its name in the block tables.
+fn spelled(part: &str) -> &str {
+    match part {
+        "d" => "scale d",
+        "dmin" => "minimum dmin",
+        "m" => "minimum m",
+        "qs" => "quants qs",
+        other => other,
+    }
+}
+
+const fn differ(count: u64) -> &'static str {
+    if count == 1 { "differs" } else { "differ" }
+}
+
+/// A number with commas.
+fn grouped(number: u64) -> String {
+    verifier::report::text::grouped(number)
+}
+
+pub(crate) const EQUAL: &str = "equal";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_of_another_layer_is_said_in_one_sentence() {
+        for (other, name, expected) in [
+            (
+                "blk.4.attn_q.bias",
+                "blk.5.attn_q.bias",
+                "q bias of layer 4 stored in layer 5",
+            ),
+            (
+                "blk.0.ffn_up.weight",
+                "blk.1.ffn_up.weight",
+                "ffn_up.weight of layer 0 stored in layer 1",
+            ),
+            (
+                "blk.0.ffn_up.weight",
+                "blk.0.ffn_gate.weight",
+                "holds layer 0 ffn_up.weight",
+            ),
+            (
+                "token_embd.weight",
+                "output.weight",
+                "holds token_embd.weight",
+            ),
+        ] {
+            assert_eq!(stored_elsewhere(other, name), expected);
+        }
+    }
+}
