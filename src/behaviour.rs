@@ -1,9 +1,10 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
 use inference::{
-    Comparison, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink, Record, Row,
-    forward_pair,
+    Comparison, Digests, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink, Record, Row,
+    StageSink, forward_batch, forward_pair,
 };
+use verifier::manifest::Fingerprint;
 use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
 
 use crate::input::Files;
@@ -87,15 +88,30 @@ pub(crate) fn compare(
     options: &Options,
 ) -> (Behaviour, BehaviourRow) {
     let mut row = new_row("cpu");
-    let mut behaviour =
-        run(a, b, prompts, options, &mut row).unwrap_or_else(|error| Behaviour::NotCovered {
-            why: format!("{error:#}"),
-        });
+    let ran = run(a, b, prompts, options, &mut row);
+    (judged(ran, &[a, b]), row)
+}
+
+/// Runs the prompts of a fingerprint through a model, and holds each run against the one that is recorded.
+pub(crate) fn check(
+    files: &Files,
+    recorded: &Fingerprint,
+    options: &Options,
+) -> (Behaviour, BehaviourRow) {
+    let mut row = new_row("cpu");
+    let ran = run_alone(files, recorded, options, &mut row);
+    (judged(ran, &[files]), row)
+}
+
+/// The outcome of a run of files that are what they were when they were opened.
+fn judged(ran: anyhow::Result<Behaviour>, files: &[&Files]) -> Behaviour {
     // What was read from a file that changed decides nothing.
-    if let Err(why) = a.check_unchanged().and_then(|()| b.check_unchanged()) {
-        behaviour = Behaviour::Changed { why };
+    match files.iter().try_for_each(|files| files.check_unchanged()) {
+        Err(why) => Behaviour::Changed { why },
+        Ok(()) => ran.unwrap_or_else(|error| Behaviour::NotCovered {
+            why: format!("{error:#}"),
+        }),
     }
-    (behaviour, row)
 }
 
 /// What stands in the place of a run on a device that there is not.
@@ -155,12 +171,72 @@ fn run(
     })
 }
 
+fn run_alone(
+    files: &Files,
+    recorded: &Fingerprint,
+    options: &Options,
+    row: &mut BehaviourRow,
+) -> anyhow::Result<Behaviour> {
+    if recorded.numerics != NUMERICS {
+        let theirs = recorded.numerics.escape_debug();
+        anyhow::bail!(
+            "the manifest records the arithmetic \"{theirs}\", this program has {NUMERICS}"
+        );
+    }
+    let loaded = Loaded::new(files)?;
+    row.assumptions = loaded
+        .model
+        .assumptions
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut all: Vec<_> = recorded
+        .prompts
+        .iter()
+        .map(|_| Digests::default())
+        .collect();
+    let mut batch: Vec<_> = recorded
+        .prompts
+        .iter()
+        .zip(&mut all)
+        .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as &mut dyn StageSink))
+        .collect();
+    forward_batch(&loaded.model, &loaded.sources(), &mut batch, options)?;
+    let mut behaviour = Behaviour::Equal;
+    for (prompt, digests) in recorded.prompts.iter().zip(&all) {
+        let found = digests.run().to_string();
+        row.tokens = row.tokens.saturating_add(prompt.tokens.len());
+        row.stages = row.stages.saturating_add(digests.stages.len());
+        if found != prompt.run && behaviour == Behaviour::Equal {
+            behaviour = Behaviour::Unrecorded {
+                prompt: prompt.name.escape_debug().to_string(),
+                expected: prompt.run.escape_debug().to_string(),
+                found: found.clone(),
+            };
+        }
+        let is_apr = loaded.model.format == Format::Apr;
+        row.prompts.push(PromptRow {
+            name: prompt.name.escape_debug().to_string(),
+            tokens: prompt.tokens.clone(),
+            apr: is_apr.then(|| found.clone()),
+            gguf: (!is_apr).then_some(found),
+            recorded: Some(prompt.run.escape_debug().to_string()),
+            table: Vec::new(),
+        });
+    }
+    if row.stages == 0 {
+        anyhow::bail!("the manifest records no prompt");
+    }
+    Ok(behaviour)
+}
+
 fn prompt_row(prompt: &Prompt, comparison: &Comparison) -> PromptRow {
     PromptRow {
         name: prompt.name.clone(),
         tokens: prompt.tokens.clone(),
-        apr: comparison.digests(0).run().to_string(),
-        gguf: comparison.digests(1).run().to_string(),
+        apr: Some(comparison.digests(0).run().to_string()),
+        gguf: Some(comparison.digests(1).run().to_string()),
+        recorded: None,
         table: comparison.rows.iter().map(stage_row).collect(),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use inference::{Comparison, Mode, Options, Outcome, Step};
+use inference::{Mode, Options, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 
@@ -14,7 +14,7 @@ use crate::diagnosis::{Diagnosis, Fed, diagnose};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::output;
-use crate::prompt::{self, Prompt};
+use crate::prompt;
 use crate::verify::{FormatFlag, judge};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
@@ -55,8 +55,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
     let (behaviour, row) = behaviour::compare(&a, &b, prompts, &options);
     report.add_behaviour(&behaviour, row);
-    let diagnoses = match behaviour {
-        Behaviour::Different { .. } => diagnoses(arguments, &report, &a, &b, &options)?,
+    let diagnoses = match &behaviour {
+        Behaviour::Different { stage, prompt } => {
+            let pair = Pair::load(&a, &b)?;
+            let steps = if arguments.isolate {
+                bad_steps(arguments, &pair, &options)?
+            } else {
+                let first = Step::from_key(stage).map(|step| (step, prompt.clone()));
+                first.into_iter().collect()
+            };
+            let diagnose = |(step, prompt): &(Step, String)| {
+                diagnose(&report, pair.apr(), pair.gguf(), *step, prompt)
+            };
+            steps.iter().map(diagnose).collect()
+        }
         _ => Vec::new(),
     };
     let answer = Answer { report, diagnoses };
@@ -67,47 +79,28 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Judged(answer.report.verdict))
 }
 
-/// The first stage that differs, or all that do when each is fed with the same values.
-fn diagnoses(
+/// The stages that differ when both sides are fed with the same values, in the order of execution.
+fn bad_steps(
     arguments: &Arguments,
-    report: &Report,
-    a: &Files,
-    b: &Files,
+    pair: &Pair<'_>,
     options: &Options,
-) -> anyhow::Result<Vec<Diagnosis>> {
-    let pair = Pair::load(a, b)?;
+) -> anyhow::Result<Vec<(Step, String)>> {
     let prompts = match arguments.prompt.asked() {
         Some(prompt) => vec![prompt],
         None => pair.default_prompts()?,
     };
-    let mode = if arguments.isolate {
-        Mode::Isolated
-    } else {
-        Mode::Free
-    };
-    let comparisons = pair.compare(&prompts, options, mode)?;
-    let mut steps = bad_steps(&prompts, &comparisons);
+    let comparisons = pair.compare(&prompts, options, Mode::Isolated)?;
+    let mut steps = Vec::new();
+    for (prompt, comparison) in prompts.iter().zip(&comparisons) {
+        let bad = comparison
+            .rows
+            .iter()
+            .filter(|row| row.outcome != Outcome::Equal);
+        steps.extend(bad.map(|row| (row.step, prompt.name.clone())));
+    }
     steps.sort_by_key(|(step, _)| step.order());
     steps.dedup_by_key(|(step, _)| *step);
-    if !arguments.isolate {
-        steps.truncate(1);
-    }
-    let diagnosed = steps
-        .into_iter()
-        .map(|(step, prompt)| diagnose(report, pair.apr(), pair.gguf(), step, prompt));
-    Ok(diagnosed.collect())
-}
-
-fn bad_steps<'a>(prompts: &'a [Prompt], comparisons: &[Comparison]) -> Vec<(Step, &'a str)> {
-    prompts
-        .iter()
-        .zip(comparisons)
-        .flat_map(|(prompt, comparison)| {
-            let bad = comparison.rows.iter();
-            bad.filter(|row| row.outcome != Outcome::Equal)
-                .map(|row| (row.step, prompt.name.as_str()))
-        })
-        .collect()
+    Ok(steps)
 }
 
 /// Everything that is printed.

@@ -5,8 +5,11 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use converter::{Naming, PendingArtifact, Request, Tie, Unsupported, Verification};
-use verifier::report::Report;
+use converter::{
+    Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie, Unsupported,
+    Verification,
+};
+use verifier::report::BehaviourRow;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 
@@ -14,7 +17,7 @@ use crate::exit::Outcome;
 use crate::input::{Files, split_prefix};
 use crate::progress::Progress;
 use crate::signals::Cancel;
-use crate::{output, verify};
+use crate::{behaviour, output, verify};
 
 /// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
 #[derive(Args)]
@@ -38,6 +41,9 @@ pub(crate) struct Arguments {
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
+    /// Also run the source and the artifact, and record in the manifest how both behave, for `verify` to check again
+    #[arg(long, conflicts_with = "no_verify")]
+    fingerprint: bool,
     /// Number of threads [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -110,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }
-    let pending = converted.map_err(with_hint)?;
+    let mut pending = converted.map_err(with_hint)?;
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
@@ -119,7 +125,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         output::note("warning: not verified (--no-verify)");
         Verification::Skipped
     } else {
-        let report = verify_pending(&pending, &destination, &sources, threads, arguments.quiet)?;
+        let artifact = open_pending(&pending, &destination)?;
+        let sources = Files::open_all(&sources)?;
+        let mut report = verify::judge(&artifact, &sources, threads, false, arguments.quiet);
+        if arguments.fingerprint {
+            let options = inference::Options {
+                threads,
+                ..inference::Options::default()
+            };
+            let (behaviour, row) = behaviour::compare(&artifact, &sources, None, &options);
+            pending.record_behaviour(fingerprint(&row));
+            report.add_behaviour(&behaviour, row);
+        }
         if report.verdict != Verdict::Verified {
             output::note(&verifier::report::text::full(&report));
             output::note("error: the artifact did not verify and was dropped; no file was written");
@@ -140,22 +157,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Runs the verifier on the artifact that has no name yet, against files opened anew.
-fn verify_pending(
-    pending: &PendingArtifact,
-    destination: &Path,
-    sources: &[PathBuf],
-    threads: usize,
-    quiet: bool,
-) -> anyhow::Result<Report> {
+/// Opens the artifact that has no name yet.
+fn open_pending(pending: &PendingArtifact, destination: &Path) -> anyhow::Result<Files> {
     let artifact = pending
         .file()
         .try_clone()
         .and_then(FileSource::from_file)
         .context("the pending artifact cannot be read back")?;
-    let artifact = Files::of_one(destination, artifact);
-    let sources = Files::open_all(sources)?;
-    Ok(verify::judge(&artifact, &sources, threads, false, quiet))
+    Ok(Files::of_one(destination, artifact))
+}
+
+/// What the run of the artifact says of its behaviour.
+fn fingerprint(row: &BehaviourRow) -> Fingerprint {
+    let prompts = row.prompts.iter().map(|prompt| PromptFingerprint {
+        name: prompt.name.clone(),
+        tokens: prompt.tokens.clone(),
+        run: prompt.apr.clone().unwrap_or_default(),
+    });
+    Fingerprint {
+        numerics: row.numerics.clone(),
+        prompts: prompts.collect(),
+    }
 }
 
 /// Adds the flag that helps, which the library does not know.

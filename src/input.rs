@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use verifier::manifest::Manifest;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
 
@@ -66,12 +67,13 @@ impl Files {
         self.files.iter().map(|(_, source)| source)
     }
 
-    /// Tells whether the first file begins like one of a format that can be run.
-    pub(crate) fn is_model(&self) -> bool {
-        let mut magic = [0; 4];
-        let first = self.sources().next();
-        let read = first.is_some_and(|file| file.read_exact_at(0, &mut magic).is_ok());
-        read && (magic == *b"GGUF" || magic == *b"APR\0")
+    /// The manifest that it is, if it is one.
+    pub(crate) fn manifest(&self) -> Option<Manifest> {
+        let mut files = self.sources();
+        match (files.next(), files.next()) {
+            (Some(only), None) => verifier::manifest::read(only),
+            _ => None,
+        }
     }
 
     /// Checks that the files are still those that were opened; says in words what changed.

@@ -96,19 +96,33 @@ impl ForwardFlag {
         prompt: &prompt::Arguments,
         options: &inference::Options,
     ) {
-        // A manifest cannot be run, and files that could not be read or decoded need not be.
-        let can = a.is_model() && b.is_model() && report.verdict != Verdict::Undecided;
-        if self == Self::Off || self == Self::Auto && !can {
+        let mut manifests = [(a, b), (b, a)]
+            .into_iter()
+            .filter_map(|(listed, model)| Some((listed.manifest()?, model)));
+        if self == Self::Off {
+            if manifests.any(|(manifest, _)| manifest.fingerprint().is_some()) {
+                report.note_unchecked_behaviour();
+            }
             return;
         }
-        let (behaviour, row) = if self == Self::Cuda {
-            behaviour::not_run("cuda", NO_CUDA)
-        } else {
-            let prompts = prompt.asked().map(|prompt| vec![prompt]);
-            let (behaviour, mut row) = behaviour::compare(a, b, prompts, options);
-            row.device_reason = (self == Self::Auto).then(|| NO_CUDA.to_owned());
-            (behaviour, row)
+        let (behaviour, mut row) = match manifests.next() {
+            _ if self == Self::Cuda => behaviour::not_run("cuda", NO_CUDA),
+            // A manifest cannot be run, but it may record how its model behaves.
+            Some((manifest, model)) => match manifest.fingerprint() {
+                Some(fingerprint) => behaviour::check(model, fingerprint, options),
+                None if self == Self::Auto => return,
+                None => behaviour::not_run("cpu", "the manifest records no behaviour"),
+            },
+            // Files that could not be read or decoded need not be run.
+            None if self == Self::Auto && report.verdict == Verdict::Undecided => return,
+            None => {
+                let prompts = prompt.asked().map(|prompt| vec![prompt]);
+                behaviour::compare(a, b, prompts, options)
+            }
         };
+        if self == Self::Auto {
+            row.device_reason = Some(NO_CUDA.to_owned());
+        }
         report.add_behaviour(&behaviour, row);
     }
 }

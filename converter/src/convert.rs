@@ -87,6 +87,7 @@ pub fn convert(
         tensors: tensors
             .map(|((tensor, offset), digests)| manifest::tensor_entry(tensor, offset, digests))
             .collect(),
+        behaviour: None,
     };
     Ok(PendingArtifact::new(
         staged,

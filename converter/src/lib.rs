@@ -36,6 +36,7 @@ mod types;
 
 pub use convert::convert;
 pub use error::{Error, UnsupportedTensor};
+pub use manifest::{Fingerprint, PromptFingerprint};
 pub use observer::Observer;
 pub use pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};

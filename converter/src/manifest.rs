@@ -26,6 +26,28 @@ pub(crate) struct Manifest {
     pub(crate) sources: Vec<Value>,
     /// The entries of [`tensor_entry`].
     pub(crate) tensors: Vec<Value>,
+    /// How the artifact behaves, when it was run.
+    pub(crate) behaviour: Option<Fingerprint>,
+}
+
+/// How an artifact and its sources behave under a fixed arithmetic: recorded in the manifest for others to check again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The id of the arithmetic.
+    pub numerics: String,
+    /// The prompts.
+    pub prompts: Vec<PromptFingerprint>,
+}
+
+/// How a model behaves on one prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptFingerprint {
+    /// The name of the prompt.
+    pub name: String,
+    /// The token ids.
+    pub tokens: Vec<u32>,
+    /// The digest of all stages of the run, in hexadecimal.
+    pub run: String,
 }
 
 impl Manifest {
@@ -46,10 +68,24 @@ impl Manifest {
                 Verification::Skipped => "skipped",
             },
         });
+        if let (Some(behaviour), Some(manifest)) = (&self.behaviour, manifest.as_object_mut()) {
+            manifest.insert("behaviour".to_owned(), behaviour_entry(behaviour));
+        }
         // The map keeps another order when a feature of its crate is on.
         manifest.sort_all_objects();
         format!("{manifest:#}\n")
     }
+}
+
+fn behaviour_entry(behaviour: &Fingerprint) -> Value {
+    let prompts = behaviour
+        .prompts
+        .iter()
+        .map(|prompt| json!({"name": prompt.name, "run": prompt.run, "tokens": prompt.tokens}));
+    json!({
+        "numerics": behaviour.numerics,
+        "prompts": prompts.collect::<Vec<_>>(),
+    })
 }
 
 /// Describes a source file.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     error::Error,
-    manifest::Manifest,
+    manifest::{Fingerprint, Manifest},
     request::{Request, Verification},
     source::{SourceFile, utf8_name},
     staged::{Folder, StagedFile},
@@ -59,6 +59,11 @@ impl PendingArtifact {
     /// Returns what the caller should tell its user.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Records in the manifest how the artifact behaves.
+    pub fn record_behaviour(&mut self, behaviour: Fingerprint) {
+        self.manifest.behaviour = Some(behaviour);
     }
 
     /// Waits until the artifact is on disk, gives it its name, writes the manifest beside it, and returns the path.

@@ -1,10 +1,12 @@
 //! The two JSON forms: ours, and the sidecar of the converter.
 //!
 //! Ours: `{"manifest": 1, "files": [..], "tensors": [..]}`. The sidecar has `artifact` and `sources` in the place of
-//! `files`, and `tool`, `verification` and the tensors' `gguf_name`, which are not compared with anything. Every other
-//! field is an error: a row that is not understood must not look checked.
+//! `files`, `behaviour` where it was run, and `tool`, `verification` and the tensors' `gguf_name`, which are not compared
+//! with anything. Every other field is an error: a row that is not understood must not look checked.
 
 use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
 
 /// A manifest that describes files and tensors.
 #[derive(Debug)]
@@ -38,6 +40,19 @@ pub(super) struct Sidecar {
     pub(super) artifact: FileEntry,
     pub(super) sources: Vec<FileEntry>,
     pub(super) tensors: Vec<TensorEntry>,
+    /// How the artifact behaves, and its sources as well.
+    #[serde(default)]
+    pub(super) behaviour: Option<Fingerprint>,
+}
+
+impl Described {
+    /// The behaviour that is recorded.
+    pub(super) const fn fingerprint(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Own(_) => None,
+            Self::Sidecar(sidecar) => sidecar.behaviour.as_ref(),
+        }
+    }
 }
 
 /// A whole file.

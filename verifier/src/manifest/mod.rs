@@ -12,6 +12,7 @@
 
 mod check;
 mod described;
+mod fingerprint;
 mod json;
 mod kind;
 mod lines;
@@ -22,6 +23,7 @@ mod target;
 mod write;
 
 pub use check::check;
+pub use fingerprint::{Fingerprint, PromptFingerprint};
 pub use write::{Error, Form, Written, write};
 
 use self::json::Described;
@@ -33,6 +35,17 @@ use crate::source::Source;
 pub struct Manifest {
     rows: Rows,
     problems: Vec<Problem>,
+}
+
+impl Manifest {
+    /// Returns the behaviour that the manifest records of its model.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Option<&Fingerprint> {
+        match &self.rows {
+            Rows::Described(described) => described.fingerprint(),
+            Rows::Listed(_) | Rows::Nothing => None,
+        }
+    }
 }
 
 #[derive(Debug)]

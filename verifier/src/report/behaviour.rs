@@ -35,11 +35,16 @@ pub struct PromptRow {
     pub name: String,
     /// The token ids.
     pub tokens: Vec<u32>,
-    /// The digest of all stages of the APR file: its behaviour fingerprint for this prompt.
-    pub apr: String,
-    /// The digest of all stages of the GGUF.
-    pub gguf: String,
-    /// Two rows for each stage, in the order of execution: over all tokens, and over the last one.
+    /// The digest of all stages of the APR file, when it was run: its behaviour fingerprint for this prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apr: Option<String>,
+    /// The digest of all stages of the GGUF, when it was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gguf: Option<String>,
+    /// The digest that a manifest records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<String>,
+    /// Two rows for each stage of a pair, in the order of execution: over all tokens, and over the last one.
     pub table: Vec<StageRow>,
 }
 
@@ -121,6 +126,15 @@ pub enum Behaviour {
         /// The prompt.
         prompt: String,
     },
+    /// The digest of a run is not the one that a manifest records.
+    Unrecorded {
+        /// The prompt.
+        prompt: String,
+        /// The digest of the manifest.
+        expected: String,
+        /// The digest of the run.
+        found: String,
+    },
     /// One of the files could not be run.
     NotCovered {
         /// Why.
@@ -149,9 +163,23 @@ impl Report {
                     stage,
                 )),
             ),
+            Behaviour::Unrecorded {
+                prompt,
+                expected,
+                found,
+            } => {
+                let message =
+                    format!("the file does not behave as the manifest records (prompt {prompt})");
+                let finding = FindingRow {
+                    expected: Some(expected.clone()),
+                    found: Some(found.clone()),
+                    ..finding("behaviour.fingerprint", Verdict::Different, message, "")
+                };
+                ("different", Some(finding))
+            }
             Behaviour::NotCovered { why } => {
                 let hint = "--forward off compares bytes and metadata only";
-                let message = format!("the files were not both run: {why}");
+                let message = format!("the behaviour was not compared: {why}");
                 let finding = FindingRow {
                     hint: Some(hint.to_owned()),
                     ..finding("behaviour.not-covered", Verdict::Undecided, message, "")
@@ -178,7 +206,9 @@ impl Report {
         if let Some(finding) = decided {
             self.verdict = match (self.verdict, behaviour) {
                 (_, Behaviour::Changed { .. }) => Verdict::Undecided,
-                (Verdict::Verified, Behaviour::Different { .. }) => Verdict::Different,
+                (Verdict::Verified, Behaviour::Different { .. } | Behaviour::Unrecorded { .. }) => {
+                    Verdict::Different
+                }
                 (Verdict::Verified, _) => Verdict::Undecided,
                 (verdict, _) => verdict,
             };
@@ -189,6 +219,20 @@ impl Report {
             self.findings.insert(place, finding);
         }
         self.behaviour = Some(row);
+    }
+
+    /// Notes that a manifest records a behaviour and nobody asked to check it.
+    pub fn note_unchecked_behaviour(&mut self) {
+        let message = "the manifest records a behaviour, which was not checked";
+        self.findings.push(FindingRow {
+            effect: "note".to_owned(),
+            ..finding(
+                "behaviour.not-checked",
+                Verdict::Verified,
+                message.to_owned(),
+                "",
+            )
+        });
     }
 }
 
@@ -257,7 +301,14 @@ mod tests {
         let changed = Behaviour::Changed {
             why: "length".to_owned(),
         };
+        let unrecorded = Behaviour::Unrecorded {
+            prompt: "eight".to_owned(),
+            expected: "aa".to_owned(),
+            found: "bb".to_owned(),
+        };
         for (behaviour, before, after) in [
+            (&unrecorded, Verdict::Verified, Verdict::Different),
+            (&unrecorded, Verdict::Undecided, Verdict::Undecided),
             (&Behaviour::Equal, Verdict::Verified, Verdict::Verified),
             (&Behaviour::Equal, Verdict::Undecided, Verdict::Undecided),
             (&different, Verdict::Verified, Verdict::Different),
