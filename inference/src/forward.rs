@@ -4,7 +4,7 @@ use crate::{
     attention::{Heads, attend},
     error::Error,
     exp::silu,
-    matmul::{matmul, rows},
+    matmul::{Factor, matmul, rows},
     model::{Layer, Model, Tensor},
     norm::rms_norm,
     rope::Table,
@@ -179,7 +179,13 @@ impl Run<'_> {
     }
 
     fn product(&self, matrix: &Tensor, x: &[f32]) -> Result<Vec<f32>, Error> {
-        matmul(matrix, self.sources, x, self.options)
+        let factor = Factor {
+            matrix,
+            sources: self.sources,
+            x,
+        };
+        let results = matmul(&[factor], self.options)?;
+        Ok(results.into_iter().next().unwrap_or_default())
     }
 
     fn vector(&self, tensor: &Tensor) -> Result<Vec<f32>, Error> {

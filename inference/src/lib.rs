@@ -15,6 +15,7 @@ mod digest;
 mod error;
 mod exp;
 mod forward;
+mod instructions;
 mod matmul;
 mod model;
 mod norm;
