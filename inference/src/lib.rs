@@ -17,6 +17,7 @@ mod error;
 mod exp;
 mod feeds;
 mod forward;
+mod instructions;
 mod matmul;
 mod model;
 mod norm;
@@ -46,5 +47,5 @@ pub use model::{
 pub use prompts::{Prompt, default_prompts};
 pub use record::{Record, Statistics, TokenSet};
 pub use side::Side;
-pub use source::Source;
+pub use source::{FileSource, Source};
 pub use stage::{Stage, Step};

@@ -1,0 +1,82 @@
+//! Which instructions the hot loops use: every set gives the same bits.
+
+/// The instruction sets that there is code for, in ascending speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// What every processor has: the reference.
+    Scalar,
+    /// AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512 F, BW and VL, and everything of [`Set::Avx2`].
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// Advanced SIMD of 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// A set that this processor has: there is no other way to make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Instructions(Set);
+
+impl Instructions {
+    /// The fastest set of this processor.
+    pub(crate) fn best() -> Self {
+        Set::FASTEST_FIRST
+            .into_iter()
+            .find(|set| set.is_present())
+            .map_or(Self(Set::Scalar), Self)
+    }
+
+    /// Every set of this processor, the fastest first.
+    #[cfg(test)]
+    pub(crate) fn available() -> Vec<Self> {
+        let sets = Set::FASTEST_FIRST.into_iter();
+        sets.filter(|set| set.is_present()).map(Self).collect()
+    }
+
+    /// The set.
+    pub(crate) const fn set(self) -> Set {
+        self.0
+    }
+
+    /// The same instructions on shorter vectors, where there are such.
+    pub(crate) const fn narrower(self) -> Self {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Self(Set::Avx2),
+            same => Self(same),
+        }
+    }
+}
+
+impl Set {
+    #[cfg(target_arch = "x86_64")]
+    const FASTEST_FIRST: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Scalar];
+    #[cfg(target_arch = "aarch64")]
+    const FASTEST_FIRST: [Self; 2] = [Self::Neon, Self::Scalar];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    const FASTEST_FIRST: [Self; 1] = [Self::Scalar];
+
+    fn is_present(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_present()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+        }
+    }
+}
