@@ -7,6 +7,7 @@ use inference::{
 use verifier::manifest::Fingerprint;
 use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
 
+use crate::engine::Io;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::prompt::Prompt;
@@ -20,8 +21,8 @@ pub(crate) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// Loads both; which is which is told by content.
-    pub(crate) fn load(a: &'a Files, b: &'a Files) -> anyhow::Result<Self> {
-        let (a, b) = (Loaded::new(a)?, Loaded::new(b)?);
+    pub(crate) fn load(a: &'a Files, b: &'a Files, io: Io) -> anyhow::Result<Self> {
+        let (a, b) = (Loaded::new(a, io)?, Loaded::new(b, io)?);
         match (a.model.format, b.model.format) {
             (Format::Apr, Format::Gguf) => Ok(Self { apr: a, gguf: b }),
             (Format::Gguf, Format::Apr) => Ok(Self { apr: b, gguf: a }),
@@ -86,9 +87,10 @@ pub(crate) fn compare(
     b: &Files,
     prompts: Option<Vec<Prompt>>,
     options: &Options,
+    io: Io,
 ) -> (Behaviour, BehaviourRow) {
     let mut row = new_row("cpu");
-    let ran = run(a, b, prompts, options, &mut row);
+    let ran = run(a, b, prompts, options, io, &mut row);
     (judged(ran, &[a, b]), row)
 }
 
@@ -97,9 +99,10 @@ pub(crate) fn check(
     files: &Files,
     recorded: &Fingerprint,
     options: &Options,
+    io: Io,
 ) -> (Behaviour, BehaviourRow) {
     let mut row = new_row("cpu");
-    let ran = run_alone(files, recorded, options, &mut row);
+    let ran = run_alone(files, recorded, options, io, &mut row);
     (judged(ran, &[files]), row)
 }
 
@@ -138,9 +141,10 @@ fn run(
     b: &Files,
     prompts: Option<Vec<Prompt>>,
     options: &Options,
+    io: Io,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
-    let pair = Pair::load(a, b)?;
+    let pair = Pair::load(a, b, io)?;
     row.assumptions = pair.assumptions();
     let prompts = match prompts {
         Some(prompts) => prompts,
@@ -175,6 +179,7 @@ fn run_alone(
     files: &Files,
     recorded: &Fingerprint,
     options: &Options,
+    io: Io,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
     if recorded.numerics != NUMERICS {
@@ -183,7 +188,7 @@ fn run_alone(
             "the manifest records the arithmetic \"{theirs}\", this program has {NUMERICS}"
         );
     }
-    let loaded = Loaded::new(files)?;
+    let loaded = Loaded::new(files, io)?;
     row.assumptions = loaded
         .model
         .assumptions

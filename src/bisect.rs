@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 
 use crate::behaviour::{self, Pair};
-use crate::convert::threads;
 use crate::diagnosis::{Diagnosis, Fed, diagnose};
+use crate::engine;
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::output;
@@ -37,27 +37,24 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Number of threads [default: the number of processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    engine: engine::Arguments,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let options = Options {
-        threads: threads(arguments.threads)?,
-        ..Options::default()
-    };
+    let options = arguments.engine.options()?;
+    let io = arguments.engine.io;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
     let mut report = judge(&a, &b, options.threads, false, arguments.quiet);
     let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
-    let (behaviour, row) = behaviour::compare(&a, &b, prompts, &options);
+    let (behaviour, row) = behaviour::compare(&a, &b, prompts, &options, io);
     report.add_behaviour(&behaviour, row);
     let diagnoses = match &behaviour {
         Behaviour::Different { stage, prompt } => {
-            let pair = Pair::load(&a, &b)?;
+            let pair = Pair::load(&a, &b, io)?;
             let steps = if arguments.isolate {
                 bad_steps(arguments, &pair, &options)?
             } else {

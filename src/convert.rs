@@ -13,6 +13,7 @@ use verifier::report::BehaviourRow;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 
+use crate::engine::Io;
 use crate::exit::Outcome;
 use crate::input::{Files, split_prefix};
 use crate::progress::Progress;
@@ -133,7 +134,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 threads,
                 ..inference::Options::default()
             };
-            let (behaviour, row) = behaviour::compare(&artifact, &sources, None, &options);
+            let (behaviour, row) =
+                behaviour::compare(&artifact, &sources, None, &options, Io::Reads);
             pending.record_behaviour(fingerprint(&row));
             report.add_behaviour(&behaviour, row);
         }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use inference::{Digests, Format, Model, NUMERICS, Options};
+use inference::{Digests, Format, Model, NUMERICS};
 use serde_json::json;
 
-use crate::convert::threads;
+use crate::engine;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::Loaded;
@@ -31,18 +31,14 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Number of threads [default: the number of processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    engine: engine::Arguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let options = Options {
-        threads: threads(arguments.threads)?,
-        ..Options::default()
-    };
+    let options = arguments.engine.options()?;
     let files = Files::open(&arguments.model)?;
-    let loaded = Loaded::new(&files)?;
+    let loaded = Loaded::new(&files, arguments.engine.io)?;
     let tokens = match arguments.prompt.asked() {
         Some(prompt) => prompt.tokens,
         None => default_tokens(&loaded),

@@ -8,6 +8,7 @@ mod behaviour;
 mod bisect;
 mod convert;
 mod diagnosis;
+mod engine;
 mod exit;
 mod forward;
 mod input;

@@ -3,25 +3,33 @@
 use std::io;
 
 use anyhow::Context as _;
-use inference::{Model, ReadAt, Side, Source};
-use verifier::source::Source as _;
+use inference::{MappedFile, Model, ReadAt, Side, Source};
+use verifier::source::{FileSource, Source as _};
 
+use crate::engine::Io;
 use crate::input::Files;
 
 /// A model and the files that it was built from, which it reads through the handles that the verifier has.
 pub(crate) struct Loaded<'a> {
-    files: Vec<Handle<'a>>,
+    files: Vec<File<'a>>,
     /// What the files say, and nothing else.
     pub(crate) model: Model,
 }
 
 impl<'a> Loaded<'a> {
     /// Builds the model of open files.
-    pub(crate) fn new(files: &'a Files) -> anyhow::Result<Self> {
-        let handles: Vec<_> = files.sources().map(Handle).collect();
-        let model = inference::load(&sources(&handles)).with_context(|| files.name().to_owned())?;
+    pub(crate) fn new(files: &'a Files, io: Io) -> anyhow::Result<Self> {
+        let opened = files
+            .sources()
+            .map(|source| match io {
+                Io::Reads => Ok(File::Read(source)),
+                Io::Mmap => MappedFile::new(source.file()).map(File::Mapped),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .with_context(|| format!("{} cannot be mapped", files.name()))?;
+        let model = inference::load(&sources(&opened)).with_context(|| files.name().to_owned())?;
         Ok(Self {
-            files: handles,
+            files: opened,
             model,
         })
     }
@@ -47,18 +55,27 @@ impl<'a> Loaded<'a> {
 }
 
 /// An open file as the forward takes it.
-struct Handle<'a>(&'a verifier::source::FileSource);
+enum File<'a> {
+    Read(&'a FileSource),
+    Mapped(MappedFile),
+}
 
-impl ReadAt for Handle<'_> {
+impl ReadAt for File<'_> {
     fn length(&self) -> u64 {
-        self.0.length()
+        match self {
+            Self::Read(file) => file.length(),
+            Self::Mapped(file) => file.length(),
+        }
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(offset, buffer)
+        match self {
+            Self::Read(file) => file.read_exact_at(offset, buffer),
+            Self::Mapped(file) => file.read_exact_at(offset, buffer),
+        }
     }
 }
 
-fn sources<'a>(files: &'a [Handle<'_>]) -> Vec<&'a dyn Source> {
+fn sources<'a>(files: &'a [File<'_>]) -> Vec<&'a dyn Source> {
     files.iter().map(|file| file as &dyn Source).collect()
 }

@@ -7,7 +7,7 @@ use verifier::report::Report;
 use verifier::verdict::Verdict;
 use verifier::verify::Options;
 
-use crate::convert::threads;
+use crate::engine;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
@@ -37,9 +37,8 @@ pub(crate) struct Arguments {
     /// Also compute BLAKE3 and SHA-256 of the whole files, the numbers that other tools and publishers give
     #[arg(long)]
     file_digests: bool,
-    /// Number of threads [default: the number of processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    engine: engine::Arguments,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -67,17 +66,19 @@ pub(crate) enum FormatFlag {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let threads = threads(arguments.threads)?;
+    let options = arguments.engine.options()?;
     let a = Files::open(&arguments.a)?;
     let b = Files::open(&arguments.b)?;
-    let mut report = judge(&a, &b, threads, arguments.file_digests, arguments.quiet);
-    let options = inference::Options {
-        threads,
-        ..inference::Options::default()
-    };
+    let mut report = judge(
+        &a,
+        &b,
+        options.threads,
+        arguments.file_digests,
+        arguments.quiet,
+    );
     arguments
         .forward
-        .add_behaviour(&mut report, &a, &b, &arguments.prompt, &options);
+        .add_behaviour(&mut report, &a, &b, arguments, &options);
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
@@ -93,9 +94,10 @@ impl ForwardFlag {
         report: &mut Report,
         a: &Files,
         b: &Files,
-        prompt: &prompt::Arguments,
+        arguments: &Arguments,
         options: &inference::Options,
     ) {
+        let io = arguments.engine.io;
         let mut manifests = [(a, b), (b, a)]
             .into_iter()
             .filter_map(|(listed, model)| Some((listed.manifest()?, model)));
@@ -109,15 +111,15 @@ impl ForwardFlag {
             _ if self == Self::Cuda => behaviour::not_run("cuda", NO_CUDA),
             // A manifest cannot be run, but it may record how its model behaves.
             Some((manifest, model)) => match manifest.fingerprint() {
-                Some(fingerprint) => behaviour::check(model, fingerprint, options),
+                Some(fingerprint) => behaviour::check(model, fingerprint, options, io),
                 None if self == Self::Auto => return,
                 None => behaviour::not_run("cpu", "the manifest records no behaviour"),
             },
             // Files that could not be read or decoded need not be run.
             None if self == Self::Auto && report.verdict == Verdict::Undecided => return,
             None => {
-                let prompts = prompt.asked().map(|prompt| vec![prompt]);
-                behaviour::compare(a, b, prompts, options)
+                let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
+                behaviour::compare(a, b, prompts, options, io)
             }
         };
         if self == Self::Auto {

@@ -18,6 +18,7 @@ mod exp;
 mod feeds;
 mod forward;
 mod instructions;
+mod mapped;
 mod matmul;
 mod model;
 mod norm;
@@ -40,6 +41,7 @@ pub use forward::{
     forward_pair,
 };
 pub use gguf_file::ReadAt;
+pub use mapped::MappedFile;
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
     WeightType, Yarn, load, load_apr, load_gguf,

@@ -115,6 +115,12 @@ impl FileSource {
         Self::new(file, None)
     }
 
+    /// Returns the open file.
+    #[must_use]
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
     fn new(file: File, path: Option<PathBuf>) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {

@@ -1,0 +1,37 @@
+//! How the engine runs: what never changes a bit of a result.
+
+use clap::{Args, ValueEnum};
+use inference::Options;
+
+use crate::convert::threads;
+
+/// How to read and with how many threads.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How the forward reads the weights
+    #[arg(long, value_enum, default_value_t = Io::Reads)]
+    pub(crate) io: Io,
+    /// Number of threads [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// How weights are read.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Io {
+    /// Positioned reads: a file that shrinks meanwhile is an error
+    Reads,
+    /// Mapped into memory, for files that are known not to change: when one shrinks meanwhile, the process dies (SIGBUS)
+    /// and there is no verdict
+    Mmap,
+}
+
+impl Arguments {
+    /// The number of threads, and panels of the usual size.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options {
+            threads: threads(self.threads)?,
+            ..Options::default()
+        })
+    }
+}
