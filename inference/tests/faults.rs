@@ -118,11 +118,12 @@ enum Input<'a> {
 struct Weights<'a>(u32, Vec<&'a [u8]>);
 
 impl PartialEq for Weights<'_> {
-    /// Two bytes that stand for the same value are no difference.
+    /// Bytes that stand for the same values are no difference, and every NaN is the same.
     fn eq(&self, other: &Self) -> bool {
         let values = |Weights(type_id, rows): &Self| -> Vec<u32> {
             let values = rows.iter().flat_map(|row| decode(*type_id, row));
-            values.map(f32::to_bits).collect()
+            let bits = |value: f32| if value.is_nan() { f32::NAN } else { value }.to_bits();
+            values.map(bits).collect()
         };
         self.0 == other.0 && self.1 == other.1 || values(self) == values(other)
     }
