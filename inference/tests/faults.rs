@@ -1,7 +1,8 @@
 //! Every fault of the fixtures is found by running both files, at its stage, or named as the reason not to run.
 #![expect(
-    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "a mistake must stop the test"
 )]
 
@@ -70,12 +71,15 @@ fn the_bad_stages_are_those_with_other_weights_or_parameters() {
 /// The digests of files that several faults share, by file and prompt.
 type Goods = HashMap<(blake3::Hash, &'static str), Digests>;
 
-/// The first difference of the first prompt that has one: the stage of the GGUF, that of the APR file.
+/// The stage of the GGUF and that of the APR file.
+type Difference = (Option<Step>, Option<Step>);
+
+/// The first difference of the first prompt that has one.
 fn first_difference(
     goods: &mut Goods,
     gguf: &[u8],
     apr: &[u8],
-) -> Result<Option<(Option<Step>, Option<Step>)>, Error> {
+) -> Result<Option<Difference>, Error> {
     for prompt in default_prompts(VOCABULARY) {
         let good = goods
             .entry((blake3::hash(gguf), prompt.name))
@@ -134,33 +138,23 @@ impl<'a> Inputs<'a> {
         let owned = bytes.to_vec();
         let sources: [&dyn Source; 1] = [&owned];
         let model = load(&sources)?;
-        let mut inputs = Self(Vec::new());
         let Weights(type_id, embedding) = weights(bytes, &model.embedding);
         let row = embedding[0].len() / model.embedding.rows();
         let prompts = default_prompts(VOCABULARY);
         let reached = prompts.iter().flat_map(|prompt| &prompt.tokens);
         let reached = reached.map(|id| &embedding[0][*id as usize * row..][..row]);
-        let embedding = Weights(type_id, reached.collect());
-        let embedding = vec![Input::Weights(embedding)];
-        inputs.0.push((Step::of_model(Stage::Embedding), embedding));
+        let embedding = vec![Input::Weights(Weights(type_id, reached.collect()))];
+
+        let mut inputs = vec![(Step::of_model(Stage::Embedding), embedding)];
         for (index, layer) in model.layers.iter().enumerate() {
-            for (stage, taken) in of_layer(bytes, &model, layer) {
-                inputs.0.push((Step::in_layer(index, stage), taken));
-            }
+            let stages = of_layer(bytes, &model, layer).into_iter();
+            inputs.extend(stages.map(|(stage, taken)| (Step::in_layer(index, stage), taken)));
         }
-        for (stage, taken) in [
-            (
-                Stage::FinalNorm,
-                of_norm(bytes, &model.final_norm, &model.config),
-            ),
-            (
-                Stage::Logits,
-                vec![Input::Weights(weights(bytes, &model.output))],
-            ),
-        ] {
-            inputs.0.push((Step::of_model(stage), taken));
-        }
-        Ok(inputs)
+        let norm = of_norm(bytes, &model.final_norm, &model.config);
+        inputs.push((Step::of_model(Stage::FinalNorm), norm));
+        let output = vec![Input::Weights(weights(bytes, &model.output))];
+        inputs.push((Step::of_model(Stage::Logits), output));
+        Ok(Self(inputs))
     }
 
     /// The keys of the stages of this model that the other one lacks or feeds with something else.
