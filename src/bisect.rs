@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 
 use crate::behaviour::{self, Pair};
-use crate::diagnosis::{Diagnosis, Fed, diagnose};
+use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::engine;
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
@@ -111,7 +111,9 @@ impl Answer {
     fn cause(&self) -> String {
         match (self.diagnoses.first(), self.report.findings.first()) {
             (Some(diagnosis), _) => diagnosis.cause.clone(),
-            (None, Some(finding)) if !self.report.reasons.is_empty() => finding.message.clone(),
+            (None, Some(finding)) if !self.report.reasons.is_empty() => {
+                of_finding(&self.report, finding)
+            }
             _ => "no stage differs".to_owned(),
         }
     }

@@ -1,6 +1,6 @@
 //! Why a stage differs: what feeds it in both files, compared tensor for tensor and number for number.
 
-use inference::{Model, Step, Tensor};
+use inference::{Model, Setting, Step, Tensor};
 use verifier::report::{FindingRow, Report, TensorRow};
 
 /// A stage that differs, and why.
@@ -45,17 +45,7 @@ pub(crate) fn diagnose(
             tensor(report, a.copied(), g.copied())
         })
         .collect();
-    let settings: Vec<Fed> = of_apr
-        .settings
-        .iter()
-        .zip(&of_gguf.settings)
-        .map(|(a, g)| Fed {
-            what: a.name.to_owned(),
-            apr: Some(a.value.clone()),
-            gguf: Some(g.value.clone()),
-            result: if a == g { EQUAL } else { "different" }.to_owned(),
-        })
-        .collect();
+    let settings = settings(&of_apr.settings, &of_gguf.settings);
     Diagnosis {
         step,
         prompt: prompt.to_owned(),
@@ -65,25 +55,47 @@ pub(crate) fn diagnose(
     }
 }
 
-fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &Model) -> String {
-    let mut parts: Vec<String> = settings
+/// The numbers of both, by name.
+fn settings(apr: &[Setting], gguf: &[Setting]) -> Vec<Fed> {
+    let value = |settings: &[Setting], name: &str| {
+        let setting = settings.iter().find(|setting| setting.name == name);
+        setting.map(|setting| setting.value.clone())
+    };
+    let only_gguf = gguf
         .iter()
-        .filter(|setting| setting.result != EQUAL)
-        .map(|setting| {
-            format!(
-                "{} {} in the .apr, {} by the .gguf",
-                setting.what,
-                setting.apr.as_deref().unwrap_or("none"),
-                setting.gguf.as_deref().unwrap_or("none")
-            )
+        .filter(|setting| value(apr, setting.name).is_none());
+    apr.iter()
+        .chain(only_gguf)
+        .map(|Setting { name, .. }| {
+            let (apr, gguf) = (value(apr, name), value(gguf, name));
+            Fed {
+                what: (*name).to_owned(),
+                result: if apr == gguf { EQUAL } else { "different" }.to_owned(),
+                apr,
+                gguf,
+            }
         })
-        .collect();
+        .collect()
+}
+
+fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &Model) -> String {
+    let mut parts = Vec::new();
+    let [a, g] = [apr, gguf].map(|model| model.config.architecture.name());
+    if a != g {
+        parts.push(in_both("architecture", a, g));
+    }
+    let different = settings.iter().filter(|setting| setting.result != EQUAL);
+    parts.extend(different.map(|setting| {
+        let [apr, gguf] =
+            [&setting.apr, &setting.gguf].map(|value| value.as_deref().unwrap_or("none"));
+        in_both(&setting.what, apr, gguf)
+    }));
     let different = tensors.iter().filter(|tensor| tensor.result != EQUAL);
     parts.extend(different.map(|tensor| format!("{}: {}", tensor.what, tensor.result)));
     if parts.is_empty() {
         let layers = [apr.layers.len(), gguf.layers.len()];
         parts.push(match layers {
-            [a, g] if a != g => format!("num_layers {a} in the .apr, {g} by the .gguf"),
+            [a, g] if a != g => in_both("num_layers", &a.to_string(), &g.to_string()),
             _ => format!("{step}: same bytes, same metadata: engines differ"),
         });
     }
@@ -111,14 +123,35 @@ fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> String {
         let side = row.apr.as_ref().is_some_and(|side| side.name == apr.name);
         side && row.gguf.as_ref().is_some_and(|side| side.name == gguf.name)
     };
-    let Some(row) = report.tensors.iter().find(is_pair) else {
-        return format!("{} in the .apr, {} in the .gguf", apr.name, gguf.name);
+    if let Some(row) = report.tensors.iter().find(is_pair) {
+        return of_row(report, row);
+    }
+    let is_missing = |row: &&TensorRow| {
+        let gguf = row.gguf.as_ref().is_some_and(|side| side.name == gguf.name);
+        gguf && row.apr.is_none()
     };
+    match report.tensors.iter().find(is_missing) {
+        Some(_) => format!("missing in the .apr, {} in its place", apr.name),
+        None => format!("{} in the .apr, {} in the .gguf", apr.name, gguf.name),
+    }
+}
+
+/// How the tensors of a row differ, in a few words.
+fn of_row(report: &Report, row: &TensorRow) -> String {
     if row.result.ends_with("equal") {
         return EQUAL.to_owned();
     }
+    let (Some(apr), Some(gguf)) = (&row.apr, &row.gguf) else {
+        let only_gguf = row.apr.is_none();
+        let side = if only_gguf {
+            "missing in the .apr"
+        } else {
+            "not in the .gguf"
+        };
+        return side.to_owned();
+    };
     if let Some(other) = holder(report, row) {
-        return stored_elsewhere(other, &gguf.name);
+        return stored_elsewhere(report, other, row);
     }
     let mut text = match (counted(row), row.values.as_ref()) {
         (Some(text), _) => text,
@@ -128,13 +161,13 @@ fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> String {
             grouped(values.elements),
             differ(values.different)
         ),
-        (None, None) => "the bytes were not compared".to_owned(),
+        (None, None) => "other bytes".to_owned(),
     };
-    if apr.weight_type != gguf.weight_type {
-        text.push_str(&format!(
-            ", {:?} in the .apr, {:?} in the .gguf",
-            apr.weight_type, gguf.weight_type
-        ));
+    if row.tied {
+        text = format!("its copy output.weight: {text}");
+    }
+    if apr.r#type != gguf.r#type {
+        text.push_str(&format!(", {}", in_both("type", &apr.r#type, &gguf.r#type)));
     }
     for finding in findings(report, &apr.name) {
         if let Some(cause) = &finding.cause {
@@ -145,6 +178,52 @@ fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> String {
         }
     }
     text
+}
+
+/// What a finding of the verifier says, as a cause: for files whose stages agree or that could not be run.
+pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
+    let name = |file: &str| {
+        let mut places = finding.places.iter().filter(|place| place.file == file);
+        places.find_map(|place| place.name.as_deref())
+    };
+    let is_about = |row: &&TensorRow| {
+        let apr = row.apr.as_ref().map(|side| side.name.as_str());
+        let gguf = row.gguf.as_ref().map(|side| side.name.as_str());
+        name("apr").is_some_and(|name| apr == Some(name))
+            || name("gguf").is_some_and(|name| gguf == Some(name))
+    };
+    let values = (&finding.found, &finding.expected);
+    if finding.code.starts_with("tensor.")
+        && let Some(row) = report.tensors.iter().find(is_about)
+    {
+        let side = row.gguf.as_ref().or(row.apr.as_ref());
+        let what = side.map_or_else(String::new, |side| spoken(&side.name));
+        return match values {
+            // Shapes and types stand in the finding, bytes in the row.
+            (Some(found), Some(expected)) if row.difference.is_none() => {
+                format!("{what}: {}", in_both(kind(&finding.code), found, expected))
+            }
+            _ => format!("{what}: {}", of_row(report, row)),
+        };
+    }
+    match (values, name("apr").or(name("gguf"))) {
+        ((Some(found), Some(expected)), Some(name)) if finding.code.starts_with("meta.") => {
+            in_both(name, found, expected)
+        }
+        ((Some(found), Some(expected)), _) => {
+            format!("{} (expected {expected}, found {found})", finding.message)
+        }
+        _ => finding.message.clone(),
+    }
+}
+
+/// `shape` for `tensor.shape`.
+fn kind(code: &str) -> &str {
+    code.rsplit('.').next().unwrap_or(code)
+}
+
+fn in_both(what: &str, apr: &str, gguf: &str) -> String {
+    format!("{what} {apr} in the .apr, {gguf} by the .gguf")
 }
 
 /// `1 of 149,184 blocks differs (scale d), row 12`.
@@ -182,28 +261,43 @@ fn counted(row: &TensorRow) -> Option<String> {
     Some(text)
 }
 
-/// The tensor of the GGUF whose bytes the APR tensor of this row holds instead of its own.
-fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a str> {
+/// The row of the GGUF tensor whose bytes the APR tensor of this row holds in the place of its own.
+fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a TensorRow> {
     let held = row.apr.as_ref()?.blake3.as_ref()?;
-    report
-        .tensors
-        .iter()
-        .filter_map(|other| other.gguf.as_ref())
-        .find(|other| other.blake3.as_ref() == Some(held))
-        .map(|other| other.name.as_str())
+    let own = row.gguf.as_ref()?;
+    let holds = |other: &&TensorRow| {
+        let other = other.gguf.as_ref();
+        other.is_some_and(|other| other.blake3.as_ref() == Some(held) && other.name != own.name)
+    };
+    report.tensors.iter().find(holds)
 }
 
-/// `q bias of layer 4 stored in layer 5`, or `holds layer 0 attn_k.weight`.
-fn stored_elsewhere(other: &str, name: &str) -> String {
-    match (in_layer(other), in_layer(name)) {
-        (Some((from, part)), Some((to, same))) if part == same => {
+/// `q bias of layer 4 stored in layer 5`, or `holds layer 0 attn_k.weight`, and whether it is the other way round, too.
+fn stored_elsewhere(report: &Report, other: &TensorRow, row: &TensorRow) -> String {
+    let name = |row: &TensorRow| {
+        let side = row.gguf.as_ref();
+        side.map_or_else(String::new, |side| side.name.clone())
+    };
+    let (from, to) = (name(other), name(row));
+    let text = stored(&from, &to);
+    let back = holder(report, other).is_some_and(|back| name(back) == to);
+    if back {
+        format!("{text}, and the other way round: swapped")
+    } else {
+        text
+    }
+}
+
+fn stored(from: &str, to: &str) -> String {
+    match (in_layer(from), in_layer(to)) {
+        (Some((layer, part)), Some((other, same))) if part == same => {
             let short = part
                 .strip_prefix("attn_")
                 .and_then(|part| part.strip_suffix(".bias"))
                 .map_or(part.to_owned(), |part| format!("{part} bias"));
-            format!("{short} of layer {from} stored in layer {to}")
+            format!("{short} of layer {layer} stored in layer {other}")
         }
-        _ => format!("holds {}", spoken(other)),
+        _ => format!("holds {}", spoken(from)),
     }
 }
 
@@ -280,7 +374,7 @@ mod tests {
                 "holds token_embd.weight",
             ),
         ] {
-            assert_eq!(stored_elsewhere(other, name), expected);
+            assert_eq!(stored(other, name), expected);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn rope_type(architecture: &str) -> Result<u32, Error> {
     }
 }
 
-const NORM: [&str; 24] = [
+const NORM: [&str; 25] = [
     "arcee",
     "arctic",
     "baichuan",
@@ -45,6 +45,7 @@ const NORM: [&str; 24] = [
     "llama",
     "llama4",
     "minicpm",
+    "mistral",
     "mistral3",
     "mistral4",
     "olmo",

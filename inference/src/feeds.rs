@@ -2,6 +2,7 @@
 
 use crate::{
     model::{Config, Model, Scaling, Tensor},
+    real::Real as _,
     stage::{Stage, Step},
 };
 
@@ -80,27 +81,23 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
         }
         Stage::QPreBias => vec![heads, head_dim],
         Stage::KPreBias | Stage::VPreBias => vec![key_value_heads, head_dim],
-        Stage::QRope | Stage::KRope => vec![
-            ("rope_type", config.rope.pairing.id().to_string()),
-            ("rope_theta", config.rope.base.to_string()),
-            ("rope_dimension_count", config.rope.dims.to_string()),
-            ("rope_scaling", scaling(&config.rope.scaling)),
-            head_dim,
-        ],
+        Stage::QRope | Stage::KRope => {
+            let mut settings = vec![
+                ("rope_type", config.rope.pairing.id().to_string()),
+                ("rope_theta", config.rope.base.to_string()),
+                ("rope_dimension_count", config.rope.dims.to_string()),
+                head_dim,
+            ];
+            settings.extend(scaling(&config.rope.scaling));
+            settings
+        }
         Stage::AttnScores => vec![
             heads,
             key_value_heads,
             head_dim,
-            (
-                "attention.scale",
-                match config.attention_scale {
-                    Some(scale) => scale.to_string(),
-                    None => "1/sqrt(head_dim)".to_owned(),
-                },
-            ),
+            ("attention.scale", attention_scale(config).to_string()),
         ],
         Stage::Attention => vec![heads, key_value_heads, head_dim],
-        Stage::Logits => vec![("tied_embeddings", config.tied.to_string())],
         _ => Vec::new(),
     };
     settings
@@ -109,18 +106,34 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
         .collect()
 }
 
-fn scaling(scaling: &Scaling) -> String {
+/// What the file says, or what follows from the head size.
+fn attention_scale(config: &Config) -> f32 {
+    let scale = 1.0 / f32::from_count(config.head_dim).sqrt();
+    config.attention_scale.unwrap_or(scale)
+}
+
+/// The keys of an APR file for what both formats say.
+fn scaling(scaling: &Scaling) -> Vec<(&'static str, String)> {
     match scaling {
-        Scaling::None => "none".to_owned(),
-        Scaling::Linear { factor } => format!("linear by {factor}"),
-        Scaling::Yarn(yarn) => format!(
-            "yarn by {} from {} (extrapolation {}, attention {}, beta {} to {})",
-            yarn.factor,
-            yarn.original_context,
-            yarn.extrapolation,
-            yarn.attention,
-            yarn.beta_fast,
-            yarn.beta_slow
-        ),
+        Scaling::None => vec![("rope_scaling.type", "none".to_owned())],
+        Scaling::Linear { factor } => vec![
+            ("rope_scaling.type", "linear".to_owned()),
+            ("rope_scaling.factor", factor.to_string()),
+        ],
+        Scaling::Yarn(yarn) => vec![
+            ("rope_scaling.type", "yarn".to_owned()),
+            ("rope_scaling.factor", yarn.factor.to_string()),
+            (
+                "rope_scaling.original_context_length",
+                yarn.original_context.to_string(),
+            ),
+            (
+                "rope_scaling.yarn_ext_factor",
+                yarn.extrapolation.to_string(),
+            ),
+            ("rope_scaling.attn_factor", yarn.attention.to_string()),
+            ("rope_scaling.yarn_beta_fast", yarn.beta_fast.to_string()),
+            ("rope_scaling.yarn_beta_slow", yarn.beta_slow.to_string()),
+        ],
     }
 }

@@ -18,7 +18,8 @@ pub fn default_prompts(vocabulary: u32) -> Vec<Prompt> {
     let Some(last) = vocabulary.checked_sub(1) else {
         return Vec::new();
     };
-    let edges = vec![0, 1.min(last), last / 2, last.saturating_sub(1), last];
+    let middle = vocabulary / 2;
+    let edges = vec![0, 1.min(last), middle, last.saturating_sub(1), last];
     let drawn: Vec<u32> = (1..=32).map(|turn| draw(turn, vocabulary)).collect();
     let eight = drawn.iter().copied().take(8).collect();
     [("edges", edges), ("eight", eight), ("thirty-two", drawn)]
@@ -45,7 +46,7 @@ mod tests {
         let prompts = default_prompts(151_936);
         let lengths: Vec<_> = prompts.iter().map(|prompt| prompt.tokens.len()).collect();
         assert_eq!(lengths, [5, 8, 32]);
-        assert_eq!(prompts[0].tokens, [0, 1, 75_967, 151_934, 151_935]);
+        assert_eq!(prompts[0].tokens, [0, 1, 75_968, 151_934, 151_935]);
         assert_eq!(prompts[1].tokens, prompts[2].tokens[..8]);
         assert_eq!(
             prompts[1].tokens[0],

@@ -204,7 +204,7 @@ fn of_layer<'a>(bytes: &'a [u8], model: &Model, layer: &Layer) -> Vec<(Stage, Ve
         (Stage::KRope, rope()),
         (
             Stage::AttnScores,
-            numbers(format!("{heads} {}", config.attention_scale)),
+            numbers(format!("{heads} {:?}", config.attention_scale)),
         ),
         (Stage::AttnSoftmax, numbers(config.heads.to_string())),
         (Stage::Attention, numbers(heads)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apr_file::AprFile;
+use apr_file::{AprFile, DType, Encoding};
 use serde_json::{Map, Value};
 
 use super::{
@@ -35,10 +35,7 @@ pub fn load(source: &dyn Source) -> Result<Model, Error> {
     let mut tensors = BTreeMap::new();
     for tensor in &file.tensors {
         let raw = RawTensor {
-            weight_type: WeightType::ALL
-                .into_iter()
-                .find(|known| Some(known.encoding()) == tensor.encoding())
-                .ok_or_else(|| apr_file::DType(tensor.entry.dtype).to_string()),
+            weight_type: weight_type(tensor),
             dims: ggml_dims(&tensor.entry.dims),
             shard: 0,
             offset: tensor.span.offset,
@@ -52,6 +49,20 @@ pub fn load(source: &dyn Source) -> Result<Model, Error> {
         }
     }
     assemble(facts, tensors, &NAMING)
+}
+
+/// The type that id and size mean together; where no size fits, that of the id alone, for which the size is then wrong.
+fn weight_type(tensor: &apr_file::Tensor<'_>) -> Result<WeightType, String> {
+    let of = |encoding: Option<Encoding>| {
+        let mut types = WeightType::ALL.into_iter();
+        types.find(|known| Some(known.encoding()) == encoding)
+    };
+    let dtype = DType(tensor.entry.dtype);
+    match tensor.encoding() {
+        None => of(dtype.meanings().first().copied()),
+        encoding => of(encoding),
+    }
+    .ok_or_else(|| dtype.to_string())
 }
 
 /// Reads everything before the tensor data: parsing needs no more of a file.
@@ -269,6 +280,7 @@ const fn part_name(part: Part) -> &'static str {
 }
 
 const NAMING: Naming = Naming {
+    layers: "num_layers",
     epsilon: "rms_norm_eps",
     base: "rope_theta",
     rope_type: "rope_type",

@@ -55,6 +55,11 @@ pub(crate) fn assemble(
     for index in 0..config.layers {
         layers.push(layer(&config, index, &mut tensors)?);
     }
+    if tensors.has(Role::Layer(config.layers, Part::AttentionNorm)) {
+        let found = format_args!("tensors of layer {}", config.layers);
+        let expected = format_args!("no more than {}", config.layers);
+        return Err(Error::model(naming.layers, expected, found));
+    }
     let final_norm = tensors.take(Role::FinalNorm, &[Some(config.hidden)])?;
     let output = if config.tied {
         embedding.clone()

@@ -204,6 +204,7 @@ const fn part_name(part: Part) -> &'static str {
 }
 
 const NAMING: Naming = Naming {
+    layers: "block_count",
     epsilon: "attention.layer_norm_rms_epsilon",
     base: "rope.freq_base",
     rope_type: "rope type",

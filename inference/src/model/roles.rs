@@ -49,6 +49,7 @@ pub(crate) enum Part {
 
 /// The names that a format gives its keys and tensors.
 pub(crate) struct Naming {
+    pub(crate) layers: &'static str,
     pub(crate) epsilon: &'static str,
     pub(crate) base: &'static str,
     pub(crate) rope_type: &'static str,

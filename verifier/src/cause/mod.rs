@@ -3,6 +3,7 @@
 //! Each signature looks at the differing bytes, or reads a few more around them.
 
 mod file;
+mod order;
 mod tensor;
 
 pub(crate) use file::{not_a_model, text_mode};

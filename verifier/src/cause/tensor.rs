@@ -9,7 +9,6 @@ use std::io;
 
 use crate::container::Tensor;
 use crate::finding::{Cause, Finding};
-use crate::region::Span;
 use crate::scan::Inputs;
 use crate::scan::difference::Difference;
 use crate::scan::tensor::PairOutcome;
@@ -79,6 +78,8 @@ pub(crate) fn of_tensor(
         };
         sides
             .ignored_alignment(inputs)
+            .or_else(|_| sides.transposed())
+            .or_else(|_| sides.moved_rows())
             .or_else(|_| sides.permuted())
             .or_else(|_| sides.repeated_page(difference))
             .or_else(|_| sides.shift(difference))
@@ -122,15 +123,16 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
     )
 }
 
-struct Sides<'a> {
-    apr: &'a dyn Source,
-    gguf: &'a dyn Source,
-    a: &'a Tensor,
-    g: &'a Tensor,
+/// The two tensors of a pair, and where they are read.
+pub(super) struct Sides<'a> {
+    pub(super) apr: &'a dyn Source,
+    pub(super) gguf: &'a dyn Source,
+    pub(super) a: &'a Tensor,
+    pub(super) g: &'a Tensor,
 }
 
 /// A cause, or why there is none.
-type Found = Result<Cause, Option<io::Error>>;
+pub(super) type Found = Result<Cause, Option<io::Error>>;
 
 impl Sides<'_> {
     /// The APR tensor begins with bytes that stand earlier in the GGUF, by what its alignment adds to the usual one.
@@ -150,41 +152,6 @@ impl Sides<'_> {
             );
             return Ok(Cause {
                 code: "cause.alignment",
-                text,
-            });
-        }
-        Err(None)
-    }
-
-    /// The same blocks in another order: the sums of the block digests agree.
-    fn permuted(&self) -> Found {
-        let size = self.a.block_type.map_or(1, |block_type| block_type.bytes);
-        if self.a.span.length != self.g.span.length || self.a.span.length > LARGEST_PERMUTED {
-            return Err(None);
-        }
-        let sum = |source: &dyn Source, span: Span| -> io::Result<u128> {
-            let mut sum = 0_u128;
-            let step = READ / size * size;
-            let mut offset = 0;
-            while offset < span.length {
-                let bytes = read(source, span.offset + offset, step.min(span.length - offset))?;
-                for block in bytes.chunks(usize::try_from(size).unwrap_or(1)) {
-                    let digest = blake3::hash(block);
-                    let half = digest
-                        .as_bytes()
-                        .first_chunk::<16>()
-                        .copied()
-                        .unwrap_or_default();
-                    sum = sum.wrapping_add(u128::from_le_bytes(half));
-                }
-                offset += step;
-            }
-            Ok(sum)
-        };
-        if sum(self.apr, self.a.span)? == sum(self.gguf, self.g.span)? {
-            let text = "blocks permuted: the same blocks stand in another order".to_owned();
-            return Ok(Cause {
-                code: "cause.permuted",
                 text,
             });
         }
@@ -285,7 +252,7 @@ fn shown(ratio: f64) -> f64 {
     (ratio * 1e4).round() / 1e4
 }
 
-fn read(source: &dyn Source, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read(source: &dyn Source, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     source.read_exact_at(offset, &mut bytes)?;
     Ok(bytes)
@@ -296,8 +263,7 @@ const PROBE: u64 = 256;
 const NEEDLE: u64 = 48;
 const FARTHEST_SHIFT: u64 = 4096;
 const PAGE: u64 = 4096;
-const READ: u64 = 1 << 20;
+pub(super) const READ: u64 = 1 << 20;
 /// How far from the damage a second copy of a page is looked for.
 const REACH: u64 = 64 << 20;
-const LARGEST_PERMUTED: u64 = 1 << 30;
 const ZERO_FILLED: u64 = 512;

@@ -21,6 +21,7 @@ pub(super) fn rope_type(architecture: &str) -> Option<u64> {
 const NORM_ARCHITECTURES: &[&str] = &[
     "llama",
     "llama4",
+    "mistral",
     "mistral3",
     "mistral4",
     "deci",
