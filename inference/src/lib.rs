@@ -23,6 +23,7 @@ mod prompts;
 mod rope;
 mod source;
 mod stage;
+mod tokenizer;
 
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
@@ -34,3 +35,4 @@ pub use model::{
 pub use prompts::{Prompt, default_prompts};
 pub use source::{FileSource, Source};
 pub use stage::{Stage, Step};
+pub use tokenizer::Tokenizer;
