@@ -28,7 +28,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "gigachat" | "a.x-4.0" | "mellum"
         | "exaone4" | "trillion" | "granite-docling" => &[GPT_2],
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0"
-        | "lfm2" | "dbrx" | "smaug-bpe" | "chatglm-bpe" | "glm4" => &[LLAMA_3],
+        | "lfm2" | "dbrx" | "smaug-bpe" | "chatglm-bpe" => &[LLAMA_3],
         "qwen2" | "deepseek-r1-qwen" | "megrez" | "stablelm2" | "hunyuan" | "grok-2" => &[QWEN_2],
         "qwen35" => &[QWEN_35],
         "deepseek-llm" => &[
