@@ -76,16 +76,14 @@ impl Tokenizer {
     /// Fails when the vocabulary has no token for a part of the text, and when a pattern gives up on the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         let mut ids: Vec<u32> = self.first.into_iter().collect();
-        let mut begins = true;
         for part in self.specials.split(text) {
             match part {
                 Part::Special(id) => ids.push(id),
                 Part::Text(text) => match &self.kind {
                     Kind::BytePairs(pairs) => pairs.encode(text, &mut ids)?,
-                    Kind::SentencePieces(pieces) => pieces.encode(text, begins, &mut ids)?,
+                    Kind::SentencePieces(pieces) => pieces.encode(text, &mut ids)?,
                 },
             }
-            begins = matches!(part, Part::Special(_));
         }
         ids.extend(self.last);
         Ok(ids)

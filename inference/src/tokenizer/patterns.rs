@@ -23,58 +23,64 @@ pub(super) struct Patterns(Vec<Regex>);
 
 /// The rule of a pre-tokenizer by the name that files give it.
 pub(super) fn rule(name: &str) -> Option<Rule> {
-    let patterns: &[&str] = match name {
-        "default" => &[PUNCTUATION, GPT_2, r"\p{N}+", "[0-9][0-9][0-9]"],
+    Some(match name {
+        "default" => Rule::cut(&[PUNCTUATION, GPT_2, r"\p{N}+", "[0-9][0-9][0-9]"]),
         "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "gigachat" | "a.x-4.0" | "mellum"
-        | "exaone4" | "trillion" | "granite-docling" => &[GPT_2],
+        | "exaone4" | "trillion" | "granite-docling" => Rule::cut(&[GPT_2]),
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0"
-        | "lfm2" | "dbrx" | "smaug-bpe" | "chatglm-bpe" => &[LLAMA_3],
-        "qwen2" | "deepseek-r1-qwen" | "megrez" | "stablelm2" | "hunyuan" | "grok-2" => &[QWEN_2],
-        "qwen35" => &[QWEN_35],
-        "deepseek-llm" => &[
+        | "lfm2" => Rule::cut(&[LLAMA_3]).and_take_whole_words(),
+        "dbrx" | "smaug-bpe" | "chatglm-bpe" => Rule::cut(&[LLAMA_3]),
+        "qwen2" | "deepseek-r1-qwen" | "megrez" | "stablelm2" | "hunyuan" | "grok-2" => {
+            Rule::cut(&[QWEN_2])
+        }
+        "qwen35" => Rule::cut(&[QWEN_35]),
+        "deepseek-llm" => Rule::cut(&[
             r"[\r\n]",
             DEEPSEEK_LETTERS,
             DEEPSEEK_PUNCTUATION,
             r"\s+$",
             DEEPSEEK_EASTERN,
             r"\p{N}+",
-        ],
-        "deepseek-coder" => &[
+        ]),
+        "deepseek-coder" => Rule::cut(&[
             r"[\r\n]",
             r"\s?\p{L}+",
             r"\s?\p{P}+",
             DEEPSEEK_EASTERN,
             r"\p{N}",
-        ],
-        "deepseek-v3" | "hunyuan-dense" => &[r"\p{N}{1,3}", DEEPSEEK_3_EASTERN, DEEPSEEK_3],
-        "falcon" => &[FALCON_PUNCTUATION, GPT_2, "[0-9][0-9][0-9]"],
-        "starcoder" | "refact" | "command-r" | "smollm" | "codeshell" | "exaone" | "minerva-7b" => {
-            &[r"\p{N}", GPT_2]
+        ]),
+        "deepseek-v3" | "hunyuan-dense" => {
+            Rule::cut(&[r"\p{N}{1,3}", DEEPSEEK_3_EASTERN, DEEPSEEK_3])
         }
-        "tekken" => &[TEKKEN],
-        "gpt-4o" | "llama4" => &[GPT_4O],
-        "bloom" | "poro-chat" | "gpt3-finnish" => &[BLOOM],
-        "viking" => &[BLOOM, r"\p{N}"],
-        "bailingmoe" => &[BAILING],
-        "seed-coder" => &[SEED_CODER],
+        "falcon" => Rule::cut(&[FALCON_PUNCTUATION, GPT_2, "[0-9][0-9][0-9]"]),
+        "starcoder" | "refact" | "command-r" | "smollm" | "codeshell" | "exaone" | "minerva-7b" => {
+            Rule::cut(&[r"\p{N}", GPT_2])
+        }
+        "tekken" => Rule::cut(&[TEKKEN]).and_take_whole_words(),
+        "gpt-4o" | "llama4" => Rule::cut(&[GPT_4O]),
+        "bloom" | "poro-chat" | "gpt3-finnish" => Rule::cut(&[BLOOM]),
+        "viking" => Rule::cut(&[BLOOM, r"\p{N}"]),
+        "bailingmoe" => Rule::cut(&[BAILING]),
+        "seed-coder" => Rule::cut(&[SEED_CODER]),
         _ => return None,
-    };
-    let llama_3 = [
-        "llama3",
-        "llama-v3",
-        "llama-bpe",
-        "falcon3",
-        "falcon-h1",
-        "pixtral",
-        "midm-2.0",
-        "lfm2",
-    ];
-    let whole_words = name == "tekken" || llama_3.contains(&name);
-    Some(Rule {
-        patterns,
-        whole_words,
-        adds_bos: whole_words,
     })
+}
+
+impl Rule {
+    const fn cut(patterns: &'static [&'static str]) -> Self {
+        Self {
+            patterns,
+            whole_words: false,
+            adds_bos: false,
+        }
+    }
+
+    /// The two habits of the tokenizers that came after Llama 3.
+    const fn and_take_whole_words(mut self) -> Self {
+        self.whole_words = true;
+        self.adds_bos = true;
+        self
+    }
 }
 
 impl Patterns {

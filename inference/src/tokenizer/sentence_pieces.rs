@@ -37,9 +37,9 @@ impl SentencePieces {
         })
     }
 
-    /// Encodes a stretch of text; `begins` says that nothing or a special token stands in front of it.
-    pub(super) fn encode(&self, text: &str, begins: bool, ids: &mut Vec<u32>) -> Result<(), Error> {
-        let prefix = if begins && self.space_prefix { " " } else { "" };
+    /// Encodes a text with nothing or a special token in front of it, which is where the prefix belongs.
+    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
+        let prefix = if self.space_prefix { " " } else { "" };
         let text = format!("{prefix}{text}").replace(' ', "\u{2581}");
         let rank = |left: &str, right: &str| {
             let id = self.vocabulary.id(&format!("{left}{right}"))?;

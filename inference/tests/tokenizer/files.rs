@@ -60,6 +60,16 @@ fn swapped_merges_give_other_ids() {
 }
 
 #[test]
+fn of_two_equal_merges_the_first_counts() {
+    let model = models::qwen2();
+    let apr = edited(&from_model(&model), |keys| {
+        let merges = keys["tokenizer.merges"].as_array_mut().unwrap();
+        merges.push(json!("t o"));
+    });
+    assert_eq!(load(&apr).unwrap().encode("ton").unwrap(), [266, 77]);
+}
+
+#[test]
 fn swapped_tokens_give_other_ids() {
     let model = models::qwen2();
     let apr = edited(&from_model(&model), |keys| {

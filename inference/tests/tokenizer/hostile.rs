@@ -233,7 +233,7 @@ fn broken_keys_of_apr_are_errors_that_name_them() {
         ),
     ] {
         let bytes = edited(&apr, |keys| {
-            keys[format!("tokenizer.{key}")] = value.clone()
+            keys[format!("tokenizer.{key}")] = value.clone();
         });
         let error = load(&bytes).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
