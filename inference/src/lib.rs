@@ -4,6 +4,8 @@
 //! [`StageSink`]. The arithmetic is the contract `f32-fixed-1` of `CONTRACT.md`: the same bits for any number of
 //! threads, any panel size and any prompt that continues the tokens. [`Digests`] keeps the BLAKE3 digest of each stage.
 //!
+//! A prompt is token ids, or text that the [`Tokenizer`] of the same file turned into ids.
+//!
 //! The weights are streamed: a panel of rows is read, used for all tokens and forgotten. Nothing is defaulted silently:
 //! what a file does not say and the run needs is an [`Assumption`]; an architecture, a type or a key that the forward
 //! does not cover is [`Error::NotCovered`].

@@ -34,7 +34,6 @@ use crate::{
 
 /// Turns text into token ids.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Tokenizer {
     /// The format of the file.
     pub format: Format,
