@@ -26,11 +26,11 @@ impl Specials {
         field: &str,
         types: Option<&[i64]>,
     ) -> Result<Self, Error> {
-        let types = types.unwrap_or_default();
-        if !types.is_empty() && types.len() != vocabulary.length {
+        if let Some(types) = types.filter(|types| types.len() != vocabulary.length) {
             let expected = format_args!("{} items, one for each token", vocabulary.length);
             return Err(Error::model(field, expected, types.len()));
         }
+        let types = types.unwrap_or_default();
         if let Some(id) = types.iter().position(|kind| !KINDS.contains(kind)) {
             let found = types.get(id).copied().unwrap_or_default();
             return Err(Error::model(format_args!("{field}[{id}]"), "0 to 6", found));
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn types_that_do_not_fit_the_tokens_are_refused() {
         let vocabulary = Vocabulary::new("tokens", vec!["a".to_owned()]).unwrap();
-        for types in [&[1, 1][..], &[7], &[-1]] {
+        for types in [&[1, 1][..], &[], &[7], &[-1]] {
             assert!(Specials::new(&vocabulary, "types", Some(types)).is_err());
         }
     }
