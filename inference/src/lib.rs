@@ -4,6 +4,8 @@
 //! [`StageSink`]. The arithmetic is the contract `f32-fixed-1` of `CONTRACT.md`: the same bits for any number of
 //! threads, any panel size and any prompt that continues the tokens. [`Digests`] keeps the BLAKE3 digest of each stage.
 //!
+//! A prompt is token ids, or text that the [`Tokenizer`] of the same file turned into ids.
+//!
 //! The weights are streamed: a panel of rows is read, used for all tokens and forgotten. Nothing is defaulted silently:
 //! what a file does not say and the run needs is an [`Assumption`]; an architecture, a type or a key that the forward
 //! does not cover is [`Error::NotCovered`].
@@ -31,6 +33,7 @@ mod rope;
 mod side;
 mod source;
 mod stage;
+mod tokenizer;
 
 pub use comparison::{Comparison, Difference, Outcome, Row};
 pub use digest::{Digest, Digests, StageDigest, digest};
@@ -51,3 +54,4 @@ pub use record::{Record, Statistics, TokenSet};
 pub use side::Side;
 pub use source::{FileSource, Source};
 pub use stage::{Stage, Step};
+pub use tokenizer::Tokenizer;

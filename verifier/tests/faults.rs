@@ -10,13 +10,12 @@ use verifier::verdict::Verdict;
 fn pairs_without_a_fault_are_verified() {
     for (name, gguf, apr) in faultless() {
         let report = common::report(&apr, &gguf, 2);
-        // No table of llama.cpp says how an architecture of this name rotates.
-        let expected = if name == "Mistral" {
-            Verdict::Undecided
-        } else {
-            Verdict::Verified
-        };
-        assert_eq!(report.verdict, expected, "{name}\n{}", full(&report));
+        assert_eq!(
+            report.verdict,
+            Verdict::Verified,
+            "{name}\n{}",
+            full(&report)
+        );
     }
 }
 
@@ -41,7 +40,6 @@ fn expected(name: &str) -> Verdict {
         | "head size missing where it is not the hidden size divided by the heads" => {
             Verdict::Verified
         }
-        "rope type of a mistral model flipped" => Verdict::Undecided,
         _ => Verdict::Different,
     }
 }

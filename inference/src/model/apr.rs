@@ -27,10 +27,7 @@ use crate::{
 pub fn load(source: &dyn Source) -> Result<Model, Error> {
     let head = read_head(source)?;
     let file = AprFile::parse(&head)?;
-    let metadata = file
-        .metadata
-        .as_ref()
-        .ok_or_else(|| Error::model("metadata", "a JSON object", "something else"))?;
+    let metadata = file.metadata.as_ref().ok_or_else(no_metadata)?;
     let facts = facts(&Keys(metadata))?;
     let mut tensors = BTreeMap::new();
     for tensor in &file.tensors {
@@ -63,6 +60,12 @@ fn weight_type(tensor: &apr_file::Tensor<'_>) -> Result<WeightType, String> {
         encoding => of(encoding),
     }
     .ok_or_else(|| dtype.to_string())
+}
+
+/// Reads the metadata of an APR file.
+pub(crate) fn metadata(source: &dyn Source) -> Result<Map<String, Value>, Error> {
+    let head = read_head(source)?;
+    AprFile::parse(&head)?.metadata.ok_or_else(no_metadata)
 }
 
 /// Reads everything before the tensor data: parsing needs no more of a file.
@@ -161,7 +164,7 @@ fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
 }
 
 /// The members of an object; null counts as absent.
-struct Keys<'a>(&'a Map<String, Value>);
+pub(crate) struct Keys<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Keys<'a> {
     /// The value under a key or one of its aliases; two of them are one too many.
@@ -195,15 +198,15 @@ impl<'a> Keys<'a> {
         self.parsed(names, "a number", |value| value.as_f64().map(rounded))
     }
 
-    fn text(&self, names: &[&'static str]) -> Result<Option<&'a str>, Error> {
+    pub(crate) fn text(&self, names: &[&'static str]) -> Result<Option<&'a str>, Error> {
         self.parsed(names, "a string", Value::as_str)
     }
 
-    fn flag(&self, name: &'static str) -> Result<Option<bool>, Error> {
+    pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, Error> {
         self.parsed(&[name], "true or false", Value::as_bool)
     }
 
-    fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         names: &[&'static str],
         expected: &str,
@@ -224,11 +227,15 @@ fn ggml_dims(dims: &[u64]) -> Vec<u64> {
     }
 }
 
+fn no_metadata() -> Error {
+    Error::model("metadata", "a JSON object", "something else")
+}
+
 fn missing(key: &str) -> Error {
     Error::model(key, "a value", "none")
 }
 
-fn wrong(key: &str, expected: &str, value: &Value) -> Error {
+pub(crate) fn wrong(key: &str, expected: &str, value: &Value) -> Error {
     let text: String = value.to_string().chars().take(60).collect();
     Error::model(key, expected, text)
 }
@@ -237,7 +244,7 @@ fn wrong(key: &str, expected: &str, value: &Value) -> Error {
     clippy::cast_possible_truncation,
     reason = "the format rounds its numbers to f32"
 )]
-const fn rounded(value: f64) -> f32 {
+pub(crate) const fn rounded(value: f64) -> f32 {
     value as f32
 }
 

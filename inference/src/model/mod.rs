@@ -1,6 +1,6 @@
 //! Models: what a file says about itself, and where its tensors lie.
 
-mod apr;
+pub(crate) mod apr;
 mod assemble;
 mod config;
 mod gguf;
@@ -75,6 +75,14 @@ pub struct Layer {
 /// # Errors
 /// Fails as [`load_gguf`] and [`load_apr`] do, or when the file is neither.
 pub fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
+    match format_of(sources)? {
+        (Format::Gguf, _) => load_gguf(sources),
+        (Format::Apr, first) => load_apr(first),
+    }
+}
+
+/// Tells the format by the first four bytes of the first file, and returns that file.
+pub(crate) fn format_of<'s>(sources: &[&'s dyn Source]) -> Result<(Format, &'s dyn Source), Error> {
     let Some(first) = sources.first() else {
         return Err(Error::model("sources", "at least one file", "none"));
     };
@@ -83,8 +91,8 @@ pub fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
         _ => read(*first, 0, 4)?,
     };
     match magic.as_slice() {
-        b"GGUF" => load_gguf(sources),
-        b"APR\0" => load_apr(*first),
+        b"GGUF" => Ok((Format::Gguf, *first)),
+        b"APR\0" => Ok((Format::Apr, *first)),
         other => Err(Error::model(
             "magic",
             "\"GGUF\" or \"APR\\0\"",

@@ -1,0 +1,59 @@
+//! The tokens: text to id.
+
+use std::collections::HashMap;
+
+use crate::error::Error;
+
+/// The ids of the tokens by their texts.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    /// The key that the tokens stand under.
+    pub(super) field: &'static str,
+    /// The number of tokens, those without a text included.
+    pub(super) length: usize,
+    ids: HashMap<String, u32>,
+}
+
+impl Vocabulary {
+    /// Numbers the tokens. A token without a text keeps its id and is never found.
+    pub(super) fn new(field: &'static str, tokens: Vec<String>) -> Result<Self, Error> {
+        if tokens.is_empty() {
+            return Err(Error::model(field, "at least one token", "none"));
+        }
+        let length = tokens.len();
+        let mut ids = HashMap::with_capacity(length);
+        for (id, token) in (0..).zip(tokens) {
+            if token.is_empty() {
+                continue;
+            }
+            if let Some(other) = ids.insert(token, id) {
+                let expected = format_args!("another text than that of token {other}");
+                return Err(Error::model(
+                    format_args!("{field}[{id}]"),
+                    expected,
+                    "the same",
+                ));
+            }
+        }
+        Ok(Self { field, length, ids })
+    }
+
+    pub(super) fn id(&self, text: &str) -> Option<u32> {
+        self.ids.get(text).copied()
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.ids.iter().map(|(text, id)| (text.as_str(), *id))
+    }
+
+    /// The id of a piece of a prompt that must be a token.
+    pub(super) fn needed(&self, piece: &str) -> Result<u32, Error> {
+        self.id(piece).ok_or_else(|| {
+            let expected = format_args!(
+                "a token \"{}\", which the prompt needs",
+                piece.escape_debug()
+            );
+            Error::model(self.field, expected, "none")
+        })
+    }
+}
