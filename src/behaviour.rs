@@ -1,8 +1,8 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
 use inference::{
-    Comparison, Digests, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink, Record, Row,
-    StageSink, forward_batch, forward_pair,
+    Assumption, Comparison, Digests, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink,
+    Record, Row, StageSink, forward_batch, forward_pair,
 };
 use verifier::manifest::Fingerprint;
 use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
@@ -10,7 +10,7 @@ use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, Stag
 use crate::engine::Io;
 use crate::input::Files;
 use crate::model::Loaded;
-use crate::prompt::Prompt;
+use crate::prompt::{self, Prompt};
 
 /// Both models of a pair, each built from its own file only, so that a difference that the bytes do not show lies in the
 /// metadata.
@@ -30,8 +30,24 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// The prompt that was asked for, or the default ones.
+    ///
+    /// # Errors
+    /// Fails when a file has no tokenizer for a text that was asked for, and when the vocabularies differ.
+    pub(crate) fn prompts(&self, asked: &prompt::Arguments) -> anyhow::Result<Prompts> {
+        let (Some(apr), Some(gguf)) = (asked.of(&self.apr)?, asked.of(&self.gguf)?) else {
+            return Ok(Prompts::Agreed(self.default_prompts()?, Vec::new()));
+        };
+        Ok(if apr.tokens == gguf.tokens {
+            let assumptions = both(&apr.assumptions, &gguf.assumptions);
+            Prompts::Agreed(vec![apr], assumptions)
+        } else {
+            Prompts::Apart([apr.tokens, gguf.tokens])
+        })
+    }
+
     /// The default prompts, cut to what both models take. They depend on the number of tokens, which both must agree on.
-    pub(crate) fn default_prompts(&self) -> anyhow::Result<Vec<Prompt>> {
+    fn default_prompts(&self) -> anyhow::Result<Vec<Prompt>> {
         let vocabulary = self.apr.model.config.vocabulary;
         let other = self.gguf.model.config.vocabulary;
         if vocabulary != other {
@@ -71,26 +87,39 @@ impl<'a> Pair<'a> {
     }
 
     fn assumptions(&self) -> Vec<String> {
-        [("apr", &self.apr), ("gguf", &self.gguf)]
-            .into_iter()
-            .flat_map(|(name, loaded)| {
-                let assumptions = loaded.model.assumptions.iter();
-                assumptions.map(move |assumption| format!("{name}: {assumption}"))
-            })
-            .collect()
+        both(&self.apr.model.assumptions, &self.gguf.model.assumptions)
     }
+}
+
+/// What was assumed for each file, and for which.
+fn both(apr: &[Assumption], gguf: &[Assumption]) -> Vec<String> {
+    [("apr", apr), ("gguf", gguf)]
+        .into_iter()
+        .flat_map(|(name, assumptions)| {
+            let assumptions = assumptions.iter();
+            assumptions.map(move |assumption| format!("{name}: {assumption}"))
+        })
+        .collect()
+}
+
+/// What to run through both models.
+pub(crate) enum Prompts {
+    /// The same tokens, and what the tokenizers assumed.
+    Agreed(Vec<Prompt>, Vec<String>),
+    /// Other tokens of the same text: those of the APR file, those of the GGUF.
+    Apart([Vec<u32>; 2]),
 }
 
 /// Runs prompts, or the default ones, through both models. What keeps them from being run is an outcome, too.
 pub(crate) fn compare(
     a: &Files,
     b: &Files,
-    prompts: Option<Vec<Prompt>>,
+    asked: &prompt::Arguments,
     options: &Options,
     io: Io,
 ) -> (Behaviour, BehaviourRow) {
     let mut row = new_row("cpu");
-    let ran = run(a, b, prompts, options, io, &mut row);
+    let ran = run(a, b, asked, options, io, &mut row);
     (judged(ran, &[a, b]), row)
 }
 
@@ -139,16 +168,19 @@ fn new_row(device: &str) -> BehaviourRow {
 fn run(
     a: &Files,
     b: &Files,
-    prompts: Option<Vec<Prompt>>,
+    asked: &prompt::Arguments,
     options: &Options,
     io: Io,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
     let pair = Pair::load(a, b, io)?;
     row.assumptions = pair.assumptions();
-    let prompts = match prompts {
-        Some(prompts) => prompts,
-        None => pair.default_prompts()?,
+    let prompts = match pair.prompts(asked)? {
+        Prompts::Agreed(prompts, assumptions) => {
+            row.assumptions.extend(assumptions);
+            prompts
+        }
+        Prompts::Apart([apr, gguf]) => return Ok(Behaviour::Tokenised { apr, gguf }),
     };
     let comparisons = pair.compare(&prompts, options, Mode::Free)?;
     let mut first = None;

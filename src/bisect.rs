@@ -8,7 +8,7 @@ use inference::{Mode, Options, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 
-use crate::behaviour::{self, Pair};
+use crate::behaviour::{self, Pair, Prompts};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::engine;
 use crate::exit::Outcome as Exit;
@@ -49,8 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let io = arguments.engine.io;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
     let mut report = judge(&a, &b, options.threads, false, arguments.quiet);
-    let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
-    let (behaviour, row) = behaviour::compare(&a, &b, prompts, &options, io);
+    let (behaviour, row) = behaviour::compare(&a, &b, &arguments.prompt, &options, io);
     report.add_behaviour(&behaviour, row);
     let diagnoses = match &behaviour {
         Behaviour::Different { stage, prompt } => {
@@ -82,9 +81,8 @@ fn bad_steps(
     pair: &Pair<'_>,
     options: &Options,
 ) -> anyhow::Result<Vec<(Step, String)>> {
-    let prompts = match arguments.prompt.asked() {
-        Some(prompt) => vec![prompt],
-        None => pair.default_prompts()?,
+    let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
+        return Ok(Vec::new());
     };
     let comparisons = pair.compare(&prompts, options, Mode::Isolated)?;
     let mut steps = Vec::new();

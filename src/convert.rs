@@ -18,7 +18,7 @@ use crate::exit::Outcome;
 use crate::input::{Files, split_prefix};
 use crate::progress::Progress;
 use crate::signals::Cancel;
-use crate::{behaviour, output, verify};
+use crate::{behaviour, output, prompt, verify};
 
 /// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
 #[derive(Args)]
@@ -134,8 +134,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 threads,
                 ..inference::Options::default()
             };
-            let (behaviour, row) =
-                behaviour::compare(&artifact, &sources, None, &options, Io::Reads);
+            let (behaviour, row) = behaviour::compare(
+                &artifact,
+                &sources,
+                &prompt::Arguments::default(),
+                &options,
+                Io::Reads,
+            );
             pending.record_behaviour(fingerprint(&row));
             report.add_behaviour(&behaviour, row);
         }

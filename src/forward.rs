@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use inference::{Digests, Format, Model, NUMERICS};
+use inference::{Assumption, Digests, Format, Model, NUMERICS};
 use serde_json::json;
 
 use crate::engine;
@@ -39,16 +39,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let files = Files::open(&arguments.model)?;
     let loaded = Loaded::new(&files, arguments.engine.io)?;
-    let tokens = match arguments.prompt.asked() {
-        Some(prompt) => prompt.tokens,
-        None => default_tokens(&loaded),
+    let asked = arguments.prompt.of(&loaded);
+    let prompt = match asked.with_context(|| files.name().to_owned())? {
+        Some(prompt) => prompt,
+        None => default_prompt(&loaded)?,
     };
     let name = files.name().to_owned();
     let mut digests = Digests::default();
     let logits = inference::forward(
         &loaded.model,
         &loaded.sources(),
-        &tokens,
+        &prompt.tokens,
         &options,
         &mut digests,
     )
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         name,
         top: top(&logits, loaded.model.config.vocabulary),
         model: loaded.model,
-        tokens,
+        prompt,
         digests,
     };
     output::print(&match arguments.format {
@@ -71,10 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The longest default prompt that the model takes.
-fn default_tokens(loaded: &Loaded<'_>) -> Vec<u32> {
+fn default_prompt(loaded: &Loaded<'_>) -> anyhow::Result<Prompt> {
     let prompts = Prompt::defaults(loaded.model.config.vocabulary, loaded.longest());
     let longest = prompts.into_iter().next_back();
-    longest.map_or_else(Vec::new, |prompt| prompt.tokens)
+    longest.context("an empty vocabulary has no prompts")
 }
 
 /// The tokens with the highest logits at the last position; the lower id first where they are equal.
@@ -90,7 +91,7 @@ fn top(logits: &[f32], vocabulary: usize) -> Vec<(usize, f32)> {
 struct Answer {
     name: String,
     model: Model,
-    tokens: Vec<u32>,
+    prompt: Prompt,
     top: Vec<(usize, f32)>,
     digests: Digests,
 }
@@ -102,7 +103,7 @@ impl Answer {
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        let ids: Vec<String> = self.tokens.iter().map(u32::to_string).collect();
+        let ids: Vec<String> = self.prompt.tokens.iter().map(u32::to_string).collect();
         writeln!(
             out,
             "{}: {}, arch {}, {} layers, {NUMERICS}",
@@ -112,7 +113,7 @@ impl Answer {
             self.model.config.layers
         )?;
         writeln!(out, "  tokens  {}", ids.join(","))?;
-        for assumption in &self.model.assumptions {
+        for assumption in self.assumptions() {
             writeln!(out, "  note    {assumption}")?;
         }
         if !self.model.unused.is_empty() {
@@ -148,9 +149,7 @@ impl Answer {
 
     fn json(&self) -> String {
         let assumptions: Vec<_> = self
-            .model
-            .assumptions
-            .iter()
+            .assumptions()
             .map(|assumption| {
                 json!({"what": assumption.what, "value": assumption.value, "why": assumption.why})
             })
@@ -179,7 +178,7 @@ impl Answer {
             "architecture": self.model.config.architecture.name(),
             "layers": self.model.config.layers,
             "numerics": NUMERICS,
-            "tokens": self.tokens,
+            "tokens": self.prompt.tokens,
             "assumptions": assumptions,
             "unused_tensors": self.model.unused,
             "next_token": top,
@@ -187,6 +186,14 @@ impl Answer {
             "run": self.digests.run().to_string(),
         });
         format!("{answer:#}\n")
+    }
+
+    /// What model and tokenizer took for granted.
+    fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
+        self.model
+            .assumptions
+            .iter()
+            .chain(&self.prompt.assumptions)
     }
 
     const fn format(&self) -> &'static str {

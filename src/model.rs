@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::Context as _;
-use inference::{MappedFile, Model, ReadAt, Side, Source};
+use inference::{MappedFile, Model, ReadAt, Side, Source, Tokenizer};
 use verifier::source::{FileSource, Source as _};
 
 use crate::engine::Io;
@@ -38,6 +38,11 @@ impl<'a> Loaded<'a> {
     pub(crate) fn longest(&self) -> usize {
         let window = self.model.config.window.unwrap_or(usize::MAX);
         window.min(self.model.config.context)
+    }
+
+    /// The tokenizer that the files hold.
+    pub(crate) fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
+        Ok(Tokenizer::load(&self.sources())?)
     }
 
     /// Where the weights come from.

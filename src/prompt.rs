@@ -1,13 +1,19 @@
 //! Prompts: what the user asks to run, or the default ones.
 
 use clap::Args;
+use inference::Assumption;
+
+use crate::model::Loaded;
 
 /// What to run through a model.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Arguments {
     /// Token ids, separated by commas [default: ids derived from the size of the vocabulary]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     tokens: Option<Vec<u32>>,
+    /// A text, cut into tokens by the tokenizer of each file; special tokens in it are recognised
+    #[arg(long, value_name = "TEXT", conflicts_with = "tokens")]
+    prompt: Option<String>,
 }
 
 /// A prompt of token ids with its name.
@@ -16,15 +22,24 @@ pub(crate) struct Prompt {
     pub(crate) name: String,
     /// The token ids.
     pub(crate) tokens: Vec<u32>,
+    /// What the tokenizer took for granted.
+    pub(crate) assumptions: Vec<Assumption>,
 }
 
 impl Arguments {
-    /// The prompt that was asked for.
-    pub(crate) fn asked(&self) -> Option<Prompt> {
-        self.tokens.as_ref().map(|tokens| Prompt {
-            name: "tokens".to_owned(),
-            tokens: tokens.clone(),
-        })
+    /// The prompt that was asked for, if any, as a model understands it.
+    pub(crate) fn of(&self, model: &Loaded<'_>) -> anyhow::Result<Option<Prompt>> {
+        if let Some(tokens) = &self.tokens {
+            return Ok(Some(Prompt::new("tokens", tokens.clone())));
+        }
+        let Some(text) = &self.prompt else {
+            return Ok(None);
+        };
+        let tokenizer = model.tokenizer()?;
+        Ok(Some(Prompt {
+            assumptions: tokenizer.assumptions.clone(),
+            ..Prompt::new("text", tokenizer.encode(text)?)
+        }))
     }
 }
 
@@ -34,10 +49,18 @@ impl Prompt {
         let vocabulary = u32::try_from(vocabulary).unwrap_or(u32::MAX);
         inference::default_prompts(vocabulary)
             .into_iter()
-            .map(|prompt| Self {
-                name: prompt.name.to_owned(),
-                tokens: prompt.tokens.into_iter().take(longest).collect(),
+            .map(|prompt| {
+                let tokens = prompt.tokens.into_iter().take(longest);
+                Self::new(prompt.name, tokens.collect())
             })
             .collect()
+    }
+
+    fn new(name: &str, tokens: Vec<u32>) -> Self {
+        Self {
+            name: name.to_owned(),
+            tokens,
+            assumptions: Vec::new(),
+        }
     }
 }

@@ -117,10 +117,7 @@ impl ForwardFlag {
             },
             // Files that could not be read or decoded need not be run.
             None if self == Self::Auto && report.verdict == Verdict::Undecided => return,
-            None => {
-                let prompts = arguments.prompt.asked().map(|prompt| vec![prompt]);
-                behaviour::compare(a, b, prompts, options, io)
-            }
+            None => behaviour::compare(a, b, &arguments.prompt, options, io),
         };
         if self == Self::Auto {
             row.device_reason = Some(NO_CUDA.to_owned());

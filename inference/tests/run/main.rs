@@ -7,4 +7,5 @@
 
 mod forward;
 mod pairs;
+#[path = "../support/mod.rs"]
 mod support;

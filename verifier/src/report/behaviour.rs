@@ -126,6 +126,13 @@ pub enum Behaviour {
         /// The prompt.
         prompt: String,
     },
+    /// The tokenizers cut the same text into other tokens, so nothing was run.
+    Tokenised {
+        /// The token ids of the APR file.
+        apr: Vec<u32>,
+        /// Those of the GGUF.
+        gguf: Vec<u32>,
+    },
     /// The digest of a run is not the one that a manifest records.
     Unrecorded {
         /// The prompt.
@@ -163,6 +170,18 @@ impl Report {
                     stage,
                 )),
             ),
+            Behaviour::Tokenised { apr, gguf } => {
+                let at = apr.iter().zip(gguf).take_while(|(a, g)| a == g).count();
+                let message = format!(
+                    "the tokenizers of the files differ: the text becomes other ids from token {at} on"
+                );
+                let finding = FindingRow {
+                    expected: Some(format!("{gguf:?} (gguf)")),
+                    found: Some(format!("{apr:?} (apr)")),
+                    ..finding("behaviour.tokens", Verdict::Different, message, "")
+                };
+                ("different", Some(finding))
+            }
             Behaviour::Unrecorded {
                 prompt,
                 expected,
@@ -301,6 +320,10 @@ mod tests {
         let changed = Behaviour::Changed {
             why: "length".to_owned(),
         };
+        let tokenised = Behaviour::Tokenised {
+            apr: vec![1],
+            gguf: vec![2],
+        };
         let unrecorded = Behaviour::Unrecorded {
             prompt: "eight".to_owned(),
             expected: "aa".to_owned(),
@@ -308,6 +331,7 @@ mod tests {
         };
         for (behaviour, before, after) in [
             (&unrecorded, Verdict::Verified, Verdict::Different),
+            (&tokenised, Verdict::Verified, Verdict::Different),
             (&unrecorded, Verdict::Undecided, Verdict::Undecided),
             (&Behaviour::Equal, Verdict::Verified, Verdict::Verified),
             (&Behaviour::Equal, Verdict::Undecided, Verdict::Undecided),
