@@ -40,15 +40,6 @@ impl Instructions {
     pub(crate) const fn set(self) -> Set {
         self.0
     }
-
-    /// The same instructions on shorter vectors, where there are such.
-    pub(crate) const fn narrower(self) -> Self {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Self(Set::Avx2),
-            same => Self(same),
-        }
-    }
 }
 
 impl Set {
