@@ -29,16 +29,26 @@ macro_rules! decoder {
                     })
                 };
             }
-            /// Super-blocks of 256: 16 scales and mins, then 32 codes at a time.
+            /// Super-blocks of 256: 16 scales and mins, then 32 codes at a time, by shifts that are constants.
             macro_rules! super_block {
                 ($scales:ident, $codes:ident) => {
                     blocks(cut, values, stride, |block, values: &mut [f32; 256]| {
                         let (scales, mins) = $scales(block);
-                        let parts = scales.as_chunks().0.iter().zip(mins.as_chunks().0);
-                        let groups = values.as_chunks_mut().0.iter_mut().zip(parts);
-                        for (s, (values, (scales, mins))) in groups.enumerate() {
-                            $write($codes(block, s), *scales, *mins, values);
+                        let (scales, mins) = (scales.as_chunks().0, mins.as_chunks().0);
+                        let values = values.as_chunks_mut().0;
+                        macro_rules! group {
+                            ($s:literal) => {
+                                $write($codes::<$s>(block), scales[$s], mins[$s], &mut values[$s])
+                            };
                         }
+                        group!(0);
+                        group!(1);
+                        group!(2);
+                        group!(3);
+                        group!(4);
+                        group!(5);
+                        group!(6);
+                        group!(7);
                     })
                 };
             }
@@ -114,26 +124,29 @@ fn q2_k_scales(block: &[u8; 84]) -> ([f32; 16], [f32; 16]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn q2_k(block: &[u8; 84], s: usize) -> __m256i {
-    bits(load(&block[16 + 32 * (s / 4)..]), 2 * (s % 4), 3)
+fn q2_k<const S: usize>(block: &[u8; 84]) -> __m256i {
+    bits(load(&block[16 + 32 * (S / 4)..]), 2 * (S % 4), 3)
 }
 
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn q3_k_scales(block: &[u8; 110]) -> ([f32; 16], [f32; 16]) {
-    let [a, b, upper] = [96, 100, 104].map(|offset| word_at(block, offset));
-    let low = [a, b, a >> 4, b >> 4].map(|word| word & 0x0F0F_0F0F);
-    let high = [upper, upper >> 2, upper >> 4, upper >> 6].map(|word| (word & 0x0303_0303) << 4);
-    let [a, b, c, d] = [0, 1, 2, 3].map(|part| (low[part] | high[part]).cast_signed());
-    let scales = _mm_sub_epi8(_mm_setr_epi32(a, b, c, d), _mm_set1_epi8(32));
+    let (a, b, upper) = (word_at(block, 96), word_at(block, 100), word_at(block, 104));
+    let scales = _mm_setr_epi32(
+        q3_k_scale_word(a, upper),
+        q3_k_scale_word(b, upper >> 2),
+        q3_k_scale_word(a >> 4, upper >> 4),
+        q3_k_scale_word(b >> 4, upper >> 6),
+    );
+    let scales = _mm_sub_epi8(scales, _mm_set1_epi8(32));
     (times(scales, half(block, 108)), [0.0; 16])
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn q3_k(block: &[u8; 110], s: usize) -> __m256i {
-    let crumbs = bits(load(&block[32 + 32 * (s / 4)..]), 2 * (s % 4), 3);
-    let thirds = _mm256_slli_epi16::<2>(bits(load(block), s, 1));
+fn q3_k<const S: usize>(block: &[u8; 110]) -> __m256i {
+    let crumbs = bits(load(&block[32 + 32 * (S / 4)..]), 2 * (S % 4), 3);
+    let thirds = _mm256_slli_epi16::<2>(bits(load(block), S, 1));
     _mm256_sub_epi8(_mm256_or_si256(crumbs, thirds), _mm256_set1_epi8(4))
 }
 
@@ -145,8 +158,8 @@ fn q4_k_scales(block: &[u8; 144]) -> ([f32; 16], [f32; 16]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn q4_k(block: &[u8; 144], s: usize) -> __m256i {
-    bits(load(&block[16 + 32 * (s / 2)..]), 4 * (s % 2), 15)
+fn q4_k<const S: usize>(block: &[u8; 144]) -> __m256i {
+    bits(load(&block[16 + 32 * (S / 2)..]), 4 * (S % 2), 15)
 }
 
 #[inline]
@@ -157,9 +170,9 @@ fn q5_k_scales(block: &[u8; 176]) -> ([f32; 16], [f32; 16]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn q5_k(block: &[u8; 176], s: usize) -> __m256i {
-    let low = bits(load(&block[48 + 32 * (s / 2)..]), 4 * (s % 2), 15);
-    let fifths = bits(load(&block[16..]), s, 1);
+fn q5_k<const S: usize>(block: &[u8; 176]) -> __m256i {
+    let low = bits(load(&block[48 + 32 * (S / 2)..]), 4 * (S % 2), 15);
+    let fifths = bits(load(&block[16..]), S, 1);
     _mm256_or_si256(low, _mm256_slli_epi16::<4>(fifths))
 }
 
@@ -171,8 +184,8 @@ fn q6_k_scales(block: &[u8; 210]) -> ([f32; 16], [f32; 16]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn q6_k(block: &[u8; 210], s: usize) -> __m256i {
-    let (h, g) = (s / 4, s % 4);
+fn q6_k<const S: usize>(block: &[u8; 210]) -> __m256i {
+    let (h, g) = (S / 4, S % 4);
     let low = bits(load(&block[64 * h + 32 * (g % 2)..]), 4 * (g / 2), 15);
     let upper = bits(load(&block[128 + 32 * h..]), 2 * g, 3);
     let codes = _mm256_or_si256(low, _mm256_slli_epi16::<4>(upper));
@@ -183,15 +196,30 @@ fn q6_k(block: &[u8; 210], s: usize) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 fn six_bits(block: &[u8]) -> ([f32; 16], [f32; 16]) {
-    let [a, b, c] = [4, 8, 12].map(|offset| word_at(block, offset));
-    let twice = |first: u32, last: u32| {
-        let eight = _mm_setr_epi32(first.cast_signed(), last.cast_signed(), 0, 0);
-        _mm_unpacklo_epi8(eight, eight)
-    };
-    let upper = |word: u32| (word >> 6 & 0x0303_0303) << 4;
-    let scales = twice(a & 0x3F3F_3F3F, c & 0x0F0F_0F0F | upper(a));
-    let mins = twice(b & 0x3F3F_3F3F, c >> 4 & 0x0F0F_0F0F | upper(b));
+    let (a, b, c) = (word_at(block, 4), word_at(block, 8), word_at(block, 12));
+    let scales = twice(a & 0x3F3F_3F3F, c & 0x0F0F_0F0F | upper_two(a));
+    let mins = twice(b & 0x3F3F_3F3F, c >> 4 & 0x0F0F_0F0F | upper_two(b));
     (times(scales, half(block, 0)), times(mins, half(block, 2)))
+}
+
+/// The upper two bits of four bytes, where 6-bit numbers have them.
+#[inline(always)]
+const fn upper_two(word: u32) -> u32 {
+    (word >> 6 & 0x0303_0303) << 4
+}
+
+/// Four scales of Q3_K.
+#[inline(always)]
+const fn q3_k_scale_word(low: u32, upper: u32) -> i32 {
+    (low & 0x0F0F_0F0F | (upper & 0x0303_0303) << 4).cast_signed()
+}
+
+/// Each of eight bytes twice.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn twice(first: u32, last: u32) -> __m128i {
+    let eight = _mm_setr_epi32(first.cast_signed(), last.cast_signed(), 0, 0);
+    _mm_unpacklo_epi8(eight, eight)
 }
 
 /// `d` times each signed byte.
