@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::{exp::exp32, norm::tree, parallel};
+use crate::{exp::exp32, instructions::Instructions, norm::tree, parallel};
 
 /// The heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,28 +43,28 @@ pub(crate) fn attend(heads: Heads, q: &[f32], k: &[f32], v: &[f32], threads: usi
         .zip(q.chunks(query_length))
         .enumerate()
         .collect();
+    let instructions = Instructions::best();
     let Ok(()) = parallel::for_each(
         threads,
         jobs,
         |(position, (((scores, probabilities), out), q))| {
+            let seen = position.saturating_add(1);
             let rows = scores
                 .chunks_mut(tokens)
                 .zip(probabilities.chunks_mut(tokens));
             let values = out.chunks_mut(heads.dim).zip(q.chunks(heads.dim));
             for (head, ((scores, probabilities), (out, q))) in rows.zip(values).enumerate() {
-                let seen = position.saturating_add(1);
-                for (score, k) in scores.iter_mut().zip(heads.rows(k, head)).take(seen) {
-                    *score = chain(q, k) * heads.scale;
-                }
-                softmax(
-                    scores.iter().take(seen),
-                    probabilities.iter_mut().take(seen),
-                );
-                for (p, v) in probabilities.iter().zip(heads.rows(v, head)).take(seen) {
-                    for (out, v) in out.iter_mut().zip(v) {
-                        *out = p.mul_add(*v, *out);
+                let (scores, _) = scores.split_at_mut(seen);
+                let (probabilities, _) = probabilities.split_at_mut(seen);
+                instructions.run(|| {
+                    heads.scores(q, k, head, scores);
+                    softmax(scores, probabilities);
+                    for (p, v) in probabilities.iter().zip(heads.rows(v, head)) {
+                        for (out, v) in out.iter_mut().zip(v) {
+                            *out = p.mul_add(*v, *out);
+                        }
                     }
-                }
+                });
             }
             Ok::<_, Infallible>(())
         },
@@ -77,7 +77,21 @@ pub(crate) fn attend(heads: Heads, q: &[f32], k: &[f32], v: &[f32], threads: usi
 }
 
 impl Heads {
+    /// The scores of the first positions, as many as there is room for.
+    #[inline(always)]
+    fn scores(self, q: &[f32], k: &[f32], head: usize, scores: &mut [f32]) {
+        let mut keys = self.rows(k, head);
+        for scores in scores.chunks_mut(AT_ONCE) {
+            // After the last position anything will do: its sums are dropped.
+            let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
+            for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
+                *score = sum * self.scale;
+            }
+        }
+    }
+
     /// The rows of the key/value head that serves a query head, one per position.
+    #[inline(always)]
     fn rows(self, values: &[f32], head: usize) -> impl Iterator<Item = &[f32]> {
         let group = self.queries.checked_div(self.key_values).unwrap_or(1);
         let serving = head.checked_div(group).unwrap_or_default();
@@ -88,30 +102,32 @@ impl Heads {
     }
 }
 
-/// One chain of fma from +0.
-fn chain(q: &[f32], k: &[f32]) -> f32 {
-    q.iter().zip(k).fold(0.0, |sum, (q, k)| q.mul_add(*k, sum))
+/// One chain of fma from +0 for each row: several at a time, since a step of a chain waits for the last one.
+#[inline(always)]
+fn chains(q: &[f32], keys: [&[f32]; AT_ONCE]) -> [f32; AT_ONCE] {
+    let mut sums = [0f32; AT_ONCE];
+    let [a, b, c, d] = keys;
+    for ((((q, a), b), c), d) in q.iter().zip(a).zip(b).zip(c).zip(d) {
+        for (sum, k) in sums.iter_mut().zip([a, b, c, d]) {
+            *sum = q.mul_add(*k, *sum);
+        }
+    }
+    sums
 }
 
 /// e^(score - maximum), divided by the sum of 32 strided sums and a tree.
-fn softmax<'a>(
-    scores: impl Iterator<Item = &'a f32> + Clone,
-    probabilities: impl Iterator<Item = &'a mut f32>,
-) {
-    let maximum = scores
-        .clone()
-        .copied()
-        .fold(f32::NEG_INFINITY, |maximum, score| {
-            if score > maximum { score } else { maximum }
-        });
-    let mut sums = [0f32; 32];
-    let mut probabilities: Vec<_> = probabilities.collect();
+#[inline(always)]
+fn softmax(scores: &[f32], probabilities: &mut [f32]) {
+    let maximum = scores.iter().fold(f32::NEG_INFINITY, |maximum, score| {
+        if *score > maximum { *score } else { maximum }
+    });
     for (p, score) in probabilities.iter_mut().zip(scores) {
-        **p = exp32(score - maximum);
+        *p = exp32(score - maximum);
     }
+    let mut sums = [0f32; 32];
     for chunk in probabilities.chunks(32) {
         for (sum, p) in sums.iter_mut().zip(chunk) {
-            *sum += **p;
+            *sum += *p;
         }
     }
     let sum = tree(&mut sums);
@@ -119,6 +135,9 @@ fn softmax<'a>(
         *p /= sum;
     }
 }
+
+/// Chains that run side by side.
+const AT_ONCE: usize = 4;
 
 #[cfg(test)]
 #[expect(

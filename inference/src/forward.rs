@@ -155,9 +155,7 @@ impl Run<'_> {
         let up = self.product(&layer.up, &normed)?;
         emit(Stage::FfnGate, &gate);
         emit(Stage::FfnUp, &up);
-        for gate in &mut gate {
-            *gate = silu(*gate);
-        }
+        silu(&mut gate);
         emit(Stage::FfnSilu, &gate);
         for (gate, up) in gate.iter_mut().zip(&up) {
             *gate *= up;

@@ -4,17 +4,22 @@
     reason = "the partial sums are an array of 256 and the indexes are below it"
 )]
 
+use crate::instructions::Instructions;
+
 /// Normalises each row of `weight.len()` values: 256 strided sums, a tree, one division, one square root.
 pub(crate) fn rms_norm(values: &[f32], weight: &[f32], epsilon: f32) -> Vec<f32> {
-    let mut out = Vec::with_capacity(values.len());
-    for row in values.chunks(weight.len().max(1)) {
-        let r = 1.0 / (sum_of_squares(row) / count(row.len()) + epsilon).sqrt();
-        out.extend(row.iter().zip(weight).map(|(x, w)| (x * r) * w));
-    }
-    out
+    Instructions::best().run(|| {
+        let mut out = Vec::with_capacity(values.len());
+        for row in values.chunks(weight.len().max(1)) {
+            let r = 1.0 / (sum_of_squares(row) / count(row.len()) + epsilon).sqrt();
+            out.extend(row.iter().zip(weight).map(|(x, w)| (x * r) * w));
+        }
+        out
+    })
 }
 
 /// The sum in the order of the contract.
+#[inline(always)]
 fn sum_of_squares(row: &[f32]) -> f32 {
     let mut sums = [0f32; 256];
     for chunk in row.chunks(256) {

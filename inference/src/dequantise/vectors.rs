@@ -266,6 +266,7 @@ fn fifths(bytes: &[u8]) -> __m256i {
 /// Some bits of each byte, from `shift` on.
 #[inline]
 #[target_feature(enable = "avx2")]
+#[expect(clippy::cast_possible_truncation, reason = "a shift is below 8")]
 fn bits(bytes: __m256i, shift: usize, mask: i8) -> __m256i {
     // Bits that come from the neighbouring byte are masked out.
     let shifted = _mm256_srlv_epi32(bytes, _mm256_set1_epi32(shift as i32));
