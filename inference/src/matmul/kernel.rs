@@ -27,15 +27,25 @@ enum Lanes {
 impl Kernel {
     /// Chooses by cost: lanes of rows need a transposition of the weights, lanes of tokens are idle when there are few.
     pub(super) fn new(instructions: Instructions, tokens: usize) -> Self {
-        let lanes = match instructions.set() {
-            Set::Scalar => Lanes::Tokens(tokens),
-            _ if tokens <= MOST_IN_ROWS => Lanes::Rows,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => Lanes::Tokens(8),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Lanes::Tokens(if tokens <= 8 { 8 } else { 16 }),
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => Lanes::Tokens(4),
+        let set = instructions.set();
+        let lanes = if set != Set::Scalar && tokens <= MOST_IN_ROWS {
+            Lanes::Rows
+        } else {
+            Lanes::Tokens(match set {
+                Set::Scalar => tokens,
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx2 => 8,
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512 => {
+                    if tokens <= 8 {
+                        8
+                    } else {
+                        16
+                    }
+                }
+                #[cfg(target_arch = "aarch64")]
+                Set::Neon => 4,
+            })
         };
         Self {
             instructions,

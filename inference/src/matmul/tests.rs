@@ -169,6 +169,77 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
     assert!(matmul(&[], &Options::default()).unwrap().is_empty());
 }
 
+/// The shape of tiles of four lanes, such as those of 64-bit Arm, on any processor.
+#[test]
+#[expect(
+    unsafe_code,
+    reason = "the kernels of vectors are for callers who checked the processor"
+)]
+fn the_kernels_have_the_bits_of_the_reference_for_four_lanes() {
+    use super::vector::{rows, tokens};
+
+    let mut random = Random::new(4);
+    let mut values = |count: usize| (0..count).map(|_| random.normal()).collect::<Vec<f32>>();
+    for columns in [256, 255, 3] {
+        let (weights, y) = (values(48 * BLOCK), values(48 * 28));
+        for count in [4, 16, 28] {
+            let x = values(columns * count);
+            let mut found = y[..48 * count].to_vec();
+            // SAFETY: arrays are on every processor.
+            unsafe { tokens::<[f32; 4], 6, 4, 12>(&weights, columns, &x, &mut found) };
+            // Tile by tile, as the reference has its tokens.
+            let mut expected = y[..48 * count].to_vec();
+            for (x, y) in x.chunks(columns * 4).zip(expected.chunks_mut(48 * 4)) {
+                scalar::product(&weights, columns, x, y);
+            }
+            assert_eq!(canonical(&found), canonical(&expected), "{columns} {count}");
+        }
+        let x = values(columns);
+        let (mut found, mut expected) = (y[..48].to_vec(), y[..48].to_vec());
+        // SAFETY: arrays are on every processor.
+        unsafe { rows::<[f32; 4], 1>(&weights, columns, &x, &mut found) };
+        scalar::product(&weights, columns, &x, &mut expected);
+        assert_eq!(canonical(&found), canonical(&expected), "{columns}");
+    }
+}
+
+#[expect(unsafe_code, reason = "the trait is for pointers")]
+// SAFETY: every function does what the trait says; the callers of the trait answer for the pointers.
+unsafe impl vector::Vector for [f32; 4] {
+    const LANES: usize = 4;
+    type Square = [Self; 4];
+
+    unsafe fn splat(value: f32) -> Self {
+        [value; 4]
+    }
+
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller has checked the pointer.
+        unsafe { from.cast::<Self>().read() }
+    }
+
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller has checked the pointer.
+        unsafe { to.cast::<Self>().write(self) }
+    }
+
+    unsafe fn plus(self, other: Self) -> Self {
+        [0, 1, 2, 3].map(|lane| self[lane] + other[lane])
+    }
+
+    unsafe fn fma(self, factor: Self, sum: Self) -> Self {
+        [0, 1, 2, 3].map(|lane| self[lane].mul_add(factor[lane], sum[lane]))
+    }
+
+    unsafe fn square(from: *const f32) -> [Self; 4] {
+        let row = |row: usize| {
+            // SAFETY: the caller has checked the pointer.
+            unsafe { from.add(row * BLOCK).cast::<Self>().read() }
+        };
+        [0, 1, 2, 3].map(|column| [0, 1, 2, 3].map(|lane| row(lane)[column]))
+    }
+}
+
 /// All at once and one by one.
 fn together(examples: &[Example], options: &Options) {
     let sources: Vec<[&dyn Source; 1]> = examples
