@@ -3,7 +3,10 @@
     reason = "the shapes are those of the tests"
 )]
 
+use std::{io, sync::Mutex};
+
 use fixtures::{blocks::random_blocks, quantise, random::Random};
+use gguf_file::ReadAt;
 
 use super::*;
 use crate::model::WeightType;
@@ -167,6 +170,52 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
         }
     }
     assert!(matmul(&[], &Options::default()).unwrap().is_empty());
+}
+
+#[test]
+fn every_byte_of_each_side_is_read_once_and_no_more_than_a_panel_at_a_time() {
+    for (panel_bytes, most) in [(1, 288), (3000, 2880), (1 << 30, 150 * 288)] {
+        let a = Example::new(WeightType::Q4_0, 512, 150, 3);
+        let files = [(); 2].map(|()| Counted {
+            bytes: a.bytes.clone(),
+            read: Mutex::default(),
+        });
+        let sources = [0, 1].map(|side| [&files[side] as &dyn Source]);
+        let factors = [0, 1].map(|side| a.factor(&sources[side]));
+        let options = Options {
+            threads: 2,
+            panel_bytes,
+        };
+        matmul(&factors, &options).unwrap();
+        for file in &files {
+            let mut read = file.read.lock().unwrap().clone();
+            read.sort_unstable();
+            let mut end = 0;
+            for (offset, length) in read {
+                assert_eq!(offset, end);
+                assert!(length <= most, "{length}");
+                end += length as u64;
+            }
+            assert_eq!(end, 150 * 288);
+        }
+    }
+}
+
+/// A file that records what is read of it.
+struct Counted {
+    bytes: Vec<u8>,
+    read: Mutex<Vec<(u64, usize)>>,
+}
+
+impl ReadAt for Counted {
+    fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read.lock().unwrap().push((offset, buffer.len()));
+        self.bytes.read_exact_at(offset, buffer)
+    }
 }
 
 /// The shape of tiles of four lanes, such as those of 64-bit Arm, on any processor.
