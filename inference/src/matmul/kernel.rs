@@ -54,6 +54,11 @@ impl Kernel {
         }
     }
 
+    /// What it computes with.
+    pub(super) const fn instructions(self) -> Instructions {
+        self.instructions
+    }
+
     /// What the number of rows must be a multiple of.
     pub(super) const fn row_step(self) -> usize {
         match self.lanes {
