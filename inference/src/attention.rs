@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use crate::{norm::tree, parallel, real::Real};
+use crate::{instructions::Instructions, norm::tree, parallel, real::Real};
 
 /// The heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,9 +30,15 @@ pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize)
     for_each(threads, jobs, |position, scores, q| {
         let rows = scores.chunks_mut(tokens.max(1)).zip(q.chunks(heads.dim));
         for (head, (scores, q)) in rows.enumerate() {
-            let seen = scores.iter_mut().take(position.saturating_add(1));
-            for (score, k) in seen.zip(heads.served(k, head)) {
-                *score = chain(q, k) * heads.scale;
+            let seen = position.saturating_add(1).min(scores.len());
+            let (scores, _) = scores.split_at_mut(seen);
+            let mut keys = heads.served(k, head);
+            for scores in scores.chunks_mut(AT_ONCE) {
+                // After the last position anything will do: its sums are dropped.
+                let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
+                for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
+                    *score = sum * heads.scale;
+                }
             }
         }
     });
@@ -114,6 +120,7 @@ impl<F: Real> Heads<F> {
     }
 
     /// The rows of the key/value head that serves a query head, one per position.
+    #[inline(always)]
     fn served(self, values: &[F], head: usize) -> impl Iterator<Item = &[F]> {
         let group = self.queries.checked_div(self.key_values).unwrap_or(1);
         let serving = head.checked_div(group).unwrap_or_default();
@@ -132,19 +139,30 @@ fn for_each<F: Real>(
     jobs: Vec<Job<'_, F>>,
     work: impl Fn(usize, &mut [F], &[F]) + Sync,
 ) {
+    let instructions = Instructions::best();
     let Ok(()) = parallel::for_each(threads, jobs, |(position, written, read)| {
-        work(position, written, read);
+        instructions.run(
+            #[inline(always)]
+            || work(position, written, read),
+        );
         Ok::<_, Infallible>(())
     });
 }
 
-/// One chain of fma from +0.
-fn chain<F: Real>(q: &[F], k: &[F]) -> F {
-    q.iter()
-        .zip(k)
-        .fold(F::default(), |sum, (q, k)| q.fma(*k, sum))
+/// One chain of fma from +0 for each key: several at a time, since a step of a chain waits for the last one.
+#[inline(always)]
+fn chains<F: Real>(q: &[F], keys: [&[F]; AT_ONCE]) -> [F; AT_ONCE] {
+    let mut sums = [F::default(); AT_ONCE];
+    let [a, b, c, d] = keys;
+    for ((((q, a), b), c), d) in q.iter().zip(a).zip(b).zip(c).zip(d) {
+        for (sum, k) in sums.iter_mut().zip([a, b, c, d]) {
+            *sum = q.fma(*k, *sum);
+        }
+    }
+    sums
 }
 
+#[inline(always)]
 fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
     let maximum = scores.iter().fold(F::NEG_INFINITY, |maximum, score| {
         if *score > maximum { *score } else { maximum }
@@ -163,6 +181,9 @@ fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
         *p /= sum;
     }
 }
+
+/// Chains that run side by side.
+const AT_ONCE: usize = 4;
 
 #[cfg(test)]
 #[expect(

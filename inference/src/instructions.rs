@@ -36,19 +36,32 @@ impl Instructions {
         sets.filter(|set| set.is_present()).map(Self).collect()
     }
 
+    /// Runs code that compilers make vectors of, as compiled for AVX2 and FMA where the processor has them: without, an
+    /// fma is a call. What is called inside must be inlined to gain by it.
+    #[inline(always)]
+    pub(crate) fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 != Set::Scalar {
+            #[expect(
+                unsafe_code,
+                reason = "code for instructions that not every processor has"
+            )]
+            // SAFETY: both other sets of x86 have the features that the function is compiled for.
+            return unsafe { with_avx2(work) };
+        }
+        work()
+    }
+
     /// The set.
     pub(crate) const fn set(self) -> Set {
         self.0
     }
+}
 
-    /// The same instructions on shorter vectors, where there are such.
-    pub(crate) const fn narrower(self) -> Self {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Self(Set::Avx2),
-            same => Self(same),
-        }
-    }
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
 }
 
 impl Set {

@@ -5,20 +5,23 @@
     reason = "floats behind a generic type; the partial sums are an array of 256 and the indexes are below it"
 )]
 
-use crate::real::Real;
+use crate::{instructions::Instructions, real::Real};
 
 /// Normalises each row of `weight.len()` values: 256 strided sums, a tree, one division, one square root.
 pub(crate) fn rms_norm<F: Real>(values: &[F], weight: &[F], epsilon: F) -> Vec<F> {
-    let mut out = Vec::with_capacity(values.len());
-    for row in values.chunks(weight.len().max(1)) {
-        let mean = sum_of_squares(row) / F::from_count(row.len());
-        let r = F::ONE / (mean + epsilon).square_root();
-        out.extend(row.iter().zip(weight).map(|(x, w)| (*x * r) * *w));
-    }
-    out
+    Instructions::best().run(|| {
+        let mut out = Vec::with_capacity(values.len());
+        for row in values.chunks(weight.len().max(1)) {
+            let mean = sum_of_squares(row) / F::from_count(row.len());
+            let r = F::ONE / (mean + epsilon).square_root();
+            out.extend(row.iter().zip(weight).map(|(x, w)| (*x * r) * *w));
+        }
+        out
+    })
 }
 
 /// The sum in the order of the contract.
+#[inline(always)]
 fn sum_of_squares<F: Real>(row: &[F]) -> F {
     let mut sums = [F::default(); 256];
     for chunk in row.chunks(256) {
@@ -30,6 +33,7 @@ fn sum_of_squares<F: Real>(row: &[F]) -> F {
 }
 
 /// Adds a power of two of partial sums pairwise: the upper half to the lower half, until one is left.
+#[inline(always)]
 pub(crate) fn tree<F: Real>(sums: &mut [F]) -> F {
     let mut length = sums.len() / 2;
     while length > 0 {

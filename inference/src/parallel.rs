@@ -27,11 +27,10 @@ pub(crate) fn for_each<J: Send, E: Send>(
     };
     let jobs = Mutex::new(jobs.into_iter().enumerate());
     let failure = Mutex::new(None);
+    // The lock is held only as long as it takes to take a job.
+    let next = || lock(&jobs).next();
     let take_jobs = || {
-        loop {
-            // A statement of its own: the lock must not be held while the job runs.
-            let next = lock(&jobs).next();
-            let Some((index, job)) = next else { return };
+        while let Some((index, job)) = next() {
             if let Err(error) = work(job) {
                 keep_first(&failure, index, error);
                 // No more jobs; those before this one have been taken already.

@@ -52,14 +52,17 @@ impl Real for f32 {
     const ONE: Self = 1.0;
     const NEG_INFINITY: Self = Self::NEG_INFINITY;
 
+    #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
     }
 
+    #[inline(always)]
     fn square_root(self) -> Self {
         self.sqrt()
     }
 
+    #[inline(always)]
     fn exponential(self) -> Self {
         exp32(self)
     }
@@ -82,14 +85,17 @@ impl Real for f64 {
     const ONE: Self = 1.0;
     const NEG_INFINITY: Self = Self::NEG_INFINITY;
 
+    #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         self.mul_add(b, c)
     }
 
+    #[inline(always)]
     fn square_root(self) -> Self {
         self.sqrt()
     }
 
+    #[inline(always)]
     fn exponential(self) -> Self {
         libm::exp(self)
     }

@@ -175,11 +175,7 @@ impl<'a, F: Real> State<'a, F> {
             Stage::FfnInp | Stage::LayerOut => {
                 Ok(self.combined(Slot::Residual, Slot::Out, |x, more| x + more))
             }
-            Stage::FfnSilu => Ok(self
-                .value(Slot::Gate)
-                .iter()
-                .map(|gate| silu(*gate))
-                .collect()),
+            Stage::FfnSilu => Ok(silu(self.value(Slot::Gate))),
             Stage::FfnSwiglu => Ok(self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up)),
             // Products and the stages of the whole model are taken elsewhere.
             _ => Ok(Vec::new()),

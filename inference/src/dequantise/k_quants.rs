@@ -8,13 +8,10 @@ use super::{half_at, signed};
 /// 84 bytes, scales and mins as nibbles at 0, quants at 16, d at 80 and dmin at 82: d * scale * q - dmin * min.
 #[inline(always)]
 pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
-    let (d, dmin) = (half_at(block, 80), half_at(block, 82));
     for (s, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let crumbs = &block[16 + 32 * (s / 4)..][..32];
         for (part, values) in values.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            let scales = block[2 * s + part];
-            let scale = d * f32::from(scales & 15);
-            let min = dmin * f32::from(scales >> 4);
+            let (scale, min) = q2_k_scale_and_min(block, 2 * s + part);
             for (value, crumbs) in values.iter_mut().zip(&crumbs[16 * part..]) {
                 *value = scale * f32::from(crumbs >> (2 * (s % 4)) & 3) - min;
             }
@@ -25,19 +22,10 @@ pub(super) fn q2_k(block: &[u8; 84], values: &mut [f32; 256]) {
 /// 110 bytes, third bits at 0, quants at 32, 6-bit scales at 96 and d at 108: d * (scale - 32) * (q - 4).
 #[inline(always)]
 pub(super) fn q3_k(block: &[u8; 110], values: &mut [f32; 256]) {
-    let d = half_at(block, 108);
-    let scales = &block[96..108];
     for (s, values) in values.as_chunks_mut::<32>().0.iter_mut().enumerate() {
         let crumbs = &block[32 + 32 * (s / 4)..][..32];
         for (part, values) in values.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            let j = 2 * s + part;
-            let low = if j < 8 {
-                scales[j] & 15
-            } else {
-                scales[j - 8] >> 4
-            };
-            let scale = low | (scales[8 + j % 4] >> (2 * (j / 4)) & 3) << 4;
-            let scale = d * (f32::from(scale) - 32.0);
+            let scale = q3_k_scale(block, 2 * s + part);
             let quants = crumbs[16 * part..].iter().zip(&block[16 * part..]);
             for (value, (crumbs, thirds)) in values.iter_mut().zip(quants) {
                 let q = crumbs >> (2 * (s % 4)) & 3 | (thirds >> s & 1) << 2;
@@ -91,7 +79,27 @@ pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; 256]) {
     }
 }
 
-/// d * scale and dmin * min of group s: d at 0, dmin at 2, then 6 bits each, packed in 12 bytes.
+/// d * scale and dmin * min of 16 elements of [`q2_k`].
+#[inline(always)]
+fn q2_k_scale_and_min(block: &[u8; 84], part: usize) -> (f32, f32) {
+    let scale = half_at(block, 80) * f32::from(block[part] & 15);
+    (scale, half_at(block, 82) * f32::from(block[part] >> 4))
+}
+
+/// d * (scale - 32) of 16 elements of [`q3_k`].
+#[inline(always)]
+fn q3_k_scale(block: &[u8; 110], part: usize) -> f32 {
+    let scales = &block[96..108];
+    let low = if part < 8 {
+        scales[part] & 15
+    } else {
+        scales[part - 8] >> 4
+    };
+    let scale = low | (scales[8 + part % 4] >> (2 * (part / 4)) & 3) << 4;
+    half_at(block, 108) * (f32::from(scale) - 32.0)
+}
+
+/// d * scale and dmin * min of group s of [`q4_k`] and [`q5_k`]: 6 bits each, packed in the 12 bytes at 4.
 #[inline(always)]
 fn scale_and_min(block: &[u8], s: usize) -> (f32, f32) {
     let scales = &block[4..16];

@@ -1,8 +1,8 @@
 //! Exact dequantisation, one file per family of types (rule 1).
 //!
 //! A block's values are products that fit f32 and at most one rounded addition, so the result does not depend on how a
-//! compiler or a machine evaluates them. The formulas are written so that compilers make vectors of them, and compiled
-//! for each instruction set; [`avx512`] has those that are faster by hand.
+//! compiler or a machine evaluates them. [`k_quants`], [`legacy`] and [`plain`] are the formulas; [`vectors`] has the bits of
+//! the first two on x86.
 #![expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -12,6 +12,8 @@
 mod k_quants;
 mod legacy;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 use std::ops::Range;
 
@@ -47,14 +49,14 @@ pub(crate) fn dequantise(
             reason = "code for instructions that not every processor has"
         )]
         // SAFETY: an `Instructions` holds a set that the processor has.
-        Set::Avx2 => unsafe { with_avx2(weight_type, cut, values, stride) },
+        Set::Avx2 => unsafe { vectors::with_avx2(weight_type, cut, values, stride) },
         #[cfg(target_arch = "x86_64")]
         #[expect(
             unsafe_code,
             reason = "code for instructions that not every processor has"
         )]
         // SAFETY: an `Instructions` holds a set that the processor has.
-        Set::Avx512 => unsafe { with_avx512(weight_type, cut, values, stride) },
+        Set::Avx512 => unsafe { vectors::with_avx512(weight_type, cut, values, stride) },
     }
 }
 
@@ -91,20 +93,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// [`compiled`], for processors with AVX2.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn with_avx2(weight_type: WeightType, cut: &Cut<'_>, values: &mut [f32], stride: usize) {
-    compiled(weight_type, cut, values, stride);
-}
-
-/// [`compiled`], for processors with AVX-512.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
-fn with_avx512(weight_type: WeightType, cut: &Cut<'_>, values: &mut [f32], stride: usize) {
-    compiled(weight_type, cut, values, stride);
-}
-
+/// The formulas, for any processor.
 #[inline(always)]
 fn compiled(weight_type: WeightType, cut: &Cut<'_>, values: &mut [f32], stride: usize) {
     match weight_type {
@@ -156,7 +145,7 @@ fn half_at(block: &[u8], offset: usize) -> f32 {
 
 /// The little-endian word at an offset.
 #[inline(always)]
-fn word_at(block: &[u8], offset: usize) -> u32 {
+const fn word_at(block: &[u8], offset: usize) -> u32 {
     u32::from_le_bytes([
         block[offset],
         block[offset + 1],

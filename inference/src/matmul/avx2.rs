@@ -15,7 +15,13 @@ use super::{
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
     // SAFETY: this function is compiled for the instructions, so its caller has checked them.
-    unsafe { tokens::<__m256, 6, 2, 12>(weights, columns, x, y) }
+    unsafe { tokens::<__m256, 6, 2, 6>(weights, columns, x, y) }
+}
+
+/// The same: all vectors are short.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn few_lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
+    lanes_are_tokens(weights, columns, x, y);
 }
 
 /// See [`rows`].

@@ -18,6 +18,13 @@ pub(super) fn lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &m
     unsafe { tokens::<__m512, 12, 2, 12>(weights, columns, x, y) }
 }
 
+/// See [`tokens`], for 8 lanes: half a vector would stay empty.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+pub(super) fn few_lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
+    // SAFETY: this function is compiled for the instructions, so its caller has checked them.
+    unsafe { tokens::<__m256, 12, 2, 12>(weights, columns, x, y) }
+}
+
 /// See [`rows`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
 pub(super) fn lanes_are_rows<const T: usize>(

@@ -1,5 +1,5 @@
 //! How fast the product is: `cargo test --release -p inference figures -- --ignored --nocapture`.
-#![expect(clippy::print_stdout, reason = "a table")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::time::Instant;
 
@@ -47,6 +47,54 @@ fn figures_of_the_product() {
             }
         }
     }
+}
+
+/// Prints what a pair costs, as a multiple of one file, with all instructions and two threads.
+#[test]
+#[ignore = "a benchmark"]
+fn figures_of_a_pair() {
+    let [file, copy] = [WeightType::Q4K, WeightType::Q4K].map(File::new);
+    let wide = file.decoded();
+    for tokens in [1, 16, 32] {
+        let x = vec![0.5f32; COLUMNS * tokens];
+        let other_x = vec![0.25f32; COLUMNS * tokens];
+        let one = measure_factors(&[(&file, &x)]);
+        print!("pair in times of one file at T {tokens}:");
+        for (name, second) in [
+            ("equal", (&copy, &x)),
+            ("equal weights as F32", (&wide, &x)),
+            ("other activations", (&copy, &other_x)),
+        ] {
+            let both = measure_factors(&[(&file, &x), second]);
+            print!("  {name} {:.2}", both / one);
+        }
+        println!();
+    }
+}
+
+/// The best time of a product of files and activations.
+fn measure_factors(factors: &[(&File, &Vec<f32>)]) -> f64 {
+    let sources: Vec<[&dyn Source; 1]> = factors
+        .iter()
+        .map(|(file, _)| [&file.source as &dyn Source])
+        .collect();
+    let factors = factors
+        .iter()
+        .zip(&sources)
+        .map(|((file, x), sources)| Factor {
+            matrix: &file.matrix,
+            sources,
+            x,
+        });
+    let factors: Vec<_> = factors.collect();
+    let options = Options {
+        threads: 2,
+        ..Options::default()
+    };
+    let [best, _] = measure(|| {
+        matmul(&factors, &options).unwrap();
+    });
+    best
 }
 
 /// Prints how fast each type is decoded by one thread, with the values in the first cache.
@@ -106,6 +154,17 @@ impl File {
     fn new(weight_type: WeightType) -> Self {
         let elements = (COLUMNS * ROWS) as u64;
         let bytes = random_blocks(weight_type.ggml_type().id(), elements, &mut Random::new(1));
+        Self::with(weight_type, &bytes)
+    }
+
+    /// The same weights as F32.
+    fn decoded(&self) -> Self {
+        let weights = rows(&self.matrix, &[&self.source], 0, ROWS).unwrap();
+        let bytes: Vec<u8> = weights.into_iter().flat_map(f32::to_le_bytes).collect();
+        Self::with(WeightType::F32, &bytes)
+    }
+
+    fn with(weight_type: WeightType, bytes: &[u8]) -> Self {
         let matrix = Tensor {
             name: "w".to_owned(),
             weight_type,
@@ -115,7 +174,7 @@ impl File {
             size: bytes.len() as u64,
         };
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
         let source = FileSource::open(file.path()).unwrap();
         Self { source, matrix }
     }

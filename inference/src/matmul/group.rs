@@ -5,13 +5,11 @@ use std::ops::Range;
 use super::{BLOCK, kernel::Kernel};
 use crate::{
     dequantise::{Cut, dequantise},
-    instructions::Instructions,
     model::WeightType,
 };
 
 /// What the sides of a product in lock step have each.
 pub(super) struct Side {
-    pub(super) instructions: Instructions,
     pub(super) kernel: Kernel,
     pub(super) weight_type: WeightType,
     pub(super) row_bytes: usize,
@@ -44,8 +42,8 @@ enum Relation {
     SameWeights,
 }
 
-/// Computes the sums of a group of rows of the panel.
-pub(super) fn compute(sides: &[Side], group: Range<usize>, work: &mut [Work]) {
+/// Computes the sums of a group of rows of the panel, each side's or none where they are those of the first side.
+pub(super) fn compute(sides: &[Side], group: &Range<usize>, work: &mut [Work]) {
     let (Some((first, sides)), Some((leader, followers))) =
         (sides.split_first(), work.split_first_mut())
     else {
@@ -57,7 +55,7 @@ pub(super) fn compute(sides: &[Side], group: Range<usize>, work: &mut [Work]) {
         let relation = if side.x.is_some() {
             Relation::Own
         } else if side.weight_type == first.weight_type
-            && side.rows(&follower.bytes, &group) == first.rows(&leader.bytes, &group)
+            && side.rows(&follower.bytes, group) == first.rows(&leader.bytes, group)
         {
             Relation::SameBytes
         } else {
@@ -67,12 +65,12 @@ pub(super) fn compute(sides: &[Side], group: Range<usize>, work: &mut [Work]) {
     }
     for start in (0..first.columns).step_by(BLOCK) {
         let columns = start..first.columns.min(start.saturating_add(BLOCK));
-        leader.decode(first, &group, &columns);
+        leader.decode(first, group, &columns);
         for (side, follower) in sides.iter().zip(&mut *followers) {
             if follower.relation == Relation::SameBytes {
                 continue;
             }
-            follower.decode(side, &group, &columns);
+            follower.decode(side, group, &columns);
             if follower.relation == Relation::SameWeights
                 && !same_weights(leader, follower, group.len(), columns.len())
             {
@@ -122,7 +120,7 @@ impl Work {
             columns,
         );
         dequantise(
-            side.instructions,
+            side.kernel.instructions(),
             side.weight_type,
             &cut,
             &mut self.weights,
@@ -148,12 +146,8 @@ impl Side {
 }
 
 fn same_weights(a: &Work, b: &Work, rows: usize, columns: usize) -> bool {
-    let rows = a
-        .weights
-        .chunks(BLOCK)
-        .zip(b.weights.chunks(BLOCK))
-        .take(rows);
-    rows.into_iter().all(|(a, b)| {
+    let pairs = a.weights.chunks(BLOCK).zip(b.weights.chunks(BLOCK));
+    pairs.take(rows).all(|(a, b)| {
         let columns = a.get(..columns).zip(b.get(..columns));
         columns.is_some_and(|(a, b)| same_bits(a, b))
     })

@@ -27,27 +27,36 @@ enum Lanes {
 impl Kernel {
     /// Chooses by cost: lanes of rows need a transposition of the weights, lanes of tokens are idle when there are few.
     pub(super) fn new(instructions: Instructions, tokens: usize) -> Self {
-        let wide = tokens > 8;
-        let instructions = if wide || tokens <= MOST_IN_ROWS {
-            instructions
+        let set = instructions.set();
+        let lanes = if set != Set::Scalar && tokens <= MOST_IN_ROWS {
+            Lanes::Rows
         } else {
-            instructions.narrower()
-        };
-        let lanes = match instructions.set() {
-            Set::Scalar => Lanes::Tokens(tokens),
-            _ if tokens <= MOST_IN_ROWS => Lanes::Rows,
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => Lanes::Tokens(8),
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Lanes::Tokens(16),
-            #[cfg(target_arch = "aarch64")]
-            Set::Neon => Lanes::Tokens(4),
+            Lanes::Tokens(match set {
+                Set::Scalar => tokens,
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx2 => 8,
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512 => {
+                    if tokens <= 8 {
+                        8
+                    } else {
+                        16
+                    }
+                }
+                #[cfg(target_arch = "aarch64")]
+                Set::Neon => 4,
+            })
         };
         Self {
             instructions,
             tokens,
             lanes,
         }
+    }
+
+    /// What it computes with.
+    pub(super) const fn instructions(self) -> Instructions {
+        self.instructions
     }
 
     /// What the number of rows must be a multiple of.
@@ -107,6 +116,9 @@ impl Kernel {
                 // SAFETY: an `Instructions` holds a set that the processor has.
                 unsafe {
                     match (self.lanes, self.tokens) {
+                        (Lanes::Tokens(..=8), _) => {
+                            $module::few_lanes_are_tokens(weights, columns, x, y);
+                        }
                         (Lanes::Tokens(_), _) => $module::lanes_are_tokens(weights, columns, x, y),
                         (Lanes::Rows, 1) => $module::lanes_are_rows::<1>(weights, columns, x, y),
                         (Lanes::Rows, 2) => $module::lanes_are_rows::<2>(weights, columns, x, y),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::{
     Factor,
-    group::{GROUP, Side, Work, same_bits},
+    group::{self, GROUP, Side, Work, same_bits},
     kernel::Kernel,
     place,
 };
@@ -21,7 +21,10 @@ pub(super) fn products(
     else {
         return Ok(Vec::new());
     };
-    let mut results = vec![vec![0f32; rows.saturating_mul(tokens)]; factors.len()];
+    let mut results: Vec<_> = factors
+        .iter()
+        .map(|_| vec![0f32; rows.saturating_mul(tokens)])
+        .collect();
     if results.iter().any(Vec::is_empty) {
         return Ok(results);
     }
@@ -30,7 +33,6 @@ pub(super) fn products(
         .iter()
         .enumerate()
         .map(|(index, factor)| Side {
-            instructions,
             kernel,
             weight_type: factor.matrix.weight_type,
             row_bytes: factor.matrix.row_bytes(),
@@ -111,7 +113,7 @@ impl Panel<'_> {
         }
         for first in (0..rows).step_by(GROUP) {
             let group = first..rows.min(first.saturating_add(GROUP));
-            super::group::compute(sides, group.clone(), work);
+            group::compute(sides, &group, work);
             let mut leading = None;
             for ((side, work), results) in sides.iter().zip(&*work).zip(&mut self.results) {
                 let leading = *leading.get_or_insert(work);

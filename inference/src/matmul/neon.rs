@@ -18,6 +18,12 @@ pub(super) fn lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &m
     unsafe { tokens::<float32x4_t, 6, 4, 12>(weights, columns, x, y) }
 }
 
+/// The same: all vectors are short.
+#[target_feature(enable = "neon")]
+pub(super) fn few_lanes_are_tokens(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
+    lanes_are_tokens(weights, columns, x, y);
+}
+
 /// See [`rows`].
 #[target_feature(enable = "neon")]
 pub(super) fn lanes_are_rows<const T: usize>(

@@ -3,7 +3,10 @@
     reason = "the shapes are those of the tests"
 )]
 
+use std::{io, sync::Mutex};
+
 use fixtures::{blocks::random_blocks, quantise, random::Random};
+use gguf_file::ReadAt;
 
 use super::*;
 use crate::model::WeightType;
@@ -167,6 +170,123 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
         }
     }
     assert!(matmul(&[], &Options::default()).unwrap().is_empty());
+}
+
+#[test]
+fn every_byte_of_each_side_is_read_once_and_no_more_than_a_panel_at_a_time() {
+    for (panel_bytes, most) in [(1, 288), (3000, 2880), (1 << 30, 150 * 288)] {
+        let a = Example::new(WeightType::Q4_0, 512, 150, 3);
+        let files = [(); 2].map(|()| Counted {
+            bytes: a.bytes.clone(),
+            read: Mutex::default(),
+        });
+        let sources = [0, 1].map(|side| [&files[side] as &dyn Source]);
+        let factors = [0, 1].map(|side| a.factor(&sources[side]));
+        let options = Options {
+            threads: 2,
+            panel_bytes,
+        };
+        matmul(&factors, &options).unwrap();
+        for file in &files {
+            let mut read = file.read.lock().unwrap().clone();
+            read.sort_unstable();
+            let mut end = 0;
+            for (offset, length) in read {
+                assert_eq!(offset, end);
+                assert!(length <= most, "{length}");
+                end += length as u64;
+            }
+            assert_eq!(end, 150 * 288);
+        }
+    }
+}
+
+/// A file that records what is read of it.
+struct Counted {
+    bytes: Vec<u8>,
+    read: Mutex<Vec<(u64, usize)>>,
+}
+
+impl ReadAt for Counted {
+    fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read.lock().unwrap().push((offset, buffer.len()));
+        self.bytes.read_exact_at(offset, buffer)
+    }
+}
+
+/// The shape of tiles of four lanes, such as those of 64-bit Arm, on any processor.
+#[test]
+#[expect(
+    unsafe_code,
+    reason = "the kernels of vectors are for callers who checked the processor"
+)]
+fn the_kernels_have_the_bits_of_the_reference_for_four_lanes() {
+    use super::vector::{rows, tokens};
+
+    let mut random = Random::new(4);
+    let mut values = |count: usize| (0..count).map(|_| random.normal()).collect::<Vec<f32>>();
+    for columns in [256, 255, 3] {
+        let (weights, y) = (values(48 * BLOCK), values(48 * 28));
+        for count in [4, 16, 28] {
+            let x = values(columns * count);
+            let mut found = y[..48 * count].to_vec();
+            // SAFETY: arrays are on every processor.
+            unsafe { tokens::<[f32; 4], 6, 4, 12>(&weights, columns, &x, &mut found) };
+            // Tile by tile, as the reference has its tokens.
+            let mut expected = y[..48 * count].to_vec();
+            for (x, y) in x.chunks(columns * 4).zip(expected.chunks_mut(48 * 4)) {
+                scalar::product(&weights, columns, x, y);
+            }
+            assert_eq!(canonical(&found), canonical(&expected), "{columns} {count}");
+        }
+        let x = values(columns);
+        let (mut found, mut expected) = (y[..48].to_vec(), y[..48].to_vec());
+        // SAFETY: arrays are on every processor.
+        unsafe { rows::<[f32; 4], 1>(&weights, columns, &x, &mut found) };
+        scalar::product(&weights, columns, &x, &mut expected);
+        assert_eq!(canonical(&found), canonical(&expected), "{columns}");
+    }
+}
+
+#[expect(unsafe_code, reason = "the trait is for pointers")]
+// SAFETY: every function does what the trait says; the callers of the trait answer for the pointers.
+unsafe impl vector::Vector for [f32; 4] {
+    const LANES: usize = 4;
+    type Square = [Self; 4];
+
+    unsafe fn splat(value: f32) -> Self {
+        [value; 4]
+    }
+
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller has checked the pointer.
+        unsafe { from.cast::<Self>().read() }
+    }
+
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller has checked the pointer.
+        unsafe { to.cast::<Self>().write(self) }
+    }
+
+    unsafe fn plus(self, other: Self) -> Self {
+        [0, 1, 2, 3].map(|lane| self[lane] + other[lane])
+    }
+
+    unsafe fn fma(self, factor: Self, sum: Self) -> Self {
+        [0, 1, 2, 3].map(|lane| self[lane].mul_add(factor[lane], sum[lane]))
+    }
+
+    unsafe fn square(from: *const f32) -> [Self; 4] {
+        let row = |row: usize| {
+            // SAFETY: the caller has checked the pointer.
+            unsafe { from.add(row * BLOCK).cast::<Self>().read() }
+        };
+        [0, 1, 2, 3].map(|column| [0, 1, 2, 3].map(|lane| row(lane)[column]))
+    }
 }
 
 /// All at once and one by one.
