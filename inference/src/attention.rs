@@ -27,21 +27,26 @@ pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize)
     let tokens = heads.tokens(q);
     let mut scores = vec![F::default(); heads.rows(tokens).saturating_mul(tokens)];
     let jobs = heads.jobs(tokens, &mut scores, q);
-    for_each(threads, jobs, |position, scores, q| {
-        let rows = scores.chunks_mut(tokens.max(1)).zip(q.chunks(heads.dim));
-        for (head, (scores, q)) in rows.enumerate() {
-            let seen = position.saturating_add(1).min(scores.len());
-            let (scores, _) = scores.split_at_mut(seen);
-            let mut keys = heads.served(k, head);
-            for scores in scores.chunks_mut(AT_ONCE) {
-                // After the last position anything will do: its sums are dropped.
-                let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
-                for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
-                    *score = sum * heads.scale;
+    for_each(
+        threads,
+        jobs,
+        #[inline(always)]
+        |position, scores, q| {
+            let rows = scores.chunks_mut(tokens.max(1)).zip(q.chunks(heads.dim));
+            for (head, (scores, q)) in rows.enumerate() {
+                let seen = position.saturating_add(1).min(scores.len());
+                let (scores, _) = scores.split_at_mut(seen);
+                let mut keys = heads.served(k, head);
+                for scores in scores.chunks_mut(AT_ONCE) {
+                    // After the last position anything will do: its sums are dropped.
+                    let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
+                    for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
+                        *score = sum * heads.scale;
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     scores
 }
 
@@ -54,18 +59,23 @@ pub(crate) fn softmax<F: Real>(
 ) -> Vec<F> {
     let mut probabilities = vec![F::default(); scores.len()];
     let jobs = heads.jobs(tokens, &mut probabilities, scores);
-    for_each(threads, jobs, |position, probabilities, scores| {
-        let rows = probabilities
-            .chunks_mut(tokens.max(1))
-            .zip(scores.chunks(tokens.max(1)));
-        for (probabilities, scores) in rows {
-            let seen = position.saturating_add(1).min(tokens);
-            softmax_row(
-                scores.get(..seen).unwrap_or(scores),
-                probabilities.get_mut(..seen).unwrap_or_default(),
-            );
-        }
-    });
+    for_each(
+        threads,
+        jobs,
+        #[inline(always)]
+        |position, probabilities, scores| {
+            let rows = probabilities
+                .chunks_mut(tokens.max(1))
+                .zip(scores.chunks(tokens.max(1)));
+            for (probabilities, scores) in rows {
+                let seen = position.saturating_add(1).min(tokens);
+                softmax_row(
+                    scores.get(..seen).unwrap_or(scores),
+                    probabilities.get_mut(..seen).unwrap_or_default(),
+                );
+            }
+        },
+    );
     probabilities
 }
 
@@ -80,19 +90,24 @@ pub(crate) fn weighted<F: Real>(
     let length = heads.queries.saturating_mul(heads.dim);
     let mut out = vec![F::default(); length.saturating_mul(tokens)];
     let jobs = heads.jobs(tokens, &mut out, probabilities);
-    for_each(threads, jobs, |position, out, probabilities| {
-        let rows = out
-            .chunks_mut(heads.dim.max(1))
-            .zip(probabilities.chunks(tokens.max(1)));
-        for (head, (out, probabilities)) in rows.enumerate() {
-            let seen = probabilities.iter().take(position.saturating_add(1));
-            for (p, v) in seen.zip(heads.served(v, head)) {
-                for (out, v) in out.iter_mut().zip(v) {
-                    *out = p.fma(*v, *out);
+    for_each(
+        threads,
+        jobs,
+        #[inline(always)]
+        |position, out, probabilities| {
+            let rows = out
+                .chunks_mut(heads.dim.max(1))
+                .zip(probabilities.chunks(tokens.max(1)));
+            for (head, (out, probabilities)) in rows.enumerate() {
+                let seen = probabilities.iter().take(position.saturating_add(1));
+                for (p, v) in seen.zip(heads.served(v, head)) {
+                    for (out, v) in out.iter_mut().zip(v) {
+                        *out = p.fma(*v, *out);
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     out
 }
 

@@ -42,12 +42,13 @@ pub(crate) fn exp32(x: f32) -> f32 {
     reason = "floats, which the lint does not know behind a generic type"
 )]
 pub(crate) fn silu<F: Real>(values: &[F]) -> Vec<F> {
+    let mut out = values.to_vec();
     Instructions::best().run(|| {
-        let values = values.iter();
-        values
-            .map(|x| *x / (F::ONE + (-*x).exponential()))
-            .collect()
-    })
+        for x in &mut out {
+            *x /= F::ONE + (-*x).exponential();
+        }
+    });
+    out
 }
 
 /// 2^n for n from -126 to 127; without a meaning for others.
