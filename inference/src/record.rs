@@ -1,7 +1,7 @@
 //! Records of stages: what was taken where, with a digest and statistics.
 
 use crate::{
-    digest::{Digest, digest},
+    digest::{Digest, count_nans, digest},
     forward::NUMERICS,
     stage::Step,
 };
@@ -97,18 +97,24 @@ impl Statistics {
         reason = "a count of values is below usize::MAX"
     )]
     pub fn new(values: &[f32]) -> Self {
-        let mut numbers = 0;
-        let (mut minimum, mut maximum) = (f32::INFINITY, f32::NEG_INFINITY);
-        for value in values.iter().filter(|value| !value.is_nan()) {
-            numbers += 1;
-            minimum = minimum.min(*value);
-            maximum = maximum.max(*value);
-        }
+        let nans = count_nans(values);
+        let numbers = values.len() - nans;
+        // A comparison with a NaN is false, so a NaN never replaces anything.
+        let minimum =
+            values.iter().fold(
+                f32::INFINITY,
+                |least, value| {
+                    if *value < least { *value } else { least }
+                },
+            );
+        let maximum = values.iter().fold(f32::NEG_INFINITY, |greatest, value| {
+            if *value > greatest { *value } else { greatest }
+        });
         let count = numbers.max(1) as f64;
         let mean = sum(values, |value| value) / count;
         let variance = sum(values, |value| (value - mean).powi(2)) / count;
         Self {
-            nans: values.len() - numbers,
+            nans,
             mean,
             standard_deviation: variance.sqrt(),
             minimum,
