@@ -23,6 +23,7 @@ mod prompts;
 mod rope;
 mod source;
 mod stage;
+pub mod trace;
 
 pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
