@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod behaviour;
+mod compare_trace;
 mod convert;
 mod exit;
 mod forward;
@@ -64,6 +65,7 @@ enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
     Forward(forward::Arguments),
+    CompareTrace(compare_trace::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Schema(schema::Arguments),
@@ -75,6 +77,7 @@ impl Command {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
+            Self::CompareTrace(arguments) => compare_trace::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),

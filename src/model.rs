@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use inference::compare::{Comparison, compare};
+use inference::trace::Trace;
 use inference::{Digests, FileSource, Model, Options, Source};
 
 use crate::input::Files;
@@ -33,6 +35,17 @@ impl Loaded {
     pub(crate) fn longest(&self) -> usize {
         let window = self.model.config.window.unwrap_or(usize::MAX);
         window.min(self.model.config.context)
+    }
+
+    /// Holds traces of other engines against this model.
+    pub(crate) fn compare(
+        &self,
+        traces: &[Trace],
+        tokens: Option<&[u32]>,
+        options: &Options,
+    ) -> anyhow::Result<Comparison> {
+        let sources = sources(&self.files);
+        Ok(compare(&self.model, &sources, traces, tokens, options)?)
     }
 
     /// Runs a prompt: the digest of every stage, and the logits of every position.

@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod attention;
+pub mod compare;
 mod dequantise;
 mod digest;
 mod error;

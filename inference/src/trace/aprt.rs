@@ -4,6 +4,7 @@
 //! then f32, all little-endian. No shape, tokens or engine inside.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -49,6 +50,7 @@ pub(crate) fn read(folder: &Path) -> Result<Trace, TraceError> {
         format: TraceFormat::Aprt,
         engine: None,
         tokens: None,
+        labels: BTreeMap::new(),
         records,
     })
 }

@@ -52,11 +52,6 @@ impl Capture {
         self
     }
 
-    /// The layer.
-    pub(crate) fn layer(&self) -> Option<usize> {
-        self.steps.first().and_then(|step| step.layer)
-    }
-
     /// Where ours is taken, as in `pre-bias`; `None` where the name leaves no choice.
     pub(crate) fn point(&self) -> Option<&'static str> {
         match self.steps.first()?.stage {

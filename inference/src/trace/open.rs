@@ -1,6 +1,7 @@
 //! Tells a trace by its content.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     path::Path,
@@ -38,12 +39,17 @@ impl Trace {
             .and_then(|file| file.take(16).read_to_end(&mut head))
             .map_err(failed)?;
         if head.starts_with(b"PK") {
-            return Ok(Self::of_names(path, npz::read(path)?, None, None));
+            return Ok(Self::of_names(
+                path,
+                npz::read(path)?,
+                BTreeMap::new(),
+                None,
+            ));
         }
         // The length of a header, then the header, an object of JSON.
         if head.get(4..9).is_some_and(|bytes| bytes == b"\0\0\0\0{") {
             let read = safetensors::read(path)?;
-            return Ok(Self::of_names(path, read.records, read.engine, read.tokens));
+            return Ok(Self::of_names(path, read.records, read.labels, read.tokens));
         }
         payload::read(path, metadata.len())
     }
@@ -52,7 +58,7 @@ impl Trace {
     fn of_names(
         path: &Path,
         mut records: Vec<Record>,
-        engine: Option<String>,
+        labels: BTreeMap<String, String>,
         tokens: Option<Vec<u32>>,
     ) -> Self {
         let own = records
@@ -78,11 +84,16 @@ impl Trace {
         if format == TraceFormat::LlamaCpp {
             name_output_matrices(&mut records);
         }
+        let engine = labels.get("engine").map(|engine| {
+            let version = labels.get("version").map_or("", String::as_str);
+            format!("{engine} {version}").trim_end().to_owned()
+        });
         Self {
             path: path.to_path_buf(),
             format,
             engine,
             tokens,
+            labels,
             records,
         }
     }

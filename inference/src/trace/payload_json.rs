@@ -1,6 +1,6 @@
 //! The JSON of `apr trace --payload --json`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value};
 
@@ -23,6 +23,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         format: TraceFormat::PayloadJson,
         engine: text_of(&top, "format").map(|format| format!("apr trace, {format}")),
         tokens: None,
+        labels: BTreeMap::new(),
         records: Vec::new(),
     };
     if let Some(ids) = top.get("encoded_tokens") {

@@ -1,6 +1,6 @@
 //! The text of `apr trace --payload`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     error::TraceError,
@@ -15,6 +15,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         format: TraceFormat::PayloadText,
         engine: None,
         tokens: None,
+        labels: BTreeMap::new(),
         records: Vec::new(),
     };
     let mut place = Place::Elsewhere;
@@ -130,13 +131,10 @@ fn tokens(text: &str) -> Option<Vec<u32>> {
 /// A decimal with the precision that it was printed with.
 fn printed(text: &str) -> Option<Printed> {
     let text = text.trim();
-    let decimals = text
-        .split_once('.')
-        .map_or(0, |(_, decimals)| decimals.len());
-    let decimals = i32::try_from(decimals).ok()?;
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
     Some(Printed {
         value: text.parse().ok()?,
-        half_unit: 0.5 * 10f64.powi(decimals.checked_neg()?),
+        places: Some(u16::try_from(places).ok()?),
     })
 }
 
@@ -168,10 +166,10 @@ mod tests {
         assert_eq!(names, ["embedding", "layer 0 qkv", "lm_head"]);
         let embedding = trace.records[0].statistics().unwrap();
         assert_eq!(embedding.greatest.unwrap().value, 0.25);
-        assert_eq!(embedding.deviation.unwrap().half_unit, 0.005);
+        assert_eq!(embedding.deviation.unwrap().half_unit(), 0.005);
         let qkv = trace.records[1].statistics().unwrap();
         assert_eq!(qkv.deviation.unwrap().value, 14.3077);
-        assert!((qkv.deviation.unwrap().half_unit - 0.00005).abs() < 1e-12);
+        assert!((qkv.deviation.unwrap().half_unit() - 0.00005).abs() < 1e-12);
         assert_eq!(trace.records[1].captures.len(), 2);
     }
 

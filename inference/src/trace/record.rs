@@ -1,6 +1,7 @@
 //! A trace in memory: its records, what they may be of ours, and where their values lie.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -20,6 +21,8 @@ pub struct Trace {
     pub engine: Option<String>,
     /// The token ids, when the file holds them.
     pub tokens: Option<Vec<u32>>,
+    /// What else the file says about the run, by name.
+    pub labels: BTreeMap<String, String>,
     /// The records, in the order of the file.
     pub records: Vec<Record>,
 }
@@ -102,8 +105,8 @@ pub struct Statistics {
 pub struct Printed {
     /// The number.
     pub value: f64,
-    /// How far the number that was meant may be from it: half a unit of the last printed place.
-    pub half_unit: f64,
+    /// The decimal places; `None` for a number that was written with all its digits.
+    pub places: Option<u16>,
 }
 
 impl Trace {
@@ -125,6 +128,11 @@ impl Trace {
             self.format,
             TraceFormat::PayloadText | TraceFormat::PayloadJson
         )
+    }
+
+    /// Returns what the file says about the run under a name, such as `numerics`.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
     }
 
     /// The last part of the path.
@@ -222,7 +230,15 @@ impl Printed {
     pub(crate) const fn whole(value: f64) -> Self {
         Self {
             value,
-            half_unit: 0.0,
+            places: None,
+        }
+    }
+
+    /// How far the number that was meant may be from it: half a unit of the last place.
+    pub(crate) fn half_unit(self) -> f64 {
+        match self.places {
+            Some(places) => 0.5 / 10f64.powi(i32::from(places)),
+            None => 0.0,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! execution and are streamed stage by stage, since the header needs the shapes only.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Write},
     os::unix::fs::FileExt as _,
@@ -28,7 +29,7 @@ use crate::{
 /// What a file holds.
 pub(crate) struct Read {
     pub(crate) records: Vec<Record>,
-    pub(crate) engine: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) tokens: Option<Vec<u32>>,
 }
 
@@ -99,12 +100,14 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
         let found = format!("{} bytes", length.saturating_sub(data));
         return malformed(data, &expected, found);
     }
-    let metadata = |key| header.get(METADATA)?.get(key)?.as_str();
-    let engine = metadata("engine").map(|engine| match metadata("version") {
-        Some(version) => format!("{engine} {version}"),
-        None => engine.to_owned(),
-    });
-    let tokens = match metadata("tokens").map(parse_tokens) {
+    let labels: BTreeMap<String, String> = header
+        .get(METADATA)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let tokens = match labels.get("tokens").map(|text| parse_tokens(text)) {
         Some(None) => {
             let expected = "token ids such as 1,2,3 in the metadata \"tokens\"";
             return malformed(8, expected, "something else".to_owned());
@@ -113,7 +116,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
     };
     Ok(Read {
         records,
-        engine,
+        labels,
         tokens,
     })
 }

@@ -1,0 +1,210 @@
+//! The sharp comparison: every operation on the inputs that the other engine recorded.
+//!
+//! What an engine did before an operation cannot blur it, so the gate is narrow. For a product each rounding of activations
+//! that an engine may use is tried; the one that reproduces the result is found, not assumed.
+
+use super::{
+    difference::Difference,
+    error::CompareError,
+    product::products,
+    reference::{Operation, Reference},
+    rounding::Rounding,
+    view::{Held, Seen, View},
+};
+use crate::{
+    model::{Tensor, WeightType},
+    stage::{Stage, Step},
+    trace::stage_widths,
+};
+
+/// One operation of the other engine, judged on its own inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationRow {
+    /// The stage that the operation makes.
+    pub step: Step,
+    /// The name of the record that holds the result.
+    pub record: String,
+    /// What was found.
+    pub outcome: Outcome,
+}
+
+/// What was found about an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It was computed and is within the gates or not.
+    Judged {
+        /// Whether it is within the gates.
+        within: bool,
+        /// What separates the result from ours on the same inputs.
+        difference: Difference,
+        /// For a product, what is known about its rounding.
+        product: Option<Product>,
+    },
+    /// The record has another number of values than the stage.
+    Unfit {
+        /// The values of the record.
+        theirs: usize,
+        /// The values of the stage, all tokens.
+        ours: usize,
+    },
+    /// An input was not recorded.
+    NoInput(Step),
+}
+
+/// A product of the other engine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Product {
+    /// The type of the weights.
+    pub weight_type: WeightType,
+    /// The rounding of activations that comes nearest.
+    pub rounding: Rounding,
+    /// |theirs - ours| / |ours| of the product without any rounding.
+    pub unrounded: f64,
+}
+
+impl OperationRow {
+    /// Whether it was judged and is beyond the gates, or cannot be what its name says.
+    pub(crate) const fn fails(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Judged { within: false, .. } | Outcome::Unfit { .. }
+        )
+    }
+}
+
+/// Judges the operations of a layer, or of the whole model, that the trace recorded, in execution order.
+pub(crate) fn judge_layer(
+    view: &View<'_>,
+    reference: &Reference<'_>,
+    layer: Option<usize>,
+    threads: usize,
+) -> Result<Vec<OperationRow>, CompareError> {
+    let mut rows = Vec::new();
+    let steps = stage_widths(reference.model, view.tokens);
+    for (step, width) in steps.into_iter().filter(|(step, _)| step.layer == layer) {
+        let Some(operation) = reference.operation(step) else {
+            continue;
+        };
+        let (record, outcome) = match view.stage(step)? {
+            Held::Nothing => continue,
+            Held::Unfit(record, theirs) => {
+                let ours = width.saturating_mul(view.tokens);
+                (record, Outcome::Unfit { theirs, ours })
+            }
+            Held::Values(record, seen) => (
+                record,
+                judge(view, reference, step, &operation, &seen, threads)?,
+            ),
+        };
+        rows.push(OperationRow {
+            step,
+            record: record.to_owned(),
+            outcome,
+        });
+    }
+    Ok(rows)
+}
+
+fn judge(
+    view: &View<'_>,
+    reference: &Reference<'_>,
+    step: Step,
+    operation: &Operation<'_>,
+    theirs: &Seen,
+    threads: usize,
+) -> Result<Outcome, CompareError> {
+    let mut inputs = Vec::new();
+    for input in &operation.inputs {
+        let seen = match view.stage(*input)? {
+            // The last token needs nothing of the others where the operation works token by token.
+            Held::Values(_, seen) if seen.last == theirs.last => seen.values,
+            Held::Values(_, seen) if theirs.last && operation.by_token => {
+                let skipped = seen.values.len().saturating_sub(seen.width);
+                seen.values.into_iter().skip(skipped).collect()
+            }
+            _ => return Ok(Outcome::NoInput(*input)),
+        };
+        inputs.push(seen);
+    }
+    let skipped = if theirs.last {
+        view.tokens.saturating_sub(1)
+    } else {
+        0
+    };
+    let compare = |ours: &[f64]| {
+        Difference::between(&theirs.values, ours, theirs.width, skipped, ELEMENT_GATE)
+    };
+    let gate = gate(step, view.tokens);
+    let Some(matrix) = operation.matrix else {
+        if theirs.last && !operation.by_token {
+            return Ok(Outcome::NoInput(step));
+        }
+        let difference = compare(&reference.compute(step, &inputs)?);
+        return Ok(Outcome::Judged {
+            within: difference.within(gate),
+            difference,
+            product: None,
+        });
+    };
+    let input = inputs.first().map_or(&[][..], Vec::as_slice);
+    let (difference, product) = nearest(matrix, reference, input, &compare, gate, threads)?;
+    Ok(Outcome::Judged {
+        within: difference.within(gate),
+        difference,
+        product: Some(product),
+    })
+}
+
+/// The product whose rounding comes nearest; none where that is within the gate already.
+fn nearest(
+    matrix: &Tensor,
+    reference: &Reference<'_>,
+    input: &[f32],
+    compare: &dyn Fn(&[f64]) -> Difference,
+    gate: f64,
+    threads: usize,
+) -> Result<(Difference, Product), CompareError> {
+    let candidates = Rounding::candidates(matrix.weight_type);
+    let sets: Vec<_> = candidates
+        .iter()
+        .map(|rounding| rounding.apply(input, matrix.columns()))
+        .collect();
+    let results = products(matrix, reference.sources, &sets, threads)?;
+    let mut found = results.iter().map(|ours| compare(ours)).zip(candidates);
+    let (mut best, mut rounding) = match found.next() {
+        Some((difference, rounding)) => (difference, *rounding),
+        None => (compare(&[]), Rounding::None),
+    };
+    let unrounded = best.relative;
+    for (difference, candidate) in found {
+        if !best.within(gate) && difference.relative < best.relative {
+            (best, rounding) = (difference, *candidate);
+        }
+    }
+    let product = Product {
+        weight_type: matrix.weight_type,
+        rounding,
+        unrounded,
+    };
+    Ok((best, product))
+}
+
+/// How far an operation may be off as a whole.
+fn gate(step: Step, tokens: usize) -> f64 {
+    match step.stage {
+        Stage::QRope | Stage::KRope => {
+            super::difference::number(tokens).mul_add(ROPE_GATE_PER_POSITION, GATE)
+        }
+        _ => GATE,
+    }
+}
+
+/// |theirs - ours| / |ours| of one operation. f32 engines that add in another order, and 8-bit engines under their own
+/// rounding, stay at 5e-8 to 3e-7; a rounding that is not theirs is at 5e-3.
+pub const GATE: f64 = 1e-6;
+
+/// Engines multiply angles step by step in f32, ours are exact: they part by about 1e-7 for each position.
+pub const ROPE_GATE_PER_POSITION: f64 = 2e-7;
+
+/// How far one value may be off, in root mean squares of the result: single f32 sums stay below 2e-6.
+pub const ELEMENT_GATE: f64 = 1e-5;

@@ -1,0 +1,442 @@
+//! A comparison as text: the answer first, then what is worst.
+
+use std::fmt::{self, Write as _};
+
+use super::{
+    difference::{Difference, Element},
+    forced::{ELEMENT_GATE, GATE, OperationRow, Outcome},
+    moments::Moments,
+    prompt,
+    report::{Comparison, Findings, TraceReport},
+    rounding::Rounding,
+    statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow},
+    table,
+    values::{RecordRow, Status, ValuesReport},
+};
+use crate::trace::Printed;
+
+impl Comparison {
+    /// Returns the report for a person: one sentence, then the traces with what is worst first.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(
+            out,
+            "{}: {}",
+            self.verdict.name(),
+            self.summary.escape_debug()
+        )?;
+        for mismatch in &self.mismatches {
+            writeln!(out, "  {}", mismatch.sentence.escape_debug())?;
+            writeln!(out, "    {}", some(&mismatch.records))?;
+        }
+        for trace in &self.traces {
+            trace.write(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl TraceReport {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let engine = self.engine.as_deref().unwrap_or(self.format.name());
+        writeln!(out, "\n{}: {}", self.name.escape_debug(), self.sentence())?;
+        let tokens = format!(
+            "{} ({}): {}",
+            self.tokens.len(),
+            self.tokens_from.name(),
+            prompt::list(&self.tokens)
+        );
+        let mut rows = vec![
+            vec!["engine".to_owned(), engine.escape_debug().to_string()],
+            vec!["tokens".to_owned(), tokens],
+        ];
+        for (label, names) in [
+            ("theirs only", self.theirs_only.clone()),
+            (
+                "ours only",
+                self.ours_only.iter().map(ToString::to_string).collect(),
+            ),
+        ] {
+            if !names.is_empty() {
+                rows.push(vec![label.to_owned(), some(&names)]);
+            }
+        }
+        table::write(out, 2, &rows);
+        match &self.findings {
+            Findings::Values(values) => values.write(out),
+            Findings::Statistics(statistics) => statistics.write(out),
+        }
+    }
+}
+
+impl ValuesReport {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        self.write_operations(out)?;
+        self.write_roundings(out)?;
+        if let Some(effect) = &self.effect {
+            writeln!(
+                out,
+                "\n  whole run: {} is {:.1e} from ours; our own run with their rounding is {:.1e} from ours, so distances of this size are what the rounding makes",
+                effect.step, effect.theirs, effect.emulated
+            )?;
+        }
+        self.write_records(out)
+    }
+
+    fn write_operations(&self, out: &mut String) -> fmt::Result {
+        let judged: Vec<_> = self
+            .operations
+            .iter()
+            .filter(|row| !matches!(row.outcome, Outcome::NoInput(_)))
+            .collect();
+        if judged.is_empty() {
+            return Ok(());
+        }
+        let failing: Vec<_> = judged.iter().filter(|row| row.fails()).copied().collect();
+        let beyond = match failing.len() {
+            0 => "none".to_owned(),
+            count => count.to_string(),
+        };
+        writeln!(
+            out,
+            "\n  each operation on the engine's own inputs: {} judged, {beyond} beyond the gates ({GATE:.0e} of the whole, {ELEMENT_GATE:.0e} of one value)",
+            judged.len()
+        )?;
+        let mut shown = failing;
+        if shown.is_empty() {
+            shown = judged;
+            shown.sort_by(|a, b| off_by(b).total_cmp(&off_by(a)));
+            shown.truncate(NEAREST);
+        }
+        let rest = shown.len().saturating_sub(ROWS);
+        let mut rows = vec![header([
+            "operation",
+            "record",
+            "off by",
+            "without rounding",
+            "first value beyond",
+        ])];
+        rows.extend(shown.into_iter().take(ROWS).map(operation));
+        table::write(out, 4, &rows);
+        more(out, rest)
+    }
+
+    fn write_roundings(&self, out: &mut String) -> fmt::Result {
+        if self.roundings.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n  activations of products, as found")?;
+        let mut rows = vec![header([
+            "weights",
+            "rounded to",
+            "products",
+            "of their distance from exact products",
+        ])];
+        for (weight_type, rounding, count) in &self.roundings {
+            let explained = self.explained(*weight_type, *rounding);
+            rows.push(vec![
+                weight_type.ggml_type().name().to_owned(),
+                rounding.name().to_owned(),
+                count.to_string(),
+                explained.map_or_else(String::new, |part| {
+                    format!("at least {:.3}% is this rounding", part * 100.0)
+                }),
+            ]);
+        }
+        table::write(out, 4, &rows);
+        Ok(())
+    }
+
+    /// The least part of the distance from exact products that a rounding explains.
+    pub(crate) fn explained(
+        &self,
+        weight_type: crate::model::WeightType,
+        rounding: Rounding,
+    ) -> Option<f64> {
+        let parts = self.operations.iter().filter_map(|row| match &row.outcome {
+            Outcome::Judged {
+                within: true,
+                difference,
+                product: Some(product),
+            } if (product.weight_type, product.rounding) == (weight_type, rounding)
+                && rounding != Rounding::None =>
+            {
+                Some(1.0 - difference.relative / product.unrounded)
+            }
+            _ => None,
+        });
+        parts.reduce(f64::min)
+    }
+
+    fn write_records(&self, out: &mut String) -> fmt::Result {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        let gated = self
+            .records
+            .iter()
+            .all(|record| record.status != Status::NotJudged);
+        writeln!(
+            out,
+            "\n  beside our run, the farthest first{}",
+            if gated && !self.operations.is_empty() {
+                " (no gate: earlier differences spread)"
+            } else {
+                ""
+            }
+        )?;
+        let mut rows = vec![header([
+            "record", "is our", "tokens", "off by", "largest", "cosine", "",
+        ])];
+        let mut records: Vec<_> = self.records.iter().collect();
+        records.sort_by(|a, b| distance(b).total_cmp(&distance(a)));
+        let rest = records.len().saturating_sub(ROWS);
+        rows.extend(records.into_iter().take(ROWS).map(record));
+        table::write(out, 4, &rows);
+        more(out, rest)
+    }
+}
+
+impl StatisticsReport {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let types: Vec<_> = self
+            .rounded
+            .iter()
+            .map(|weight_type| weight_type.ggml_type().name())
+            .collect();
+        let run = if types.is_empty() {
+            "our run as it is".to_owned()
+        } else {
+            format!(
+                "a run that rounds activations to 8 bits before it multiplies {}",
+                types.join(" and ")
+            )
+        };
+        writeln!(
+            out,
+            "\n  held against {run}; statistics agree or not, they never prove"
+        )?;
+        let mut rows = vec![header([
+            "record", "", "mean", "std", "min", "max", "norm", "over", "",
+        ])];
+        let mut sorted: Vec<_> = self.rows.iter().collect();
+        sorted.sort_by_key(|row| {
+            let fit = row.best().map(|best| best.fit);
+            // What is off first, then what has several meanings.
+            (std::cmp::Reverse(fit), meanings(row) < 2)
+        });
+        let rest = sorted.len().saturating_sub(STATISTICS);
+        for row in sorted.into_iter().take(STATISTICS) {
+            write_statistics(&mut rows, row);
+        }
+        table::write(out, 4, &rows);
+        more(out, rest)
+    }
+}
+
+fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow) {
+    let theirs = &row.theirs;
+    let numbers = [
+        theirs.mean,
+        theirs.deviation,
+        theirs.least,
+        theirs.greatest,
+        theirs.norm,
+    ];
+    let mut cells = vec![row.name.escape_debug().to_string(), "theirs".to_owned()];
+    cells.extend(numbers.map(|number| number.map_or_else(String::new, printed)));
+    rows.push(cells);
+    let shown = if meanings(row) < 2 {
+        1
+    } else {
+        row.candidates.len()
+    };
+    for (index, candidate) in row.candidates.iter().take(shown).enumerate() {
+        let label = candidate.capture.point().map_or_else(
+            || format!("ours, {}", candidate.capture),
+            |point| format!("ours, {point}"),
+        );
+        let mut cells = vec![String::new(), label];
+        cells.extend(ours(&candidate.ours, candidate.estimator, numbers));
+        cells.push(candidate.set.name().to_owned());
+        cells.push(if index == 0 {
+            fit(candidate)
+        } else {
+            String::new()
+        });
+        rows.push(cells);
+    }
+}
+
+/// How many capture points a record may have.
+fn meanings(row: &StatisticsRow) -> usize {
+    let mut captures: Vec<_> = row
+        .candidates
+        .iter()
+        .map(|one| one.capture.to_string())
+        .collect();
+    captures.sort();
+    captures.dedup();
+    captures.len()
+}
+
+/// Our numbers, where theirs are given.
+fn ours(
+    moments: &Moments,
+    estimator: Option<Estimator>,
+    given: [Option<Printed>; 5],
+) -> [String; 5] {
+    let deviation = match estimator {
+        Some(Estimator::Population) => moments.population_deviation(),
+        _ => moments.sample_deviation(),
+    };
+    let numbers = [
+        moments.mean(),
+        deviation,
+        moments.least,
+        moments.greatest,
+        moments.norm(),
+    ];
+    let mut cells = numbers.map(|number| format!("{number:.6}"));
+    for (cell, given) in cells.iter_mut().zip(given) {
+        if given.is_none() {
+            cell.clear();
+        }
+    }
+    cells
+}
+
+/// With as many places as were printed; with six where all digits were written.
+fn printed(number: Printed) -> String {
+    let places = usize::from(number.places.unwrap_or(6));
+    format!("{:.places$}", number.value)
+}
+
+fn fit(candidate: &Candidate) -> String {
+    let fit = match candidate.fit {
+        Fit::Reproduced => "reproduced",
+        Fit::Near => "within the noise of 8 bits",
+        Fit::Off => "NOT reproduced",
+    };
+    match candidate.estimator {
+        Some(Estimator::Sample) => format!("{fit} (deviation of a sample)"),
+        Some(Estimator::Population) => format!("{fit} (deviation of a population)"),
+        None => fit.to_owned(),
+    }
+}
+
+fn operation(row: &OperationRow) -> Vec<String> {
+    let mut cells = vec![row.step.to_string(), row.record.escape_debug().to_string()];
+    match &row.outcome {
+        Outcome::Judged {
+            difference,
+            product,
+            ..
+        } => {
+            cells.push(format!("{:.1e}", difference.relative));
+            cells.push(match product {
+                Some(product) if product.rounding != Rounding::None => {
+                    format!("{:.1e}", product.unrounded)
+                }
+                _ => String::new(),
+            });
+            cells.push(difference.first.map_or_else(String::new, element));
+        }
+        Outcome::Unfit { theirs, ours } => {
+            cells.push(format!("{theirs} values, ours has {ours}"));
+        }
+        Outcome::NoInput(step) => cells.push(format!("{step} was not recorded")),
+    }
+    cells
+}
+
+fn record(row: &RecordRow) -> Vec<String> {
+    let mut cells = vec![row.name.escape_debug().to_string(), row.capture.to_string()];
+    match &row.plain {
+        Some(plain) => {
+            let Difference {
+                relative,
+                largest,
+                cosine,
+                ..
+            } = &plain.difference;
+            cells.push(if plain.last { "last" } else { "all" }.to_owned());
+            cells.push(format!("{relative:.1e}"));
+            cells.push(format!("{largest:.1e}"));
+            cells.push(format!("{cosine:.7}"));
+        }
+        None => cells.extend(["", "another number of values", "", ""].map(str::to_owned)),
+    }
+    let mut notes = Vec::new();
+    match row.status {
+        Status::Agrees => {}
+        Status::Differs => notes.push("DIFFERS".to_owned()),
+        Status::NotJudged => notes.push("not judged: inputs not recorded".to_owned()),
+    }
+    for (capture, plain) in &row.others {
+        if let Some(plain) = plain {
+            notes.push(format!("as {capture}: {:.1e}", plain.difference.relative));
+        }
+    }
+    cells.push(notes.join("; "));
+    cells
+}
+
+fn element(element: Element) -> String {
+    format!(
+        "token {}, value {}: theirs {:.7}, ours {:.7}",
+        element.token, element.index, element.theirs, element.ours
+    )
+}
+
+fn off_by(row: &OperationRow) -> f64 {
+    match &row.outcome {
+        Outcome::Judged { difference, .. } => difference.relative,
+        _ => f64::INFINITY,
+    }
+}
+
+fn distance(row: &RecordRow) -> f64 {
+    let plain = row.plain.as_ref();
+    plain.map_or(f64::INFINITY, |plain| plain.difference.relative)
+}
+
+fn header<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+/// A few names, and how many there are.
+fn some(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(NAMES).map(String::as_str).collect();
+    let shown = shown.join(", ");
+    let shown = shown.escape_debug();
+    match names.len().checked_sub(NAMES) {
+        Some(rest) if rest > 0 => format!("{} ({shown}, and {rest} more)", names.len()),
+        _ => format!("{} ({shown})", names.len()),
+    }
+}
+
+fn more(out: &mut String, rest: usize) -> fmt::Result {
+    match rest {
+        0 => Ok(()),
+        rest => writeln!(out, "    and {rest} more; --format json has all"),
+    }
+}
+
+/// Rows of a table.
+const ROWS: usize = 12;
+
+/// Operations within the gates that are shown.
+const NEAREST: usize = 3;
+
+/// Records of statistics that are shown.
+const STATISTICS: usize = 40;
+
+/// Names in a list.
+const NAMES: usize = 6;
