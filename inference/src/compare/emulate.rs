@@ -59,6 +59,6 @@ pub(crate) fn emulate(
     clippy::cast_possible_truncation,
     reason = "engines keep their stages as f32: one rounding"
 )]
-const fn narrowed(value: f64) -> f32 {
+pub(crate) const fn narrowed(value: f64) -> f32 {
     value as f32
 }

@@ -5,6 +5,7 @@
 
 use super::{
     difference::Difference,
+    emulate::narrowed,
     error::CompareError,
     product::products,
     reference::{Operation, Reference},
@@ -113,18 +114,15 @@ fn judge(
     theirs: &Seen,
     threads: usize,
 ) -> Result<Outcome, CompareError> {
+    if theirs.last && !operation.by_token {
+        return Ok(Outcome::NoInput(step));
+    }
     let mut inputs = Vec::new();
     for input in &operation.inputs {
-        let seen = match view.stage(*input)? {
-            // The last token needs nothing of the others where the operation works token by token.
-            Held::Values(_, seen) if seen.last == theirs.last => seen.values,
-            Held::Values(_, seen) if theirs.last && operation.by_token => {
-                let skipped = seen.values.len().saturating_sub(seen.width);
-                seen.values.into_iter().skip(skipped).collect()
-            }
-            _ => return Ok(Outcome::NoInput(*input)),
-        };
-        inputs.push(seen);
+        match obtain(view, reference, *input, theirs.last)? {
+            Some(values) => inputs.push(values),
+            None => return Ok(Outcome::NoInput(*input)),
+        }
     }
     let skipped = if theirs.last {
         view.tokens.saturating_sub(1)
@@ -136,9 +134,6 @@ fn judge(
     };
     let gate = gate(step, view.tokens);
     let Some(matrix) = operation.matrix else {
-        if theirs.last && !operation.by_token {
-            return Ok(Outcome::NoInput(step));
-        }
         let difference = compare(&reference.compute(step, &inputs)?);
         return Ok(Outcome::Judged {
             within: difference.within(gate),
@@ -155,6 +150,48 @@ fn judge(
     })
 }
 
+/// The values of an input, of all tokens or of the last: as recorded, or computed from what was recorded, as long as no
+/// product lies between. An engine that does not record the bias, a norm or an activation is judged across it.
+fn obtain(
+    view: &View<'_>,
+    reference: &Reference<'_>,
+    step: Step,
+    last: bool,
+) -> Result<Option<Vec<f32>>, CompareError> {
+    let last_of = |values: Vec<f32>, width: usize| {
+        let skipped = values.len().saturating_sub(width);
+        values.into_iter().skip(skipped).collect()
+    };
+    match view.stage(step)? {
+        Held::Values(_, seen) if seen.last == last => return Ok(Some(seen.values)),
+        Held::Values(_, seen) if last => return Ok(Some(last_of(seen.values, seen.width))),
+        Held::Values(..) | Held::Unfit(..) => return Ok(None),
+        Held::Nothing => {}
+    }
+    let Some(operation) = reference
+        .operation(step)
+        .filter(|found| found.matrix.is_none())
+    else {
+        return Ok(None);
+    };
+    let mut inputs = Vec::new();
+    for input in &operation.inputs {
+        match obtain(view, reference, *input, false)? {
+            Some(values) => inputs.push(values),
+            None => return Ok(None),
+        }
+    }
+    let values: Vec<f32> = reference
+        .compute(step, &inputs)?
+        .into_iter()
+        .map(narrowed)
+        .collect();
+    Ok(Some(match (last, view.width(step)) {
+        (true, Some(width)) => last_of(values, width),
+        _ => values,
+    }))
+}
+
 /// The product whose rounding comes nearest; none where that is within the gate already.
 fn nearest(
     matrix: &Tensor,
@@ -165,22 +202,35 @@ fn nearest(
     threads: usize,
 ) -> Result<(Difference, Product), CompareError> {
     let candidates = Rounding::candidates(matrix.weight_type);
-    let sets: Vec<_> = candidates
-        .iter()
-        .map(|rounding| rounding.apply(input, matrix.columns()))
-        .collect();
-    let results = products(matrix, reference.sources, &sets, threads)?;
-    let mut found = results.iter().map(|ours| compare(ours)).zip(candidates);
-    let (mut best, mut rounding) = match found.next() {
-        Some((difference, rounding)) => (difference, *rounding),
-        None => (compare(&[]), Rounding::None),
-    };
-    let unrounded = best.relative;
-    for (difference, candidate) in found {
-        if !best.within(gate) && difference.relative < best.relative {
-            (best, rounding) = (difference, *candidate);
+    let mut found: Vec<(Difference, Rounding)> = Vec::new();
+    // The likely ones read the weights once; the others are tried when those fail.
+    for candidates in candidates.chunks(2) {
+        if found.iter().any(|(difference, _)| difference.within(gate)) {
+            break;
         }
+        let round = |rounding: &Rounding| rounding.apply(input, matrix.columns());
+        let sets: Vec<_> = candidates.iter().map(round).collect();
+        let results = products(matrix, reference.sources, &sets, threads)?;
+        let differences = results.iter().map(|ours| compare(ours));
+        found.extend(differences.zip(candidates.iter().copied()));
     }
+    let unrounded = found
+        .first()
+        .map_or(f64::INFINITY, |(difference, _)| difference.relative);
+    // The first of them that is within the gate, or the nearest.
+    let within = found
+        .iter()
+        .position(|(difference, _)| difference.within(gate));
+    let nearest = |(a, _): &(Difference, Rounding), (b, _): &(Difference, Rounding)| {
+        a.relative.total_cmp(&b.relative)
+    };
+    let (best, rounding) = match within {
+        Some(index) => found.swap_remove(index),
+        None => match found.into_iter().min_by(nearest) {
+            Some(nearest) => nearest,
+            None => (compare(&[]), Rounding::None),
+        },
+    };
     let product = Product {
         weight_type: matrix.weight_type,
         rounding,

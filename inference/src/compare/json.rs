@@ -9,7 +9,7 @@ use super::{
     moments::Moments,
     report::{Comparison, Findings, TraceReport},
     rounding::Rounding,
-    statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow},
+    statistics::{Candidate, Fit, StatisticsReport, StatisticsRow},
     values::{PLAIN_GATE, RecordRow, Status, ValuesReport},
 };
 use crate::{
@@ -185,6 +185,7 @@ fn statistics(found: &StatisticsReport) -> Value {
     let rounded: Vec<_> = found.rounded.iter().map(|one| name(*one)).collect();
     json!({
         "rounded": rounded,
+        "deviation_of": found.estimator.name(),
         "changes": found.changes,
         "records": found.rows.iter().map(statistics_row).collect::<Vec<_>>(),
     })
@@ -208,10 +209,6 @@ fn candidate(found: &Candidate) -> Value {
             Fit::Near => "near",
             Fit::Off => "off",
         },
-        "estimator": found.estimator.map(|estimator| match estimator {
-            Estimator::Sample => "sample",
-            Estimator::Population => "population",
-        }),
     })
 }
 

@@ -2,81 +2,122 @@
 
 use super::{
     report::{Findings, Mismatch, TraceReport},
-    statistics::{Fit, StatisticsRow},
+    statistics::{Candidate, Fit, StatisticsRow},
 };
 
 /// Finds, for every two traces of statistics, the records that both have and that ours reproduce at other capture points or
-/// over other tokens. Records that are found at the same two places are told together.
+/// over other tokens. Records that are found at the same two places are told together, the graver first.
 pub(crate) fn between(reports: &[TraceReport]) -> Vec<Mismatch> {
-    let mut found: Vec<Mismatch> = Vec::new();
+    let mut all = Vec::new();
     for (index, a) in reports.iter().enumerate() {
         for b in reports.iter().skip(index.saturating_add(1)) {
-            let (Findings::Statistics(ours), Findings::Statistics(theirs)) =
+            let (Findings::Statistics(first), Findings::Statistics(second)) =
                 (&a.findings, &b.findings)
             else {
                 continue;
             };
-            for row in &ours.rows {
-                let other = theirs.rows.iter().find(|other| other.name == row.name);
-                if let Some(mismatch) = other.and_then(|other| mismatch(a, row, b, other)) {
-                    let same = found
-                        .iter_mut()
-                        .find(|known| known.sentence == mismatch.sentence);
-                    match same {
-                        Some(known) => known.records.extend(mismatch.records),
-                        None => found.push(mismatch),
-                    }
+            let mut found: Vec<Pair<'_>> = Vec::new();
+            for row in &first.rows {
+                let other = second.rows.iter().find(|other| other.name == row.name);
+                let Some(pair) = other.and_then(|other| pair(row, other)) else {
+                    continue;
+                };
+                match found.iter_mut().find(|known| known.is_like(&pair)) {
+                    Some(known) => known.records.extend(pair.records),
+                    None => found.push(pair),
                 }
             }
+            found.sort_by_key(|pair| !pair.capture_point());
+            let several = found.len() > 1;
+            all.extend(found.into_iter().map(|pair| pair.tell(a, b, several)));
         }
     }
-    // The graver first.
-    found.sort_by_key(|mismatch| !mismatch.capture_point);
-    found
+    all
 }
 
-fn mismatch(
-    a: &TraceReport,
-    row: &StatisticsRow,
-    b: &TraceReport,
-    other: &StatisticsRow,
-) -> Option<Mismatch> {
+/// Records of both traces, and what they are in each.
+struct Pair<'a> {
+    records: Vec<&'a str>,
+    first: &'a Candidate,
+    second: &'a Candidate,
+}
+
+fn pair<'a>(row: &'a StatisticsRow, other: &'a StatisticsRow) -> Option<Pair<'a>> {
     let (first, second) = (row.best()?, other.best()?);
-    if first.fit == Fit::Off || second.fit == Fit::Off {
-        return None;
-    }
-    let capture_point = first.capture != second.capture;
-    let token_set = first.set != second.set;
-    let kind = match (capture_point, token_set) {
-        (true, true) => "a capture-point mismatch and a token-set mismatch",
-        (true, false) => "a capture-point mismatch",
-        (false, true) => "a token-set mismatch",
-        (false, false) => return None,
-    };
-    let (_, value) = row.name.rsplit_once(' ').unwrap_or(("", &row.name));
-    let (subject, place) = if capture_point {
-        let place = |candidate: &super::statistics::Candidate| {
-            let point = candidate.capture.point();
-            format!("our {}, {}", point.unwrap_or("stage"), candidate.set.name())
-        };
-        (value, [place(first), place(second)])
-    } else {
-        let place = |candidate: &super::statistics::Candidate| candidate.set.name().to_owned();
-        ("every other value", [place(first), place(second)])
-    };
-    let [first, second] = place;
-    let tokens = if a.tokens == b.tokens {
-        ""
-    } else {
-        " (and the prompts are other tokens)"
-    };
-    Some(Mismatch {
-        records: vec![row.name.clone()],
-        capture_point,
-        token_set,
-        sentence: format!(
-            "{subject} of {} is {first}; {subject} of {} is {second}: {kind}, not a divergence{tokens}",
-            a.name, b.name
-        ),
+    let reproduced = first.fit != Fit::Off && second.fit != Fit::Off;
+    let differ = first.capture != second.capture || first.set != second.set;
+    (reproduced && differ).then(|| Pair {
+        records: vec![&row.name],
+        first,
+        second,
     })
+}
+
+impl Pair<'_> {
+    fn capture_point(&self) -> bool {
+        self.first.capture != self.second.capture
+    }
+
+    fn token_set(&self) -> bool {
+        self.first.set != self.second.set
+    }
+
+    /// What it is in a trace, in words.
+    fn places(&self) -> [String; 2] {
+        [self.first, self.second].map(|candidate| {
+            let set = candidate.set.name();
+            match candidate.capture.point().filter(|_| self.capture_point()) {
+                Some(point) => format!("our {point}, {set}"),
+                None => set.to_owned(),
+            }
+        })
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.capture_point() == other.capture_point() && self.places() == other.places()
+    }
+
+    fn tell(&self, a: &TraceReport, b: &TraceReport, several: bool) -> Mismatch {
+        let kind = match (self.capture_point(), self.token_set()) {
+            (true, true) => "a capture-point mismatch and a token-set mismatch",
+            (true, false) => "a capture-point mismatch",
+            (false, _) => "a token-set mismatch",
+        };
+        let mut names: Vec<_> = self
+            .records
+            .iter()
+            .map(|record| record.rsplit_once(' ').map_or(*record, |(_, name)| name))
+            .collect();
+        names.dedup();
+        let (subject, verb) = match names.as_slice() {
+            [name] => ((*name).to_owned(), "is"),
+            _ => (
+                format!(
+                    "{} {}values",
+                    self.records.len(),
+                    if several { "other " } else { "" }
+                ),
+                "are",
+            ),
+        };
+        let [first, second] = self.places();
+        let tokens = if a.tokens == b.tokens {
+            ""
+        } else {
+            " (and the prompts are other tokens)"
+        };
+        Mismatch {
+            records: self
+                .records
+                .iter()
+                .map(|record| (*record).to_owned())
+                .collect(),
+            capture_point: self.capture_point(),
+            token_set: self.token_set(),
+            sentence: format!(
+                "{subject} of {} {verb} {first}; of {}, {second}: {kind}, not a divergence{tokens}",
+                a.name, b.name
+            ),
+        }
+    }
 }

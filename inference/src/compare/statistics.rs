@@ -12,7 +12,7 @@ use crate::{
     forward::{Options, forward},
     model::{Model, WeightType},
     source::Source,
-    trace::{Capture, Printed, Record, Statistics, Trace, stage_widths},
+    trace::{Capture, Record, Statistics, Trace, stage_widths},
 };
 
 /// What was found about a trace of statistics.
@@ -20,6 +20,8 @@ use crate::{
 pub struct StatisticsReport {
     /// The types of weights whose products round their activations in the run that fits best.
     pub rounded: Vec<WeightType>,
+    /// How the engine computed its deviations, as far as that fits best.
+    pub estimator: Estimator,
     /// What the engine does otherwise in the run that fits best; empty when it fits as it is.
     pub changes: Vec<String>,
     /// The records, in the order of the trace.
@@ -48,8 +50,6 @@ pub struct Candidate {
     pub ours: Moments,
     /// How near it is.
     pub fit: Fit,
-    /// The estimator of the deviation that fits, where it can be told.
-    pub estimator: Option<Estimator>,
     /// The largest distance of a number in units of what printing and f32 allow: at most 1 when it is reproduced.
     distance: f64,
 }
@@ -72,6 +72,24 @@ pub enum Estimator {
     Sample,
     /// Divided by count.
     Population,
+}
+
+impl Estimator {
+    /// Returns the deviation of values.
+    pub fn of(self, moments: &Moments) -> f64 {
+        match self {
+            Self::Sample => moments.sample_deviation(),
+            Self::Population => moments.population_deviation(),
+        }
+    }
+
+    /// Returns the words of a report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "a sample (divided by count - 1)",
+            Self::Population => "a population (divided by count)",
+        }
+    }
 }
 
 impl StatisticsReport {
@@ -99,188 +117,235 @@ pub(crate) fn judge(
     tokens: &[u32],
     options: &Options,
 ) -> Result<StatisticsReport, CompareError> {
+    let quantised = quantised_types(model);
+    let mut search = Search {
+        sources,
+        tokens,
+        threads: options.threads,
+        records: trace.records.iter().collect(),
+        near: !quantised.is_empty(),
+        best: None,
+    };
     let mut moments = MomentsOfStages::default();
     forward(model, sources, tokens, options, &mut moments)?;
-    let mut best = report(trace, &moments, &|_, _| 0);
-    let quantised = quantised_types(model);
-    try_roundings(
-        model,
-        sources,
-        trace,
-        tokens,
-        options,
-        &quantised,
-        &mut best,
-        &|_, _| 0,
-    )?;
-    let [_, _, off] = best.counts();
-    if off == 0 {
-        return Ok(best);
+    search.take(&moments, &[], &|_, _| 0);
+    let sets = subsets(&quantised);
+    for rounded in sets.iter().skip(1) {
+        search.run(model, rounded, &|_, _| 0)?;
     }
-    for variant in Variant::all() {
-        let Some(changed) = variant.apply(model) else {
-            continue;
-        };
-        let padding = |capture: &Capture, set: TokenSet| {
-            let lost =
-                width(model, capture, tokens).saturating_sub(width(&changed, capture, tokens));
-            match set {
-                TokenSet::All => lost.saturating_mul(tokens.len()),
-                TokenSet::Last => lost,
-            }
-        };
-        let mut found = best.clone();
-        let types = &quantised;
-        try_roundings(
-            &changed, sources, trace, tokens, options, types, &mut found, &padding,
-        )?;
-        if found != best {
-            found.changes = variant.describe(model);
-            best = found;
+    if let Some(variant) = search.explain(model, &sets)?
+        && let Some(changed) = variant.apply(model)
+    {
+        let before = search.best.clone();
+        for rounded in &sets {
+            search.run(&changed, rounded, &padding(model, &changed, tokens.len()))?;
         }
-        if best.counts()[1..] == [0, 0] {
-            break;
+        if search.best != before
+            && let Some(best) = &mut search.best
+        {
+            best.changes = variant.describe(model);
         }
     }
-    Ok(best)
+    Ok(search.best.unwrap_or_else(|| StatisticsReport {
+        rounded: Vec::new(),
+        estimator: Estimator::Sample,
+        changes: Vec::new(),
+        rows: Vec::new(),
+    }))
 }
 
-/// Tries every set of types whose products are rounded, none of them first, and keeps the best report.
-#[expect(clippy::too_many_arguments, reason = "one run has that many inputs")]
-fn try_roundings(
-    model: &Model,
-    sources: &[&dyn Source],
-    trace: &Trace,
-    tokens: &[u32],
-    options: &Options,
-    types: &[WeightType],
-    best: &mut StatisticsReport,
-    padding: &dyn Fn(&Capture, TokenSet) -> usize,
-) -> Result<(), CompareError> {
-    let reference = Reference::new(model, sources, tokens)?;
-    for rounded in subsets(types) {
-        let [_, near, off] = best.counts();
-        if near == 0 && off == 0 {
+/// How many zeros follow the values of a capture in a changed model, by token set.
+type Padding<'a> = dyn Fn(&Capture, TokenSet) -> usize + 'a;
+
+/// The search for the run that reproduces the most.
+struct Search<'a> {
+    sources: &'a [&'a dyn Source],
+    tokens: &'a [u32],
+    threads: usize,
+    records: Vec<&'a Record>,
+    /// Whether an engine may round what it multiplies, so that statistics may be near and not the same.
+    near: bool,
+    best: Option<StatisticsReport>,
+}
+
+impl Search<'_> {
+    /// Runs a model with the activations of some types rounded, unless everything is reproduced already.
+    fn run(
+        &mut self,
+        model: &Model,
+        rounded: &[WeightType],
+        padding: &Padding<'_>,
+    ) -> Result<(), CompareError> {
+        if self.best.as_ref().is_some_and(|best| rank(best) == (0, 0)) {
             return Ok(());
         }
+        let reference = Reference::new(model, self.sources, self.tokens)?;
         let rounding = |weight_type| match Rounding::candidates(weight_type) {
             [_, rounding, ..] if rounded.contains(&weight_type) => *rounding,
             _ => Rounding::None,
         };
         let mut moments = MomentsOfStages::default();
-        emulate(&reference, &rounding, options.threads, &mut moments)?;
-        let found = report(trace, &moments, padding);
-        if rank(&found) < rank(best) {
-            *best = StatisticsReport { rounded, ..found };
+        emulate(&reference, &rounding, self.threads, &mut moments)?;
+        self.take(&moments, rounded, padding);
+        Ok(())
+    }
+
+    /// Keeps the report of a run when it is better.
+    fn take(&mut self, moments: &MomentsOfStages, rounded: &[WeightType], padding: &Padding<'_>) {
+        for estimator in [Estimator::Sample, Estimator::Population] {
+            let row = |record: &&Record| {
+                let theirs = record.statistics()?;
+                Some(StatisticsRow {
+                    name: record.name.clone(),
+                    theirs: theirs.clone(),
+                    candidates: self.candidates(record, theirs, moments, estimator, padding),
+                })
+            };
+            let report = StatisticsReport {
+                rounded: rounded.to_vec(),
+                estimator,
+                changes: Vec::new(),
+                rows: self.records.iter().filter_map(row).collect(),
+            };
+            if self
+                .best
+                .as_ref()
+                .is_none_or(|best| rank(&report) < rank(best))
+            {
+                self.best = Some(report);
+            }
         }
     }
-    Ok(())
+
+    /// Looks for the fewest changes under which no statistic of the first layer is off; the first layer alone is run, since a
+    /// change that is none there is none at all.
+    fn explain(
+        &self,
+        model: &Model,
+        sets: &[Vec<WeightType>],
+    ) -> Result<Option<Variant>, CompareError> {
+        if self.best.as_ref().is_none_or(|best| rank(best).0 == 0) {
+            return Ok(None);
+        }
+        let first_layer = |record: &&Record| {
+            let mut steps = record.captures.iter().flat_map(|capture| &capture.steps);
+            steps.any(|step| step.layer == Some(0))
+        };
+        let mut found: Option<((usize, usize), Variant)> = None;
+        for variant in Variant::all() {
+            let Some(mut changed) = variant.apply(model) else {
+                continue;
+            };
+            changed.layers.truncate(1);
+            for rounded in sets {
+                let mut search = Search {
+                    records: self.records.iter().copied().filter(first_layer).collect(),
+                    best: None,
+                    ..*self
+                };
+                search.run(
+                    &changed,
+                    rounded,
+                    &padding(model, &changed, self.tokens.len()),
+                )?;
+                let rank = search.best.as_ref().map_or((usize::MAX, 0), rank);
+                if rank.0 == 0 && found.as_ref().is_none_or(|(best, _)| rank < *best) {
+                    found = Some((rank, variant));
+                }
+            }
+            if found.as_ref().is_some_and(|(rank, _)| *rank == (0, 0)) {
+                break;
+            }
+        }
+        Ok(found.map(|(_, variant)| variant))
+    }
+
+    fn candidates(
+        &self,
+        record: &Record,
+        theirs: &Statistics,
+        moments: &MomentsOfStages,
+        estimator: Estimator,
+        padding: &Padding<'_>,
+    ) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for capture in &record.captures {
+            for set in TokenSet::ALL {
+                if let Some(ours) = moments.joined(capture, set) {
+                    let ours = ours.and_zeros(padding(capture, set));
+                    let (fit, distance) = fit(theirs, &ours, estimator);
+                    found.push(Candidate {
+                        capture: capture.clone(),
+                        set,
+                        ours,
+                        fit: if fit == Fit::Near && !self.near {
+                            Fit::Off
+                        } else {
+                            fit
+                        },
+                        distance,
+                    });
+                }
+            }
+        }
+        found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        found
+    }
 }
 
-/// Fewer that are off come first, then more that are reproduced.
+/// Engines reuse buffers that are longer than what a changed model puts there.
+fn padding<'a>(
+    model: &'a Model,
+    changed: &'a Model,
+    tokens: usize,
+) -> impl Fn(&Capture, TokenSet) -> usize + 'a {
+    move |capture, set| {
+        let lost = width(model, capture, tokens).saturating_sub(width(changed, capture, tokens));
+        match set {
+            TokenSet::All => lost.saturating_mul(tokens),
+            TokenSet::Last => lost,
+        }
+    }
+}
+
+/// Fewer that are off come first, then fewer that are only near.
 fn rank(report: &StatisticsReport) -> (usize, usize) {
     let [_, near, off] = report.counts();
     (off, near)
 }
 
-fn report(
-    trace: &Trace,
-    moments: &MomentsOfStages,
-    padding: &dyn Fn(&Capture, TokenSet) -> usize,
-) -> StatisticsReport {
-    let rows = trace.records.iter().filter_map(|record| {
-        let theirs = record.statistics()?;
-        Some(StatisticsRow {
-            name: record.name.clone(),
-            theirs: theirs.clone(),
-            candidates: candidates(record, theirs, moments, padding),
-        })
-    });
-    StatisticsReport {
-        rounded: Vec::new(),
-        changes: Vec::new(),
-        rows: rows.collect(),
-    }
-}
-
-fn candidates(
-    record: &Record,
-    theirs: &Statistics,
-    moments: &MomentsOfStages,
-    padding: &dyn Fn(&Capture, TokenSet) -> usize,
-) -> Vec<Candidate> {
-    let mut found = Vec::new();
-    for capture in &record.captures {
-        for set in TokenSet::ALL {
-            if let Some(ours) = moments.joined(capture, set) {
-                let ours = ours.and_zeros(padding(capture, set));
-                let (fit, estimator, distance) = fit(theirs, &ours);
-                found.push(Candidate {
-                    capture: capture.clone(),
-                    set,
-                    ours,
-                    fit,
-                    estimator,
-                    distance,
-                });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-    found
-}
-
-/// Holds their numbers against ours, under both estimators.
-fn fit(theirs: &Statistics, ours: &Moments) -> (Fit, Option<Estimator>, f64) {
+/// Holds their numbers against ours.
+fn fit(theirs: &Statistics, ours: &Moments, estimator: Estimator) -> (Fit, f64) {
     let scale = ours.scale();
-    let under = |deviation: f64| {
-        let extremes = [(theirs.least, ours.least), (theirs.greatest, ours.greatest)];
-        let others = [
-            (theirs.mean, ours.mean(), NEAR),
-            (theirs.deviation, deviation, NEAR),
-            (theirs.norm, ours.norm(), NEAR * ours.norm() / scale),
-        ];
-        let extremes = extremes.map(|(theirs, ours)| (theirs, ours, NEAR_EXTREME));
-        let numbers = others.into_iter().chain(extremes);
-        numbers
-            .filter_map(|(theirs, ours, near)| {
-                let theirs: Printed = theirs?;
-                let half_unit = theirs.half_unit();
-                let gap = (theirs.value - ours).abs();
-                let size = scale.max(ours.abs());
-                let allowed = SAME.mul_add(size, half_unit);
-                let distance = if gap.is_nan() {
-                    f64::INFINITY
-                } else {
-                    gap / allowed
-                };
-                Some((distance, gap <= near.mul_add(scale, half_unit)))
-            })
-            .fold((0f64, true), |(far, near), (distance, is_near)| {
-                (far.max(distance), near && is_near)
-            })
-    };
-    let sample = under(ours.sample_deviation());
-    let population = under(ours.population_deviation());
-    let (distance, near) = if sample.0 <= population.0 {
-        sample
-    } else {
-        population
-    };
+    let numbers = [
+        (theirs.mean, ours.mean(), NEAR),
+        (theirs.deviation, estimator.of(ours), NEAR),
+        (theirs.norm, ours.norm(), NEAR * ours.norm() / scale),
+        (theirs.least, ours.least, NEAR_EXTREME),
+        (theirs.greatest, ours.greatest, NEAR_EXTREME),
+    ];
+    let (mut distance, mut near) = (0f64, true);
+    for (theirs, ours, noise) in numbers {
+        let Some(theirs) = theirs else { continue };
+        let gap = (theirs.value - ours).abs();
+        let allowed = SAME.mul_add(scale.max(ours.abs()), theirs.half_unit());
+        distance = distance.max(if gap.is_nan() {
+            f64::INFINITY
+        } else {
+            gap / allowed
+        });
+        near &= gap <= noise.mul_add(scale, theirs.half_unit());
+    }
     let same_count = theirs.count.is_none_or(|count| count == ours.count);
-    let no_nans = theirs.nans.unwrap_or_default() == 0;
-    let fit = match (same_count && no_nans, distance <= 1.0, near) {
-        (false, _, _) | (true, false, false) => Fit::Off,
-        (true, true, _) => Fit::Reproduced,
-        (true, false, true) => Fit::Near,
+    if !same_count || theirs.nans.is_some_and(|nans| nans > 0) {
+        return (Fit::Off, f64::INFINITY);
+    }
+    let fit = match (distance <= 1.0, near) {
+        (true, _) => Fit::Reproduced,
+        (false, true) => Fit::Near,
+        (false, false) => Fit::Off,
     };
-    let estimator = match (fit, sample.0 <= 1.0, population.0 <= 1.0) {
-        (Fit::Reproduced, true, false) => Some(Estimator::Sample),
-        (Fit::Reproduced, false, true) => Some(Estimator::Population),
-        _ => None,
-    };
-    let distance = if same_count { distance } else { f64::INFINITY };
-    (fit, estimator, distance)
+    (fit, distance)
 }
 
 /// The types of matrices whose products engines may round, in a fixed order.
@@ -325,8 +390,8 @@ fn subsets(types: &[WeightType]) -> Vec<Vec<WeightType>> {
 }
 
 /// The values of a capture for a token.
-fn width(model: &Model, capture: &Capture, tokens: &[u32]) -> usize {
-    let widths = stage_widths(model, tokens.len());
+fn width(model: &Model, capture: &Capture, tokens: usize) -> usize {
+    let widths = stage_widths(model, tokens);
     let of = |step| widths.iter().find(|(other, _)| other == step);
     let steps = capture.steps.iter().filter_map(of);
     steps.map(|(_, width)| *width).sum()
@@ -344,6 +409,7 @@ const NEAR_EXTREME: f64 = 0.25;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Printed;
 
     #[test]
     fn the_estimator_is_told_where_it_can_be() {
@@ -353,18 +419,18 @@ mod tests {
             deviation: Some(Printed { value, places }),
             ..Statistics::default()
         };
-        let sample = fit(&with(ours.sample_deviation(), None), &ours);
-        assert_eq!(
-            (sample.0, sample.1),
-            (Fit::Reproduced, Some(Estimator::Sample))
-        );
-        let population = fit(&with(ours.population_deviation(), None), &ours);
-        assert_eq!(population.1, Some(Estimator::Population));
-        assert_eq!(fit(&with(ours.sample_deviation(), Some(0)), &ours).1, None);
-        assert_eq!(fit(&with(9.0, None), &ours).0, Fit::Off);
-        assert_eq!(fit(&with(f64::NAN, None), &ours).0, Fit::Off);
-        let near = fit(&with(ours.sample_deviation() + 0.01, None), &ours);
-        assert_eq!(near.0, Fit::Near);
+        let [sample, population] = [Estimator::Sample, Estimator::Population];
+        let exact = with(ours.sample_deviation(), None);
+        assert_eq!(fit(&exact, &ours, sample).0, Fit::Reproduced);
+        assert_eq!(fit(&exact, &ours, population).0, Fit::Off);
+        let exact = with(ours.population_deviation(), None);
+        assert_eq!(fit(&exact, &ours, population).0, Fit::Reproduced);
+        let printed = with(2.1, Some(1));
+        assert_eq!(fit(&printed, &ours, sample).0, Fit::Reproduced);
+        assert_eq!(fit(&with(9.0, None), &ours, sample).0, Fit::Off);
+        assert_eq!(fit(&with(f64::NAN, None), &ours, sample).0, Fit::Off);
+        let near = with(ours.sample_deviation() + 0.01, None);
+        assert_eq!(fit(&near, &ours, sample).0, Fit::Near);
     }
 
     #[test]
@@ -375,7 +441,7 @@ mod tests {
             mean: Some(Printed::whole(1.5)),
             ..Statistics::default()
         };
-        assert_eq!(fit(&theirs, &ours).0, Fit::Off);
+        assert_eq!(fit(&theirs, &ours, Estimator::Sample).0, Fit::Off);
     }
 
     #[test]

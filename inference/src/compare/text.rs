@@ -25,27 +25,27 @@ impl Comparison {
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
-        writeln!(
-            out,
-            "{}: {}",
-            self.verdict.name(),
-            self.summary.escape_debug()
-        )?;
+        writeln!(out, "{}: {}", self.verdict.name(), shown(&self.summary))?;
         for mismatch in &self.mismatches {
-            writeln!(out, "  {}", mismatch.sentence.escape_debug())?;
+            writeln!(out, "  {}", shown(&mismatch.sentence))?;
             writeln!(out, "    {}", some(&mismatch.records))?;
         }
         for trace in &self.traces {
-            trace.write(out)?;
+            trace.write(out, self.traces.len() > 1)?;
         }
         Ok(())
     }
 }
 
 impl TraceReport {
-    fn write(&self, out: &mut String) -> fmt::Result {
+    /// The only trace has its sentence at the top already.
+    fn write(&self, out: &mut String, several: bool) -> fmt::Result {
         let engine = self.engine.as_deref().unwrap_or(self.format.name());
-        writeln!(out, "\n{}: {}", self.name.escape_debug(), self.sentence())?;
+        if several {
+            writeln!(out, "\n{}: {}", shown(&self.name), shown(&self.sentence()))?;
+        } else {
+            writeln!(out, "\n{}", shown(&self.name))?;
+        }
         let tokens = format!(
             "{} ({}): {}",
             self.tokens.len(),
@@ -53,7 +53,7 @@ impl TraceReport {
             prompt::list(&self.tokens)
         );
         let mut rows = vec![
-            vec!["engine".to_owned(), engine.escape_debug().to_string()],
+            vec!["engine".to_owned(), shown(engine)],
             vec!["tokens".to_owned(), tokens],
         ];
         for (label, names) in [
@@ -82,7 +82,7 @@ impl ValuesReport {
         if let Some(effect) = &self.effect {
             writeln!(
                 out,
-                "\n  whole run: {} is {:.1e} from ours; our own run with their rounding is {:.1e} from ours, so distances of this size are what the rounding makes",
+                "\n  whole run: their {} are {:.1e} from ours, and our own run with their rounding is {:.1e} from ours: distances of this size are what the rounding makes",
                 effect.step, effect.theirs, effect.emulated
             )?;
         }
@@ -108,13 +108,13 @@ impl ValuesReport {
             "\n  each operation on the engine's own inputs: {} judged, {beyond} beyond the gates ({GATE:.0e} of the whole, {ELEMENT_GATE:.0e} of one value)",
             judged.len()
         )?;
-        let mut shown = failing;
-        if shown.is_empty() {
-            shown = judged;
-            shown.sort_by(|a, b| off_by(b).total_cmp(&off_by(a)));
-            shown.truncate(NEAREST);
+        let mut listed = failing;
+        if listed.is_empty() {
+            listed = judged;
+            listed.sort_by(|a, b| off_by(b).total_cmp(&off_by(a)));
+            listed.truncate(NEAREST);
         }
-        let rest = shown.len().saturating_sub(ROWS);
+        let rest = listed.len().saturating_sub(ROWS);
         let mut rows = vec![header([
             "operation",
             "record",
@@ -122,7 +122,7 @@ impl ValuesReport {
             "without rounding",
             "first value beyond",
         ])];
-        rows.extend(shown.into_iter().take(ROWS).map(operation));
+        rows.extend(listed.into_iter().take(ROWS).map(operation));
         table::write(out, 4, &rows);
         more(out, rest)
     }
@@ -220,7 +220,8 @@ impl StatisticsReport {
         };
         writeln!(
             out,
-            "\n  held against {run}; statistics agree or not, they never prove"
+            "\n  held against {run}, deviations as those of {}; statistics may agree and never prove",
+            self.estimator.name()
         )?;
         let mut rows = vec![header([
             "record", "", "mean", "std", "min", "max", "norm", "over", "",
@@ -233,14 +234,14 @@ impl StatisticsReport {
         });
         let rest = sorted.len().saturating_sub(STATISTICS);
         for row in sorted.into_iter().take(STATISTICS) {
-            write_statistics(&mut rows, row);
+            write_statistics(&mut rows, row, self.estimator);
         }
         table::write(out, 4, &rows);
         more(out, rest)
     }
 }
 
-fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow) {
+fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow, estimator: Estimator) {
     let theirs = &row.theirs;
     let numbers = [
         theirs.mean,
@@ -249,7 +250,7 @@ fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow) {
         theirs.greatest,
         theirs.norm,
     ];
-    let mut cells = vec![row.name.escape_debug().to_string(), "theirs".to_owned()];
+    let mut cells = vec![shown(&row.name), "theirs".to_owned()];
     cells.extend(numbers.map(|number| number.map_or_else(String::new, printed)));
     rows.push(cells);
     let shown = if meanings(row) < 2 {
@@ -263,13 +264,11 @@ fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow) {
             |point| format!("ours, {point}"),
         );
         let mut cells = vec![String::new(), label];
-        cells.extend(ours(&candidate.ours, candidate.estimator, numbers));
+        cells.extend(ours(&candidate.ours, estimator, numbers));
         cells.push(candidate.set.name().to_owned());
-        cells.push(if index == 0 {
-            fit(candidate)
-        } else {
-            String::new()
-        });
+        if index == 0 {
+            cells.push(fit(candidate).to_owned());
+        }
         rows.push(cells);
     }
 }
@@ -287,18 +286,10 @@ fn meanings(row: &StatisticsRow) -> usize {
 }
 
 /// Our numbers, where theirs are given.
-fn ours(
-    moments: &Moments,
-    estimator: Option<Estimator>,
-    given: [Option<Printed>; 5],
-) -> [String; 5] {
-    let deviation = match estimator {
-        Some(Estimator::Population) => moments.population_deviation(),
-        _ => moments.sample_deviation(),
-    };
+fn ours(moments: &Moments, estimator: Estimator, given: [Option<Printed>; 5]) -> [String; 5] {
     let numbers = [
         moments.mean(),
-        deviation,
+        estimator.of(moments),
         moments.least,
         moments.greatest,
         moments.norm(),
@@ -318,21 +309,16 @@ fn printed(number: Printed) -> String {
     format!("{:.places$}", number.value)
 }
 
-fn fit(candidate: &Candidate) -> String {
-    let fit = match candidate.fit {
+const fn fit(candidate: &Candidate) -> &'static str {
+    match candidate.fit {
         Fit::Reproduced => "reproduced",
         Fit::Near => "within the noise of 8 bits",
         Fit::Off => "NOT reproduced",
-    };
-    match candidate.estimator {
-        Some(Estimator::Sample) => format!("{fit} (deviation of a sample)"),
-        Some(Estimator::Population) => format!("{fit} (deviation of a population)"),
-        None => fit.to_owned(),
     }
 }
 
 fn operation(row: &OperationRow) -> Vec<String> {
-    let mut cells = vec![row.step.to_string(), row.record.escape_debug().to_string()];
+    let mut cells = vec![row.step.to_string(), shown(&row.record)];
     match &row.outcome {
         Outcome::Judged {
             difference,
@@ -357,7 +343,7 @@ fn operation(row: &OperationRow) -> Vec<String> {
 }
 
 fn record(row: &RecordRow) -> Vec<String> {
-    let mut cells = vec![row.name.escape_debug().to_string(), row.capture.to_string()];
+    let mut cells = vec![shown(&row.name), row.capture.to_string()];
     match &row.plain {
         Some(plain) => {
             let Difference {
@@ -407,18 +393,29 @@ fn distance(row: &RecordRow) -> f64 {
     plain.map_or(f64::INFINITY, |plain| plain.difference.relative)
 }
 
+/// Names of files and records as they are, but for what a terminal would obey.
+fn shown(text: &str) -> String {
+    let parts = text.chars().map(|char| {
+        if char.is_control() {
+            char.escape_debug().to_string()
+        } else {
+            char.to_string()
+        }
+    });
+    parts.collect()
+}
+
 fn header<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
 /// A few names, and how many there are.
 fn some(names: &[String]) -> String {
-    let shown: Vec<_> = names.iter().take(NAMES).map(String::as_str).collect();
-    let shown = shown.join(", ");
-    let shown = shown.escape_debug();
+    let few: Vec<_> = names.iter().take(NAMES).map(|name| shown(name)).collect();
+    let few = few.join(", ");
     match names.len().checked_sub(NAMES) {
-        Some(rest) if rest > 0 => format!("{} ({shown}, and {rest} more)", names.len()),
-        _ => format!("{} ({shown})", names.len()),
+        Some(rest) if rest > 0 => format!("{} ({few}, and {rest} more)", names.len()),
+        _ => format!("{} ({few})", names.len()),
     }
 }
 
