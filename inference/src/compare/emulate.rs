@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{product::products, reference::Reference, rounding::Rounding};
+use super::{product::rounded_products, reference::Reference, rounding::Rounding};
 use crate::{
     error::Error, forward::StageSink, model::WeightType, stage::Stage, trace::stage_widths,
 };
@@ -31,8 +31,9 @@ pub(crate) fn emulate(
         let values = match operation.matrix {
             Some(matrix) => {
                 let input = inputs.first().map_or(&[][..], Vec::as_slice);
-                let rounded = rounding(matrix.weight_type).apply(input, matrix.columns());
-                let mut results = products(matrix, reference.sources, &[rounded], threads)?;
+                let rounding = [rounding(matrix.weight_type)];
+                let sources = reference.sources;
+                let mut results = rounded_products(matrix, sources, input, &rounding, threads)?;
                 results.pop().unwrap_or_default()
             }
             None => reference.compute(step, &inputs)?,

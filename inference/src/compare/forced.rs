@@ -7,7 +7,7 @@ use super::{
     difference::Difference,
     emulate::narrowed,
     error::CompareError,
-    product::products,
+    product::rounded_products,
     reference::{Operation, Reference},
     rounding::Rounding,
     view::{Held, Seen, View},
@@ -208,9 +208,7 @@ fn nearest(
         if found.iter().any(|(difference, _)| difference.within(gate)) {
             break;
         }
-        let round = |rounding: &Rounding| rounding.apply(input, matrix.columns());
-        let sets: Vec<_> = candidates.iter().map(round).collect();
-        let results = products(matrix, reference.sources, &sets, threads)?;
+        let results = rounded_products(matrix, reference.sources, input, candidates, threads)?;
         let differences = results.iter().map(|ours| compare(ours));
         found.extend(differences.zip(candidates.iter().copied()));
     }

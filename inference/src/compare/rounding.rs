@@ -14,6 +14,9 @@ pub enum Rounding {
     Q8K,
     /// 8 bits and one f16 scale for each 32 values (Q8_0 of ggml).
     Q8_0,
+    /// As [`Self::Q8_0`], and the sum of the 32, which the minimum of the weights is multiplied by, is rounded to f16 (Q8_1 of
+    /// ggml).
+    Q8_1,
     /// To f16.
     F16,
     /// To bf16.
@@ -27,23 +30,20 @@ impl Rounding {
             Self::None => "none",
             Self::Q8K => "Q8_K, 8 bits per 256",
             Self::Q8_0 => "Q8_0, 8 bits per 32",
+            Self::Q8_1 => "Q8_1, 8 bits per 32",
             Self::F16 => "f16",
             Self::BF16 => "bf16",
         }
     }
 
-    /// The roundings that engines use for weights of a type, none first. For Q4_1 and Q5_1 ggml also rounds sums of
-    /// activations (Q8_1), which weights that are dequantised cannot show.
+    /// The roundings that engines use for weights of a type: none, that of ggml, others.
     pub(crate) const fn candidates(weight_type: WeightType) -> &'static [Self] {
         match weight_type {
             WeightType::F32 => &[Self::None],
             WeightType::F16 => &[Self::None, Self::F16],
             WeightType::BF16 => &[Self::None, Self::BF16],
-            WeightType::Q4_0
-            | WeightType::Q4_1
-            | WeightType::Q5_0
-            | WeightType::Q5_1
-            | WeightType::Q8_0 => &[Self::None, Self::Q8_0],
+            WeightType::Q4_0 | WeightType::Q5_0 | WeightType::Q8_0 => &[Self::None, Self::Q8_0],
+            WeightType::Q4_1 | WeightType::Q5_1 => &[Self::None, Self::Q8_1, Self::Q8_0],
             WeightType::Q2K
             | WeightType::Q3K
             | WeightType::Q4K
@@ -69,9 +69,22 @@ impl Rounding {
                 .flat_map(|row| row.chunks(256))
                 .flat_map(q8_k)
                 .collect(),
-            Self::Q8_0 => rows.flat_map(|row| row.chunks(32)).flat_map(q8_0).collect(),
+            Self::Q8_0 | Self::Q8_1 => rows.flat_map(|row| row.chunks(32)).flat_map(q8_0).collect(),
         }
     }
+}
+
+/// What the rounding of the sums of Q8_1 adds, for each block of 32: the sum as it is stored, less that of the rounded values.
+pub(crate) fn sum_corrections(values: &[f32], columns: usize) -> Vec<f64> {
+    let blocks = values.chunks(columns.max(1)).flat_map(|row| row.chunks(32));
+    let correction = |block: &[f32]| {
+        let Scaled { scale, quantised } = scaled(block);
+        let sum: f32 = quantised.iter().sum();
+        let stored = half::f16::from_f32(scale * sum).to_f64();
+        let rounded = half::f16::from_f32(scale).to_f64() * f64::from(sum);
+        stored - rounded
+    };
+    blocks.map(correction).collect()
 }
 
 /// The value of the largest magnitude, the first of them, becomes -127; ties of the rest go to the even integer.
@@ -90,18 +103,32 @@ fn q8_k(block: &[f32]) -> Vec<f64> {
     quantised.map(|q| q * scale).collect()
 }
 
-/// The largest magnitude becomes 127; the scale is stored as f16, the integers are made with the unrounded one.
+/// The scale is stored as f16, the integers are made with the unrounded one.
 fn q8_0(block: &[f32]) -> Vec<f64> {
+    let Scaled { scale, quantised } = scaled(block);
+    let scale = half::f16::from_f32(scale).to_f64();
+    quantised
+        .into_iter()
+        .map(|q| f64::from(q) * scale)
+        .collect()
+}
+
+/// A block whose largest magnitude is 127 units.
+struct Scaled {
+    scale: f32,
+    quantised: Vec<f32>,
+}
+
+fn scaled(block: &[f32]) -> Scaled {
     let largest = block.iter().fold(0f32, |max, x| max.max(x.abs()));
-    if largest == 0.0 {
-        return vec![0.0; block.len()];
+    let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
+    Scaled {
+        scale: largest / 127.0,
+        quantised: block
+            .iter()
+            .map(|x| (inverse * x).round_ties_even())
+            .collect(),
     }
-    let inverse = 127.0 / largest;
-    let scale = half::f16::from_f32(largest / 127.0).to_f64();
-    let quantised = block
-        .iter()
-        .map(|x| f64::from((inverse * x).round_ties_even()));
-    quantised.map(|q| q * scale).collect()
 }
 
 #[cfg(test)]
