@@ -131,9 +131,8 @@ const PANEL: usize = 64;
 
 #[cfg(test)]
 #[expect(
-    clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
-    reason = "the shapes are those of the tests"
+    reason = "the integers of the test are small"
 )]
 mod tests {
     use fixtures::{blocks::random_blocks, random::Random};
@@ -203,7 +202,7 @@ mod tests {
                 }
                 let found = [0, 1].map(|set| (found[set][token * rows + row] - expected).abs());
                 assert!(found[0] < 1e-9 * expected.abs().max(1.0), "{found:?}");
-                assert!(found[1] > 1e-6, "the sums make no difference");
+                assert!(found[1] > 100.0 * found[0], "{found:?}");
             }
         }
     }
