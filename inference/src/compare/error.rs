@@ -30,6 +30,18 @@ pub enum CompareError {
         /// The tokens that were given.
         given: String,
     },
+    /// The sizes of its records are those of another number of tokens.
+    #[error(
+        "{trace}: its records hold {found} tokens, and {given} are given; give those that it was made with"
+    )]
+    TokenCount {
+        /// The name of the trace.
+        trace: String,
+        /// The tokens that its records hold.
+        found: usize,
+        /// The tokens that are known.
+        given: usize,
+    },
     /// A field that makes records comparable differs.
     #[error("{trace}: not comparable: {field} is {found}, and ours is {ours}")]
     NotComparable {

@@ -9,6 +9,7 @@
 
 mod aprt;
 mod capture;
+mod digests;
 mod error;
 mod names;
 mod npy;
@@ -23,6 +24,7 @@ mod shapes;
 
 pub use aprt::AprtSink;
 pub use capture::{Capture, Layout};
+pub use digests::digest_lines;
 pub use error::TraceError;
 pub use npy::write as write_npy;
 pub use record::{Printed, Record, Statistics, Trace, TraceFormat};

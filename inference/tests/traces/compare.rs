@@ -453,6 +453,48 @@ fn other_contracts_and_other_tokens_are_errors() {
     );
     let other = error("{\"tokens\":\"1,2\"}", Some(&[1, 3]));
     assert!(matches!(other, CompareError::OtherTokens { .. }), "{other}");
+    let residual = [(
+        "0.ffn_inp".to_owned(),
+        vec![0.0; 3 * loaded.model.config.hidden],
+    )];
+    safetensors(&path, "{}", &residual);
+    let traces = [Trace::open(&path).unwrap()];
+    let other = compare(
+        &loaded.model,
+        &sources,
+        &traces,
+        Some(&[1, 2]),
+        &Options::default(),
+    );
+    assert!(matches!(
+        other,
+        Err(CompareError::TokenCount {
+            found: 3,
+            given: 2,
+            ..
+        })
+    ));
+    let mut stages = ByKey::default();
+    loaded.run(&loaded.model, &TOKENS, &mut stages);
+    let rows = [(
+        "model.embed_tokens".to_owned(),
+        stages.0["embedding"].clone(),
+    )];
+    safetensors(&path, "{}", &rows);
+    let traces = [Trace::open(&path).unwrap()];
+    let other = [10, 72, 105, 11, 300];
+    let other = compare(
+        &loaded.model,
+        &sources,
+        &traces,
+        Some(&other),
+        &Options::default(),
+    );
+    let text = other.unwrap_err().to_string();
+    assert!(
+        text.contains("made with the tokens 10,72,105,10,300"),
+        "{text}"
+    );
     let other = error("{\"tokens\":\"1,4000000\"}", None);
     assert!(matches!(other, CompareError::Model(_)), "{other}");
 }
