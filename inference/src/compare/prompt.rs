@@ -172,7 +172,7 @@ fn looked_up(
         for id in expected {
             match usize::try_from(*id) {
                 Ok(id) if id < vocabulary => {
-                    known.push(bits(&rows(&model.embedding, sources, id, 1)?))
+                    known.push(bits(&rows(&model.embedding, sources, id, 1)?));
                 }
                 // The run refuses it.
                 _ => return Ok(LookedUp::Known),
