@@ -129,10 +129,12 @@ fn judge(
     } else {
         0
     };
-    let compare = |ours: &[f64]| {
-        Difference::between(&theirs.values, ours, theirs.width, skipped, ELEMENT_GATE)
-    };
     let gate = gate(step, view.tokens);
+    // Where the whole may be off by more, so may a value.
+    let element_gate = ELEMENT_GATE * (gate / GATE);
+    let compare = |ours: &[f64]| {
+        Difference::between(&theirs.values, ours, theirs.width, skipped, element_gate)
+    };
     let Some(matrix) = operation.matrix else {
         let difference = compare(&reference.compute(step, &inputs)?);
         return Ok(Outcome::Judged {

@@ -54,9 +54,13 @@ fn products(
     parallel::for_each(threads, panels, |(panel, out)| {
         let count = out.len().checked_div(width).unwrap_or_default();
         let weights = rows(matrix, sources, panel.saturating_mul(PANEL), count)?;
+        let mut wide = vec![0f64; columns];
         for (row, out) in weights.chunks(columns).zip(out.chunks_mut(width)) {
+            for (wide, weight) in wide.iter_mut().zip(row) {
+                *wide = f64::from(*weight);
+            }
             for (out, x) in out.iter_mut().zip(&inputs) {
-                *out = dot(row, x);
+                *out = dot(&wide, x);
             }
         }
         Ok::<_, Error>(())
@@ -115,15 +119,16 @@ fn add_minima(
 }
 
 /// Eight sums at a time, so that a compiler may use vectors; in f64 the order does not matter here.
-fn dot(weights: &[f32], x: &[f64]) -> f64 {
+fn dot(weights: &[f64], x: &[f64]) -> f64 {
     let mut sums = [0f64; 8];
-    let (weights, x) = (weights.chunks(8), x.chunks(8));
-    for (weights, x) in weights.zip(x) {
+    let ((weights, last), (x, last_x)) = (weights.as_chunks::<8>(), x.as_chunks::<8>());
+    for (weights, x) in weights.iter().zip(x) {
         for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x) {
-            *sum += f64::from(*w) * x;
+            *sum += w * x;
         }
     }
-    sums.iter().sum()
+    let rest = last.iter().zip(last_x).map(|(w, x)| w * x);
+    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 /// Rows that a thread dequantises at a time.

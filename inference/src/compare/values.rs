@@ -115,7 +115,15 @@ pub(crate) fn judge(
             }
         }
         let Some(capture) = capture else { continue };
-        let status = status(trace, &capture, plain.as_ref(), &operations, &roundings);
+        let name = &record.name;
+        let status = status(
+            trace,
+            name,
+            &capture,
+            plain.as_ref(),
+            &operations,
+            &roundings,
+        );
         records.push(RecordRow {
             name: record.name.clone(),
             capture,
@@ -166,6 +174,7 @@ fn all_layers(
 /// What the operations and the plain comparison say of a record.
 fn status(
     trace: &Trace,
+    name: &str,
     capture: &Capture,
     plain: Option<&Plain>,
     operations: &[OperationRow],
@@ -183,11 +192,9 @@ fn status(
             Status::Differs
         };
     }
-    let rows = || {
-        operations
-            .iter()
-            .filter(|row| capture.steps.contains(&row.step))
-    };
+    // Of two records of one stage the operations judge the first.
+    let own = |row: &&OperationRow| row.record == name && capture.steps.contains(&row.step);
+    let rows = || operations.iter().filter(own);
     if rows().any(OperationRow::fails) {
         return Status::Differs;
     }

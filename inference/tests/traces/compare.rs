@@ -387,6 +387,34 @@ fn module_names_of_transformers_match_either_capture_point_and_layout() {
 }
 
 #[test]
+fn a_good_record_does_not_hide_a_bad_one_of_the_same_stage() {
+    let loaded = Loaded::new(models::llama().to_bytes());
+    let mut stages = ByKey::default();
+    loaded.run(&loaded.model, &TOKENS, &mut stages);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hf.safetensors");
+    let down = stages.0["0.ffn_down"].clone();
+    let mut off = down.clone();
+    off[7] += 0.01;
+    for bad in ["model.layers.0.mlp", "model.layers.0.mlp.down_proj"] {
+        let tensors = [
+            ("model.layers.0.mlp.gate_proj", &stages.0["0.ffn_gate"]),
+            ("model.layers.0.mlp.up_proj", &stages.0["0.ffn_up"]),
+            ("model.layers.0.mlp", &down),
+            ("model.layers.0.mlp.down_proj", &down),
+        ]
+        .map(|(name, values)| {
+            let values = if name == bad { &off } else { values };
+            (name.to_owned(), values.clone())
+        });
+        safetensors(&path, "{}", &tensors);
+        let found = loaded.compare(&[Trace::open(&path).unwrap()], Some(&TOKENS));
+        assert_eq!(found.verdict, Verdict::Differs);
+        assert_eq!(record(&found, bad).status, Status::Differs);
+    }
+}
+
+#[test]
 fn a_record_whose_inputs_are_missing_is_not_judged() {
     let Some([model, gate]) = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/layer-0/ffn_gate.bin"])
     else {
