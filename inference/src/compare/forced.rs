@@ -129,7 +129,7 @@ fn judge(
     } else {
         0
     };
-    let gate = gate(step, view.tokens);
+    let gate = gate(step, view.tokens) + STORED * theirs.precision;
     // Where the whole may be off by more, so may a value.
     let element_gate = ELEMENT_GATE * (gate / GATE);
     let compare = |ours: &[f64]| {
@@ -255,6 +255,10 @@ pub const GATE: f64 = 1e-6;
 
 /// Engines multiply angles step by step in f32, ours are exact: they part by about 1e-7 for each position.
 pub const ROPE_GATE_PER_POSITION: f64 = 2e-7;
+
+/// How many half units of the type that values are stored in an operation may be off: its result was rounded to that type,
+/// and so were its inputs.
+pub const STORED: f64 = 4.0;
 
 /// How far one value may be off, in root mean squares of the result: single f32 sums stay below 2e-6.
 pub const ELEMENT_GATE: f64 = 1e-5;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{difference::Difference, view::View};
+use super::{difference::Difference, forced::STORED, view::View};
 use crate::{
     forward::StageSink,
     model::Model,
@@ -103,7 +103,7 @@ impl<'a> FreeRun<'a> {
                 exists.push(place);
             }
             let seen = ours.and_then(|ours| {
-                let seen = self.view.fit(capture, values.clone())?;
+                let seen = self.view.fit(record, capture, values.clone())?;
                 let ours = joined(&ours, self.view.tokens, seen.last);
                 Some((seen, ours))
             });
@@ -120,7 +120,7 @@ impl<'a> FreeRun<'a> {
                         &ours,
                         seen.width,
                         skipped,
-                        FREE_ELEMENT_GATE,
+                        FREE_ELEMENT_GATE + STORED * seen.precision,
                     ),
                 }
             }));

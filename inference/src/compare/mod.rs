@@ -33,7 +33,9 @@ mod view;
 
 pub use difference::{Difference, Element};
 pub use error::CompareError;
-pub use forced::{ELEMENT_GATE, GATE, OperationRow, Outcome, Product, ROPE_GATE_PER_POSITION};
+pub use forced::{
+    ELEMENT_GATE, GATE, OperationRow, Outcome, Product, ROPE_GATE_PER_POSITION, STORED,
+};
 pub use free::Plain;
 pub use moments::{Moments, TokenSet};
 pub use prompt::TokensFrom;

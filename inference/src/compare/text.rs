@@ -105,7 +105,7 @@ impl ValuesReport {
         };
         writeln!(
             out,
-            "\n  each operation on the engine's own inputs: {} judged, {beyond} beyond the gates ({GATE:.0e} of the whole, {ELEMENT_GATE:.0e} of one value)",
+            "\n  each operation on the engine's own inputs: {} judged, {beyond} beyond the gates ({GATE:.0e} of the whole, {ELEMENT_GATE:.0e} of one value, wider where records have 16 bits)",
             judged.len()
         )?;
         let mut listed = failing;

@@ -6,7 +6,7 @@ use super::{
     difference::Difference,
     emulate::emulate,
     error::CompareError,
-    forced::{OperationRow, Outcome, judge_layer},
+    forced::{OperationRow, Outcome, STORED, judge_layer},
     free::{FreeRun, Plain},
     reference::Reference,
     rounding::Rounding,
@@ -116,11 +116,13 @@ pub(crate) fn judge(
         }
         let Some(capture) = capture else { continue };
         let name = &record.name;
+        let gate = PLAIN_GATE + STORED * record.precision();
         let status = status(
             trace,
             name,
             &capture,
             plain.as_ref(),
+            gate,
             &operations,
             &roundings,
         );
@@ -177,6 +179,7 @@ fn status(
     name: &str,
     capture: &Capture,
     plain: Option<&Plain>,
+    gate: f64,
     operations: &[OperationRow],
     roundings: &[(WeightType, Rounding, usize)],
 ) -> Status {
@@ -202,7 +205,7 @@ fn status(
     if judged.count() == capture.steps.len() {
         return Status::Agrees;
     }
-    if plain.difference.relative <= PLAIN_GATE {
+    if plain.difference.relative <= gate {
         return Status::Agrees;
     }
     let rounds = roundings

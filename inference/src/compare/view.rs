@@ -28,6 +28,8 @@ pub(crate) struct Seen {
     pub(crate) width: usize,
     /// Whether it holds the last token alone.
     pub(crate) last: bool,
+    /// Half a unit of the type that the values are stored in, relatively.
+    pub(crate) precision: f64,
 }
 
 /// What a trace says of a stage.
@@ -83,7 +85,7 @@ impl<'a> View<'a> {
         };
         let count = values.len();
         let part = self
-            .fit(capture, values)
+            .fit(record, capture, values)
             .and_then(|seen| self.part(capture, step, &seen));
         Ok(part.map_or(Held::Unfit(&record.name, count), |seen| {
             Held::Values(&record.name, seen)
@@ -96,7 +98,7 @@ impl<'a> View<'a> {
     }
 
     /// The values of a record as what a capture says, in our order; `None` when their number does not fit.
-    pub(crate) fn fit(&self, capture: &Capture, values: Vec<f32>) -> Option<Seen> {
+    pub(crate) fn fit(&self, record: &Record, capture: &Capture, values: Vec<f32>) -> Option<Seen> {
         let width = capture
             .steps
             .iter()
@@ -126,6 +128,7 @@ impl<'a> View<'a> {
             values: kept.copied().collect(),
             width,
             last,
+            precision: record.precision(),
         })
     }
 
@@ -141,6 +144,7 @@ impl<'a> View<'a> {
                     values: values.copied().collect(),
                     width,
                     last: joined.last,
+                    precision: joined.precision,
                 });
             }
             start = start.checked_add(width)?;

@@ -58,7 +58,7 @@ pub struct Record {
 /// What a record holds.
 #[derive(Debug)]
 pub(crate) enum Content {
-    Held(Vec<f32>),
+    Held(Vec<f32>, Element),
     InFile(Place),
     Statistics(Statistics),
 }
@@ -116,7 +116,7 @@ impl Trace {
     /// Fails when the file cannot be read.
     pub fn values(&self, record: &Record) -> Result<Option<Vec<f32>>, TraceError> {
         match &record.content {
-            Content::Held(values) => Ok(Some(values.clone())),
+            Content::Held(values, _) => Ok(Some(values.clone())),
             Content::InFile(place) => place.read(&self.path).map(Some),
             Content::Statistics(_) => Ok(None),
         }
@@ -160,9 +160,20 @@ impl Record {
     /// Returns the number of values, as far as it is known.
     pub fn count(&self) -> Option<usize> {
         match &self.content {
-            Content::Held(values) => Some(values.len()),
+            Content::Held(values, _) => Some(values.len()),
             Content::InFile(place) => Some(place.count),
             Content::Statistics(statistics) => statistics.count,
+        }
+    }
+
+    /// Returns how far a stored value may be from the one that the engine had, relatively: half a unit of its type. Values of
+    /// 32 bits are those of the engine.
+    pub fn precision(&self) -> f64 {
+        match &self.content {
+            Content::Held(_, element) | Content::InFile(Place { element, .. }) => {
+                element.precision()
+            }
+            Content::Statistics(_) => 0.0,
         }
     }
 
@@ -170,7 +181,7 @@ impl Record {
     pub const fn statistics(&self) -> Option<&Statistics> {
         match &self.content {
             Content::Statistics(statistics) => Some(statistics),
-            Content::Held(_) | Content::InFile(_) => None,
+            Content::Held(..) | Content::InFile(_) => None,
         }
     }
 }
@@ -191,6 +202,14 @@ impl Element {
             Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
+        }
+    }
+
+    const fn precision(self) -> f64 {
+        match self {
+            Self::F32 | Self::F64 => 0.0,
+            Self::F16 => 1.0 / 2048.0,
+            Self::BF16 => 1.0 / 256.0,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::{ByKey, Loaded, safetensors, shared, shared_tokens, write};
+use crate::support::{ByKey, Loaded, safetensors, safetensors_of, shared, shared_tokens, write};
 use fixtures::models;
 use inference::{
     Options, Source, Step, WeightType,
@@ -384,6 +384,39 @@ fn module_names_of_transformers_match_either_capture_point_and_layout() {
             found.summary
         );
     }
+}
+
+#[test]
+fn records_of_16_bits_agree_within_their_precision() {
+    let loaded = Loaded::new(models::qwen3().to_bytes());
+    let mut stages = ByKey::default();
+    loaded.run(&loaded.model, &TOKENS, &mut stages);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hf.safetensors");
+    let mut tensors = [
+        ("model.layers.1.post_attention_layernorm", "1.ffn_norm"),
+        ("model.layers.1.mlp.gate_proj", "1.ffn_gate"),
+        ("model.layers.1.mlp.up_proj", "1.ffn_up"),
+        ("model.layers.1.mlp.down_proj", "1.ffn_down"),
+    ]
+    .map(|(name, key)| (name.to_owned(), stages.0[key].clone()));
+    let compare = |tensors: &[(String, Vec<f32>)]| {
+        safetensors_of(&path, "{}", tensors, "BF16", |value| {
+            half::bf16::from_f32(value).to_le_bytes().to_vec()
+        });
+        loaded.compare(&[Trace::open(&path).unwrap()], Some(&TOKENS))
+    };
+    let found = compare(&tensors);
+    assert_eq!(found.verdict, Verdict::Agrees, "{}", found.text());
+    let largest = tensors[1].1.iter().fold(0f32, |max, x| max.max(x.abs()));
+    tensors[1].1[9] += largest / 2.0;
+    let found = compare(&tensors);
+    assert_eq!(found.verdict, Verdict::Differs);
+    assert!(
+        found.summary.contains("first at 1.ffn_gate"),
+        "{}",
+        found.summary
+    );
 }
 
 #[test]

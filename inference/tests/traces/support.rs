@@ -53,14 +53,27 @@ impl StageSink for ByKey {
 
 /// A `.safetensors` file of F32 tensors of one dimension.
 pub(crate) fn safetensors(path: &Path, metadata: &str, tensors: &[(String, Vec<f32>)]) {
+    safetensors_of(path, metadata, tensors, "F32", |value| {
+        value.to_le_bytes().to_vec()
+    });
+}
+
+/// The same, of another type.
+pub(crate) fn safetensors_of(
+    path: &Path,
+    metadata: &str,
+    tensors: &[(String, Vec<f32>)],
+    dtype: &str,
+    encode: impl Fn(f32) -> Vec<u8>,
+) {
     let mut header = format!("{{\"__metadata__\":{metadata}");
     let mut data = Vec::new();
     for (name, values) in tensors {
         let start = data.len();
-        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        data.extend(values.iter().flat_map(|value| encode(*value)));
         let (count, end) = (values.len(), data.len());
         header += &format!(
-            ",\"{name}\":{{\"dtype\":\"F32\",\"shape\":[{count}],\"data_offsets\":[{start},{end}]}}"
+            ",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":[{count}],\"data_offsets\":[{start},{end}]}}"
         );
     }
     header += "}";
