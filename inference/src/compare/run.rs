@@ -4,7 +4,7 @@ use super::{
     error::CompareError,
     mismatch, prompt,
     report::{Comparison, Findings, TraceReport, Verdict},
-    statistics, values,
+    search, values,
 };
 use crate::{
     forward::{NUMERICS, Options},
@@ -33,7 +33,7 @@ pub fn compare(
         check_labels(trace)?;
         let (tokens, tokens_from) = prompt::tokens(model, sources, trace, tokens, traces)?;
         let findings = if trace.is_statistics() {
-            Findings::Statistics(statistics::judge(model, sources, trace, &tokens, options)?)
+            Findings::Statistics(search::judge(model, sources, trace, &tokens, options)?)
         } else {
             Findings::Values(values::judge(model, sources, trace, &tokens, options)?)
         };

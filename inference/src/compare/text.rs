@@ -5,15 +5,12 @@ use std::fmt::{self, Write as _};
 use super::{
     difference::{Difference, Element},
     forced::{ELEMENT_GATE, GATE, OperationRow, Outcome},
-    moments::Moments,
     prompt,
     report::{Comparison, Findings, TraceReport},
     rounding::Rounding,
-    statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow},
     table,
     values::{RecordRow, Status, ValuesReport},
 };
-use crate::trace::Printed;
 
 impl Comparison {
     /// Returns the report for a person: one sentence, then the traces with what is worst first.
@@ -203,120 +200,6 @@ impl ValuesReport {
     }
 }
 
-impl StatisticsReport {
-    fn write(&self, out: &mut String) -> fmt::Result {
-        let types: Vec<_> = self
-            .rounded
-            .iter()
-            .map(|weight_type| weight_type.ggml_type().name())
-            .collect();
-        let run = if types.is_empty() {
-            "our run as it is".to_owned()
-        } else {
-            format!(
-                "a run that rounds activations to 8 bits before it multiplies {}",
-                types.join(" and ")
-            )
-        };
-        writeln!(
-            out,
-            "\n  held against {run}, deviations as those of {}; statistics may agree and never prove",
-            self.estimator.name()
-        )?;
-        let mut rows = vec![header([
-            "record", "", "mean", "std", "min", "max", "norm", "over", "",
-        ])];
-        let mut sorted: Vec<_> = self.rows.iter().collect();
-        sorted.sort_by_key(|row| {
-            let fit = row.best().map(|best| best.fit);
-            // What is off first, then what has several meanings.
-            (std::cmp::Reverse(fit), meanings(row) < 2)
-        });
-        let rest = sorted.len().saturating_sub(STATISTICS);
-        for row in sorted.into_iter().take(STATISTICS) {
-            write_statistics(&mut rows, row, self.estimator);
-        }
-        table::write(out, 4, &rows);
-        more(out, rest)
-    }
-}
-
-fn write_statistics(rows: &mut Vec<Vec<String>>, row: &StatisticsRow, estimator: Estimator) {
-    let theirs = &row.theirs;
-    let numbers = [
-        theirs.mean,
-        theirs.deviation,
-        theirs.least,
-        theirs.greatest,
-        theirs.norm,
-    ];
-    let mut cells = vec![shown(&row.name), "theirs".to_owned()];
-    cells.extend(numbers.map(|number| number.map_or_else(String::new, printed)));
-    rows.push(cells);
-    let shown = if meanings(row) < 2 {
-        1
-    } else {
-        row.candidates.len()
-    };
-    for (index, candidate) in row.candidates.iter().take(shown).enumerate() {
-        let label = candidate.capture.point().map_or_else(
-            || format!("ours, {}", candidate.capture),
-            |point| format!("ours, {point}"),
-        );
-        let mut cells = vec![String::new(), label];
-        cells.extend(ours(&candidate.ours, estimator, numbers));
-        cells.push(candidate.set.name().to_owned());
-        if index == 0 {
-            cells.push(fit(candidate).to_owned());
-        }
-        rows.push(cells);
-    }
-}
-
-/// How many capture points a record may have.
-fn meanings(row: &StatisticsRow) -> usize {
-    let mut captures: Vec<_> = row
-        .candidates
-        .iter()
-        .map(|one| one.capture.to_string())
-        .collect();
-    captures.sort();
-    captures.dedup();
-    captures.len()
-}
-
-/// Our numbers, where theirs are given.
-fn ours(moments: &Moments, estimator: Estimator, given: [Option<Printed>; 5]) -> [String; 5] {
-    let numbers = [
-        moments.mean(),
-        estimator.of(moments),
-        moments.least,
-        moments.greatest,
-        moments.norm(),
-    ];
-    let mut cells = numbers.map(|number| format!("{number:.6}"));
-    for (cell, given) in cells.iter_mut().zip(given) {
-        if given.is_none() {
-            cell.clear();
-        }
-    }
-    cells
-}
-
-/// With as many places as were printed; with six where all digits were written.
-fn printed(number: Printed) -> String {
-    let places = usize::from(number.places.unwrap_or(6));
-    format!("{:.places$}", number.value)
-}
-
-const fn fit(candidate: &Candidate) -> &'static str {
-    match candidate.fit {
-        Fit::Reproduced => "reproduced",
-        Fit::Near => "within the noise of 8 bits",
-        Fit::Off => "NOT reproduced",
-    }
-}
-
 fn operation(row: &OperationRow) -> Vec<String> {
     let mut cells = vec![row.step.to_string(), shown(&row.record)];
     match &row.outcome {
@@ -394,7 +277,7 @@ fn distance(row: &RecordRow) -> f64 {
 }
 
 /// Names of files and records as they are, but for what a terminal would obey.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let parts = text.chars().map(|char| {
         if char.is_control() {
             char.escape_debug().to_string()
@@ -405,7 +288,7 @@ fn shown(text: &str) -> String {
     parts.collect()
 }
 
-fn header<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(crate) fn header<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
@@ -419,7 +302,7 @@ fn some(names: &[String]) -> String {
     }
 }
 
-fn more(out: &mut String, rest: usize) -> fmt::Result {
+pub(crate) fn more(out: &mut String, rest: usize) -> fmt::Result {
     match rest {
         0 => Ok(()),
         rest => writeln!(out, "    and {rest} more; --format json has all"),
@@ -431,9 +314,6 @@ const ROWS: usize = 12;
 
 /// Operations within the gates that are shown.
 const NEAREST: usize = 3;
-
-/// Records of statistics that are shown.
-const STATISTICS: usize = 40;
 
 /// Names in a list.
 const NAMES: usize = 6;

@@ -21,6 +21,7 @@ mod payload_text;
 mod record;
 mod safetensors;
 mod shapes;
+mod sinks;
 
 pub use aprt::AprtSink;
 pub use capture::{Capture, Layout};
@@ -30,3 +31,4 @@ pub use npy::write as write_npy;
 pub use record::{Printed, Record, Statistics, Trace, TraceFormat};
 pub use safetensors::{SafetensorsSink, capture_point_schema};
 pub use shapes::stage_widths;
+pub use sinks::Sinks;

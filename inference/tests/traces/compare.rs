@@ -576,6 +576,50 @@ fn a_trace_without_any_stage_of_ours_is_undecided() {
 }
 
 #[test]
+fn statistics_alone_tell_an_engine_that_rotates_other_pairs() {
+    let loaded = Loaded::new(models::qwen2().to_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    let report = |model: &inference::Model| {
+        let mut stages = ByKey::default();
+        loaded.run(model, &TOKENS, &mut stages);
+        let of = |keys: &[&str]| statistics_of(keys.iter().flat_map(|key| &stages.0[*key]));
+        let layer = |index: usize| {
+            let key = |name: &str| format!("{index}.{name}");
+            let qkv = ["q_post_bias", "k_post_bias", "v_post_bias"].map(key);
+            serde_json::json!({
+                "layer_idx": index,
+                "attn_norm": of(&[&key("attn_norm")]),
+                "qkv": of(&[&qkv[0], &qkv[1], &qkv[2]]),
+                "attn_out": of(&[&key("attn_out")]),
+                "output": of(&[&key("layer_out")]),
+            })
+        };
+        let trace = serde_json::json!({
+            "encoded_tokens": TOKENS,
+            "embedding": of(&["embedding"]),
+            "layers": [layer(0), layer(1)],
+        });
+        write(&path, trace.to_string().as_bytes());
+        let found = loaded.compare(&[Trace::open(&path).unwrap()], None);
+        (found.verdict, statistics(&found, 0).clone())
+    };
+    let (verdict, found) = report(&loaded.model);
+    assert_eq!(verdict, Verdict::Consistent);
+    assert_eq!(found.counts(), [9, 0, 0]);
+    assert_eq!(
+        (found.rounded.len(), found.estimator),
+        (0, Estimator::Population)
+    );
+    let mut changed = loaded.model.clone();
+    changed.config.rope.pairing = inference::Pairing::Norm;
+    let (verdict, found) = report(&changed);
+    assert_eq!(verdict, Verdict::Differs);
+    assert_eq!(found.counts(), [9, 0, 0]);
+    assert!(found.changes[0].starts_with("rotates NORM pairs"));
+}
+
+#[test]
 fn statistics_that_are_off_differ() {
     let Some([model, trace]) = files(["oracle/llama.gguf", "apr/llama.gguf.trace.txt"]) else {
         return;
@@ -623,6 +667,21 @@ fn statistics(found: &Comparison, trace: usize) -> &StatisticsReport {
 fn record<'a>(found: &'a Comparison, name: &str) -> &'a inference::compare::RecordRow {
     let records = &values(found, 0).records;
     records.iter().find(|record| record.name == name).unwrap()
+}
+
+/// Statistics as a population.
+fn statistics_of<'a>(values: impl Iterator<Item = &'a f32>) -> serde_json::Value {
+    let values: Vec<f64> = values.map(|value| f64::from(*value)).collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let square = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+    serde_json::json!({
+        "count": values.len(),
+        "mean": mean,
+        "std_dev": square.sqrt(),
+        "min": values.iter().copied().fold(f64::INFINITY, f64::min),
+        "max": values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    })
 }
 
 /// Where the data of a tensor start in a file that we wrote.
