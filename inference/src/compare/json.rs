@@ -84,8 +84,9 @@ fn values(found: &ValuesReport) -> Value {
     let explanation = found.explanation.as_ref().map(|explanation| {
         json!({
             "changes": explanation.changes,
-            "reproduced": explanation.reproduced,
-            "of": explanation.of,
+            "reproduced": explanation.reproduced().0,
+            "of": explanation.reproduced().1,
+            "operations": explanation.operations.iter().map(operation).collect::<Vec<_>>(),
         })
     });
     let effect = found.effect.as_ref().map(|effect| {

@@ -134,6 +134,14 @@ impl TraceReport {
 }
 
 impl ValuesReport {
+    /// The operations under what explains them, or as they are.
+    pub(crate) fn explained_operations(&self) -> &[OperationRow] {
+        match &self.explanation {
+            Some(explanation) => &explanation.operations,
+            None => &self.operations,
+        }
+    }
+
     /// Returns the first operation, in execution order, that is beyond the gates.
     pub fn first_failing(&self) -> Option<&OperationRow> {
         self.operations.iter().find(|row| row.fails())
@@ -165,12 +173,13 @@ impl ValuesReport {
                     }
                 };
                 match &self.explanation {
-                    Some(explanation) => format!(
-                        "{place}; the other engine {}: so changed, ours reproduces {} of its {} operations",
-                        explanation.changes.join(", and "),
-                        explanation.reproduced,
-                        explanation.of
-                    ),
+                    Some(explanation) => {
+                        let (reproduced, judged) = explanation.reproduced();
+                        format!(
+                            "{place}; the other engine {}: so changed, ours reproduces {reproduced} of its {judged} operations",
+                            explanation.changes.join(", and ")
+                        )
+                    }
                     None => place,
                 }
             }

@@ -156,18 +156,21 @@ impl ValuesReport {
         weight_type: crate::model::WeightType,
         rounding: Rounding,
     ) -> Option<f64> {
-        let parts = self.operations.iter().filter_map(|row| match &row.outcome {
-            Outcome::Judged {
-                within: true,
-                difference,
-                product: Some(product),
-            } if (product.weight_type, product.rounding) == (weight_type, rounding)
-                && rounding != Rounding::None =>
-            {
-                Some(1.0 - difference.relative / product.unrounded)
-            }
-            _ => None,
-        });
+        let parts = self
+            .explained_operations()
+            .iter()
+            .filter_map(|row| match &row.outcome {
+                Outcome::Judged {
+                    within: true,
+                    difference,
+                    product: Some(product),
+                } if (product.weight_type, product.rounding) == (weight_type, rounding)
+                    && rounding != Rounding::None =>
+                {
+                    Some(1.0 - difference.relative / product.unrounded)
+                }
+                _ => None,
+            });
         parts.reduce(f64::min)
     }
 

@@ -67,10 +67,8 @@ pub enum Status {
 pub struct Explanation {
     /// The changes, one after the other.
     pub changes: Vec<String>,
-    /// The operations that our arithmetic reproduces after these changes.
-    pub reproduced: usize,
-    /// All operations that could be judged.
-    pub of: usize,
+    /// The operations of the engine held against ours with these changes.
+    pub operations: Vec<OperationRow>,
 }
 
 /// How far a rounding moves our own run.
@@ -82,6 +80,16 @@ pub struct RoundingEffect {
     pub theirs: f64,
     /// |ours with their rounding - ours| / |ours|.
     pub emulated: f64,
+}
+
+impl Explanation {
+    /// Returns how many operations ours reproduces with these changes, and how many could be judged.
+    pub fn reproduced(&self) -> (usize, usize) {
+        let judged = |row: &&OperationRow| !matches!(row.outcome, Outcome::NoInput(_));
+        let judged = self.operations.iter().filter(judged).count();
+        let failing = self.operations.iter().filter(|row| row.fails()).count();
+        (judged.saturating_sub(failing), judged)
+    }
 }
 
 /// Compares a trace of values.
@@ -99,7 +107,18 @@ pub(crate) fn judge(
     let reference = Reference::new(model, sources, tokens)?;
     let threads = options.threads;
     let operations = all_layers(&view, &reference, threads)?;
-    let roundings = roundings(&operations);
+    let explanation = match operations.iter().find(|row| row.fails()) {
+        Some(first) => {
+            let failing = first.step.layer;
+            let chosen = &found.chosen;
+            explain(model, sources, trace, tokens, chosen, failing, threads)?
+        }
+        None => None,
+    };
+    let roundings = roundings(match &explanation {
+        Some(explanation) => &explanation.operations,
+        None => &operations,
+    });
     let mut records = Vec::new();
     for ((record, chosen), captures) in trace.records.iter().zip(&found.chosen).zip(found.captures)
     {
@@ -134,22 +153,12 @@ pub(crate) fn judge(
             status,
         });
     }
-    let explanation = match operations.iter().find(|row| row.fails()) {
-        Some(first) => {
-            let failing = first.step.layer;
-            explain(
-                model,
-                sources,
-                trace,
-                tokens,
-                &found.chosen,
-                failing,
-                threads,
-            )?
-        }
-        None => None,
+    // What a rounding does to a run is of interest where nothing else separates them.
+    let effect = if operations.iter().any(OperationRow::fails) {
+        None
+    } else {
+        effect(&reference, &records, &roundings, &logits, threads)?
     };
-    let effect = effect(&reference, &records, &roundings, &logits, threads)?;
     Ok(ValuesReport {
         records,
         operations,
@@ -266,16 +275,9 @@ fn explain(
         if rows.iter().any(OperationRow::fails) {
             continue;
         }
-        let rows = all_layers(&view, &reference, threads)?;
-        let no_input = |row: &&OperationRow| matches!(row.outcome, Outcome::NoInput(_));
-        let of = rows
-            .len()
-            .saturating_sub(rows.iter().filter(no_input).count());
-        let failing = rows.iter().filter(|row| row.fails()).count();
         return Ok(Some(Explanation {
             changes: variant.describe(model),
-            reproduced: of.saturating_sub(failing),
-            of,
+            operations: all_layers(&view, &reference, threads)?,
         }));
     }
     Ok(None)

@@ -135,7 +135,13 @@ fn the_report_says_what_the_reference_tool_leaves_out_of_qwen3() {
     assert_eq!(found.verdict, Verdict::Differs);
     let explanation = values(&found, 0).explanation.clone().unwrap();
     assert_eq!(explanation.changes, [norms, heads]);
-    assert_eq!((explanation.reproduced, explanation.of), (39, 39));
+    assert_eq!(explanation.reproduced(), (39, 39));
+    // Its rounding is that of its other traces.
+    assert_eq!(
+        values(&found, 0).roundings[0],
+        (WeightType::Q4K, Rounding::Q8K, 12)
+    );
+    assert!(values(&found, 0).effect.is_none());
     let missing = found.traces[0].ours_only.iter().map(ToString::to_string);
     assert!(missing.into_iter().any(|step| step == "0.q_norm"));
     // The .apr says NORM, and its engine rotates NEOX all the same.
