@@ -2,7 +2,7 @@
 //!
 //! | code | meaning |
 //! | --- | --- |
-//! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs |
+//! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs; for `compare-trace`: everything was compared and is within the gates |
 //! | 1 | compared, and something differs |
 //! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written |
 //! | 130, 143 | stopped by Ctrl-C or a termination request |
@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
     Done,
     /// The command judged.
     Judged(Verdict),
+    /// The command compared traces.
+    Compared(inference::compare::Verdict),
     /// The command was stopped by this signal and cleaned up.
     Stopped(u8),
 }
@@ -28,6 +30,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::Judged(verdict) => Self::from(verdict.exit_code()),
+            Outcome::Compared(verdict) => Self::from(verdict.exit_code()),
             Outcome::Stopped(signal) => Self::from(signal.saturating_add(128)),
         }
     }

@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod bisect;
+mod compare_trace;
 mod convert;
 mod diagnosis;
 mod engine;
@@ -69,6 +70,7 @@ enum Command {
     Verify(verify::Arguments),
     Forward(forward::Arguments),
     Bisect(bisect::Arguments),
+    CompareTrace(compare_trace::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Schema(schema::Arguments),
@@ -81,6 +83,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
             Self::Bisect(arguments) => bisect::run(&arguments),
+            Self::CompareTrace(arguments) => compare_trace::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),

@@ -2,7 +2,6 @@
 
 use crate::{
     model::{Config, Model, Scaling, Tensor},
-    real::Real as _,
     stage::{Stage, Step},
 };
 
@@ -95,7 +94,7 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
             heads,
             key_value_heads,
             head_dim,
-            ("attention.scale", attention_scale(config).to_string()),
+            ("attention.scale", config.scale::<f32>().to_string()),
         ],
         Stage::Attention => vec![heads, key_value_heads, head_dim],
         _ => Vec::new(),
@@ -104,12 +103,6 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
         .into_iter()
         .map(|(name, value)| Setting { name, value })
         .collect()
-}
-
-/// What the file says, or what follows from the head size.
-fn attention_scale(config: &Config) -> f32 {
-    let scale = 1.0 / f32::from_count(config.head_dim).sqrt();
-    config.attention_scale.unwrap_or(scale)
 }
 
 /// The keys of an APR file for what both formats say.

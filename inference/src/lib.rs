@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 mod attention;
+pub mod compare;
 mod comparison;
 mod dequantise;
 mod digest;
@@ -34,6 +35,7 @@ mod side;
 mod source;
 mod stage;
 mod tokenizer;
+pub mod trace;
 
 pub use comparison::{Comparison, Difference, Outcome, Row};
 pub use digest::{Digest, Digests, StageDigest, digest};

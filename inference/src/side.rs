@@ -192,10 +192,7 @@ impl<'a, F: Real> State<'a, F> {
             queries: config.heads,
             key_values: config.key_value_heads,
             dim: config.head_dim,
-            scale: match config.attention_scale {
-                Some(scale) => F::from_f32(scale),
-                None => F::ONE / F::from_count(config.head_dim).square_root(),
-            },
+            scale: config.scale(),
         }
     }
 

@@ -1,0 +1,132 @@
+//! The JSON of `apr trace --payload --json`.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Map, Value};
+
+use super::{
+    error::TraceError,
+    payload::{record, unknown},
+    record::{MOST_RECORDS, Printed, Statistics, Trace, TraceFormat},
+};
+
+/// Reads the object: statistics of the whole model and of each layer.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
+    let malformed = |expected: &str, found: &str| TraceError::malformed(path, 0, expected, found);
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| malformed("JSON", &error.to_string()))?;
+    let Value::Object(top) = value else {
+        return Err(unknown(path));
+    };
+    let mut trace = Trace {
+        path: path.to_path_buf(),
+        format: TraceFormat::PayloadJson,
+        engine: text_of(&top, "format").map(|format| format!("apr trace, {format}")),
+        tokens: None,
+        labels: BTreeMap::new(),
+        records: Vec::new(),
+    };
+    if let Some(ids) = top.get("encoded_tokens") {
+        let ids = tokens(ids)
+            .ok_or_else(|| malformed("token ids in \"encoded_tokens\"", "something else"))?;
+        trace.tokens = Some(ids);
+    }
+    if let Some(Value::Object(embedding)) = top.get("embedding") {
+        let statistics = statistics(embedding);
+        trace.records.push(record(None, "embedding", statistics));
+    }
+    if let Some(Value::Array(layers)) = top.get("layers") {
+        for layer in layers {
+            let index = layer.get("layer_idx").and_then(Value::as_u64);
+            let (Some(index), Some(fields)) = (
+                index.and_then(|index| usize::try_from(index).ok()),
+                layer.as_object(),
+            ) else {
+                return Err(malformed(
+                    "\"layer_idx\" in each layer",
+                    "a layer without it",
+                ));
+            };
+            for (name, field) in fields {
+                if let Value::Object(field) = field {
+                    trace
+                        .records
+                        .push(record(Some(index), name, statistics(field)));
+                }
+            }
+            if trace.records.len() > MOST_RECORDS {
+                return Err(malformed("fewer records", "too many"));
+            }
+        }
+    }
+    if let Some(Value::Object(norm)) = top.get("final_norm") {
+        trace
+            .records
+            .push(record(None, "final_norm", statistics(norm)));
+    }
+    if let Some(Value::Object(logits)) = top.get("logits_stats") {
+        let mut statistics = statistics(logits);
+        statistics.norm = top
+            .get("logits")
+            .and_then(|logits| logits.get("l2_norm"))
+            .and_then(Value::as_f64)
+            .map(Printed::whole);
+        trace.records.push(record(None, "lm_head", statistics));
+    }
+    if trace.records.is_empty() {
+        return Err(unknown(path));
+    }
+    Ok(trace)
+}
+
+fn statistics(field: &Map<String, Value>) -> Statistics {
+    let number = |name: &str| field.get(name).and_then(Value::as_f64).map(Printed::whole);
+    let count = |name: &str| {
+        let count = field.get(name).and_then(Value::as_u64)?;
+        usize::try_from(count).ok()
+    };
+    Statistics {
+        count: count("count"),
+        mean: number("mean"),
+        deviation: number("std_dev"),
+        least: number("min"),
+        greatest: number("max"),
+        norm: None,
+        nans: count("nan_count"),
+    }
+}
+
+fn tokens(value: &Value) -> Option<Vec<u32>> {
+    let ids = value.as_array()?.iter();
+    ids.map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+}
+
+fn text_of<'a>(top: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    top.get(name).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_json_is_told_from_a_trace() {
+        for text in ["{}", "{\"layers\": []}", "{\"a\": 1}", "{\"layers\": {}}"] {
+            let result = parse(Path::new("t.json"), text);
+            assert!(matches!(result, Err(TraceError::Unknown { .. })), "{text}");
+        }
+        for text in [
+            "{",
+            "{\"encoded_tokens\": [1, -1]}",
+            "{\"encoded_tokens\": 7}",
+            "{\"layers\": [{\"attn_norm\": {}}]}",
+            "{\"layers\": [1]}",
+        ] {
+            let result = parse(Path::new("t.json"), text);
+            assert!(
+                matches!(result, Err(TraceError::Malformed { .. })),
+                "{text}"
+            );
+        }
+    }
+}

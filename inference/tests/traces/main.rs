@@ -1,0 +1,13 @@
+//! Reading, writing and comparing traces.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a mistake must stop the test"
+)]
+
+mod compare;
+mod formats;
+mod support;

@@ -1,0 +1,111 @@
+//! Traces made of our own runs, under the names of other engines.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use inference::{
+    Model, Options, Source, StageSink, Step,
+    compare::{Comparison, compare},
+    forward, load,
+    trace::Trace,
+};
+
+/// A model in memory.
+pub(crate) struct Loaded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) model: Model,
+}
+
+impl Loaded {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        let model = load(&[&bytes]).unwrap();
+        Self { bytes, model }
+    }
+
+    pub(crate) fn open(path: &Path) -> Self {
+        Self::new(fs::read(path).unwrap())
+    }
+
+    /// Runs `model`, which may be changed, on our bytes.
+    pub(crate) fn run(&self, model: &Model, tokens: &[u32], sink: &mut dyn StageSink) {
+        let sources: [&dyn Source; 1] = [&self.bytes];
+        forward(model, &sources, tokens, &Options::default(), sink).unwrap();
+    }
+
+    pub(crate) fn compare(&self, traces: &[Trace], tokens: Option<&[u32]>) -> Comparison {
+        let sources: [&dyn Source; 1] = [&self.bytes];
+        compare(&self.model, &sources, traces, tokens, &Options::default()).unwrap()
+    }
+}
+
+/// Every stage by its key.
+#[derive(Default)]
+pub(crate) struct ByKey(pub(crate) BTreeMap<String, Vec<f32>>);
+
+impl StageSink for ByKey {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f32]) {
+        self.0.insert(step.to_string(), values.to_vec());
+    }
+}
+
+/// A `.safetensors` file of F32 tensors of one dimension.
+pub(crate) fn safetensors(path: &Path, metadata: &str, tensors: &[(String, Vec<f32>)]) {
+    safetensors_of(path, metadata, tensors, "F32", |value| {
+        value.to_le_bytes().to_vec()
+    });
+}
+
+/// The same, of another type.
+pub(crate) fn safetensors_of(
+    path: &Path,
+    metadata: &str,
+    tensors: &[(String, Vec<f32>)],
+    dtype: &str,
+    encode: impl Fn(f32) -> Vec<u8>,
+) {
+    let mut header = format!("{{\"__metadata__\":{metadata}");
+    let mut data = Vec::new();
+    for (name, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| encode(*value)));
+        let (count, end) = (values.len(), data.len());
+        header += &format!(
+            ",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":[{count}],\"data_offsets\":[{start},{end}]}}"
+        );
+    }
+    header += "}";
+    let length = (header.len() as u64).to_le_bytes();
+    write(path, &[&length[..], header.as_bytes(), &data].concat());
+}
+
+/// Writes a file of a test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files of a test in its own folder"
+)]
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+}
+
+/// The path of a file of the shared test data, or `None`, with a line, when it is not beside the repository.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let path = PathBuf::from(folder).join(name);
+    if path.is_file() {
+        Some(path)
+    } else {
+        println!("skipped: {name} is not beside the repository");
+        None
+    }
+}
+
+/// The tokens that the shared traces of llama.cpp were made with.
+pub(crate) fn shared_tokens() -> Option<Vec<u32>> {
+    let text = fs::read_to_string(shared("oracle/tokens.txt")?).unwrap();
+    let ids = text.trim().split(',');
+    Some(ids.map(|id| id.parse().unwrap()).collect())
+}
