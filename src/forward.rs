@@ -1,13 +1,15 @@
-//! `aprove forward`: runs a model on token ids and prints what it answers, with a digest of every stage.
+//! `aprove forward`: runs a model and prints what it answers, with a digest of every stage.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::Args;
-use inference::{Assumption, Digests, Format, Model, NUMERICS};
-use serde_json::json;
+use clap::{Args, ValueEnum};
+use inference::trace::{AprtSink, SafetensorsSink, Sinks, digest_lines, write_npy, write_npy_f64};
+use inference::{Digests, NUMERICS, Options};
 
+use crate::answer::Answer;
 use crate::engine;
 use crate::exit::Outcome;
 use crate::input::Files;
@@ -16,7 +18,7 @@ use crate::output;
 use crate::prompt::{self, Prompt};
 use crate::verify::FormatFlag;
 
-/// Runs a GGUF or APR model on token ids, from the file's own names and metadata only.
+/// Runs a GGUF or APR model on token ids or a text, from the file's own names and metadata only.
 ///
 /// Prints the most likely next tokens and a BLAKE3 digest of every stage and of the whole run. The arithmetic is fixed:
 /// the same model and tokens give the same digests on any machine and with any number of threads.
@@ -28,11 +30,31 @@ pub(crate) struct Arguments {
     model: PathBuf,
     #[command(flatten)]
     prompt: prompt::Arguments,
+    /// The arithmetic
+    #[arg(long, value_enum, default_value_t = Numerics::F32Fixed1)]
+    numerics: Numerics,
+    /// Write the logits of every position to a new file, as an array of numpy
+    #[arg(long, value_name = "F.npy")]
+    logits: Option<PathBuf>,
+    /// Write every stage: to a new file when the name ends in .safetensors, with its digests beside it, and otherwise to a
+    /// new folder of APRT files, which `apr diff --values` reads. Can be given twice
+    #[arg(long, value_name = "PATH")]
+    stages: Vec<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
     #[command(flatten)]
     engine: engine::Arguments,
+}
+
+/// The arithmetic of a run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Numerics {
+    /// The numeric contract: the same bits everywhere
+    #[value(name = "f32-fixed-1")]
+    F32Fixed1,
+    /// The same structure in f64: the truth to judge other engines by, never compared with f32-fixed-1 bit for bit
+    F64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -44,22 +66,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(prompt) => prompt,
         None => default_prompt(&loaded)?,
     };
-    let name = files.name().to_owned();
-    let mut digests = Digests::default();
-    let logits = inference::forward(
-        &loaded.model,
-        &loaded.sources(),
-        &prompt.tokens,
-        &options,
-        &mut digests,
-    )
-    .with_context(|| name.clone())?;
+    let (digests, logits) = match arguments.numerics {
+        Numerics::F32Fixed1 => in_f32(arguments, &loaded, &prompt, &options),
+        Numerics::F64 => in_f64(arguments, &loaded, &prompt, &options),
+    }
+    .with_context(|| files.name().to_owned())?;
     if let Err(why) = files.check_unchanged() {
         bail!("a file changed while it was run: {why}");
     }
     let answer = Answer {
-        name,
-        top: top(&logits, loaded.model.config.vocabulary),
+        name: files.name().to_owned(),
+        numerics: match arguments.numerics {
+            Numerics::F32Fixed1 => NUMERICS,
+            Numerics::F64 => "f64",
+        },
+        logits,
         model: loaded.model,
         prompt,
         digests,
@@ -71,6 +92,50 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Runs under the contract, and writes what was asked for.
+fn in_f32(
+    arguments: &Arguments,
+    loaded: &Loaded<'_>,
+    prompt: &Prompt,
+    options: &Options,
+) -> anyhow::Result<(Digests, Vec<f64>)> {
+    let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
+    let mut digests = Digests::default();
+    let mut dumps = arguments
+        .stages
+        .iter()
+        .map(|path| Dump::new(path, loaded, tokens))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut sinks = Sinks(vec![&mut digests]);
+    sinks.0.extend(dumps.iter_mut().map(Dump::sink));
+    let logits = inference::forward(model, &sources, tokens, options, &mut sinks)?;
+    for dump in dumps {
+        dump.finish(&digests)?;
+    }
+    if let Some(path) = &arguments.logits {
+        write(path, |file| write_npy(file, tokens.len(), &logits))?;
+    }
+    Ok((digests, logits.into_iter().map(f64::from).collect()))
+}
+
+fn in_f64(
+    arguments: &Arguments,
+    loaded: &Loaded<'_>,
+    prompt: &Prompt,
+    options: &Options,
+) -> anyhow::Result<(Digests, Vec<f64>)> {
+    if !arguments.stages.is_empty() {
+        bail!("--stages holds values of f32-fixed-1 and not of f64: leave out --numerics");
+    }
+    let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
+    let mut digests = Digests::default();
+    let logits = inference::forward_in_f64(model, &sources, tokens, options, &mut digests)?;
+    if let Some(path) = &arguments.logits {
+        write(path, |file| write_npy_f64(file, tokens.len(), &logits))?;
+    }
+    Ok((digests, logits))
+}
+
 /// The longest default prompt that the model takes.
 fn default_prompt(loaded: &Loaded<'_>) -> anyhow::Result<Prompt> {
     let prompts = Prompt::defaults(loaded.model.config.vocabulary, loaded.longest());
@@ -78,131 +143,69 @@ fn default_prompt(loaded: &Loaded<'_>) -> anyhow::Result<Prompt> {
     longest.context("an empty vocabulary has no prompts")
 }
 
-/// The tokens with the highest logits at the last position; the lower id first where they are equal.
-fn top(logits: &[f32], vocabulary: usize) -> Vec<(usize, f32)> {
-    let last = logits.len().saturating_sub(vocabulary);
-    let mut ranked: Vec<_> = logits.iter().skip(last).copied().enumerate().collect();
-    ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    ranked.truncate(TOP);
-    ranked
+/// Where all stages are written.
+enum Dump {
+    Safetensors {
+        path: PathBuf,
+        sink: SafetensorsSink<BufWriter<File>>,
+    },
+    Aprt {
+        path: PathBuf,
+        sink: AprtSink,
+    },
 }
 
-/// Everything that is printed.
-struct Answer {
-    name: String,
-    model: Model,
-    prompt: Prompt,
-    top: Vec<(usize, f32)>,
-    digests: Digests,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        self.write_text().unwrap_or_default()
+impl Dump {
+    fn new(path: &Path, loaded: &Loaded<'_>, tokens: &[u32]) -> anyhow::Result<Self> {
+        let path = path.to_path_buf();
+        if path.extension().is_some_and(|end| end == "safetensors") {
+            let file = BufWriter::new(create(&path)?);
+            let sink = SafetensorsSink::new(file, &loaded.model, tokens, None)
+                .with_context(|| not_written(&path))?;
+            return Ok(Self::Safetensors { path, sink });
+        }
+        let sink = AprtSink::new(&path);
+        Ok(Self::Aprt { path, sink })
     }
 
-    fn write_text(&self) -> Result<String, std::fmt::Error> {
-        let mut out = String::new();
-        let ids: Vec<String> = self.prompt.tokens.iter().map(u32::to_string).collect();
-        writeln!(
-            out,
-            "{}: {}, arch {}, {} layers, {NUMERICS}",
-            self.name.escape_debug(),
-            self.format(),
-            self.model.config.architecture.name(),
-            self.model.config.layers
-        )?;
-        writeln!(out, "  tokens  {}", ids.join(","))?;
-        for assumption in self.assumptions() {
-            writeln!(out, "  note    {assumption}")?;
+    fn sink(&mut self) -> &mut dyn inference::StageSink {
+        match self {
+            Self::Safetensors { sink, .. } => sink,
+            Self::Aprt { sink, .. } => sink,
         }
-        if !self.model.unused.is_empty() {
-            let count = self.model.unused.len();
-            let names = self.model.unused.join(", ");
-            writeln!(
-                out,
-                "  note    {count} tensors are not read: {}",
-                names.escape_debug()
-            )?;
-        }
-        writeln!(out, "\nnext token")?;
-        for (token, logit) in &self.top {
-            writeln!(out, "  {token:>8}  {logit}")?;
-        }
-        writeln!(out, "\nstages: {}", self.digests.stages.len())?;
-        for stage in &self.digests.stages {
-            write!(
-                out,
-                "  {:<16}  {:>10}  {}",
-                stage.step.to_string(),
-                stage.elements,
-                stage.digest
-            )?;
-            match stage.nans {
-                0 => writeln!(out)?,
-                nans => writeln!(out, "  {nans} NaN")?,
-            }
-        }
-        writeln!(out, "\nrun  {}", self.digests.run())?;
-        Ok(out)
     }
 
-    fn json(&self) -> String {
-        let assumptions: Vec<_> = self
-            .assumptions()
-            .map(|assumption| {
-                json!({"what": assumption.what, "value": assumption.value, "why": assumption.why})
-            })
-            .collect();
-        let top: Vec<_> = self
-            .top
-            .iter()
-            .map(|(token, logit)| json!({"token": token, "logit": logit}))
-            .collect();
-        let stages: Vec<_> = self
-            .digests
-            .stages
-            .iter()
-            .map(|stage| {
-                json!({
-                    "stage": stage.step.to_string(),
-                    "elements": stage.elements,
-                    "nans": stage.nans,
-                    "blake3": stage.digest.to_string(),
+    fn finish(self, digests: &Digests) -> anyhow::Result<()> {
+        match self {
+            Self::Safetensors { path, sink } => {
+                sink.finish().with_context(|| not_written(&path))?;
+                let beside = path.with_extension("digests");
+                write(&beside, |file| {
+                    file.write_all(digest_lines(digests).as_bytes())
                 })
-            })
-            .collect();
-        let answer = json!({
-            "file": self.name,
-            "format": self.format(),
-            "architecture": self.model.config.architecture.name(),
-            "layers": self.model.config.layers,
-            "numerics": NUMERICS,
-            "tokens": self.prompt.tokens,
-            "assumptions": assumptions,
-            "unused_tensors": self.model.unused,
-            "next_token": top,
-            "stages": stages,
-            "run": self.digests.run().to_string(),
-        });
-        format!("{answer:#}\n")
-    }
-
-    /// What model and tokenizer took for granted.
-    fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
-        self.model
-            .assumptions
-            .iter()
-            .chain(&self.prompt.assumptions)
-    }
-
-    const fn format(&self) -> &'static str {
-        match self.model.format {
-            Format::Gguf => "gguf",
-            Format::Apr => "apr",
+            }
+            Self::Aprt { path, sink } => sink.finish().with_context(|| not_written(&path)),
         }
     }
 }
 
-/// How many of the most likely tokens are shown.
-const TOP: usize = 5;
+/// Writes a new file.
+fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(create(path)?);
+    content(&mut file)
+        .and_then(|()| file.flush())
+        .with_context(|| not_written(path))
+}
+
+/// Creates a file; one that exists is never replaced.
+fn create(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.with_context(|| not_written(path))
+}
+
+fn not_written(path: &Path) -> String {
+    format!("{} could not be written", path.display())
+}

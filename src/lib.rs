@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod behaviour;
 mod bisect;
 mod compare_trace;

@@ -79,6 +79,23 @@ impl StageSink for Digests {
     }
 }
 
+/// Digests of f64 values are over their own bits, so that they are never those of f32.
+impl StageSink<f64> for Digests {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f64]) {
+        let mut hasher = blake3::Hasher::new();
+        for value in values {
+            let canonical = if value.is_nan() { f64::NAN } else { *value };
+            hasher.update(&canonical.to_le_bytes());
+        }
+        self.stages.push(StageDigest {
+            step,
+            elements: values.len(),
+            nans: values.iter().filter(|value| value.is_nan()).count(),
+            digest: Digest(*hasher.finalize().as_bytes()),
+        });
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0

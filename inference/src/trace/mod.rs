@@ -27,7 +27,7 @@ pub use aprt::AprtSink;
 pub use capture::{Capture, Layout};
 pub use digests::digest_lines;
 pub use error::TraceError;
-pub use npy::write as write_npy;
+pub use npy::{write as write_npy, write_f64 as write_npy_f64};
 pub use record::{Printed, Record, Statistics, Trace, TraceFormat};
 pub use safetensors::{SafetensorsSink, capture_point_schema};
 pub use shapes::stage_widths;

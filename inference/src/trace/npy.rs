@@ -23,13 +23,33 @@ pub(crate) struct Header {
 /// # Errors
 /// Fails when the writer fails, or with [`io::ErrorKind::InvalidInput`] when the values are not whole rows.
 pub fn write(out: &mut dyn Write, rows: usize, values: &[f32]) -> io::Result<()> {
-    let columns = values.len().checked_div(rows).unwrap_or_default();
-    if columns.saturating_mul(rows) != values.len() {
-        let message = format!("{} values are not {rows} rows", values.len());
+    write_header(out, "<f4", rows, values.len())?;
+    for value in values {
+        out.write_all(&value.to_le_bytes())?;
+    }
+    out.flush()
+}
+
+/// Writes rows of f64, as [`write`] does.
+///
+/// # Errors
+/// Fails as [`write`] does.
+pub fn write_f64(out: &mut dyn Write, rows: usize, values: &[f64]) -> io::Result<()> {
+    write_header(out, "<f8", rows, values.len())?;
+    for value in values {
+        out.write_all(&value.to_le_bytes())?;
+    }
+    out.flush()
+}
+
+fn write_header(out: &mut dyn Write, element: &str, rows: usize, values: usize) -> io::Result<()> {
+    let columns = values.checked_div(rows).unwrap_or_default();
+    if columns.saturating_mul(rows) != values {
+        let message = format!("{values} values are not {rows} rows");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     // The values start at a multiple of 64.
     while header.len() % 64 != 64 - PREFIX - 1 {
         header.push(' ');
@@ -39,11 +59,7 @@ pub fn write(out: &mut dyn Write, rows: usize, values: &[f32]) -> io::Result<()>
     out.write_all(&[1, 0])?;
     let length = u16::try_from(header.len()).unwrap_or(u16::MAX);
     out.write_all(&length.to_le_bytes())?;
-    out.write_all(header.as_bytes())?;
-    for value in values {
-        out.write_all(&value.to_le_bytes())?;
-    }
-    out.flush()
+    out.write_all(header.as_bytes())
 }
 
 /// Reads the header at the start of `bytes`; `None` when it is an array of something that is no stage, such as integers.

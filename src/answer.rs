@@ -1,0 +1,143 @@
+//! What `aprove forward` prints.
+
+use std::fmt::Write as _;
+
+use inference::{Assumption, Digests, Format, Model};
+use serde_json::json;
+
+use crate::prompt::Prompt;
+
+/// Everything that is printed of a run.
+pub(crate) struct Answer {
+    /// The name of the file.
+    pub(crate) name: String,
+    /// The id of the arithmetic.
+    pub(crate) numerics: &'static str,
+    /// The model.
+    pub(crate) model: Model,
+    /// What was run.
+    pub(crate) prompt: Prompt,
+    /// The logits of every position.
+    pub(crate) logits: Vec<f64>,
+    /// The digest of every stage.
+    pub(crate) digests: Digests,
+}
+
+impl Answer {
+    /// A page for a person.
+    pub(crate) fn text(&self) -> String {
+        self.write_text().unwrap_or_default()
+    }
+
+    fn write_text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let ids: Vec<String> = self.prompt.tokens.iter().map(u32::to_string).collect();
+        writeln!(
+            out,
+            "{}: {}, arch {}, {} layers, {}",
+            self.name.escape_debug(),
+            self.format(),
+            self.model.config.architecture.name(),
+            self.model.config.layers,
+            self.numerics
+        )?;
+        writeln!(out, "  tokens  {}", ids.join(","))?;
+        for assumption in self.assumptions() {
+            writeln!(out, "  note    {assumption}")?;
+        }
+        if !self.model.unused.is_empty() {
+            let count = self.model.unused.len();
+            let names = self.model.unused.join(", ");
+            let names = names.escape_debug();
+            writeln!(out, "  note    {count} tensors are not read: {names}")?;
+        }
+        writeln!(out, "\nnext token")?;
+        for (token, logit) in self.top() {
+            writeln!(out, "  {token:>8}  {logit}")?;
+        }
+        writeln!(out, "\nstages: {}", self.digests.stages.len())?;
+        for stage in &self.digests.stages {
+            write!(
+                out,
+                "  {:<16}  {:>10}  {}",
+                stage.step.to_string(),
+                stage.elements,
+                stage.digest
+            )?;
+            match stage.nans {
+                0 => writeln!(out)?,
+                nans => writeln!(out, "  {nans} NaN")?,
+            }
+        }
+        writeln!(out, "\nrun  {}", self.digests.run())?;
+        Ok(out)
+    }
+
+    /// The same for a program.
+    pub(crate) fn json(&self) -> String {
+        let assumptions: Vec<_> = self
+            .assumptions()
+            .map(|assumption| {
+                json!({"what": assumption.what, "value": assumption.value, "why": assumption.why})
+            })
+            .collect();
+        let top: Vec<_> = self
+            .top()
+            .into_iter()
+            .map(|(token, logit)| json!({"token": token, "logit": logit}))
+            .collect();
+        let stages: Vec<_> = self
+            .digests
+            .stages
+            .iter()
+            .map(|stage| {
+                json!({
+                    "stage": stage.step.to_string(),
+                    "elements": stage.elements,
+                    "nans": stage.nans,
+                    "blake3": stage.digest.to_string(),
+                })
+            })
+            .collect();
+        let answer = json!({
+            "file": self.name,
+            "format": self.format(),
+            "architecture": self.model.config.architecture.name(),
+            "layers": self.model.config.layers,
+            "numerics": self.numerics,
+            "tokens": self.prompt.tokens,
+            "assumptions": assumptions,
+            "unused_tensors": self.model.unused,
+            "next_token": top,
+            "stages": stages,
+            "run": self.digests.run().to_string(),
+        });
+        format!("{answer:#}\n")
+    }
+
+    /// The tokens with the highest logits at the last position; the lower id first where they are equal.
+    fn top(&self) -> Vec<(usize, f64)> {
+        let vocabulary = self.model.config.vocabulary;
+        let last = self.logits.len().saturating_sub(vocabulary);
+        let mut ranked: Vec<_> = self.logits.iter().skip(last).copied().enumerate().collect();
+        ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        ranked.truncate(TOP);
+        ranked
+    }
+
+    /// What model and tokenizer took for granted.
+    fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
+        let prompt = &self.prompt.assumptions;
+        self.model.assumptions.iter().chain(prompt)
+    }
+
+    const fn format(&self) -> &'static str {
+        match self.model.format {
+            Format::Gguf => "gguf",
+            Format::Apr => "apr",
+        }
+    }
+}
+
+/// How many of the most likely tokens are shown.
+const TOP: usize = 5;
