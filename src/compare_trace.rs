@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use inference::compare::compare;
+use inference::other_engine::compare;
 use inference::trace::Trace;
 
 use crate::engine;

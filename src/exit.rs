@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     /// The command judged.
     Judged(Verdict),
     /// The command compared traces.
-    Compared(inference::compare::Verdict),
+    Compared(inference::other_engine::Verdict),
     /// The command was stopped by this signal and cleaned up.
     Stopped(u8),
 }

@@ -12,7 +12,6 @@
 #![deny(unsafe_code)]
 
 mod attention;
-pub mod compare;
 mod comparison;
 mod dequantise;
 mod digest;
@@ -25,6 +24,7 @@ mod mapped;
 mod matmul;
 mod model;
 mod norm;
+pub mod other_engine;
 mod parallel;
 mod program;
 mod prompts;

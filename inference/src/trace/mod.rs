@@ -2,7 +2,7 @@
 //!
 //! [`Trace::open`] tells the format by content. A record keeps the name that the engine gave it and says what it may be of
 //! ours: its [`Capture`]s, several when the name does not say where the value was taken. Nothing is judged here; see
-//! [`crate::compare`].
+//! [`crate::other_engine`].
 //!
 //! Readers refuse what contradicts its format, ask a limit before they allocate, and never panic. Writers give the same
 //! bytes for the same values.

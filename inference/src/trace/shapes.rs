@@ -2,46 +2,39 @@
 
 use crate::{
     model::Model,
+    program::program,
     stage::{Stage, Step},
 };
 
 /// Returns the stages that a run of `tokens` tokens hands out, in execution order, and the values of each for a token.
 pub fn stage_widths(model: &Model, tokens: usize) -> Vec<(Step, usize)> {
+    let steps = program(model).into_iter();
+    steps
+        .map(|step| (step, width(model, step.stage, tokens)))
+        .collect()
+}
+
+fn width(model: &Model, stage: Stage, tokens: usize) -> usize {
     let config = &model.config;
-    let mut out = vec![(Step::of_model(Stage::Embedding), config.hidden)];
-    for (index, layer) in model.layers.iter().enumerate() {
-        let (q, k, v) = (layer.query.rows(), layer.key.rows(), layer.value.rows());
-        let scores = config.heads.saturating_mul(tokens);
-        let mut add = |stage, width| out.push((Step::in_layer(index, stage), width));
-        add(Stage::AttnNorm, config.hidden);
-        add(Stage::QPreBias, q);
-        add(Stage::KPreBias, k);
-        add(Stage::VPreBias, v);
-        if layer.biases.is_some() {
-            add(Stage::QPostBias, q);
-            add(Stage::KPostBias, k);
-            add(Stage::VPostBias, v);
+    let of_heads = |heads: usize| heads.saturating_mul(config.head_dim);
+    match stage {
+        Stage::QPreBias | Stage::QPostBias | Stage::QNorm | Stage::QRope | Stage::Attention => {
+            of_heads(config.heads)
         }
-        if layer.head_norms.is_some() {
-            add(Stage::QNorm, q);
-            add(Stage::KNorm, k);
+        Stage::KPreBias | Stage::KPostBias | Stage::KNorm | Stage::KRope => {
+            of_heads(config.key_value_heads)
         }
-        add(Stage::QRope, q);
-        add(Stage::KRope, k);
-        add(Stage::AttnScores, scores);
-        add(Stage::AttnSoftmax, scores);
-        add(Stage::Attention, layer.attention_output.columns());
-        add(Stage::AttnOut, config.hidden);
-        add(Stage::FfnInp, config.hidden);
-        add(Stage::FfnNorm, config.hidden);
-        add(Stage::FfnGate, layer.gate.rows());
-        add(Stage::FfnUp, layer.up.rows());
-        add(Stage::FfnSilu, layer.gate.rows());
-        add(Stage::FfnSwiglu, layer.gate.rows());
-        add(Stage::FfnDown, config.hidden);
-        add(Stage::LayerOut, config.hidden);
+        Stage::VPreBias | Stage::VPostBias => of_heads(config.key_value_heads),
+        Stage::AttnScores | Stage::AttnSoftmax => config.heads.saturating_mul(tokens),
+        Stage::FfnGate | Stage::FfnUp | Stage::FfnSilu | Stage::FfnSwiglu => config.feed_forward,
+        Stage::Logits => config.vocabulary,
+        Stage::Embedding
+        | Stage::AttnNorm
+        | Stage::AttnOut
+        | Stage::FfnInp
+        | Stage::FfnNorm
+        | Stage::FfnDown
+        | Stage::LayerOut
+        | Stage::FinalNorm => config.hidden,
     }
-    out.push((Step::of_model(Stage::FinalNorm), config.hidden));
-    out.push((Step::of_model(Stage::Logits), config.vocabulary));
-    out
 }

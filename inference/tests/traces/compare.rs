@@ -41,7 +41,7 @@ fn the_seed_case_is_a_capture_point_mismatch_and_no_divergence() {
         .find(|row| row.name == "layer 0 qkv")
         .unwrap();
     let at = |point, set| {
-        let fits = |one: &&inference::compare::Candidate| {
+        let fits = |one: &&inference::other_engine::Candidate| {
             one.capture.to_string().contains(point) && one.set == set
         };
         row.candidates
@@ -670,7 +670,7 @@ fn statistics(found: &Comparison, trace: usize) -> &StatisticsReport {
     }
 }
 
-fn record<'a>(found: &'a Comparison, name: &str) -> &'a inference::compare::RecordRow {
+fn record<'a>(found: &'a Comparison, name: &str) -> &'a inference::other_engine::RecordRow {
     let records = &values(found, 0).records;
     records.iter().find(|record| record.name == name).unwrap()
 }

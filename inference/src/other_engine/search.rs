@@ -86,7 +86,11 @@ impl Search<'_> {
         if self.best.as_ref().is_some_and(|best| rank(best) == (0, 0)) {
             return Ok(());
         }
-        let reference = Reference::new(model, self.sources, self.tokens)?;
+        let reference = Reference {
+            model,
+            sources: self.sources,
+            tokens: self.tokens,
+        };
         let rounding = |weight_type| match Rounding::candidates(weight_type) {
             [_, rounding, ..] if rounded.contains(&weight_type) => *rounding,
             _ => Rounding::None,

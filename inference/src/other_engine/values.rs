@@ -104,7 +104,11 @@ pub(crate) fn judge(
     let logits = forward(model, sources, tokens, options, &mut run)?;
     let found = run.finish()?;
     let view = View::new(trace, model, tokens.len(), &found.chosen);
-    let reference = Reference::new(model, sources, tokens)?;
+    let reference = Reference {
+        model,
+        sources,
+        tokens,
+    };
     let threads = options.threads;
     let operations = all_layers(&view, &reference, threads)?;
     let explanation = match operations.iter().find(|row| row.fails()) {
@@ -270,7 +274,11 @@ fn explain(
             continue;
         };
         let view = View::new(trace, &changed, tokens.len(), chosen);
-        let reference = Reference::new(&changed, sources, tokens)?;
+        let reference = Reference {
+            model: &changed,
+            sources,
+            tokens,
+        };
         let rows = judge_layer(&view, &reference, layer, threads)?;
         if rows.iter().any(OperationRow::fails) {
             continue;
