@@ -3,6 +3,7 @@
 use crate::{
     error::Error,
     model::Model,
+    options::Options,
     program::{Slot, program},
     real::Real,
     side::{Side, State},
@@ -12,15 +13,6 @@ use crate::{
 
 /// The id of the numeric contract; results of another contract are never compared with these.
 pub const NUMERICS: &str = "f32-fixed-1";
-
-/// What may be chosen without changing a bit of any result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// The number of threads; 0 counts as 1.
-    pub threads: usize,
-    /// The most file bytes that a thread holds of a matrix, at least one row.
-    pub panel_bytes: usize,
-}
 
 /// Takes the values of every stage, in execution order.
 pub trait StageSink<F = f32> {
@@ -132,16 +124,6 @@ pub fn forward_pair(
         }
     }
     Ok(())
-}
-
-impl Default for Options {
-    /// Returns one thread per processor and panels of 4 MiB.
-    fn default() -> Self {
-        Self {
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            panel_bytes: 4 << 20,
-        }
-    }
 }
 
 fn run<F: Real>(
