@@ -82,7 +82,8 @@ pub fn forward_in_f64(
     run(Side { model, sources }, tokens, options, sink)
 }
 
-/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same stage of the second.
+/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same
+/// stage of the second.
 ///
 /// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
 /// have the same bits, their product is computed once: it is a function of these bits alone.
