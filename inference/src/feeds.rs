@@ -95,7 +95,7 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
             heads,
             key_value_heads,
             head_dim,
-            ("attention.scale", scale::<f32>(config).to_string()),
+            ("attention_scale", scale::<f32>(config).to_string()),
         ],
         Stage::Attention => vec![heads, key_value_heads, head_dim],
         _ => Vec::new(),
