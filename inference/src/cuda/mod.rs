@@ -1,0 +1,7 @@
+//! What a GPU runs: the kernels of `inference/kernels/` as one PTX text, and how each is called.
+
+mod kernel;
+#[cfg(test)]
+mod lint;
+
+pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
