@@ -3,5 +3,7 @@
 mod kernel;
 #[cfg(test)]
 mod lint;
+#[cfg(test)]
+mod simulated;
 
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
