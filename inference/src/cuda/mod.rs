@@ -4,6 +4,8 @@ mod kernel;
 #[cfg(test)]
 mod lint;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
 
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
