@@ -13,6 +13,7 @@
 
 mod attention;
 mod comparison;
+pub mod cuda;
 mod dequantise;
 mod digest;
 mod error;
