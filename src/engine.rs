@@ -7,6 +7,7 @@ use crate::convert::threads;
 
 /// How to read and with how many threads.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// How the forward reads the weights
     #[arg(long, value_enum, default_value_t = Io::Reads)]

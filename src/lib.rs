@@ -10,6 +10,7 @@ mod bisect;
 mod compare_trace;
 mod convert;
 mod diagnosis;
+mod doctor;
 mod engine;
 mod exit;
 mod forward;
@@ -74,6 +75,7 @@ enum Command {
     CompareTrace(compare_trace::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
+    Doctor(doctor::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -87,6 +89,7 @@ impl Command {
             Self::CompareTrace(arguments) => compare_trace::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
+            Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use inference::cuda;
 use verifier::report::Report;
 use verifier::verdict::Verdict;
 use verifier::verify::Options;
@@ -46,11 +47,11 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ForwardFlag {
-    /// On the best device there is, once the bytes are compared; today that is the processor
+    /// On the best device there is, once the bytes are compared; the report says which, and why
     Auto,
     /// On the processor
     Cpu,
-    /// On an NVIDIA GPU (this build has none: undecided)
+    /// On an NVIDIA GPU; undecided where none can be used, and `aprove doctor` says why
     Cuda,
     /// Bytes and metadata only
     Off,
@@ -108,7 +109,7 @@ impl ForwardFlag {
             return;
         }
         let (behaviour, mut row) = match manifests.next() {
-            _ if self == Self::Cuda => behaviour::not_run("cuda", NO_CUDA),
+            _ if self == Self::Cuda => behaviour::not_run("cuda", &no_gpu()),
             // A manifest cannot be run, but it may record how its model behaves.
             Some((manifest, model)) => match manifest.fingerprint() {
                 Some(fingerprint) => behaviour::check(model, fingerprint, options, io),
@@ -120,13 +121,23 @@ impl ForwardFlag {
             None => behaviour::compare(a, b, &arguments.prompt, options, io),
         };
         if self == Self::Auto {
-            row.device_reason = Some(NO_CUDA.to_owned());
+            row.device_reason = Some(no_gpu());
         }
         report.add_behaviour(&behaviour, row);
     }
 }
 
-const NO_CUDA: &str = "this build has no CUDA";
+/// Why the forward does not run on a GPU.
+fn no_gpu() -> String {
+    let device = cuda::probe().and_then(|driver| driver.device(0).cloned());
+    match device {
+        Ok(device) => format!(
+            "the forward does not run on a GPU yet ({} is there)",
+            device.name.escape_debug()
+        ),
+        Err(why) => why.to_string(),
+    }
+}
 
 /// Runs the verifier on two open inputs.
 pub(crate) fn judge(

@@ -13,6 +13,7 @@
 
 mod attention;
 mod comparison;
+pub mod cuda;
 mod dequantise;
 mod digest;
 mod error;
@@ -46,6 +47,7 @@ pub use forward::{
     forward_pair,
 };
 pub use gguf_file::ReadAt;
+pub use instructions::instruction_set;
 pub use mapped::MappedFile;
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
