@@ -1,10 +1,16 @@
-//! NVIDIA GPUs: whether there is one that can run the forward, and why not.
+//! NVIDIA GPUs: whether there is one that can run the forward, why not, and what it runs.
 //!
 //! The driver is loaded when it is asked for, so neither CUDA nor a GPU is needed to build or to run. Every way in which
 //! a driver or a GPU can fail is an [`Error`] that says what to do; none of them says anything about a model.
+//!
+//! The kernels of `inference/kernels/` are one PTX text; [`Kernel`] says how each is called.
 
 mod error;
+mod kernel;
+#[cfg(test)]
+mod lint;
 mod probe;
 
 pub use error::{Call, Error};
+pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
 pub use probe::{Device, Driver, Version, probe};

@@ -1,0 +1,224 @@
+// Products for 1 to 8 tokens (rule 2): each chain of 256 columns is one thread, its sums are added in a second pass.
+//
+// weights: `rows` rows; x: [token][columns]; partial: [block][token][row], the chain of each row and block of columns.
+// Kernels end in the most tokens they take: 1, 2, 4 or 8. Grid: (rows / 32, blocks / 4), both rounded up; 128 threads.
+// A warp is 32 rows of one block of columns, so that an activation is the same for all its lanes; a thread block is four
+// blocks of columns that follow each other, whose weights are first brought to shared memory in whole lines.
+
+enum : u32 { BLOCK = 256, GEMV_ROWS = 32, GEMV_BLOCKS = 4, GEMV_THREADS = GEMV_ROWS * GEMV_BLOCKS };
+
+// The place of a thread among the chains.
+struct Chain {
+    u32 first_row, first_block, lane, warp, row, block;
+
+    INLINE Chain()
+        : first_row(blockIdx.x * GEMV_ROWS), first_block(blockIdx.y * GEMV_BLOCKS), lane(threadIdx.x % 32),
+          warp(threadIdx.x / 32), row(first_row + lane), block(first_block + warp) {}
+
+    INLINE u32 rows_here(u32 rows) const { return least(GEMV_ROWS, rows - first_row); }
+
+    INLINE u32 blocks_here(u32 blocks) const { return least(GEMV_BLOCKS, blocks - first_block); }
+};
+
+// The chains of T tokens over the same weights; tokens that are missing repeat the last one and are not written.
+template <u32 T>
+struct Chains {
+    const float* x[T];
+    float p[T];
+
+    INLINE Chains(const float* activations, u32 columns, u32 tokens, u32 first_column) {
+#pragma unroll
+        for (u32 t = 0; t < T; ++t) {
+            x[t] = activations + u64(least(t, tokens - 1)) * columns + first_column;
+            p[t] = 0.0f;
+        }
+    }
+
+    INLINE void step(float w, u32 k) {
+#pragma unroll
+        for (u32 t = 0; t < T; ++t) {
+            p[t] = __fmaf_rn(w, x[t][k], p[t]);
+        }
+    }
+
+    // Four columns from a multiple of four on.
+    INLINE void four(const float (&w)[4], u32 k) {
+#pragma unroll
+        for (u32 t = 0; t < T; ++t) {
+            const float4 values = *reinterpret_cast<const float4*>(x[t] + k);
+            p[t] = __fmaf_rn(w[0], values.x, p[t]);
+            p[t] = __fmaf_rn(w[1], values.y, p[t]);
+            p[t] = __fmaf_rn(w[2], values.z, p[t]);
+            p[t] = __fmaf_rn(w[3], values.w, p[t]);
+        }
+    }
+
+    INLINE void write(float* partial, const Chain& chain, u32 tokens, u32 rows) const {
+#pragma unroll
+        for (u32 t = 0; t < T; ++t) {
+            if (t < tokens) {
+                partial[(u64(chain.block) * tokens + t) * rows + chain.row] = p[t];
+            }
+        }
+    }
+};
+
+template <u32 T>
+INLINE void q4_k_gemv(const u8* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
+    // 16-byte pieces: 9 are a block. The odd stride keeps lanes that read the same piece in different banks.
+    constexpr u32 PIECES = 9, STRIDE = GEMV_BLOCKS * PIECES + 1;
+    __shared__ uint4 staged[GEMV_ROWS * STRIDE];
+    const Chain chain;
+    const u32 blocks = columns / BLOCK;
+    const u32 rows_here = chain.rows_here(rows);
+    const u32 pieces_here = chain.blocks_here(blocks) * PIECES;
+    const uint4* panel = reinterpret_cast<const uint4*>(weights);
+#pragma unroll
+    for (u32 i = threadIdx.x; i < GEMV_ROWS * GEMV_BLOCKS * PIECES; i += GEMV_THREADS) {
+        const u32 row = i / (GEMV_BLOCKS * PIECES), piece = i % (GEMV_BLOCKS * PIECES);
+        if (row < rows_here && piece < pieces_here) {
+            const u64 block = u64(chain.first_row + row) * blocks + chain.first_block;
+            staged[row * STRIDE + piece] = panel[block * PIECES + piece];
+        }
+    }
+    __syncthreads();
+    if (chain.row >= rows || chain.block >= blocks) {
+        return;
+    }
+    const uint4* block = staged + chain.lane * STRIDE + chain.warp * PIECES;
+    Chains<T> chains(x, columns, tokens, chain.block * BLOCK);
+    const uint4 head = block[0];
+#pragma unroll 1
+    for (u32 s = 0; s < 8; ++s) {
+        const ScaleAndMin scaled(head, s);
+#pragma unroll
+        for (u32 part = 0; part < 2; ++part) {
+            const uint4 quants = block[1 + 2 * (s / 2) + part];
+            const u32 words[4] = {quants.x, quants.y, quants.z, quants.w};
+#pragma unroll
+            for (u32 j = 0; j < 4; ++j) {
+                float w[4];
+                scaled.weights(words[j] >> 4 * (s % 2), w);
+                chains.four(w, 32 * s + 16 * part + 4 * j);
+            }
+        }
+    }
+    chains.write(partial, chain, tokens, rows);
+}
+
+template <u32 T>
+INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
+    // A block of 210 bytes starts at any even offset, so rows are staged in the words that hold their blocks. Of the last
+    // word of a panel half may lie behind it. The odd stride keeps lanes that read the same word in different banks.
+    constexpr u32 BYTES = Q6_K::BYTES, STRIDE = (GEMV_BLOCKS * BYTES + 2) / 4 + 3;
+    __shared__ u32 staged[GEMV_ROWS * STRIDE];
+    const Chain chain;
+    const u32 blocks = columns / BLOCK;
+    const u32 rows_here = chain.rows_here(rows);
+    const u32 bytes_here = chain.blocks_here(blocks) * BYTES;
+    const u32* panel = reinterpret_cast<const u32*>(weights);
+    for (u32 row = chain.warp; row < rows_here; row += GEMV_BLOCKS) {
+        const u64 start = (u64(chain.first_row + row) * blocks + chain.first_block) * BYTES;
+        const u32 words = (u32(start % 4) + bytes_here + 3) / 4;
+#pragma unroll
+        for (u32 i = chain.lane; i < STRIDE; i += 32) {
+            if (i < words) {
+                staged[row * STRIDE + i] = panel[start / 4 + i];
+            }
+        }
+    }
+    __syncthreads();
+    if (chain.row >= rows || chain.block >= blocks) {
+        return;
+    }
+    // Where the block starts in its row: 0 or 2 bytes behind a word, and all words are shifted by as much.
+    const u32 start = u32((u64(chain.row) * blocks + chain.first_block) * BYTES % 4) + chain.warp * BYTES;
+    const u32* block = staged + chain.lane * STRIDE + start / 4;
+    const u32 shift = 8 * (start % 4);
+    const float d = half_to_float(block[52] >> shift & 0xFFFF);
+    Chains<T> chains(x, columns, tokens, chain.block * BLOCK);
+#pragma unroll 1
+    for (u32 s = 0; s < 8; ++s) {
+        const u32 half = s / 4, quarter = s % 4;
+        const u32* nibbles = block + 16 * half + 8 * (quarter % 2);
+        const u32* crumbs = block + 32 + 8 * half;
+        const u32 scales = __funnelshift_r(block[48 + s / 2], block[49 + s / 2], shift) >> 16 * (s % 2);
+#pragma unroll
+        for (u32 j = 0; j < 8; ++j) {
+            const u32 low = __funnelshift_r(nibbles[j], nibbles[j + 1], shift) >> 4 * (quarter / 2);
+            const u32 high = __funnelshift_r(crumbs[j], crumbs[j + 1], shift) >> 2 * quarter;
+            float w[4];
+            q6_k_weights(low, high, __fmul_rn(d, signed_byte(scales, j / 4)), w);
+            chains.four(w, 32 * s + 4 * j);
+        }
+    }
+    chains.write(partial, chain, tokens, rows);
+}
+
+template <u32 T>
+INLINE void f32_gemv(const float* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
+    // Each warp stages 32 columns of its rows at a time; the odd stride keeps its lanes in different banks.
+    __shared__ float staged[GEMV_BLOCKS][GEMV_ROWS][33];
+    const Chain chain;
+    const u32 rows_here = chain.rows_here(rows);
+    const u32 first_column = chain.block * BLOCK;
+    Chains<T> chains(x, columns, tokens, first_column);
+#pragma unroll 1
+    for (u32 k = 0; k < BLOCK; k += 32) {
+        const u32 column = first_column + k + chain.lane;
+#pragma unroll 8
+        for (u32 row = 0; row < GEMV_ROWS; ++row) {
+            if (row < rows_here && column < columns) {
+                staged[chain.warp][row][chain.lane] = weights[u64(chain.first_row + row) * columns + column];
+            }
+        }
+        __syncthreads();
+        if (chain.row < rows) {
+#pragma unroll 8
+            for (u32 j = 0; j < 32; ++j) {
+                if (first_column + k + j < columns) {
+                    chains.step(staged[chain.warp][chain.lane][j], k + j);
+                }
+            }
+        }
+        __syncthreads();
+    }
+    if (chain.row < rows && first_column < columns) {
+        chains.write(partial, chain, tokens, rows);
+    }
+}
+
+#define GEMV(type, Weight, T)                                                                                       \
+    KERNEL(GEMV_THREADS)                                                                                            \
+    matmul_##type##_gemv_##T(const Weight* __restrict__ weights, const float* __restrict__ x,                       \
+                             float* __restrict__ partial, u32 rows, u32 columns, u32 tokens) {                      \
+        type##_gemv<T>(weights, x, partial, rows, columns, tokens);                                                 \
+    }
+
+GEMV(q4_k, u8, 1)
+GEMV(q4_k, u8, 2)
+GEMV(q4_k, u8, 4)
+GEMV(q4_k, u8, 8)
+GEMV(q6_k, u8, 1)
+GEMV(q6_k, u8, 2)
+GEMV(q6_k, u8, 4)
+GEMV(q6_k, u8, 8)
+GEMV(f32, float, 1)
+GEMV(f32, float, 2)
+GEMV(f32, float, 4)
+GEMV(f32, float, 8)
+
+// The second pass: y = y + partial over the blocks in ascending order, from +0, for rows `first` on of `all_rows`.
+// partial: [block][token][row]; y: [token][all_rows]. Grid: (rows / 256 rounded up, tokens); 256 threads, one for each row.
+KERNEL(256) sum_partials(const float* __restrict__ partial, float* __restrict__ y, u32 rows, u32 blocks, u32 tokens,
+                         u32 first, u32 all_rows) {
+    const u32 row = thread_of_grid();
+    const u32 token = blockIdx.y;
+    if (row < rows) {
+        float sum = 0.0f;
+        for (u32 block = 0; block < blocks; ++block) {
+            sum = __fadd_rn(sum, partial[(u64(block) * tokens + token) * rows + row]);
+        }
+        y[u64(token) * all_rows + first + row] = sum;
+    }
+}
