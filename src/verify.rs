@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     forward: ForwardFlag,
     #[command(flatten)]
     prompt: prompt::Arguments,
-    /// How to print the report
+    /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
     /// Also compute BLAKE3 and SHA-256 of the whole files, the numbers that other tools and publishers give
@@ -62,7 +62,7 @@ pub(crate) enum ForwardFlag {
 pub(crate) enum FormatFlag {
     /// A few lines for a person
     Text,
-    /// JSON by the schema that `aprove schema` prints
+    /// JSON for a program
     Json,
 }
 

@@ -7,7 +7,9 @@ use fixtures::{
     gguf::{Model as Fixture, Tensor},
     malformed, models,
 };
-use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
+use inference::{
+    Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts, trace::Trace,
+};
 
 #[test]
 fn threads_and_panels_do_not_change_a_bit() {
@@ -357,6 +359,32 @@ fn logits_are_near_the_f64_truth_at_every_token() {
             let error = relative_error(found, truth);
             assert!(error <= most, "{name} token {token}: {error:e}");
         }
+    }
+}
+
+#[test]
+fn every_stage_is_near_the_f64_truth() {
+    let Some(tokens) = shared_tokens() else {
+        return;
+    };
+    for name in ["qwen2", "llama", "qwen3"] {
+        let Some(path) = shared(&format!("oracle/{name}.f64.stages.npz")) else {
+            continue;
+        };
+        let truth = Trace::open(&path).unwrap();
+        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let (_, stages) = run(&bytes, &tokens, &Options::default()).unwrap();
+        let mut compared = 0;
+        for record in &truth.records {
+            let step = Step::from_key(&record.name).unwrap();
+            let (_, found) = stages.values.iter().find(|(key, _)| *key == step).unwrap();
+            let values = truth.values(record).unwrap().unwrap();
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            let error = relative_error(found, &values);
+            assert!(error <= 4e-6, "{name} {step}: {error:e}");
+            compared += 1;
+        }
+        assert!(compared >= 30, "{name}: {compared}");
     }
 }
 

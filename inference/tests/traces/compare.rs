@@ -7,7 +7,7 @@ use crate::support::{ByKey, Loaded, safetensors, safetensors_of, shared, shared_
 use fixtures::models;
 use inference::{
     Options, Source, Step, WeightType,
-    compare::{
+    other_engine::{
         CompareError, Comparison, Estimator, Findings, Fit, Outcome, Rounding, StatisticsReport,
         Status, TokenSet, TokensFrom, ValuesReport, Verdict, compare,
     },

@@ -7,9 +7,8 @@ use std::{
 };
 
 use inference::{
-    Model, Options, Source, StageSink, Step,
-    compare::{Comparison, compare},
-    forward, load,
+    Model, Options, Source, StageSink, Step, forward, load,
+    other_engine::{Comparison, compare},
     trace::Trace,
 };
 
