@@ -1,7 +1,8 @@
 // Products for 1 to 8 tokens (rule 2): each chain of 256 columns is one thread, its sums are added in a second pass.
 //
-// weights: `rows` rows; x: [token][columns]; partial: [block][token][row], the chain of each row and block of columns.
-// Kernels end in the most tokens they take: 1, 2, 4 or 8. Grid: (rows / 32, blocks / 4), both rounded up; 128 threads.
+// weights: `rows` rows, of Q6_K readable up to a multiple of 4 bytes; x: [token][columns]; partial: [block][token][row],
+// the chain of each row and block of columns. Kernels end in the most tokens they take: 1, 2, 4 or 8.
+// Grid: (rows / 32, blocks / 4), both rounded up; 128 threads.
 // A warp is 32 rows of one block of columns, so that an activation is the same for all its lanes; a thread block is four
 // blocks of columns that follow each other, whose weights are first brought to shared memory in whole lines.
 
@@ -108,8 +109,7 @@ INLINE void q4_k_gemv(const u8* weights, const float* x, float* partial, u32 row
 
 template <u32 T>
 INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
-    // A block of 210 bytes starts at any even offset, so rows are staged in the words that hold their blocks. Of the last
-    // word of a panel half may lie behind it. The odd stride keeps lanes that read the same word in different banks.
+    // A block of 210 bytes starts at any even offset, so rows are staged in the words that hold their blocks. The odd stride keeps lanes that read the same word in different banks.
     constexpr u32 BYTES = Q6_K::BYTES, STRIDE = (GEMV_BLOCKS * BYTES + 2) / 4 + 3;
     __shared__ u32 staged[GEMV_ROWS * STRIDE];
     const Chain chain;

@@ -5,8 +5,8 @@
 // reorders anything. There are no atomics, and no result depends on a launch geometry other than the documented one.
 //
 // Layouts: activations and results are token-major, [token][value]; weights are rows of raw blocks as in the file. A
-// panel of rows may be multiplied alone: its results go to their place among all rows. Counts are u32, offsets 64 bits.
-// Every pointer is aligned to 16 bytes.
+// panel of rows may be multiplied alone: its results go to their place among all rows. Counts are u32 and at least 1,
+// offsets have 64 bits. Weights and activations of a product are aligned to 16 bytes, anything else to its own size.
 
 #include "contract.cuh"
 #include "dequantise.cuh"

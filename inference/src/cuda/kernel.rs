@@ -13,7 +13,7 @@ pub const PTX: &str = include_str!("../../kernels/kernels.ptx");
 pub struct Kernel {
     /// The name of the entry.
     pub name: &'static str,
-    /// The threads of a block; all in the first dimension, but for `attention_scores`, which takes 16 x 16.
+    /// The threads of a block, all in the first dimension.
     pub threads: u32,
     /// What it takes, in order.
     pub parameters: &'static [Parameter],
@@ -22,11 +22,11 @@ pub struct Kernel {
 /// A parameter of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
-    /// A device address, aligned to 16 bytes, that is read: raw bytes, f32 or u32.
+    /// A device address that is read.
     Input(&'static str),
-    /// A device address, aligned to 16 bytes, that is written.
+    /// A device address that is written.
     Output(&'static str),
-    /// A device address, aligned to 16 bytes, that is read and written.
+    /// A device address that is read and written.
     InPlace(&'static str),
     /// A number.
     U32(&'static str),
