@@ -53,6 +53,40 @@ pub enum Error {
         /// Its compute capability.
         found: Version,
     },
+    /// The run needs more memory of the GPU than it may have.
+    #[error(
+        "the run needs {needed} bytes of GPU memory or more, and {limit} are allowed: raise --device-memory, shorten the prompt, or run on the processor"
+    )]
+    Memory {
+        /// The bytes that would be allocated.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A copy would have left its buffer: a mistake of this program.
+    #[error("a copy of {needed} bytes does not fit {there}: report this, and run on the processor")]
+    Outside {
+        /// The bytes that were to be copied.
+        needed: usize,
+        /// The bytes that there are.
+        there: usize,
+    },
+    /// A kernel cannot be launched like this: more than it counts, or a mistake of this program.
+    #[error(
+        "kernel {kernel} does not take a matrix or prompt of this size: shorten the prompt, or run on the processor"
+    )]
+    Launch {
+        /// Its name.
+        kernel: &'static str,
+    },
+    /// A kernel gives other bits than the processor, which says that the GPU or its driver is wrong.
+    #[error(
+        "kernel {kernel} gives other bits on this GPU than on the processor: run on the processor, and report this with the versions of GPU and driver"
+    )]
+    Wrong {
+        /// Its name.
+        kernel: &'static str,
+    },
     /// A call of the driver failed.
     #[error(transparent)]
     Call(#[from] Call),

@@ -5,12 +5,20 @@
 //!
 //! The kernels of `inference/kernels/` are one PTX text; [`Kernel`] says how each is called.
 
+mod check;
+mod context;
 mod error;
+mod gpu;
 mod kernel;
 #[cfg(test)]
 mod lint;
+mod memory;
 mod probe;
+mod ring;
+mod stream;
 
+pub use check::Copies;
 pub use error::{Call, Error};
+pub use gpu::Gpu;
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
 pub use probe::{Device, Driver, Version, probe};
