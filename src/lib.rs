@@ -9,6 +9,7 @@ mod behaviour;
 mod bisect;
 mod compare_trace;
 mod convert;
+mod device;
 mod diagnosis;
 mod doctor;
 mod engine;

@@ -22,7 +22,7 @@ impl Gpu {
         input.write(&self.compute, &values)?;
         let judge = |kernel, expected: &[f32]| {
             let mut found = vec![0f32; expected.len()];
-            output.read(&self.compute, 0, &mut found)?;
+            output.read(&self.compute, &mut found)?;
             if digest(&found) == digest(expected) {
                 Ok(())
             } else {
@@ -88,7 +88,7 @@ impl Copies<'_> {
     pub fn on_the_gpu(&self, panels: usize) -> Result<usize, error::Error> {
         let [from, to] = &self.buffers;
         for _ in 0..panels {
-            to.copy_from(&self.gpu.compute, from)?;
+            to.copy_from(&self.gpu.compute, from, PANEL)?;
         }
         self.gpu.compute.synchronize()?;
         Ok(panels.saturating_mul(PANEL).saturating_mul(2))

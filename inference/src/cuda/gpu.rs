@@ -31,6 +31,8 @@ pub struct Gpu {
 pub(crate) enum Argument<'a> {
     /// The start of a buffer.
     Buffer(&'a Buffer),
+    /// A place in a buffer of floats, in values from its start.
+    At(&'a Buffer, usize),
     /// A count.
     Count(usize),
     /// A float.
@@ -67,6 +69,24 @@ impl Gpu {
     /// Fails when the call of the driver fails.
     pub fn free_memory(&self) -> Result<u64, Error> {
         self.context().free_memory()
+    }
+
+    /// Sees to it that a buffer has room for values: keeps one that is large enough, and else takes a new one in its place.
+    pub(crate) fn room<'a, T>(
+        &self,
+        place: &'a mut Option<Buffer>,
+        count: usize,
+    ) -> Result<&'a Buffer, Error> {
+        let bytes = count.saturating_mul(size_of::<T>());
+        if place.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
+            // The old one goes first: there may not be memory for both.
+            *place = None;
+            *place = Some(Buffer::new(self.context(), bytes)?);
+        }
+        place.as_ref().ok_or(Error::Outside {
+            needed: bytes,
+            there: 0,
+        })
     }
 
     /// Allocates room for values.
@@ -132,6 +152,10 @@ impl Argument<'_> {
         use Parameter::{F32, InPlace, Input, Output, U32};
         match (self, parameter) {
             (Self::Buffer(buffer), Input(_) | Output(_) | InPlace(_)) => Some(buffer.address()),
+            (Self::At(buffer, values), Input(_) | Output(_) | InPlace(_)) => {
+                let bytes = u64::try_from(values).ok()?.checked_mul(4)?;
+                buffer.address().checked_add(bytes)
+            }
             (Self::Count(count), U32(_)) => u32::try_from(count).ok().map(u64::from),
             (Self::Float(value), F32(_)) => Some(value.to_bits().into()),
             _ => None,

@@ -49,6 +49,11 @@ impl Buffer {
         self.address
     }
 
+    /// The number of bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Copies values to the start of the buffer, behind all work of the stream.
     ///
     /// The driver takes ordinary memory to itself before it returns, so the values are free again.
@@ -59,32 +64,28 @@ impl Buffer {
             .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))
     }
 
-    /// Copies values from the buffer, `first` bytes behind its start, when all work of the stream is done.
-    pub(crate) fn read<T: Plain>(
-        &self,
-        stream: &Stream,
-        first: usize,
-        values: &mut [T],
-    ) -> Result<(), Error> {
-        self.check(first.saturating_add(size_of_val(values)))?;
-        let address = self
-            .address
-            .saturating_add(u64::try_from(first).unwrap_or(u64::MAX));
+    /// Copies values from the start of the buffer, when all work of the stream is done.
+    pub(crate) fn read<T: Plain>(&self, stream: &Stream, values: &mut [T]) -> Result<(), Error> {
+        self.check(size_of_val(values))?;
         // SAFETY: the buffer has as many bytes, every pattern of bits is a value, and the values are not touched before
         // the stream has done the copy.
-        unsafe { result::memcpy_dtoh_async(values, address, stream.handle) }
+        unsafe { result::memcpy_dtoh_async(values, self.address, stream.handle) }
             .map_err(|error| Error::call("cuMemcpyDtoHAsync", error))?;
         stream.synchronize()
     }
 
-    /// Copies all bytes of a buffer of the same length, behind all work of the stream; does not wait for it.
-    pub(crate) fn copy_from(&self, stream: &Stream, other: &Self) -> Result<(), Error> {
-        self.check(other.bytes)?;
+    /// Copies the first bytes of a buffer, behind all work of the stream; does not wait for it.
+    pub(crate) fn copy_from(
+        &self,
+        stream: &Stream,
+        other: &Self,
+        bytes: usize,
+    ) -> Result<(), Error> {
+        self.check(bytes)?;
+        other.check(bytes)?;
         // SAFETY: both buffers have as many bytes, and are freed only when no work uses them.
-        unsafe {
-            result::memcpy_dtod_async(self.address, other.address, other.bytes, stream.handle)
-        }
-        .map_err(|error| Error::call("cuMemcpyDtoDAsync", error))
+        unsafe { result::memcpy_dtod_async(self.address, other.address, bytes, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyDtoDAsync", error))
     }
 
     /// An access outside of a buffer is an error and nothing else.

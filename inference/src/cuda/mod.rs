@@ -8,17 +8,21 @@
 mod check;
 mod context;
 mod error;
+mod forward;
 mod gpu;
 mod kernel;
 #[cfg(test)]
 mod lint;
 mod memory;
 mod probe;
+mod product;
 mod ring;
+mod state;
 mod stream;
 
 pub use check::Copies;
 pub use error::{Call, Error};
+pub use forward::{forward_batch, forward_pair};
 pub use gpu::Gpu;
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
 pub use probe::{Device, Driver, Version, probe};

@@ -43,6 +43,11 @@ impl Ring {
         })
     }
 
+    /// The most bytes of a panel.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Fills the next place, copies it and lets kernels run on it; waits for none of that to end.
     ///
     /// `fill` gets `length` bytes; up to the next multiple of 16, what lies behind them is copied as well, so that a
