@@ -1,5 +1,6 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
+use inference::cuda::{self, Gpu};
 use inference::{
     Assumption, Comparison, Digests, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink,
     Record, Row, StageSink, forward_batch, forward_pair,
@@ -63,6 +64,7 @@ impl<'a> Pair<'a> {
         prompts: &[Prompt],
         options: &Options,
         mode: Mode,
+        gpu: Option<&Gpu>,
     ) -> anyhow::Result<Vec<Comparison>> {
         let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
         let mut batch: Vec<_> = prompts
@@ -72,7 +74,10 @@ impl<'a> Pair<'a> {
             .collect();
         let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
         let (apr, gguf) = (self.apr.side(&apr), self.gguf.side(&gguf));
-        forward_pair(apr, gguf, &mut batch, options, mode)?;
+        match gpu {
+            None => forward_pair(apr, gguf, &mut batch, options, mode)?,
+            Some(gpu) => cuda::forward_pair(gpu, apr, gguf, &mut batch, options, mode)?,
+        }
         Ok(comparisons)
     }
 
@@ -118,32 +123,59 @@ pub(crate) fn compare(
     options: &Options,
     io: Io,
 ) -> (Behaviour, BehaviourRow) {
-    let mut row = new_row("cpu");
-    let ran = run(a, b, asked, options, io, &mut row);
-    (judged(ran, &[a, b]), row)
+    let ran = compare_on(None, a, b, asked, options, io);
+    ran.unwrap_or_else(|why| not_run("cpu", &why.to_string()))
+}
+
+/// The same on a GPU, or on the processor when there is none.
+///
+/// # Errors
+/// Fails when the GPU or its driver does, which is no outcome: nothing about the files follows.
+pub(crate) fn compare_on(
+    gpu: Option<&Gpu>,
+    a: &Files,
+    b: &Files,
+    asked: &prompt::Arguments,
+    options: &Options,
+    io: Io,
+) -> Result<(Behaviour, BehaviourRow), cuda::Error> {
+    let mut row = new_row(device(gpu));
+    let ran = run((a, b), asked, options, io, gpu, &mut row);
+    Ok((judged(ran, &[a, b])?, row))
 }
 
 /// Runs the prompts of a fingerprint through a model, and holds each run against the one that is recorded.
-pub(crate) fn check(
+///
+/// # Errors
+/// Fails as [`compare_on`] does.
+pub(crate) fn check_on(
+    gpu: Option<&Gpu>,
     files: &Files,
     recorded: &Fingerprint,
     options: &Options,
     io: Io,
-) -> (Behaviour, BehaviourRow) {
-    let mut row = new_row("cpu");
-    let ran = run_alone(files, recorded, options, io, &mut row);
-    (judged(ran, &[files]), row)
+) -> Result<(Behaviour, BehaviourRow), cuda::Error> {
+    let mut row = new_row(device(gpu));
+    let ran = run_alone(files, recorded, options, io, gpu, &mut row);
+    Ok((judged(ran, &[files])?, row))
+}
+
+const fn device(gpu: Option<&Gpu>) -> &'static str {
+    if gpu.is_some() { "cuda" } else { "cpu" }
 }
 
 /// The outcome of a run of files that are what they were when they were opened.
-fn judged(ran: anyhow::Result<Behaviour>, files: &[&Files]) -> Behaviour {
+fn judged(ran: anyhow::Result<Behaviour>, files: &[&Files]) -> Result<Behaviour, cuda::Error> {
     // What was read from a file that changed decides nothing.
-    match files.iter().try_for_each(|files| files.check_unchanged()) {
-        Err(why) => Behaviour::Changed { why },
-        Ok(()) => ran.unwrap_or_else(|error| Behaviour::NotCovered {
+    if let Err(why) = files.iter().try_for_each(|files| files.check_unchanged()) {
+        return Ok(Behaviour::Changed { why });
+    }
+    ran.or_else(|error| match error.downcast_ref() {
+        Some(inference::Error::Cuda(why)) => Err(why.clone()),
+        _ => Ok(Behaviour::NotCovered {
             why: format!("{error:#}"),
         }),
-    }
+    })
 }
 
 /// What stands in the place of a run on a device that there is not.
@@ -166,11 +198,11 @@ fn new_row(device: &str) -> BehaviourRow {
 }
 
 fn run(
-    a: &Files,
-    b: &Files,
+    (a, b): (&Files, &Files),
     asked: &prompt::Arguments,
     options: &Options,
     io: Io,
+    gpu: Option<&Gpu>,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
     let pair = Pair::load(a, b, io)?;
@@ -182,7 +214,7 @@ fn run(
         }
         Prompts::Apart([apr, gguf]) => return Ok(Behaviour::Tokenised { apr, gguf }),
     };
-    let comparisons = pair.compare(&prompts, options, Mode::Free)?;
+    let comparisons = pair.compare(&prompts, options, Mode::Free, gpu)?;
     let mut first = None;
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
@@ -212,6 +244,7 @@ fn run_alone(
     recorded: &Fingerprint,
     options: &Options,
     io: Io,
+    gpu: Option<&Gpu>,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
     if recorded.numerics != NUMERICS {
@@ -238,7 +271,11 @@ fn run_alone(
         .zip(&mut all)
         .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as &mut dyn StageSink))
         .collect();
-    forward_batch(&loaded.model, &loaded.sources(), &mut batch, options)?;
+    let sources = loaded.sources();
+    match gpu {
+        None => forward_batch(&loaded.model, &sources, &mut batch, options)?,
+        Some(gpu) => cuda::forward_batch(gpu, loaded.side(&sources), &mut batch, options)?,
+    }
     let mut behaviour = Behaviour::Equal;
     for (prompt, digests) in recorded.prompts.iter().zip(&all) {
         let found = digests.run().to_string();

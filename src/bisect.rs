@@ -84,7 +84,7 @@ fn bad_steps(
     let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
         return Ok(Vec::new());
     };
-    let comparisons = pair.compare(&prompts, options, Mode::Isolated)?;
+    let comparisons = pair.compare(&prompts, options, Mode::Isolated, None)?;
     let mut steps = Vec::new();
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         let bad = comparison

@@ -8,6 +8,7 @@ use inference::Options;
 
 /// How to read and with how many threads.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// How the forward reads the weights
     #[arg(long, value_enum, default_value_t = Io::Reads)]

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs; for `compare-trace`: everything was compared and is within the gates |
 //! | 1 | compared, and something differs |
-//! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written |
+//! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written; for `doctor`: no GPU can be used |
 //! | 130, 143 | stopped by Ctrl-C or a termination request |
 
 use std::process::ExitCode;
@@ -17,6 +17,8 @@ use verifier::verdict::Verdict;
 pub(crate) enum Outcome {
     /// The command did what it was asked for and there was nothing to judge.
     Done,
+    /// The command could not do what it was asked for, and has printed why.
+    NotDone,
     /// The command judged.
     Judged(Verdict),
     /// The command compared traces.
@@ -29,6 +31,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Done => Self::SUCCESS,
+            Outcome::NotDone => Self::from(NOT_DONE),
             Outcome::Judged(verdict) => Self::from(verdict.exit_code()),
             Outcome::Compared(verdict) => Self::from(verdict.exit_code()),
             Outcome::Stopped(signal) => Self::from(signal.saturating_add(128)),

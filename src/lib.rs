@@ -9,7 +9,9 @@ mod behaviour;
 mod bisect;
 mod compare_trace;
 mod convert;
+mod device;
 mod diagnosis;
+mod doctor;
 mod engine;
 mod exit;
 mod forward;
@@ -74,6 +76,7 @@ enum Command {
     CompareTrace(compare_trace::Arguments),
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
+    Doctor(doctor::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -87,6 +90,7 @@ impl Command {
             Self::CompareTrace(arguments) => compare_trace::run(&arguments),
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
+            Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
         }
     }

@@ -7,6 +7,7 @@ use crate::model::Loaded;
 
 /// What to run through a model.
 #[derive(Args, Default)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// Token ids, separated by commas [default: ids derived from the size of the vocabulary]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]

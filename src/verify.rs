@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use verifier::report::Report;
+use inference::cuda::{self, Gpu};
+use verifier::report::{Behaviour, BehaviourRow, Report};
 use verifier::verdict::Verdict;
 use verifier::verify::Options;
 
@@ -11,7 +12,7 @@ use crate::engine;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
-use crate::{behaviour, output, prompt};
+use crate::{behaviour, device, output, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -39,6 +40,8 @@ pub(crate) struct Arguments {
     file_digests: bool,
     #[command(flatten)]
     engine: engine::Arguments,
+    #[command(flatten)]
+    device: device::Arguments,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -46,11 +49,11 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ForwardFlag {
-    /// On the best device there is, once the bytes are compared; today that is the processor
+    /// On the best device there is, once the bytes are compared; the report says which, and why
     Auto,
     /// On the processor
     Cpu,
-    /// On an NVIDIA GPU (this build has none: undecided)
+    /// On an NVIDIA GPU; undecided where none can be used, and `aprove doctor` says why
     Cuda,
     /// Bytes and metadata only
     Off,
@@ -107,26 +110,71 @@ impl ForwardFlag {
             }
             return;
         }
-        let (behaviour, mut row) = match manifests.next() {
-            _ if self == Self::Cuda => behaviour::not_run("cuda", NO_CUDA),
-            // A manifest cannot be run, but it may record how its model behaves.
-            Some((manifest, model)) => match manifest.fingerprint() {
-                Some(fingerprint) => behaviour::check(model, fingerprint, options, io),
-                None if self == Self::Auto => return,
-                None => behaviour::not_run("cpu", "the manifest records no behaviour"),
-            },
+        let manifest = manifests.next();
+        // A manifest cannot be run, but it may record how its model behaves.
+        let recorded = manifest
+            .as_ref()
+            .map(|(manifest, model)| (manifest.fingerprint(), *model));
+        match recorded {
+            Some((None, _)) if self == Self::Auto => return,
             // Files that could not be read or decoded need not be run.
             None if self == Self::Auto && report.verdict == Verdict::Undecided => return,
-            None => behaviour::compare(a, b, &arguments.prompt, options, io),
-        };
-        if self == Self::Auto {
-            row.device_reason = Some(NO_CUDA.to_owned());
+            _ => {}
         }
+        let run = |gpu: Option<&Gpu>| {
+            let options = &inference::Options {
+                panel_bytes: gpu.map_or(options.panel_bytes, |_| PANEL),
+                ..*options
+            };
+            match recorded {
+                Some((Some(fingerprint), model)) => {
+                    behaviour::check_on(gpu, model, fingerprint, options, io)
+                }
+                Some((None, _)) => Ok(behaviour::not_run("cpu", NOTHING_RECORDED)),
+                None => behaviour::compare_on(gpu, a, b, &arguments.prompt, options, io),
+            }
+        };
+        let (behaviour, row) = self.run_somewhere(&arguments.device, run);
         report.add_behaviour(&behaviour, row);
+    }
+
+    /// Runs where it is asked for: a GPU that cannot do it leaves it to the processor, or to nobody when it was asked for by
+    /// name.
+    fn run_somewhere(
+        self,
+        device: &device::Arguments,
+        run: impl Fn(Option<&Gpu>) -> Result<(Behaviour, BehaviourRow), cuda::Error>,
+    ) -> (Behaviour, BehaviourRow) {
+        let on_processor = || {
+            let ran = run(None);
+            ran.unwrap_or_else(|why| behaviour::not_run("cpu", &why.to_string()))
+        };
+        if self == Self::Cpu {
+            return on_processor();
+        }
+        let on_gpu = device.open().and_then(|gpu| Ok((run(Some(&gpu))?, gpu)));
+        match on_gpu {
+            Ok(((behaviour, mut row), gpu)) => {
+                if self == Self::Auto {
+                    let device = gpu.device();
+                    let name = device.name.escape_debug();
+                    row.device_reason = Some(format!("GPU {}, {name}", device.ordinal));
+                }
+                (behaviour, row)
+            }
+            Err(why) if self == Self::Auto => {
+                let (behaviour, mut row) = on_processor();
+                row.device_reason = Some(why.to_string());
+                (behaviour, row)
+            }
+            Err(why) => behaviour::not_run("cuda", &why.to_string()),
+        }
     }
 }
 
-const NO_CUDA: &str = "this build has no CUDA";
+const NOTHING_RECORDED: &str = "the manifest records no behaviour";
+/// The bytes of a panel on its way to a GPU.
+const PANEL: usize = 16 << 20;
 
 /// Runs the verifier on two open inputs.
 pub(crate) fn judge(

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use crate::cuda;
+
 /// Why a model could not be loaded or run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,9 @@ pub enum Error {
     /// The APR file cannot be parsed.
     #[error(transparent)]
     Apr(#[from] apr_file::Error),
+    /// The GPU or its driver failed, which says nothing about a model.
+    #[error(transparent)]
+    Cuda(#[from] cuda::Error),
     /// A read failed; `UnexpectedEof` means that the file changed.
     #[error("read of {length} bytes at offset {offset}: {message}")]
     Io {

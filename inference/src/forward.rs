@@ -112,19 +112,40 @@ pub fn forward_pair(
             .filter_map(|(state, takes)| takes.then_some(state))
             .collect();
         take(step, &mut taking, options)?;
-        let slot = step.stage.slot();
         let [a, b] = &mut states;
-        let [of_a, of_b] = takes;
-        let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
-        for ((tokens, sink), (of_first, of_second)) in prompts.iter_mut().zip(pieces) {
-            let values = (of_a.then_some(of_first), of_b.then_some(of_second));
-            sink.stage(step, tokens.len(), values.0, values.1);
-        }
+        hand_over_pair((step, takes), [a, b], prompts);
+        let slot = step.stage.slot();
         if mode == Mode::Isolated && a.value(slot).len() == b.value(slot).len() {
             b.set(slot, a.value(slot).to_vec());
         }
     }
     Ok(())
+}
+
+/// Gives what a step wrote to the sink of each prompt.
+pub(crate) fn hand_over<F: Real>(
+    step: Step,
+    state: &State<'_, F>,
+    prompts: &mut [(&[u32], &mut dyn StageSink<F>)],
+) {
+    let pieces = state.pieces(step.stage.slot());
+    for ((tokens, sink), values) in prompts.iter_mut().zip(pieces) {
+        sink.stage(step, tokens.len(), values);
+    }
+}
+
+/// Gives what a step wrote on the sides that have it to the sink of each prompt.
+pub(crate) fn hand_over_pair(
+    (step, [of_a, of_b]): (Step, [bool; 2]),
+    [a, b]: [&State<'_, f32>; 2],
+    prompts: &mut [(&[u32], &mut dyn PairSink)],
+) {
+    let slot = step.stage.slot();
+    let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
+    for ((tokens, sink), (of_first, of_second)) in prompts.iter_mut().zip(pieces) {
+        let values = (of_a.then_some(of_first), of_b.then_some(of_second));
+        sink.stage(step, tokens.len(), values.0, values.1);
+    }
 }
 
 fn run<F: Real>(
@@ -146,10 +167,7 @@ fn batch<F: Real>(
     let mut state = State::new(side, &tokens, options.threads)?;
     for step in program(side.model) {
         take(step, &mut [&mut state], options)?;
-        let pieces = state.pieces(step.stage.slot());
-        for ((tokens, sink), values) in prompts.iter_mut().zip(pieces) {
-            sink.stage(step, tokens.len(), values);
-        }
+        hand_over(step, &state, prompts);
     }
     Ok(state.value(Slot::Out).to_vec())
 }
@@ -175,7 +193,7 @@ fn take<F: Real>(
 }
 
 /// The steps of two programs in the order of execution, and which of the two has each.
-fn merged(programs: &[Vec<Step>; 2]) -> Vec<(Step, [bool; 2])> {
+pub(crate) fn merged(programs: &[Vec<Step>; 2]) -> Vec<(Step, [bool; 2])> {
     let [mut a, mut b] = programs
         .each_ref()
         .map(|steps| steps.iter().copied().peekable());

@@ -16,6 +16,19 @@ pub(crate) enum Set {
     Neon,
 }
 
+/// Returns the name of the instruction set that the forward uses on this processor.
+pub fn instruction_set() -> &'static str {
+    match Instructions::best().set() {
+        Set::Scalar => "scalar",
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx2 => "AVX2",
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx512 => "AVX-512",
+        #[cfg(target_arch = "aarch64")]
+        Set::Neon => "NEON",
+    }
+}
+
 /// A set that this processor has: there is no other way to make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instructions(Set);

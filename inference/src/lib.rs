@@ -47,6 +47,7 @@ pub use forward::{
     Mode, NUMERICS, PairSink, StageSink, forward, forward_batch, forward_in_f64, forward_pair,
 };
 pub use gguf_file::ReadAt;
+pub use instructions::instruction_set;
 pub use mapped::MappedFile;
 pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,

@@ -45,6 +45,21 @@ impl<F: Real> Table<F> {
         }
     }
 
+    /// The values of a head that rotate.
+    pub(crate) const fn dims(&self) -> usize {
+        self.dims
+    }
+
+    /// Which values of a head are a pair.
+    pub(crate) const fn pairing(&self) -> Pairing {
+        self.pairing
+    }
+
+    /// `dims / 2` pairs (cosine, sine) for each position.
+    pub(crate) fn turns(&self) -> &[(F, F)] {
+        &self.turns
+    }
+
     /// Rotates every head of every token; values after the first `dims` of a head stay.
     pub(crate) fn rotate(&self, values: &mut [F], token_length: usize, head_dim: usize) {
         let pairs = (self.dims / 2).max(1);

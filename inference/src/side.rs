@@ -89,9 +89,9 @@ impl<'a, F: Real> State<'a, F> {
         }
     }
 
-    /// The matrix and the activations of a step that is a product.
-    pub(crate) fn factor(&self, step: Step) -> Option<Factor<'_, F>> {
-        let (matrix, x) = match (step.stage, self.layer(step)) {
+    /// The matrix of a step that is a product, and where its activations are.
+    pub(crate) fn matrix(&self, step: Step) -> Option<(&'a Tensor, Slot)> {
+        Some(match (step.stage, self.layer(step)) {
             (Stage::Logits, _) => (&self.side.model.output, Slot::Normed),
             (Stage::QPreBias, Some(layer)) => (&layer.query, Slot::Normed),
             (Stage::KPreBias, Some(layer)) => (&layer.key, Slot::Normed),
@@ -101,7 +101,30 @@ impl<'a, F: Real> State<'a, F> {
             (Stage::FfnUp, Some(layer)) => (&layer.up, Slot::Normed),
             (Stage::FfnDown, Some(layer)) => (&layer.down, Slot::Gate),
             _ => return None,
-        };
+        })
+    }
+
+    /// The vector of a step that is a norm or adds a bias.
+    pub(crate) fn vector(&self, step: Step) -> Option<&'a Tensor> {
+        let layer = self.layer(step);
+        let bias = |which: usize| layer?.biases.as_ref()?.get(which);
+        let head_norm = |which: usize| layer?.head_norms.as_ref()?.get(which);
+        match step.stage {
+            Stage::AttnNorm => layer.map(|layer| &layer.attention_norm),
+            Stage::FfnNorm => layer.map(|layer| &layer.feed_forward_norm),
+            Stage::FinalNorm => Some(&self.side.model.final_norm),
+            Stage::QPostBias => bias(0),
+            Stage::KPostBias => bias(1),
+            Stage::VPostBias => bias(2),
+            Stage::QNorm => head_norm(0),
+            Stage::KNorm => head_norm(1),
+            _ => None,
+        }
+    }
+
+    /// The matrix and the activations of a step that is a product.
+    pub(crate) fn factor(&self, step: Step) -> Option<Factor<'_, F>> {
+        let (matrix, x) = self.matrix(step)?;
         Some(Factor {
             matrix,
             sources: self.side.sources,
@@ -114,12 +137,13 @@ impl<'a, F: Real> State<'a, F> {
     /// # Errors
     /// Fails when a read fails.
     pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
-        let model = self.side.model;
         let slot = step.stage.slot();
+        let vector = self.vector(step).map(|vector| self.read(vector, 0));
+        let vector = vector.transpose()?;
         let value = match (step.stage, self.layer(step)) {
             (Stage::Embedding, _) => self.embedding()?,
-            (Stage::FinalNorm, _) => self.norm(Slot::Residual, &model.final_norm)?,
-            (stage, Some(layer)) => self.in_layer(stage, layer)?,
+            (Stage::FinalNorm, _) => self.norm(Slot::Residual, vector),
+            (stage, Some(layer)) => self.in_layer(stage, layer, vector),
             // Programs hold no other steps.
             (_, None) => Vec::new(),
         };
@@ -127,66 +151,62 @@ impl<'a, F: Real> State<'a, F> {
         Ok(())
     }
 
-    fn in_layer(&self, stage: Stage, layer: &Layer) -> Result<Vec<F>, Error> {
+    fn in_layer(&self, stage: Stage, layer: &Layer, vector: Option<Vec<F>>) -> Vec<F> {
         let heads = self.heads();
         let threads = self.threads;
         match stage {
-            Stage::AttnNorm => self.norm(Slot::Residual, &layer.attention_norm),
-            Stage::FfnNorm => self.norm(Slot::Residual, &layer.feed_forward_norm),
+            Stage::AttnNorm | Stage::FfnNorm => self.norm(Slot::Residual, vector),
+            Stage::QNorm | Stage::KNorm => self.norm(stage.slot(), vector),
             Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
-                let [query, key, value] = layer
-                    .biases
-                    .as_ref()
-                    .map_or([None; 3], |biases| biases.each_ref().map(Some));
-                let bias = match stage {
-                    Stage::QPostBias => query,
-                    Stage::KPostBias => key,
-                    _ => value,
-                };
-                self.plus_vector(stage.slot(), bias)
+                self.plus_vector(stage.slot(), vector)
             }
-            Stage::QNorm | Stage::KNorm => {
-                let norm = layer.head_norms.as_ref().map(|[query, key]| match stage {
-                    Stage::QNorm => query,
-                    _ => key,
-                });
-                match norm {
-                    Some(norm) => self.norm(stage.slot(), norm),
-                    None => Ok(self.value(stage.slot()).to_vec()),
-                }
-            }
-            Stage::QRope => Ok(self.rotated(Slot::Query, layer.query.rows())),
-            Stage::KRope => Ok(self.rotated(Slot::Key, layer.key.rows())),
-            Stage::AttnScores => Ok(self.attended(Slot::Query, Slot::Key, |_, query, key| {
+            Stage::QRope => self.rotated(Slot::Query, layer.query.rows()),
+            Stage::KRope => self.rotated(Slot::Key, layer.key.rows()),
+            Stage::AttnScores => self.attended(Slot::Query, Slot::Key, |_, query, key| {
                 attention::scores(heads, query, key, threads)
-            })),
-            Stage::AttnSoftmax => Ok(self.attended(
-                Slot::Scores,
-                Slot::Scores,
-                |tokens, scores, _| attention::softmax(heads, scores, tokens, threads),
-            )),
-            Stage::Attention => Ok(self.attended(
+            }),
+            Stage::AttnSoftmax => self.attended(Slot::Scores, Slot::Scores, |tokens, scores, _| {
+                attention::softmax(heads, scores, tokens, threads)
+            }),
+            Stage::Attention => self.attended(
                 Slot::Probabilities,
                 Slot::Value,
                 |tokens, probabilities, value| {
                     attention::weighted(heads, probabilities, value, tokens, threads)
                 },
-            )),
+            ),
             Stage::FfnInp | Stage::LayerOut => {
-                Ok(self.combined(Slot::Residual, Slot::Out, |x, more| x + more))
+                self.combined(Slot::Residual, Slot::Out, |x, more| x + more)
             }
-            Stage::FfnSilu => Ok(silu(self.value(Slot::Gate))),
-            Stage::FfnSwiglu => Ok(self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up)),
+            Stage::FfnSilu => silu(self.value(Slot::Gate)),
+            Stage::FfnSwiglu => self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up),
             // Products and the stages of the whole model are taken elsewhere.
-            _ => Ok(Vec::new()),
+            _ => Vec::new(),
         }
     }
 
-    fn layer(&self, step: Step) -> Option<&'a Layer> {
+    /// The layer of a step.
+    pub(crate) fn layer(&self, step: Step) -> Option<&'a Layer> {
         self.side.model.layers.get(step.layer?)
     }
 
-    fn heads(&self) -> Heads<F> {
+    /// The model with its files.
+    pub(crate) const fn side(&self) -> Side<'a> {
+        self.side
+    }
+
+    /// The number of tokens of each prompt.
+    pub(crate) fn prompts(&self) -> &[usize] {
+        &self.prompts
+    }
+
+    /// The cosines and sines of the positions of the longest prompt.
+    pub(crate) const fn table(&self) -> &Table<F> {
+        &self.table
+    }
+
+    /// The heads of the attention.
+    pub(crate) fn heads(&self) -> Heads<F> {
         let config = &self.side.model.config;
         Heads {
             queries: config.heads,
@@ -196,7 +216,11 @@ impl<'a, F: Real> State<'a, F> {
         }
     }
 
-    fn embedding(&self) -> Result<Vec<F>, Error> {
+    /// The rows of the tokens.
+    ///
+    /// # Errors
+    /// Fails when a read fails.
+    pub(crate) fn embedding(&self) -> Result<Vec<F>, Error> {
         let embedding = &self.side.model.embedding;
         let mut value = Vec::new();
         for id in &self.ids {
@@ -205,22 +229,22 @@ impl<'a, F: Real> State<'a, F> {
         Ok(value)
     }
 
-    fn norm(&self, slot: Slot, weight: &Tensor) -> Result<Vec<F>, Error> {
+    /// Programs hold norms only where the model has their weights.
+    fn norm(&self, slot: Slot, weight: Option<Vec<F>>) -> Vec<F> {
         let epsilon = F::from_f32(self.side.model.config.epsilon);
-        Ok(rms_norm(self.value(slot), &self.read(weight, 0)?, epsilon))
+        let weight = weight.unwrap_or_default();
+        rms_norm(self.value(slot), &weight, epsilon)
     }
 
-    fn plus_vector(&self, slot: Slot, vector: Option<&Tensor>) -> Result<Vec<F>, Error> {
+    fn plus_vector(&self, slot: Slot, vector: Option<Vec<F>>) -> Vec<F> {
         let mut value = self.value(slot).to_vec();
-        if let Some(vector) = vector {
-            let vector = self.read(vector, 0)?;
-            for token in value.chunks_mut(vector.len().max(1)) {
-                for (x, more) in token.iter_mut().zip(&vector) {
-                    *x += *more;
-                }
+        let vector = vector.unwrap_or_default();
+        for token in value.chunks_mut(vector.len().max(1)) {
+            for (x, more) in token.iter_mut().zip(&vector) {
+                *x += *more;
             }
         }
-        Ok(value)
+        value
     }
 
     fn rotated(&self, slot: Slot, token_length: usize) -> Vec<F> {
@@ -262,7 +286,11 @@ impl<'a, F: Real> State<'a, F> {
         pairs.map(|(a, b)| with(*a, *b)).collect()
     }
 
-    fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
+    /// The values of a row of a tensor.
+    ///
+    /// # Errors
+    /// Fails when the read fails.
+    pub(crate) fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
         let row = rows(tensor, self.side.sources, row, 1)?;
         Ok(row.into_iter().map(F::from_f32).collect())
     }

@@ -1,11 +1,32 @@
-//! What a GPU runs: the kernels of `inference/kernels/` as one PTX text, and how each is called.
+//! NVIDIA GPUs: whether there is one that can run the forward, why not, and what it runs.
+//!
+//! The driver is loaded when it is asked for, so neither CUDA nor a GPU is needed to build or to run. Every way in which
+//! a driver or a GPU can fail is an [`Error`] that says what to do; none of them says anything about a model.
+//!
+//! The kernels of `inference/kernels/` are one PTX text; [`Kernel`] says how each is called.
 
+mod check;
+mod context;
+mod error;
+mod forward;
+mod gpu;
 mod kernel;
 #[cfg(test)]
 mod lint;
+mod memory;
+mod probe;
+mod product;
+mod ring;
 #[cfg(test)]
 mod simulated;
+mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use check::Copies;
+pub use error::{Call, Error};
+pub use forward::{forward_batch, forward_pair};
+pub use gpu::Gpu;
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
+pub use probe::{Device, Driver, Version, probe};

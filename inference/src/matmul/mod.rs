@@ -97,7 +97,7 @@ pub(crate) fn rows(
 }
 
 /// The file of a tensor, and where a row starts in it.
-fn place<'a>(
+pub(crate) fn place<'a>(
     tensor: &Tensor,
     sources: &[&'a dyn Source],
     row: usize,

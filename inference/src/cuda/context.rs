@@ -1,0 +1,133 @@
+//! A context on one GPU: what everything else on it belongs to.
+#![expect(unsafe_code, reason = "the driver is foreign code")]
+
+use std::{
+    cell::Cell,
+    ffi::{CString, c_void},
+    rc::Rc,
+};
+
+use cudarc::driver::{result, sys};
+
+use super::{error::Error, kernel::Kernel, probe::Device};
+
+/// The context of a GPU, current on the thread that made it, which is the only one that can use it.
+#[derive(Debug)]
+pub(crate) struct Context {
+    device: sys::CUdevice,
+    /// The most bytes that may be allocated on the GPU, and those that are.
+    limit: u64,
+    used: Cell<u64>,
+}
+
+/// The kernels, compiled for a GPU.
+pub(crate) struct Module {
+    handle: sys::CUmodule,
+    _context: Rc<Context>,
+}
+
+/// A kernel that can be launched.
+pub(crate) struct Function {
+    pub(super) kernel: &'static Kernel,
+    pub(super) handle: sys::CUfunction,
+    _module: Rc<Module>,
+}
+
+impl Context {
+    /// Makes the context of a GPU, of whose memory at most `limit` bytes are used.
+    pub(crate) fn new(device: &Device, limit: u64) -> Result<Rc<Self>, Error> {
+        let of = |what: &str| {
+            let what = format!("{what} of GPU {} ({})", device.ordinal, device.name);
+            move |error| Error::call(what, error)
+        };
+        let ordinal = i32::try_from(device.ordinal).unwrap_or(i32::MAX);
+        let device = result::device::get(ordinal).map_err(of("cuDeviceGet"))?;
+        // SAFETY: the device was returned by cuDeviceGet.
+        let handle = unsafe { result::primary_ctx::retain(device) }
+            .map_err(of("cuDevicePrimaryCtxRetain"))?;
+        let context = Rc::new(Self {
+            device,
+            limit,
+            used: Cell::new(0),
+        });
+        // SAFETY: the context is retained until the last owner is gone.
+        unsafe { result::ctx::set_current(handle) }.map_err(of("cuCtxSetCurrent"))?;
+        Ok(context)
+    }
+
+    /// The bytes of its memory that are free.
+    pub(crate) fn free_memory(&self) -> Result<u64, Error> {
+        let (free, _) =
+            result::mem_get_info().map_err(|error| Error::call("cuMemGetInfo", error))?;
+        Ok(u64::try_from(free).unwrap_or(u64::MAX))
+    }
+
+    /// Counts bytes as allocated, if the limit allows them.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), Error> {
+        let used = self.used.get().saturating_add(bytes);
+        if used > self.limit {
+            return Err(Error::Memory {
+                needed: used,
+                limit: self.limit,
+            });
+        }
+        self.used.set(used);
+        Ok(())
+    }
+
+    /// Counts bytes as free again.
+    pub(super) fn give_back(&self, bytes: u64) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+}
+
+impl Module {
+    /// Compiles a PTX text, which the driver does once and remembers.
+    pub(crate) fn new(context: &Rc<Context>, text: &str) -> Result<Rc<Self>, Error> {
+        let text = c_string(text);
+        // SAFETY: the text ends in a zero byte and outlives the call.
+        let handle = unsafe { result::module::load_data(text.as_ptr().cast::<c_void>()) }
+            .map_err(|error| Error::call("cuModuleLoadData of the kernels", error))?;
+        Ok(Rc::new(Self {
+            handle,
+            _context: Rc::clone(context),
+        }))
+    }
+
+    /// Finds a kernel.
+    pub(crate) fn function(self: &Rc<Self>, kernel: &'static Kernel) -> Result<Function, Error> {
+        // SAFETY: the module is loaded as long as the function has it.
+        let handle = unsafe { result::module::get_function(self.handle, c_string(kernel.name)) };
+        let named = |error| {
+            Error::call(
+                format_args!("cuModuleGetFunction of {}", kernel.name),
+                error,
+            )
+        };
+        Ok(Function {
+            kernel,
+            handle: handle.map_err(named)?,
+            _module: Rc::clone(self),
+        })
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: what belongs to the context holds it, so all of that is gone. A failure leaves nothing to do.
+        let _ = unsafe { result::primary_ctx::release(self.device) };
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: the functions hold the module, so all of them are gone.
+        let _ = unsafe { result::module::unload(self.handle) };
+    }
+}
+
+/// Our texts have no zero bytes; one that had would end there.
+fn c_string(text: &str) -> CString {
+    let whole = text.split('\0').next().unwrap_or_default();
+    CString::new(whole).unwrap_or_default()
+}

@@ -1,0 +1,173 @@
+//! Memory of the GPU, and memory of the host that the GPU copies from by itself.
+#![expect(unsafe_code, reason = "the driver is foreign code")]
+
+use std::{ffi::c_void, ptr::NonNull, rc::Rc, slice};
+
+use cudarc::driver::{result, sys};
+
+use super::{
+    context::Context,
+    error::Error,
+    stream::{Event, Stream},
+};
+
+/// An allocation on the GPU. Its content is whatever was there until something is written.
+pub(crate) struct Buffer {
+    address: sys::CUdeviceptr,
+    bytes: usize,
+    context: Rc<Context>,
+}
+
+/// Memory of the host that no page fault can hit, so that copies from it need no help of a thread.
+pub(crate) struct Pinned {
+    place: NonNull<u8>,
+    bytes: usize,
+    /// The end of the last copy from it.
+    copied: Event,
+}
+
+impl Buffer {
+    /// Allocates bytes, at least one.
+    pub(crate) fn new(context: &Rc<Context>, bytes: usize) -> Result<Self, Error> {
+        let counted = u64::try_from(bytes).unwrap_or(u64::MAX);
+        context.take(counted)?;
+        // SAFETY: the address is used through this buffer only, and nothing is read before it is written.
+        let address = unsafe { result::malloc_sync(bytes.max(1)) };
+        let address = address.map_err(|error| {
+            context.give_back(counted);
+            Error::call(format_args!("cuMemAlloc of {bytes} bytes"), error)
+        })?;
+        Ok(Self {
+            address,
+            bytes,
+            context: Rc::clone(context),
+        })
+    }
+
+    /// The address of the first byte.
+    pub(crate) const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// The number of bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Copies values to the start of the buffer, behind all work of the stream.
+    ///
+    /// The driver takes ordinary memory to itself before it returns, so the values are free again.
+    pub(crate) fn write<T: Plain>(&self, stream: &Stream, values: &[T]) -> Result<(), Error> {
+        self.check(size_of_val(values))?;
+        // SAFETY: the buffer has room for the values.
+        unsafe { result::memcpy_htod_async(self.address, values, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))
+    }
+
+    /// Copies values from the start of the buffer, when all work of the stream is done.
+    pub(crate) fn read<T: Plain>(&self, stream: &Stream, values: &mut [T]) -> Result<(), Error> {
+        self.check(size_of_val(values))?;
+        // SAFETY: the buffer has as many bytes, every pattern of bits is a value, and the values are not touched before
+        // the stream has done the copy.
+        unsafe { result::memcpy_dtoh_async(values, self.address, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyDtoHAsync", error))?;
+        stream.synchronize()
+    }
+
+    /// Copies the first bytes of a buffer, behind all work of the stream; does not wait for it.
+    pub(crate) fn copy_from(
+        &self,
+        stream: &Stream,
+        other: &Self,
+        bytes: usize,
+    ) -> Result<(), Error> {
+        self.check(bytes)?;
+        other.check(bytes)?;
+        // SAFETY: both buffers have as many bytes, and are freed only when no work uses them.
+        unsafe { result::memcpy_dtod_async(self.address, other.address, bytes, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyDtoDAsync", error))
+    }
+
+    /// An access outside of a buffer is an error and nothing else.
+    fn check(&self, bytes: usize) -> Result<(), Error> {
+        if bytes > self.bytes {
+            return Err(Error::Outside {
+                needed: bytes,
+                there: self.bytes,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Pinned {
+    /// Allocates bytes, at least one.
+    pub(crate) fn new(context: &Rc<Context>, bytes: usize) -> Result<Self, Error> {
+        let copied = Event::new(context)?;
+        let named = |error| Error::call(format_args!("cuMemHostAlloc of {bytes} bytes"), error);
+        // No flags: memory that is combined for writing would be slow to read, and its bytes are hashed.
+        // SAFETY: the memory is used through this value only.
+        let place = unsafe { result::malloc_host(bytes.max(1), 0) }.map_err(named)?;
+        let place = NonNull::new(place.cast::<u8>()).ok_or(Error::Outside {
+            needed: bytes,
+            there: 0,
+        })?;
+        // SAFETY: the allocation has as many bytes, which the driver leaves as they were.
+        unsafe { place.write_bytes(0, bytes) };
+        Ok(Self {
+            place,
+            bytes,
+            copied,
+        })
+    }
+
+    /// The memory to write to, once the last copy from it is done.
+    pub(crate) fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        self.copied.synchronize()?;
+        // SAFETY: the allocation has as many bytes, all written; no copy reads them, and `self` is borrowed alone.
+        Ok(unsafe { slice::from_raw_parts_mut(self.place.as_ptr(), self.bytes) })
+    }
+
+    /// Copies the first `length` bytes to the start of a buffer, behind all work of the stream; does not wait for it.
+    pub(crate) fn copy_to(
+        &mut self,
+        stream: &Stream,
+        buffer: &Buffer,
+        length: usize,
+    ) -> Result<(), Error> {
+        let length = length.min(self.bytes);
+        buffer.check(length)?;
+        // SAFETY: the allocation has as many bytes, all written.
+        let bytes = unsafe { slice::from_raw_parts(self.place.as_ptr(), length) };
+        // SAFETY: the buffer has room for them, and they are not written to before the event that is recorded next.
+        unsafe { result::memcpy_htod_async(buffer.address, bytes, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))?;
+        self.copied.record(stream)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let bytes = u64::try_from(self.bytes).unwrap_or(u64::MAX);
+        self.context.give_back(bytes);
+        // SAFETY: nobody has the address any more; the driver waits for work that uses it.
+        let _ = unsafe { result::free_sync(self.address) };
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // A copy that still reads keeps the memory: it is lost rather than freed under the GPU.
+        if self.copied.synchronize().is_ok() {
+            // SAFETY: nobody has the memory any more.
+            let _ = unsafe { result::free_host(self.place.as_ptr().cast::<c_void>()) };
+        }
+    }
+}
+
+/// Values whose every pattern of bits is one.
+pub(crate) trait Plain: Copy {}
+
+impl Plain for u8 {}
+impl Plain for u32 {}
+impl Plain for f32 {}

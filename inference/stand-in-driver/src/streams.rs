@@ -1,0 +1,244 @@
+//! Work that waits in streams, and when it is done.
+#![expect(unsafe_code, reason = "copies from and to memory of the program")]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    slice,
+};
+
+use ptx_interpreter::{Argument, Memory, Options, Schedule};
+
+use crate::{
+    driver::{ILLEGAL_ADDRESS, INVALID_HANDLE, Kernel, LAUNCH_FAILED, note},
+    settings::Order,
+};
+
+/// All streams and events of the process, by number.
+#[derive(Default)]
+pub(crate) struct Streams {
+    streams: BTreeMap<usize, VecDeque<Work>>,
+    events: BTreeMap<usize, Event>,
+    last: usize,
+}
+
+/// A piece of work.
+pub(crate) enum Work {
+    Upload { to: u64, from: Host },
+    Download { from: u64, to: usize, length: usize },
+    Move { from: u64, to: u64, length: usize },
+    Fill { to: u64, byte: u8, length: usize },
+    Launch(Box<Launch>),
+    Record { event: usize, number: usize },
+    Wait { event: usize, number: usize },
+}
+
+/// Memory of the program.
+pub(crate) enum Host {
+    /// Ordinary memory, which the driver takes to itself at once.
+    Taken(Vec<u8>),
+    /// Pinned memory, by address and length: it is read when the copy is done.
+    Pinned(usize, usize),
+}
+
+/// A kernel with all that it runs on.
+pub(crate) struct Launch {
+    pub(crate) kernel: Kernel,
+    pub(crate) grid: [u32; 3],
+    pub(crate) block: [u32; 3],
+    pub(crate) shared: u32,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) seed: Option<u64>,
+}
+
+/// The streams that an event was recorded in, one after the other, and how many of these records were reached.
+#[derive(Default)]
+struct Event {
+    records: Vec<usize>,
+    reached: usize,
+}
+
+impl Streams {
+    /// How many streams and events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.streams.len().saturating_add(self.events.len())
+    }
+
+    /// Makes a stream; returns its number.
+    pub(crate) fn new_stream(&mut self) -> usize {
+        self.last = self.last.saturating_add(1);
+        self.streams.insert(self.last, VecDeque::new());
+        self.last
+    }
+
+    /// Makes an event; returns its number.
+    pub(crate) fn new_event(&mut self) -> usize {
+        self.last = self.last.saturating_add(1);
+        self.events.insert(self.last, Event::default());
+        self.last
+    }
+
+    /// Ends a stream with all its work.
+    pub(crate) fn end_stream(&mut self, stream: usize, memory: &mut Memory) -> Result<(), u32> {
+        self.finish(stream, memory)?;
+        self.streams.remove(&stream).map(drop).ok_or(INVALID_HANDLE)
+    }
+
+    /// Ends an event; streams that wait for it still do, as they have its work.
+    pub(crate) fn end_event(&mut self, event: usize, memory: &mut Memory) -> Result<(), u32> {
+        self.finish_all(memory)?;
+        self.events.remove(&event).map(drop).ok_or(INVALID_HANDLE)
+    }
+
+    /// Adds work to a stream, and does what the order wants to be done.
+    pub(crate) fn add(
+        &mut self,
+        stream: usize,
+        work: Work,
+        order: Order,
+        memory: &mut Memory,
+    ) -> Result<(), u32> {
+        let list = self.streams.get_mut(&stream).ok_or(INVALID_HANDLE)?;
+        list.push_back(work);
+        match order {
+            Order::Late => Ok(()),
+            Order::Early => self.finish_all(memory),
+            Order::CopiesFirst => self.run_copies(memory),
+        }
+    }
+
+    /// Adds a record of an event to a stream.
+    pub(crate) fn record(
+        &mut self,
+        stream: usize,
+        event: usize,
+        order: Order,
+        memory: &mut Memory,
+    ) -> Result<(), u32> {
+        let entry = self.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
+        entry.records.push(stream);
+        let number = entry.records.len();
+        self.add(stream, Work::Record { event, number }, order, memory)
+    }
+
+    /// Lets a stream wait for an event as it was recorded last.
+    pub(crate) fn wait(
+        &mut self,
+        stream: usize,
+        event: usize,
+        order: Order,
+        memory: &mut Memory,
+    ) -> Result<(), u32> {
+        let number = self.events.get(&event).ok_or(INVALID_HANDLE)?.records.len();
+        self.add(stream, Work::Wait { event, number }, order, memory)
+    }
+
+    /// Does all work of a stream, and what it waits for.
+    pub(crate) fn finish(&mut self, stream: usize, memory: &mut Memory) -> Result<(), u32> {
+        loop {
+            let list = self.streams.get_mut(&stream).ok_or(INVALID_HANDLE)?;
+            match list.pop_front() {
+                None => return Ok(()),
+                Some(work) => self.run(work, memory)?,
+            }
+        }
+    }
+
+    /// Does the work until an event is reached as it was recorded last.
+    pub(crate) fn reach_last(&mut self, event: usize, memory: &mut Memory) -> Result<(), u32> {
+        let number = self.events.get(&event).ok_or(INVALID_HANDLE)?.records.len();
+        self.reach(event, number, memory)
+    }
+
+    /// Does all work.
+    pub(crate) fn finish_all(&mut self, memory: &mut Memory) -> Result<(), u32> {
+        let all: Vec<usize> = self.streams.keys().copied().collect();
+        all.into_iter()
+            .try_for_each(|stream| self.finish(stream, memory))
+    }
+
+    fn reach(&mut self, event: usize, number: usize, memory: &mut Memory) -> Result<(), u32> {
+        loop {
+            let entry = self.events.get(&event).ok_or(INVALID_HANDLE)?;
+            if entry.reached >= number {
+                return Ok(());
+            }
+            let stream = entry.records.get(number.saturating_sub(1));
+            let stream = *stream.ok_or(INVALID_HANDLE)?;
+            let list = self.streams.get_mut(&stream).ok_or(INVALID_HANDLE)?;
+            // A record that is neither reached nor in its stream was taken by a run that waits for this one.
+            let work = list.pop_front().ok_or(LAUNCH_FAILED)?;
+            self.run(work, memory)?;
+        }
+    }
+
+    /// Does what stands at the front of each stream, up to a kernel or a wait for what has not been reached.
+    fn run_copies(&mut self, memory: &mut Memory) -> Result<(), u32> {
+        // What one stream does may let another go on.
+        while let Some(work) = self.next_copy() {
+            self.run(work, memory)?;
+        }
+        Ok(())
+    }
+
+    fn next_copy(&mut self) -> Option<Work> {
+        let events = &self.events;
+        self.streams.values_mut().find_map(|list| {
+            let goes = match list.front()? {
+                Work::Launch(_) => false,
+                Work::Wait { event, number } => events.get(event)?.reached >= *number,
+                _ => true,
+            };
+            goes.then(|| list.pop_front()).flatten()
+        })
+    }
+
+    fn run(&mut self, work: Work, memory: &mut Memory) -> Result<(), u32> {
+        let done = match work {
+            Work::Upload { to, from } => match from {
+                Host::Taken(bytes) => memory.write(to, &bytes),
+                Host::Pinned(from, length) => {
+                    // SAFETY: the program keeps pinned memory until it frees it, which ends all work first.
+                    let bytes = unsafe { slice::from_raw_parts(from as *const u8, length) };
+                    memory.write(to, bytes)
+                }
+            },
+            Work::Download { from, to, length } => memory.read(from, length).map(|bytes| {
+                // SAFETY: the program said that it has room for as many bytes there.
+                let place = unsafe { slice::from_raw_parts_mut(to as *mut u8, length) };
+                place.copy_from_slice(bytes);
+            }),
+            Work::Move { from, to, length } => {
+                let bytes = memory.read(from, length).map(<[u8]>::to_vec);
+                bytes.and_then(|bytes| memory.write(to, &bytes))
+            }
+            Work::Fill { to, byte, length } => memory.write(to, &vec![byte; length]),
+            Work::Launch(launch) => return launch.run(memory),
+            Work::Wait { event, number } => return self.reach(event, number, memory),
+            Work::Record { event, number } => {
+                let entry = self.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
+                entry.reached = entry.reached.max(number);
+                return Ok(());
+            }
+        };
+        done.map_err(|cause| {
+            note(&format!("a copy failed: {cause}"));
+            ILLEGAL_ADDRESS
+        })
+    }
+}
+
+impl Launch {
+    fn run(&self, memory: &mut Memory) -> Result<(), u32> {
+        let options = Options {
+            schedule: self.seed.map_or(Schedule::LowestFirst, Schedule::Random),
+            ..Options::default()
+        };
+        let Kernel { module, name } = &self.kernel;
+        let shape = (self.grid, self.block);
+        let ran = module.launch(name, shape, self.shared, &self.arguments, memory, &options);
+        ran.map(drop).map_err(|fault| {
+            note(&fault.to_string());
+            LAUNCH_FAILED
+        })
+    }
+}
