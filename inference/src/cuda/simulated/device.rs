@@ -7,8 +7,14 @@ use crate::cuda::kernel;
 /// Device memory and the text whose kernels run over it.
 pub(super) struct Device<'m> {
     module: &'m Module,
+    /// A kernel that comes from another text.
+    mutant: Option<(&'m str, &'m Module)>,
     memory: Memory,
     options: Options,
+    /// Steps of all launches so far.
+    pub(super) steps: u64,
+    /// The kernels of all launches so far.
+    pub(super) launched: Vec<&'static str>,
 }
 
 /// Values in device memory.
@@ -23,9 +29,17 @@ impl<'m> Device<'m> {
     pub(super) const fn new(module: &'m Module, options: Options) -> Self {
         Self {
             module,
+            mutant: None,
             memory: Memory::new(),
             options,
+            steps: 0,
+            launched: Vec::new(),
         }
+    }
+
+    /// Takes a kernel from another text.
+    pub(super) const fn replace(&mut self, name: &'m str, module: &'m Module) {
+        self.mutant = Some((name, module));
     }
 
     /// Copies bytes to the device.
@@ -68,11 +82,16 @@ impl<'m> Device<'m> {
         let kernel = kernel(name).ok_or_else(|| format!("no kernel {name}"))?;
         let grid = grid.map(|axis| u32::try_from(axis).unwrap());
         let shape = (grid, [kernel.threads, 1, 1]);
+        let module = match self.mutant {
+            Some((mutant, module)) if mutant == name => module,
+            _ => self.module,
+        };
         let (memory, options) = (&mut self.memory, &self.options);
-        let launched = self
-            .module
-            .launch(name, shape, 0, arguments, memory, options);
-        launched.map(drop).map_err(|fault| fault.to_string())
+        let launched = module.launch(name, shape, 0, arguments, memory, options);
+        let summary = launched.map_err(|fault| fault.to_string())?;
+        self.steps = self.steps.checked_add(summary.steps).unwrap();
+        self.launched.push(kernel.name);
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whole models through the shipped kernels, which an interpreter runs: every stage has the bits of the CPU.
 
 mod device;
+mod figures;
 mod mutations;
 mod run;
 
@@ -13,8 +14,9 @@ use self::run::Simulation;
 use super::PTX;
 use crate::{
     digest::Digests,
-    forward::{self, forward},
+    forward::{self, StageSink as _, forward},
     model::load,
+    program::program,
     prompts::default_prompts,
     side::Side,
     source::Source,
@@ -82,9 +84,11 @@ fn agrees(bytes: &[u8], prompts: usize, options: &Options) {
         let on_cpu = forward::Options::default();
         forward(&model, &sources, &prompt.tokens, &on_cpu, &mut expected).unwrap();
         let mut found = Digests::default();
-        Simulation::new(side, &MODULE, *options)
-            .forward(&prompt.tokens, &mut found)
-            .unwrap();
+        let mut simulation = Simulation::new(side, &prompt.tokens, &MODULE, *options);
+        for step in program(&model) {
+            let values = simulation.take(step).unwrap();
+            found.stage(step, prompt.tokens.len(), &values);
+        }
         assert_eq!(expected.first_difference(&found), None, "{}", prompt.name);
         assert_eq!(expected, found, "{}", prompt.name);
     }

@@ -8,10 +8,9 @@ use ptx_interpreter::{Argument, Module, Options};
 
 use super::device::{Buffer, Device, count};
 use crate::{
-    forward::StageSink,
     matmul::rows,
     model::{Layer, Pairing, Tensor, WeightType},
-    program::{Slot, program},
+    program::Slot,
     rope::Table,
     side::Side,
     source::read,
@@ -20,49 +19,54 @@ use crate::{
 
 /// A model on a device.
 pub(super) struct Simulation<'a> {
+    pub(super) device: Device<'a>,
     side: Side<'a>,
-    device: Device<'a>,
     values: [Buffer; Slot::COUNT],
     tokens: usize,
+    ids: Buffer,
     turns: Buffer,
 }
 
 impl<'a> Simulation<'a> {
-    pub(super) fn new(side: Side<'a>, module: &'a Module, options: Options) -> Self {
+    /// Prepares a prompt.
+    pub(super) fn new(
+        side: Side<'a>,
+        tokens: &[u32],
+        module: &'a Module,
+        options: Options,
+    ) -> Self {
+        let model = side.model;
+        let factors = model.rope_factors.as_ref();
+        let factors = factors.map(|factors| rows(factors, side.sources, 0, 1).unwrap());
+        let table = Table::<f32>::new(&model.config.rope, factors.as_deref(), tokens.len());
+        let mut device = Device::new(module, options);
+        let ids: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
         Self {
             side,
-            device: Device::new(module, options),
+            tokens: tokens.len(),
+            ids: device.upload(&ids),
+            turns: device.upload(&bytes(&table.pairs())),
             values: [Buffer::default(); Slot::COUNT],
-            tokens: 0,
-            turns: Buffer::default(),
+            device,
         }
     }
 
-    /// Runs a prompt; an error is a fault of a kernel or a value that was not written.
-    pub(super) fn forward(
-        mut self,
-        tokens: &[u32],
-        sink: &mut dyn StageSink,
-    ) -> Result<(), String> {
+    /// Takes a step and returns its value; an error is a fault of a kernel or a value that was not written.
+    pub(super) fn take(&mut self, step: Step) -> Result<Vec<f32>, String> {
         let model = self.side.model;
-        self.tokens = tokens.len();
-        let factors = model
-            .rope_factors
-            .as_ref()
-            .map(|factors| self.decoded(factors));
-        let table = Table::<f32>::new(&model.config.rope, factors.as_deref(), tokens.len());
-        self.turns = self.device.upload(&bytes(&table.pairs()));
-        for step in program(model) {
-            let result = match step.stage {
-                Stage::Embedding => self.embedding(tokens)?,
-                Stage::FinalNorm => self.norm(Slot::Residual, &model.final_norm)?,
-                Stage::Logits => self.product(Slot::Normed, &model.output)?,
-                _ => self.in_layer(step, &model.layers[step.layer.unwrap()])?,
-            };
-            self.values[step.stage.slot() as usize] = result;
-            sink.stage(step, tokens.len(), &self.device.download(result)?);
-        }
-        Ok(())
+        let result = match step.stage {
+            Stage::Embedding => self.embedding()?,
+            Stage::FinalNorm => self.norm(Slot::Residual, &model.final_norm)?,
+            Stage::Logits => self.product(Slot::Normed, &model.output)?,
+            _ => self.in_layer(step, &model.layers[step.layer.unwrap()])?,
+        };
+        self.values[step.stage.slot() as usize] = result;
+        self.device.download(result)
+    }
+
+    /// Sets the value of a step that is not taken.
+    pub(super) fn set(&mut self, step: Step, values: &[f32]) {
+        self.values[step.stage.slot() as usize] = self.device.upload(&bytes(values));
     }
 
     fn in_layer(&mut self, step: Step, layer: &Layer) -> Result<Buffer, String> {
@@ -95,14 +99,12 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn embedding(&mut self, tokens: &[u32]) -> Result<Buffer, String> {
+    fn embedding(&mut self) -> Result<Buffer, String> {
         let embedding = &self.side.model.embedding;
         let table = self.dequantised(embedding)?;
-        let ids: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
-        let ids = self.device.upload(&ids);
         let columns = embedding.columns();
         let out = self.device.reserve(columns * self.tokens);
-        let arguments = [table.into(), ids.into(), out.into(), count(columns)];
+        let arguments = [table.into(), self.ids.into(), out.into(), count(columns)];
         let grid = [columns.div_ceil(256), self.tokens, 1];
         self.device.launch("copy_rows", grid, &arguments)?;
         Ok(out)
@@ -317,11 +319,6 @@ impl<'a> Simulation<'a> {
             .launch(&format!("dequantise_{name}"), grid, &arguments)?;
         self.device.free(raw);
         Ok(out)
-    }
-
-    /// A vector on the CPU.
-    fn decoded(&self, tensor: &Tensor) -> Vec<f32> {
-        rows(tensor, self.side.sources, 0, 1).unwrap()
     }
 }
 
