@@ -5,5 +5,7 @@ mod kernel;
 mod lint;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod tests;
 
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
