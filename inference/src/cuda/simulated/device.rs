@@ -1,5 +1,7 @@
 //! A device that is an interpreter: memory, and kernels by name.
 
+use std::collections::BTreeSet;
+
 use ptx_interpreter::{Argument, Memory, Module, Options};
 
 use crate::cuda::kernel;
@@ -15,6 +17,8 @@ pub(super) struct Device<'m> {
     pub(super) steps: u64,
     /// The kernels of all launches so far.
     pub(super) launched: Vec<&'static str>,
+    /// The lines of the text that a thread ran.
+    pub(super) lines: BTreeSet<u32>,
 }
 
 /// Values in device memory.
@@ -34,6 +38,7 @@ impl<'m> Device<'m> {
             options,
             steps: 0,
             launched: Vec::new(),
+            lines: BTreeSet::new(),
         }
     }
 
@@ -91,6 +96,7 @@ impl<'m> Device<'m> {
         let summary = launched.map_err(|fault| fault.to_string())?;
         self.steps = self.steps.checked_add(summary.steps).unwrap();
         self.launched.push(kernel.name);
+        self.lines.extend(summary.lines);
         Ok(())
     }
 }

@@ -1,9 +1,16 @@
 //! Whole models through the shipped kernels, which an interpreter runs: every stage has the bits of the CPU.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "the shapes are those of small models"
+)]
+
 mod device;
+mod edits;
 mod figures;
 mod mutations;
 mod run;
+mod scenario;
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,4 @@
 //! A prompt through a model, every step a launch of its kernel.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "the shapes are those of small models"
-)]
 
 use ptx_interpreter::{Argument, Module, Options};
 
