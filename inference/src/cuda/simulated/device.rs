@@ -55,6 +55,12 @@ impl<'m> Device<'m> {
         }
     }
 
+    /// Copies bytes to the device, readable up to a whole word.
+    pub(super) fn upload_padded(&mut self, mut bytes: Vec<u8>) -> Buffer {
+        bytes.resize(bytes.len().next_multiple_of(4), 0xFF);
+        self.upload(&bytes)
+    }
+
     /// Makes place for words that a kernel has to write.
     pub(super) fn reserve(&mut self, words: usize) -> Buffer {
         Buffer {
@@ -70,11 +76,6 @@ impl<'m> Device<'m> {
         let bytes = bytes.map_err(|cause| cause.to_string())?;
         let (words, _) = bytes.as_chunks();
         Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
-    }
-
-    /// Frees values that nobody reads any more.
-    pub(super) fn free(&mut self, buffer: Buffer) {
-        self.memory.free(buffer.address).unwrap();
     }
 
     /// Runs a kernel over a grid, with the threads that it is made for.
@@ -110,4 +111,21 @@ impl From<Buffer> for Argument {
 /// A count as an argument.
 pub(super) fn count(value: usize) -> Argument {
     Argument::U32(u32::try_from(value).unwrap())
+}
+
+/// Values as they lie in memory.
+pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// The bits, one for all NaN.
+pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+    let canonical = |value: &f32| {
+        if value.is_nan() {
+            0x7FC0_0000
+        } else {
+            value.to_bits()
+        }
+    };
+    values.iter().map(canonical).collect()
 }

@@ -1,16 +1,18 @@
 //! Whole models through the shipped kernels, which an interpreter runs: every stage has the bits of the CPU.
-
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     reason = "the shapes are those of small models"
 )]
 
 mod device;
 mod edits;
 mod figures;
+mod launches;
 mod mutations;
 mod run;
 mod scenario;
+mod shapes;
 
 use std::sync::LazyLock;
 

@@ -9,10 +9,10 @@ use std::{
 use fixtures::models;
 use ptx_interpreter::{Module, Options, Schedule};
 
-use super::{MODULE, run::Simulation};
+use super::{MODULE, device::bits, launches::WEIGHT_TYPES, run::Simulation};
 use crate::{
     forward::{self, StageSink, forward},
-    model::{Model, WeightType, load},
+    model::{Model, load},
     side::Side,
     source::Source,
     stage::Step,
@@ -156,31 +156,3 @@ impl StageSink for Stages {
         self.0.push((step, values.to_vec()));
     }
 }
-
-/// The bits, one for all NaN.
-fn bits(values: &[f32]) -> Vec<u32> {
-    let canonical = |value: &f32| {
-        if value.is_nan() {
-            0x7FC0_0000
-        } else {
-            value.to_bits()
-        }
-    };
-    values.iter().map(canonical).collect()
-}
-
-const WEIGHT_TYPES: [(&str, WeightType); 13] = [
-    ("f32", WeightType::F32),
-    ("f16", WeightType::F16),
-    ("bf16", WeightType::BF16),
-    ("q4_0", WeightType::Q4_0),
-    ("q4_1", WeightType::Q4_1),
-    ("q5_0", WeightType::Q5_0),
-    ("q5_1", WeightType::Q5_1),
-    ("q8_0", WeightType::Q8_0),
-    ("q2_k", WeightType::Q2K),
-    ("q3_k", WeightType::Q3K),
-    ("q4_k", WeightType::Q4K),
-    ("q5_k", WeightType::Q5K),
-    ("q6_k", WeightType::Q6K),
-];
