@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     error::Error,
     instruction::{Op, Slot},
-    module::{Kernel, Parameter, Variable, bits, float_bits, too_much},
+    module::{Kernel, Parameter, float_bits},
     operands::{Declared, Names, SCRATCH},
     tokens::{self, Token, Tokens},
+    variable::{Variable, bits, too_much},
 };
 
 /// A kernel while it is read.

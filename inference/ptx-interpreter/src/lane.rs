@@ -29,6 +29,8 @@ pub(crate) enum State {
 pub(crate) struct World<'a> {
     pub(crate) code: &'a [Op],
     pub(crate) lines: &'a [u32],
+    /// Which operations ran so far.
+    pub(crate) ran: Vec<bool>,
     pub(crate) variables: &'a [Vec<u8>],
     pub(crate) parameters: Vec<u8>,
     pub(crate) memory: &'a mut Memory,
@@ -58,6 +60,7 @@ impl World<'_> {
                 break Ok(State::Ready);
             }
             left = left.wrapping_sub(1);
+            self.ran[at] = true;
             match &code[at] {
                 Op::Move { d, a } => registers[index(*d)] = registers[index(*a)],
                 Op::One { f, d, a } => registers[index(*d)] = f(registers[index(*a)]),

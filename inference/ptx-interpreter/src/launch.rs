@@ -63,10 +63,12 @@ pub enum Argument {
 }
 
 /// What a launch took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Steps over all threads: about one for each instruction.
     pub steps: u64,
+    /// The lines of the text that a thread ran, ascending.
+    pub lines: Vec<u32>,
 }
 
 impl Module {
@@ -99,6 +101,7 @@ impl Module {
         let world = World {
             code: &kernel.code,
             lines: &kernel.lines,
+            ran: vec![false; kernel.code.len()],
             variables: &self.variables,
             parameters: kernel.pack(arguments).map_err(refused)?,
             memory,
@@ -117,8 +120,12 @@ impl Module {
         for number in order {
             lanes.run(number, options.schedule, &mut random)?;
         }
+        let ran = lanes.world.ran.iter().zip(&kernel.lines);
+        let mut lines: Vec<u32> = ran.filter_map(|(ran, line)| ran.then_some(*line)).collect();
+        lines.dedup();
         Ok(Summary {
             steps: lanes.steps(),
+            lines,
         })
     }
 }

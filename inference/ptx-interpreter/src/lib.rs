@@ -16,6 +16,7 @@
 //! assembler makes of the text.
 #![forbid(unsafe_code)]
 
+mod accesses;
 mod address;
 mod block;
 mod body;
@@ -32,6 +33,7 @@ mod operands;
 mod race;
 mod shared;
 mod tokens;
+mod variable;
 mod warp;
 
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     error::Error,
     instruction::{Slot, Special},
-    module::too_much,
+    variable::too_much,
 };
 
 /// What a name stands for.

@@ -22,6 +22,24 @@ fn loops_and_guards() {
 }
 
 #[test]
+fn lines_that_ran_are_told_from_those_that_did_not() {
+    let text = ".version 8.0 .target sm_61 .address_size 64
+        .entry k() { .reg .pred %p; .reg .b32 %r;
+        mov.u32 %r, %tid.x; setp.gt.u32 %p, %r, 1; @%p bra $L;
+        bar.warp.sync 3;
+        ret; $L:
+        @!%p bar.sync 0; }";
+    let module = Module::parse(text).unwrap();
+    let lines = |threads| {
+        let (shape, options) = (([1, 1, 1], [threads, 1, 1]), Options::default());
+        let ran = module.launch("k", shape, 0, &[], &mut Memory::new(), &options);
+        ran.unwrap().lines
+    };
+    assert_eq!(lines(2), [3, 4, 5]);
+    assert_eq!(lines(3), [3, 4, 5, 6]);
+}
+
+#[test]
 fn comparisons_are_joined_with_a_predicate() {
     for (join, negated, expected) in [
         ("and", "", [0b00, 0b01, 0b10, 0b00]),

@@ -1,5 +1,7 @@
 //! A device that is an interpreter: memory, and kernels by name.
 
+use std::collections::BTreeSet;
+
 use ptx_interpreter::{Argument, Memory, Module, Options};
 
 use crate::cuda::kernel;
@@ -7,8 +9,16 @@ use crate::cuda::kernel;
 /// Device memory and the text whose kernels run over it.
 pub(super) struct Device<'m> {
     module: &'m Module,
+    /// A kernel that comes from another text.
+    mutant: Option<(&'m str, &'m Module)>,
     memory: Memory,
     options: Options,
+    /// Steps of all launches so far.
+    pub(super) steps: u64,
+    /// The kernels of all launches so far.
+    pub(super) launched: Vec<&'static str>,
+    /// The lines of the text that a thread ran.
+    pub(super) lines: BTreeSet<u32>,
 }
 
 /// Values in device memory.
@@ -23,9 +33,18 @@ impl<'m> Device<'m> {
     pub(super) const fn new(module: &'m Module, options: Options) -> Self {
         Self {
             module,
+            mutant: None,
             memory: Memory::new(),
             options,
+            steps: 0,
+            launched: Vec::new(),
+            lines: BTreeSet::new(),
         }
+    }
+
+    /// Takes a kernel from another text.
+    pub(super) const fn replace(&mut self, name: &'m str, module: &'m Module) {
+        self.mutant = Some((name, module));
     }
 
     /// Copies bytes to the device.
@@ -34,6 +53,12 @@ impl<'m> Device<'m> {
             address: self.memory.allocate(bytes),
             words: bytes.len() / 4,
         }
+    }
+
+    /// Copies bytes to the device, readable up to a whole word.
+    pub(super) fn upload_padded(&mut self, mut bytes: Vec<u8>) -> Buffer {
+        bytes.resize(bytes.len().next_multiple_of(4), 0xFF);
+        self.upload(&bytes)
     }
 
     /// Makes place for words that a kernel has to write.
@@ -53,11 +78,6 @@ impl<'m> Device<'m> {
         Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
     }
 
-    /// Frees values that nobody reads any more.
-    pub(super) fn free(&mut self, buffer: Buffer) {
-        self.memory.free(buffer.address).unwrap();
-    }
-
     /// Runs a kernel over a grid, with the threads that it is made for.
     pub(super) fn launch(
         &mut self,
@@ -68,11 +88,17 @@ impl<'m> Device<'m> {
         let kernel = kernel(name).ok_or_else(|| format!("no kernel {name}"))?;
         let grid = grid.map(|axis| u32::try_from(axis).unwrap());
         let shape = (grid, [kernel.threads, 1, 1]);
+        let module = match self.mutant {
+            Some((mutant, module)) if mutant == name => module,
+            _ => self.module,
+        };
         let (memory, options) = (&mut self.memory, &self.options);
-        let launched = self
-            .module
-            .launch(name, shape, 0, arguments, memory, options);
-        launched.map(drop).map_err(|fault| fault.to_string())
+        let launched = module.launch(name, shape, 0, arguments, memory, options);
+        let summary = launched.map_err(|fault| fault.to_string())?;
+        self.steps = self.steps.checked_add(summary.steps).unwrap();
+        self.launched.push(kernel.name);
+        self.lines.extend(summary.lines);
+        Ok(())
     }
 }
 
@@ -85,4 +111,21 @@ impl From<Buffer> for Argument {
 /// A count as an argument.
 pub(super) fn count(value: usize) -> Argument {
     Argument::U32(u32::try_from(value).unwrap())
+}
+
+/// Values as they lie in memory.
+pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// The bits, one for all NaN.
+pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+    let canonical = |value: &f32| {
+        if value.is_nan() {
+            0x7FC0_0000
+        } else {
+            value.to_bits()
+        }
+    };
+    values.iter().map(canonical).collect()
 }

@@ -1,8 +1,18 @@
 //! Whole models through the shipped kernels, which an interpreter runs: every stage has the bits of the CPU.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "the shapes are those of small models"
+)]
 
 mod device;
+mod edits;
+mod figures;
+mod launches;
 mod mutations;
 mod run;
+mod scenario;
+mod shapes;
 
 use std::sync::LazyLock;
 
@@ -12,7 +22,12 @@ use ptx_interpreter::{Module, Options, Schedule};
 use self::run::Simulation;
 use super::PTX;
 use crate::{
-    digest::Digests, forward::forward, model::load, prompts::default_prompts, side::Side,
+    digest::Digests,
+    forward::{StageSink as _, forward},
+    model::load,
+    program::program,
+    prompts::default_prompts,
+    side::Side,
     source::Source,
 };
 
@@ -78,9 +93,11 @@ fn agrees(bytes: &[u8], prompts: usize, options: &Options) {
         let on_cpu = crate::options::Options::default();
         forward(&model, &sources, &prompt.tokens, &on_cpu, &mut expected).unwrap();
         let mut found = Digests::default();
-        Simulation::new(side, &MODULE, *options)
-            .forward(&prompt.tokens, &mut found)
-            .unwrap();
+        let mut simulation = Simulation::new(side, &prompt.tokens, &MODULE, *options);
+        for step in program(&model) {
+            let values = simulation.take(step).unwrap();
+            found.stage(step, prompt.tokens.len(), &values);
+        }
         assert_eq!(expected.first_difference(&found), None, "{}", prompt.name);
         assert_eq!(expected, found, "{}", prompt.name);
     }

@@ -1,73 +1,78 @@
-//! A prompt through a model, every step a launch of its kernel.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "the shapes are those of small models"
-)]
+//! A prompt through a model, every step by its kernels.
 
-use ptx_interpreter::{Argument, Module, Options};
+use ptx_interpreter::{Module, Options};
 
-use super::device::{Buffer, Device, count};
+use super::{
+    device::{Buffer, Device, bytes},
+    launches::Panel,
+};
 use crate::{
-    forward::StageSink,
+    attention::Heads,
     matmul::rows,
-    model::{Layer, Pairing, Tensor, WeightType},
-    program::{Slot, program},
+    model::{Layer, Pairing, Tensor},
+    program::Slot,
     rope::Table,
     side::Side,
     source::read,
     stage::{Stage, Step},
 };
 
-/// A model on a device.
+/// A prompt on its way through a model on a device.
 pub(super) struct Simulation<'a> {
+    pub(super) device: Device<'a>,
     side: Side<'a>,
-    device: Device<'a>,
     values: [Buffer; Slot::COUNT],
     tokens: usize,
+    ids: Buffer,
     turns: Buffer,
 }
 
 impl<'a> Simulation<'a> {
-    pub(super) fn new(side: Side<'a>, module: &'a Module, options: Options) -> Self {
+    /// Prepares a prompt.
+    pub(super) fn new(
+        side: Side<'a>,
+        tokens: &[u32],
+        module: &'a Module,
+        options: Options,
+    ) -> Self {
+        let model = side.model;
+        let factors = model.rope_factors.as_ref();
+        let factors = factors.map(|factors| rows(factors, side.sources, 0, 1).unwrap());
+        let table = Table::<f32>::new(&model.config.rope, factors.as_deref(), tokens.len());
+        let mut device = Device::new(module, options);
+        let ids: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
         Self {
             side,
-            device: Device::new(module, options),
+            tokens: tokens.len(),
+            ids: device.upload(&ids),
+            turns: device.upload(&bytes(&table.pairs())),
             values: [Buffer::default(); Slot::COUNT],
-            tokens: 0,
-            turns: Buffer::default(),
+            device,
         }
     }
 
-    /// Runs a prompt; an error is a fault of a kernel or a value that was not written.
-    pub(super) fn forward(
-        mut self,
-        tokens: &[u32],
-        sink: &mut dyn StageSink,
-    ) -> Result<(), String> {
+    /// Takes a step and returns its value; an error is a fault of a kernel or a value that was not written.
+    pub(super) fn take(&mut self, step: Step) -> Result<Vec<f32>, String> {
         let model = self.side.model;
-        self.tokens = tokens.len();
-        let factors = model
-            .rope_factors
-            .as_ref()
-            .map(|factors| self.decoded(factors));
-        let table = Table::<f32>::new(&model.config.rope, factors.as_deref(), tokens.len());
-        self.turns = self.device.upload(&bytes(&table.pairs()));
-        for step in program(model) {
-            let result = match step.stage {
-                Stage::Embedding => self.embedding(tokens)?,
-                Stage::FinalNorm => self.norm(Slot::Residual, &model.final_norm)?,
-                Stage::Logits => self.product(Slot::Normed, &model.output)?,
-                _ => self.in_layer(step, &model.layers[step.layer.unwrap()])?,
-            };
-            self.values[step.stage.slot() as usize] = result;
-            sink.stage(step, tokens.len(), &self.device.download(result)?);
-        }
-        Ok(())
+        let result = match step.stage {
+            Stage::Embedding => self.embedding()?,
+            Stage::FinalNorm => self.norm(Slot::Residual, &model.final_norm)?,
+            Stage::Logits => self.product(Slot::Normed, &model.output)?,
+            _ => self.in_layer(step, &model.layers[step.layer.unwrap()])?,
+        };
+        self.values[step.stage.slot() as usize] = result;
+        self.device.download(result)
+    }
+
+    /// Sets the value of a step that is not taken.
+    pub(super) fn set(&mut self, step: Step, values: &[f32]) {
+        self.values[step.stage.slot() as usize] = self.device.upload(&bytes(values));
     }
 
     fn in_layer(&mut self, step: Step, layer: &Layer) -> Result<Buffer, String> {
         let biases = layer.biases.as_ref();
         let norms = layer.head_norms.as_ref();
+        let (config, tokens, heads) = (&self.side.model.config, self.tokens, self.heads());
         match step.stage {
             Stage::AttnNorm => self.norm(Slot::Residual, &layer.attention_norm),
             Stage::FfnNorm => self.norm(Slot::Residual, &layer.feed_forward_norm),
@@ -79,255 +84,111 @@ impl<'a> Simulation<'a> {
             Stage::VPostBias => self.biased(Slot::Value, &biases.unwrap()[2]),
             Stage::QNorm => self.norm(Slot::Query, &norms.unwrap()[0]),
             Stage::KNorm => self.norm(Slot::Key, &norms.unwrap()[1]),
-            Stage::QRope => self.rotated(Slot::Query, self.side.model.config.heads),
-            Stage::KRope => self.rotated(Slot::Key, self.side.model.config.key_value_heads),
-            Stage::AttnScores => self.scores(),
-            Stage::AttnSoftmax => self.softmax(),
-            Stage::Attention => self.weighted(),
+            Stage::QRope => self.rotated(Slot::Query, config.heads),
+            Stage::KRope => self.rotated(Slot::Key, config.key_value_heads),
+            Stage::AttnScores => {
+                let (q, k) = (self.value(Slot::Query), self.value(Slot::Key));
+                self.device.scores(heads, tokens, q, k)
+            }
+            Stage::AttnSoftmax => {
+                let scores = self.value(Slot::Scores);
+                self.device.softmax(heads, tokens, scores)
+            }
+            Stage::Attention => {
+                let (p, v) = (self.value(Slot::Probabilities), self.value(Slot::Value));
+                self.device.weighted(heads, tokens, p, v)
+            }
             Stage::AttnOut => self.product(Slot::Attended, &layer.attention_output),
-            Stage::FfnInp | Stage::LayerOut => self.pair("add", Slot::Residual, Slot::Out),
+            Stage::FfnInp | Stage::LayerOut => {
+                let (a, b) = (self.value(Slot::Residual), self.value(Slot::Out));
+                self.device.pair("add", a, b)
+            }
             Stage::FfnGate => self.product(Slot::Normed, &layer.gate),
             Stage::FfnUp => self.product(Slot::Normed, &layer.up),
-            Stage::FfnSilu => self.silu(),
-            Stage::FfnSwiglu => self.pair("multiply", Slot::Gate, Slot::Up),
+            Stage::FfnSilu => self.device.silu(self.value(Slot::Gate)),
+            Stage::FfnSwiglu => {
+                let (a, b) = (self.value(Slot::Gate), self.value(Slot::Up));
+                self.device.pair("multiply", a, b)
+            }
             Stage::FfnDown => self.product(Slot::Gate, &layer.down),
             Stage::Embedding | Stage::FinalNorm | Stage::Logits => unreachable!(),
         }
     }
 
-    fn embedding(&mut self, tokens: &[u32]) -> Result<Buffer, String> {
+    const fn value(&self, slot: Slot) -> Buffer {
+        self.values[slot as usize]
+    }
+
+    fn heads(&self) -> Heads<f32> {
+        let config = &self.side.model.config;
+        Heads {
+            queries: config.heads,
+            key_values: config.key_value_heads,
+            dim: config.head_dim,
+            scale: match config.attention_scale {
+                Some(scale) => scale,
+                None => 1.0 / (config.head_dim as f32).sqrt(),
+            },
+        }
+    }
+
+    fn embedding(&mut self) -> Result<Buffer, String> {
         let embedding = &self.side.model.embedding;
-        let table = self.dequantised(embedding)?;
-        let ids: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
-        let ids = self.device.upload(&ids);
-        let columns = embedding.columns();
-        let out = self.device.reserve(columns * self.tokens);
-        let arguments = [table.into(), ids.into(), out.into(), count(columns)];
-        let grid = [columns.div_ceil(256), self.tokens, 1];
-        self.device.launch("copy_rows", grid, &arguments)?;
-        Ok(out)
+        let table = self.decoded(embedding)?;
+        self.device.copy_rows(table, self.ids, embedding.columns())
     }
 
     fn norm(&mut self, slot: Slot, weight: &Tensor) -> Result<Buffer, String> {
-        let values = self.values[slot as usize];
-        let weight = self.dequantised(weight)?;
-        let out = self.device.reserve(values.words);
-        let epsilon = Argument::F32(self.side.model.config.epsilon);
-        let arguments = [
-            values.into(),
-            weight.into(),
-            out.into(),
-            count(weight.words),
-            epsilon,
-        ];
-        let grid = [values.words / weight.words, 1, 1];
-        self.device.launch("rms_norm", grid, &arguments)?;
-        Ok(out)
+        let weight = self.decoded(weight)?;
+        let epsilon = self.side.model.config.epsilon;
+        self.device.rms_norm(self.value(slot), weight, epsilon)
     }
 
     fn biased(&mut self, slot: Slot, bias: &Tensor) -> Result<Buffer, String> {
-        let values = self.values[slot as usize];
-        let bias = self.dequantised(bias)?;
-        let out = self.device.reserve(values.words);
-        let arguments = [values.into(), bias.into(), out.into(), count(bias.words)];
-        let grid = [bias.words.div_ceil(256), self.tokens, 1];
-        self.device.launch("add_vector", grid, &arguments)?;
-        Ok(out)
+        let bias = self.decoded(bias)?;
+        self.device.add_vector(self.value(slot), bias)
     }
 
     fn rotated(&mut self, slot: Slot, heads: usize) -> Result<Buffer, String> {
-        let values = self.values[slot as usize];
-        let config = &self.side.model.config;
-        let arguments = [
-            values.into(),
-            self.turns.into(),
-            count(heads),
-            count(config.head_dim),
-            count(config.rope.dims),
-            count(usize::from(config.rope.pairing == Pairing::Neox)),
-        ];
-        let pairs = heads * config.rope.dims / 2;
-        let grid = [pairs.div_ceil(256), self.tokens, 1];
-        self.device.launch("rotate", grid, &arguments)?;
+        let (values, config) = (self.value(slot), &self.side.model.config);
+        let shape = [heads, config.head_dim, config.rope.dims];
+        let neox = config.rope.pairing == Pairing::Neox;
+        self.device.rotate(values, self.turns, shape, neox)?;
         Ok(values)
     }
 
-    fn scores(&mut self) -> Result<Buffer, String> {
-        let config = &self.side.model.config;
-        let scale = 1.0 / (config.head_dim as f32).sqrt();
-        let scale = config.attention_scale.unwrap_or(scale);
-        let out = self
-            .device
-            .reserve(self.tokens * self.tokens * config.heads);
-        let arguments = [
-            self.values[Slot::Query as usize].into(),
-            self.values[Slot::Key as usize].into(),
-            out.into(),
-            count(self.tokens),
-            count(config.heads),
-            count(config.key_value_heads),
-            count(config.head_dim),
-            Argument::F32(scale),
-        ];
-        let side = self.tokens.div_ceil(16);
-        let grid = [side, side, config.heads];
-        self.device.launch("attention_scores", grid, &arguments)?;
-        Ok(out)
-    }
-
-    fn softmax(&mut self) -> Result<Buffer, String> {
-        let scores = self.values[Slot::Scores as usize];
-        let heads = self.side.model.config.heads;
-        let out = self.device.reserve(scores.words);
-        let arguments = [scores.into(), out.into(), count(self.tokens), count(heads)];
-        let grid = [self.tokens * heads, 1, 1];
-        self.device.launch("softmax", grid, &arguments)?;
-        Ok(out)
-    }
-
-    fn weighted(&mut self) -> Result<Buffer, String> {
-        let config = &self.side.model.config;
-        let words = self.tokens * config.heads * config.head_dim;
-        let out = self.device.reserve(words);
-        let arguments = [
-            self.values[Slot::Probabilities as usize].into(),
-            self.values[Slot::Value as usize].into(),
-            out.into(),
-            count(self.tokens),
-            count(config.heads),
-            count(config.key_value_heads),
-            count(config.head_dim),
-        ];
-        let grid = [self.tokens, config.heads, 1];
-        self.device.launch("attention_weighted", grid, &arguments)?;
-        Ok(out)
-    }
-
-    fn silu(&mut self) -> Result<Buffer, String> {
-        let values = self.values[Slot::Gate as usize];
-        let out = self.device.reserve(values.words);
-        let arguments = [values.into(), out.into(), count(values.words)];
-        let grid = [values.words.div_ceil(256), 1, 1];
-        self.device.launch("silu", grid, &arguments)?;
-        Ok(out)
-    }
-
-    fn pair(&mut self, name: &str, a: Slot, b: Slot) -> Result<Buffer, String> {
-        let (a, b) = (self.values[a as usize], self.values[b as usize]);
-        let out = self.device.reserve(a.words);
-        let arguments = [a.into(), b.into(), out.into(), count(a.words)];
-        let grid = [a.words.div_ceil(256), 1, 1];
-        self.device.launch(name, grid, &arguments)?;
-        Ok(out)
-    }
-
-    /// A product, in two panels of rows, by the kernels for few or for many tokens.
+    /// A product, in two panels of rows.
     fn product(&mut self, slot: Slot, matrix: &Tensor) -> Result<Buffer, String> {
         let out = self.device.reserve(matrix.rows() * self.tokens);
-        let first_panel = matrix.rows().div_ceil(2);
-        for (first, end) in [(0, first_panel), (first_panel, matrix.rows())] {
+        let middle = matrix.rows().div_ceil(2);
+        for (first, end) in [(0, middle), (middle, matrix.rows())] {
             if first < end {
-                self.panel(self.values[slot as usize], matrix, first, end - first, out)?;
+                let panel = self.panel(matrix, first, end - first);
+                let x = self.value(slot);
+                self.device.product(panel, x, self.tokens, out)?;
             }
         }
         Ok(out)
     }
 
-    fn panel(
-        &mut self,
-        x: Buffer,
-        matrix: &Tensor,
-        first: usize,
-        rows: usize,
-        out: Buffer,
-    ) -> Result<(), String> {
-        let columns = matrix.columns();
-        let (name, weights) = match matrix.weight_type {
-            WeightType::Q4K => ("q4_k", self.raw(matrix, first, rows)),
-            WeightType::Q6K => ("q6_k", self.raw(matrix, first, rows)),
-            _ => ("f32", self.dequantised_rows(matrix, first, rows)?),
-        };
-        let place = [count(first), count(matrix.rows())];
-        let shape = [count(rows), count(columns), count(self.tokens)];
-        if self.tokens > 8 {
-            let tile = self.tokens.next_power_of_two().clamp(16, 64);
-            let arguments = [&[weights.into(), x.into(), out.into()][..], &shape, &place];
-            let grid = [rows.div_ceil(128), self.tokens.div_ceil(tile), 1];
-            let name = format!("matmul_{name}_gemm_{tile}");
-            self.device.launch(&name, grid, &arguments.concat())?;
-        } else {
-            let blocks = columns.div_ceil(256);
-            let partial = self.device.reserve(blocks * self.tokens * rows);
-            let arguments = [&[weights.into(), x.into(), partial.into()][..], &shape];
-            let grid = [rows.div_ceil(32), blocks.div_ceil(4), 1];
-            let most = self.tokens.next_power_of_two();
-            let name = format!("matmul_{name}_gemv_{most}");
-            self.device.launch(&name, grid, &arguments.concat())?;
-            let shape = [count(rows), count(blocks), count(self.tokens)];
-            let arguments = [&[partial.into(), out.into()][..], &shape, &place];
-            let grid = [rows.div_ceil(256), self.tokens, 1];
-            self.device
-                .launch("sum_partials", grid, &arguments.concat())?;
-            self.device.free(partial);
-        }
-        self.device.free(weights);
-        Ok(())
+    fn decoded(&mut self, tensor: &Tensor) -> Result<Buffer, String> {
+        let panel = self.panel(tensor, 0, tensor.rows());
+        self.device.dequantise(panel)
     }
 
-    /// Rows as they lie in the file, readable up to a whole word.
-    fn raw(&mut self, tensor: &Tensor, first: usize, rows: usize) -> Buffer {
+    /// Rows as they lie in the file.
+    fn panel(&mut self, tensor: &Tensor, first: usize, rows: usize) -> Panel {
         let skipped = (first * tensor.row_bytes()) as u64;
         let source = self.side.sources[tensor.shard];
         let length = rows * tensor.row_bytes();
-        let mut bytes = read(source, tensor.offset + skipped, length).unwrap();
-        bytes.resize(length.next_multiple_of(4), 0xFF);
-        self.device.upload(&bytes)
+        let bytes = read(source, tensor.offset + skipped, length).unwrap();
+        Panel {
+            weight_type: tensor.weight_type,
+            raw: self.device.upload_padded(bytes),
+            rows,
+            columns: tensor.columns(),
+            first,
+            all_rows: tensor.rows(),
+        }
     }
-
-    fn dequantised(&mut self, tensor: &Tensor) -> Result<Buffer, String> {
-        self.dequantised_rows(tensor, 0, tensor.rows())
-    }
-
-    fn dequantised_rows(
-        &mut self,
-        tensor: &Tensor,
-        first: usize,
-        rows: usize,
-    ) -> Result<Buffer, String> {
-        let raw = self.raw(tensor, first, rows);
-        let out = self.device.reserve(rows * tensor.columns());
-        let name = match tensor.weight_type {
-            WeightType::F32 => "f32",
-            WeightType::F16 => "f16",
-            WeightType::BF16 => "bf16",
-            WeightType::Q4_0 => "q4_0",
-            WeightType::Q4_1 => "q4_1",
-            WeightType::Q5_0 => "q5_0",
-            WeightType::Q5_1 => "q5_1",
-            WeightType::Q8_0 => "q8_0",
-            WeightType::Q2K => "q2_k",
-            WeightType::Q3K => "q3_k",
-            WeightType::Q4K => "q4_k",
-            WeightType::Q5K => "q5_k",
-            WeightType::Q6K => "q6_k",
-        };
-        let arguments = [raw.into(), out.into(), count(out.words)];
-        let grid = [out.words.div_ceil(256), 1, 1];
-        self.device
-            .launch(&format!("dequantise_{name}"), grid, &arguments)?;
-        self.device.free(raw);
-        Ok(out)
-    }
-
-    /// A vector on the CPU.
-    fn decoded(&self, tensor: &Tensor) -> Vec<f32> {
-        rows(tensor, self.side.sources, 0, 1).unwrap()
-    }
-}
-
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
 }

@@ -1,0 +1,80 @@
+//! Changes of a PTX text that change what it computes.
+
+/// A change at a line of a kernel: the lines that become others; nothing where it has no place.
+pub(super) type Edit = fn(&[&str], usize) -> Option<Vec<(usize, String)>>;
+
+/// One step of a chain as a product that is rounded and a sum.
+///
+/// Left out are products that are exact, where both are the same: those of dequantisation, whose sums no chain goes on
+/// from, and those with the upper bits of ln 2.
+pub(super) fn split_fma(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let [d, a, b, c] = fma(lines[at])?;
+    let goes_on = format!(", {d};");
+    let goes_on = |line: &&str| line.contains("fma.rn.f32") && line.ends_with(&goes_on);
+    let is_upper = |line: &&str| {
+        [a, b]
+            .iter()
+            .any(|factor| line.contains(&format!("mov.f32 \t{factor}, 0f3F318000")))
+    };
+    if !lines.iter().any(goes_on) || lines.iter().any(is_upper) {
+        return None;
+    }
+    let split = format!(
+        "{{ .reg .f32 product; mul.rn.f32 product, {a}, {b}; add.rn.f32 {d}, product, {c}; }}"
+    );
+    Some(vec![(at, split)])
+}
+
+/// No barrier.
+pub(super) fn drop_barrier(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let is_barrier = lines[at].contains("bar.sync");
+    is_barrier.then(|| vec![(at, String::new())])
+}
+
+/// An access to shared or global memory one place further.
+pub(super) fn shift_index(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let line = lines[at];
+    let opcode = line.split_whitespace().next()?;
+    let is_access = ["ld.shared", "st.shared", "ld.global", "st.global"]
+        .iter()
+        .any(|access| opcode.starts_with(access));
+    let (before, after) = line.split_once(']').filter(|_| is_access)?;
+    let kind = opcode.rsplit('.').next()?;
+    let bits: i32 = kind.trim_start_matches(char::is_alphabetic).parse().ok()?;
+    let count = opcode.split('.').find_map(|part| part.strip_prefix('v'));
+    let count: i32 = count.unwrap_or("1").parse().ok()?;
+    let (base, offset) = before.split_once('+').unwrap_or((before, "0"));
+    let offset: i32 = offset.parse().ok()?;
+    let shifted = format!("{base}+{}]{after}", offset + bits / 8 * count);
+    Some(vec![(at, shifted)])
+}
+
+/// Two steps of a chain that follow each other, exchanged: the same products, added in another order.
+pub(super) fn swap_steps(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let [d, a, b, c] = fma(lines[at])?;
+    let goes_on = |line: &&str| fma(line).is_some_and(|[_, _, _, from]| from == d);
+    let next = at + 1 + lines[at + 1..].iter().take(4).position(goes_on)?;
+    let [e, f, g, _] = fma(lines[next])?;
+    // What the second step multiplies has to be there at the first one; a polynomial has one factor for all steps.
+    let is_made = |line: &&str| {
+        [f, g]
+            .iter()
+            .any(|factor| line.contains(&format!("\t{factor},")))
+    };
+    let is_polynomial = [f, g].contains(&d) || [a, b].iter().any(|factor| [d, e].contains(factor));
+    if lines[at..next].iter().any(is_made) || is_polynomial {
+        return None;
+    }
+    Some(vec![
+        (at, format!("fma.rn.f32 \t{d}, {f}, {g}, {c};")),
+        (next, format!("fma.rn.f32 \t{e}, {a}, {b}, {d};")),
+    ])
+}
+
+/// Result, factors and addend, if a line is an fma.
+fn fma(line: &str) -> Option<[&str; 4]> {
+    let (_, operands) = line.split_once("fma.rn.f32")?;
+    let operands = operands.trim().trim_end_matches(';');
+    let operands: Vec<&str> = operands.split(", ").collect();
+    operands.try_into().ok()
+}
