@@ -58,6 +58,16 @@ impl Gpu {
         })
     }
 
+    /// Gives the GPU back. A GPU reports late: what it is asked for last may fail for what it did before.
+    ///
+    /// # Errors
+    /// Fails when anything failed that no call before could return. Then no result of this GPU counts.
+    pub fn close(self) -> Result<(), Error> {
+        let context = Rc::clone(self.context());
+        drop(self);
+        context.close()
+    }
+
     /// The GPU that it is.
     pub const fn device(&self) -> &Device {
         &self.device
