@@ -89,7 +89,10 @@ impl Gpu {
     ) -> Result<&'a Buffer, Error> {
         let bytes = count.saturating_mul(size_of::<T>());
         if place.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
-            // The old one goes first: there may not be memory for both.
+            // The old one goes first, when no kernel uses it any more: there may not be memory for both.
+            if place.is_some() {
+                self.compute.synchronize()?;
+            }
             *place = None;
             *place = Some(Buffer::new(self.context(), bytes)?);
         }
