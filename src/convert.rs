@@ -1,7 +1,6 @@
 //! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
 
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
@@ -13,7 +12,7 @@ use verifier::report::BehaviourRow;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 
-use crate::engine::Io;
+use crate::engine::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::{Files, split_prefix};
 use crate::progress::Progress;
@@ -217,14 +216,4 @@ fn default_output(input: &Path) -> anyhow::Result<PathBuf> {
         bail!("the input already ends in .apr: name the output");
     }
     Ok(output)
-}
-
-/// The number of threads asked for, or one for each processor.
-pub(crate) fn threads(asked: Option<u16>) -> anyhow::Result<usize> {
-    match asked {
-        Some(threads) => Ok(usize::from(threads)),
-        None => Ok(available_parallelism()
-            .context("the number of processors is not known: use --threads")?
-            .get()),
-    }
 }

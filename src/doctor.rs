@@ -8,7 +8,7 @@ use inference::cuda::{self, Device, Driver, Gpu};
 use inference::instruction_set;
 use serde_json::{Value, json};
 
-use crate::convert::threads;
+use crate::engine::threads;
 use crate::exit::Outcome;
 use crate::output;
 use crate::verify::FormatFlag;

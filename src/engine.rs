@@ -1,9 +1,10 @@
 //! How the engine runs: what never changes a bit of a result.
 
+use std::thread::available_parallelism;
+
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use inference::Options;
-
-use crate::convert::threads;
 
 /// How to read and with how many threads.
 #[derive(Args)]
@@ -34,5 +35,15 @@ impl Arguments {
             threads: threads(self.threads)?,
             ..Options::default()
         })
+    }
+}
+
+/// The number of threads asked for, or one for each processor.
+pub(crate) fn threads(asked: Option<u16>) -> anyhow::Result<usize> {
+    match asked {
+        Some(threads) => Ok(usize::from(threads)),
+        None => Ok(available_parallelism()
+            .context("the number of processors is not known: use --threads")?
+            .get()),
     }
 }

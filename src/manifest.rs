@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use verifier::manifest::{Form, write};
 
-use crate::convert::threads;
+use crate::engine::threads;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::output;

@@ -113,6 +113,9 @@ impl Metadata {
         self.put("tied_embeddings", facts.tied);
         self.put("param_count", facts.elements);
 
+        if let Some(scale) = keys.float(&keys.name("attention.scale"))? {
+            self.put("attention_scale", f32_number(scale));
+        }
         let key = keys.name("attention.layer_norm_rms_epsilon");
         let epsilon = required(&key, keys.float(&key)?)?;
         self.put("rms_norm_eps", f32_number(epsilon));

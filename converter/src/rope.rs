@@ -115,7 +115,7 @@ mod tests {
             refused.contains("\"qwen2vl\"") && refused.contains("MROPE"),
             "{refused}"
         );
-        for architecture in ["qwen2.5", "Qwen2", "mistral", "", "qw\u{1b}en2"] {
+        for architecture in ["qwen2.5", "Qwen2", "mixtral", "", "qw\u{1b}en2"] {
             let refused = rope_type(architecture).unwrap_err().to_string();
             assert!(refused.contains("not known"), "{refused}");
             assert!(!refused.contains('\u{1b}'));

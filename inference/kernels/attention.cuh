@@ -1,12 +1,13 @@
-// Causal attention (rule 5) of one prompt. scores and probabilities: [token][head][position], +0 where a token does not see
-// a position. Each key/value head serves `heads / key_values` query heads in a row.
+// Causal attention (rule 5) of one prompt. scores and probabilities: [token][head][position], +0 where a token does not
+// see a position. Each key/value head serves `heads / key_values` query heads in a row.
 
 enum : u32 { SIDE = 16 };
 
 // One chain over the head, times the scale. q: [token][head][dim]; k: [token][key_value][dim].
 // Grid: (tokens / 16, tokens / 16, heads), the first two rounded up; 256 threads: 16 positions of each of 16 tokens.
-KERNEL(SIDE * SIDE) attention_scores(const float* __restrict__ q, const float* __restrict__ k, float* __restrict__ scores,
-                                     u32 tokens, u32 heads, u32 key_values, u32 dim, float scale) {
+KERNEL(SIDE * SIDE) attention_scores(const float* __restrict__ q, const float* __restrict__ k,
+                                     float* __restrict__ scores, u32 tokens, u32 heads, u32 key_values, u32 dim,
+                                     float scale) {
     // [value][token or position]; the odd stride keeps the lanes that write in different banks.
     __shared__ float q_tile[SIDE][SIDE + 1], k_tile[SIDE][SIDE + 1];
     const u32 i = threadIdx.x % SIDE, j = threadIdx.x / SIDE;

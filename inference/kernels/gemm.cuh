@@ -1,9 +1,9 @@
 // Products for many tokens (rule 2): tiles in shared memory, chains in registers.
 //
-// weights: `rows` rows; x: [token][columns]; y: [token][all_rows], of which rows `first` on are written. Kernels end in the
-// tokens of a tile: 16, 32 or 64. Grid: (rows / 128, tokens / tile), both rounded up; 128 threads.
-// A thread keeps 8 rows times an eighth of the tokens. Weights are dequantised once for a tile, 16 columns at a time, into
-// one of two buffers while the other is multiplied. After each 256 columns the chains are added to the sums.
+// weights: `rows` rows; x: [token][columns]; y: [token][all_rows], of which rows `first` on are written. Kernels end in
+// the tokens of a tile: 16, 32 or 64. Grid: (rows / 128, tokens / tile), both rounded up; 128 threads. A thread keeps 8
+// rows times an eighth of the tokens. Weights are dequantised once for a tile, 16 columns at a time, into one of two
+// buffers while the other is multiplied. After each 256 columns the chains are added to the sums.
 
 enum : u32 { TILE_ROWS = 128, TILE_COLUMNS = 16, GEMM_THREADS = 128 };
 
@@ -112,8 +112,8 @@ INLINE void fetch_activations(const float* x, u32 left, float (&values)[N]) {
     }
 }
 
-// Which of the SIZE values of a tile is value i of N of a group: groups take four at a time, so that the lanes of a warp
-// read all banks at once.
+// Which of the SIZE values of a tile is value i of N of a group: groups take four at a time, so that the lanes of a
+// warp read all banks at once.
 template <u32 N, u32 SIZE>
 INLINE u32 place(u32 group, u32 i) {
     constexpr u32 STEP = N < 4 ? N : 4;
@@ -148,8 +148,8 @@ INLINE void gemm(const typename Tile::Weight* weights, const float* x, float* y,
     const u32 first_row = blockIdx.x * TILE_ROWS, first_token = blockIdx.y * TOKENS;
     const u32 row_group = threadIdx.x / 8, token_group = threadIdx.x % 8;
 
-    // What this thread brings: 16 columns of one row, T columns of one token. Rows and tokens that are missing repeat the
-    // last one and are not written.
+    // What this thread brings: 16 columns of one row, T columns of one token. Rows and tokens that are missing repeat
+    // the last one and are not written.
     const u64 own_row = least(first_row + threadIdx.x, rows - 1);
     const u32 own_token = threadIdx.x % TOKENS, own_columns = threadIdx.x / TOKENS * T;
     const float* own_x = x + u64(least(first_token + own_token, tokens - 1)) * columns + own_columns;

@@ -1,10 +1,11 @@
 // Products for 1 to 8 tokens (rule 2): each chain of 256 columns is one thread, its sums are added in a second pass.
 //
-// weights: `rows` rows, of Q6_K readable up to a multiple of 4 bytes; x: [token][columns]; partial: [block][token][row],
-// the chain of each row and block of columns. Kernels end in the most tokens they take: 1, 2, 4 or 8.
-// Grid: (rows / 32, blocks / 4), both rounded up; 128 threads.
-// A warp is 32 rows of one block of columns, so that an activation is the same for all its lanes; a thread block is four
-// blocks of columns that follow each other, whose weights are first brought to shared memory in whole lines.
+// weights: `rows` rows, of Q6_K readable up to a multiple of 4 bytes; x: [token][columns]; partial:
+// [block][token][row], the chain of each row and block of columns. Kernels end in the most tokens they take: 1, 2, 4 or
+// 8.
+// Grid: (rows / 32, blocks / 4), both rounded up; 128 threads. A warp is 32 rows of one block of columns, so that an
+// activation is the same for all its lanes; a thread block is four blocks of columns that follow each other, whose
+// weights are first brought to shared memory in whole lines.
 
 enum : u32 { BLOCK = 256, GEMV_ROWS = 32, GEMV_BLOCKS = 4, GEMV_THREADS = GEMV_ROWS * GEMV_BLOCKS };
 
@@ -109,8 +110,9 @@ INLINE void q4_k_gemv(const u8* weights, const float* x, float* partial, u32 row
 
 template <u32 T>
 INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
-    // A block of 210 bytes starts at any even offset, so rows are staged in the words that hold their blocks. The odd stride keeps lanes that read the same word in different banks.
-    constexpr u32 BYTES = Q6_K::BYTES, STRIDE = (GEMV_BLOCKS * BYTES + 2) / 4 + 3;
+    // A block of 210 bytes starts at any even offset, so rows are staged in the words that hold their blocks. The
+    // stride is odd, which keeps lanes that read the same word in different banks.
+    constexpr u32 BYTES = Q6_K::BYTES, STRIDE = (GEMV_BLOCKS * BYTES + 2 + 3) / 4;
     __shared__ u32 staged[GEMV_ROWS * STRIDE];
     const Chain chain;
     const u32 blocks = columns / BLOCK;
@@ -209,7 +211,8 @@ GEMV(f32, float, 4)
 GEMV(f32, float, 8)
 
 // The second pass: y = y + partial over the blocks in ascending order, from +0, for rows `first` on of `all_rows`.
-// partial: [block][token][row]; y: [token][all_rows]. Grid: (rows / 256 rounded up, tokens); 256 threads, one for each row.
+// partial: [block][token][row]; y: [token][all_rows]. Grid: (rows / 256 rounded up, tokens); 256 threads, one for each
+// row.
 KERNEL(256) sum_partials(const float* __restrict__ partial, float* __restrict__ y, u32 rows, u32 blocks, u32 tokens,
                          u32 first, u32 all_rows) {
     const u32 row = thread_of_grid();

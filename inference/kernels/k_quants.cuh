@@ -1,7 +1,8 @@
-// Q4_K and Q6_K in words, for the kernels that multiply: four weights at a time, bit for bit the values of dequantise.cuh.
+// Q4_K and Q6_K in words, for the kernels that multiply: four weights at a time, bit for bit the values of
+// dequantise.cuh.
 
-// Four bytes as floats, less `less`: a byte below the mantissa of 2^23 is the float 2^23 + byte, and taking 2^23 away again
-// is exact. One permutation and one subtraction, where a conversion runs at a fraction of the rate.
+// Four bytes as floats, less `less`: a byte below the mantissa of 2^23 is the float 2^23 + byte, and taking 2^23 away
+// again is exact. One permutation and one subtraction, where a conversion runs at a fraction of the rate.
 INLINE void spread(u32 bytes, int less, float (&values)[4]) {
     const float all = __int2float_rn(8388608 + less);
 #pragma unroll
@@ -26,7 +27,8 @@ struct ScaleAndMin {
         min = product(half_to_float(head.x >> 16), high);
     }
 
-    // Four weights: nibbles in the four bytes of a word. The product is exact, so the fma rounds as a subtraction would.
+    // Four weights: nibbles in the four bytes of a word. The product is exact, so the fma rounds as a subtraction
+    // would.
     INLINE void weights(u32 nibbles, float (&w)[4]) const {
         spread(nibbles & 0x0F0F0F0F, 0, w);
 #pragma unroll

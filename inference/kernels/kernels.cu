@@ -1,8 +1,8 @@
 // The kernels of the contract f32-fixed-1, for every GPU from compute capability 6.1 on.
 //
-// scripts/make-ptx compiles this file and its headers to kernels.ptx. The rules are those of ../CONTRACT.md and the bits
-// those of ../src: each floating point operation is an intrinsic that rounds once to nearest, so no compiler fuses or
-// reorders anything. There are no atomics, and no result depends on a launch geometry other than the documented one.
+// scripts/make-ptx compiles this file and its headers to kernels.ptx. The rules are those of ../CONTRACT.md and the
+// bits those of ../src: each floating point operation is an intrinsic that rounds once to nearest, so no compiler fuses
+// or reorders anything. There are no atomics, and no result depends on a launch geometry other than the documented one.
 //
 // Layouts: activations and results are token-major, [token][value]; weights are rows of raw blocks as in the file. A
 // panel of rows may be multiplied alone: its results go to their place among all rows. Counts are u32 and at least 1,

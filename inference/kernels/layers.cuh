@@ -1,4 +1,5 @@
-// What a layer does besides products and attention. Where a kernel reads and writes the same place, both may be one buffer.
+// What a layer does besides products and attention. Where a kernel reads and writes the same place, both may be one
+// buffer.
 
 // RMSNorm (rule 3): 256 strided sums, a tree, one division, one square root. values and out: rows of n; weight: n.
 // Grid: rows; 256 threads, one for each partial sum.

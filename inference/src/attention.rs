@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use crate::{instructions::Instructions, norm::tree, parallel, real::Real};
+use crate::{instructions::Instructions, model::Config, norm::tree, parallel, real::Real};
 
 /// The heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +19,14 @@ pub(crate) struct Heads<F> {
     pub(crate) dim: usize,
     /// What a score is multiplied by.
     pub(crate) scale: F,
+}
+
+/// What attention scores are multiplied by: one square root and one division, unless the file says it.
+pub(crate) fn scale<F: Real>(config: &Config) -> F {
+    match config.attention_scale {
+        Some(scale) => F::from_f32(scale),
+        None => F::ONE / F::from_count(config.head_dim).square_root(),
+    }
 }
 
 /// Computes the scores of every token and those before it: for each token and head a row of one score per position, 0

@@ -1,6 +1,7 @@
 //! What feeds a stage: the tensors and the numbers of a model that its value depends on, besides earlier stages.
 
 use crate::{
+    attention::scale,
     model::{Config, Model, Scaling, Tensor},
     stage::{Stage, Step},
 };
@@ -94,7 +95,7 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
             heads,
             key_value_heads,
             head_dim,
-            ("attention.scale", config.scale::<f32>().to_string()),
+            ("attention_scale", scale::<f32>(config).to_string()),
         ],
         Stage::Attention => vec![heads, key_value_heads, head_dim],
         _ => Vec::new(),

@@ -3,6 +3,7 @@
 use crate::{
     error::Error,
     model::Model,
+    options::Options,
     program::{Slot, program},
     real::Real,
     side::{Side, State},
@@ -12,15 +13,6 @@ use crate::{
 
 /// The id of the numeric contract; results of another contract are never compared with these.
 pub const NUMERICS: &str = "f32-fixed-1";
-
-/// What may be chosen without changing a bit of any result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// The number of threads; 0 counts as 1.
-    pub threads: usize,
-    /// The most file bytes that a thread holds of a matrix, at least one row.
-    pub panel_bytes: usize,
-}
 
 /// Takes the values of every stage, in execution order.
 pub trait StageSink<F = f32> {
@@ -90,7 +82,8 @@ pub fn forward_in_f64(
     run(Side { model, sources }, tokens, options, sink)
 }
 
-/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same stage of the second.
+/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same
+/// stage of the second.
 ///
 /// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
 /// have the same bits, their product is computed once: it is a function of these bits alone.
@@ -152,16 +145,6 @@ pub(crate) fn hand_over_pair(
     for ((tokens, sink), (of_first, of_second)) in prompts.iter_mut().zip(pieces) {
         let values = (of_a.then_some(of_first), of_b.then_some(of_second));
         sink.stage(step, tokens.len(), values.0, values.1);
-    }
-}
-
-impl Default for Options {
-    /// Returns one thread per processor and panels of 4 MiB.
-    fn default() -> Self {
-        Self {
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            panel_bytes: 4 << 20,
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod mapped;
 mod matmul;
 mod model;
 mod norm;
+mod options;
 pub mod other_engine;
 mod parallel;
 mod program;
@@ -43,8 +44,7 @@ pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
 pub use feeds::{Feeds, Setting};
 pub use forward::{
-    Mode, NUMERICS, Options, PairSink, StageSink, forward, forward_batch, forward_in_f64,
-    forward_pair,
+    Mode, NUMERICS, PairSink, StageSink, forward, forward_batch, forward_in_f64, forward_pair,
 };
 pub use gguf_file::ReadAt;
 pub use instructions::instruction_set;
@@ -53,6 +53,7 @@ pub use model::{
     Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
     WeightType, Yarn, load, load_apr, load_gguf,
 };
+pub use options::Options;
 pub use prompts::{Prompt, default_prompts};
 pub use record::{Record, Statistics, TokenSet};
 pub use side::Side;

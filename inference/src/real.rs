@@ -5,8 +5,8 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
 use crate::{
     error::Error,
     exp::exp32,
-    forward::Options,
     matmul::{self, Factor},
+    options::Options,
 };
 
 /// A floating point number with the operations of the contract; each rounds once.

@@ -71,6 +71,13 @@ impl<F: Real> Table<F> {
         }
     }
 
+    /// Cosine and sine of each pair, position by position.
+    #[cfg(test)]
+    pub(crate) fn pairs(&self) -> Vec<F> {
+        let pairs = self.turns.iter();
+        pairs.flat_map(|(cosine, sine)| [*cosine, *sine]).collect()
+    }
+
     #[expect(
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,

@@ -212,7 +212,7 @@ impl<'a, F: Real> State<'a, F> {
             queries: config.heads,
             key_values: config.key_value_heads,
             dim: config.head_dim,
-            scale: config.scale(),
+            scale: attention::scale(config),
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{gpu::Gpu, product::Products, state::DeviceState};
 use crate::{
     error::Error,
-    forward::{Mode, Options, PairSink, StageSink, hand_over, hand_over_pair, merged},
+    forward::{Mode, PairSink, StageSink, hand_over, hand_over_pair, merged},
+    options::Options,
     program::program,
     side::Side,
     stage::Step,

@@ -1,5 +1,6 @@
-//! The kernels by name: threads of a block and parameters in their order. Grids, layouts and rules stand above each kernel
-//! in the sources.
+//! The kernels by name: threads of a block and parameters in their order.
+//!
+//! Grids, layouts and rules stand above each kernel in the sources.
 
 use Parameter::{F32, InPlace, Input, Output, U32};
 

@@ -17,8 +17,12 @@ mod memory;
 mod probe;
 mod product;
 mod ring;
+#[cfg(test)]
+mod simulated;
 mod state;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use check::Copies;
 pub use error::{Call, Error};

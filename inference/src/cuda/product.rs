@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    forward::Options,
     matmul::place,
     model::{Tensor, WeightType},
+    options::Options,
     parallel,
     source::Source,
 };

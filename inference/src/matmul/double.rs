@@ -1,7 +1,7 @@
 //! The structure of rule 2 in f64: the truth for other arithmetics, and not fast.
 
 use super::{BLOCK, Factor, rows};
-use crate::{error::Error, forward::Options, parallel};
+use crate::{error::Error, options::Options, parallel};
 
 /// Multiplies each token's `columns` values by the matrix; the result holds `rows` values per token.
 ///

@@ -8,7 +8,7 @@ use super::{
     kernel::Kernel,
     place,
 };
-use crate::{error::Error, forward::Options, instructions::Instructions, parallel};
+use crate::{error::Error, instructions::Instructions, options::Options, parallel};
 
 /// The result of each factor, token-major.
 pub(super) fn products(

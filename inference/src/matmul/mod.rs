@@ -26,9 +26,9 @@ pub(crate) use double::in_f64;
 use crate::{
     dequantise::{Cut, dequantise},
     error::Error,
-    forward::Options,
     instructions::Instructions,
     model::Tensor,
+    options::Options,
     source::{Source, read},
 };
 

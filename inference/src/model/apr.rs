@@ -122,7 +122,9 @@ fn facts(keys: &Keys<'_>) -> Result<Facts, Error> {
         base: keys.float(&["rope_theta"])?,
         rope_dims: keys.count(&["rope_dimension_count"])?,
         scaling: scaling(keys)?,
-        attention_scale: None,
+        attention_scale: keys
+            .float(&["attention_scale"])?
+            .filter(|scale| *scale != 0.0),
         context: keys.needed(&[
             "max_position_embeddings",
             "max_seq_len",

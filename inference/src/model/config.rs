@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::real::Real;
-
 /// The format that a model was loaded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -157,20 +155,6 @@ impl Architecture {
         match self {
             Self::Llama | Self::Mistral => 1e-5,
             Self::Qwen2 | Self::Qwen3 => 1e-6,
-        }
-    }
-}
-
-impl Config {
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "floats, which the lint does not know behind a generic type"
-    )]
-    /// What attention scores are multiplied by: one square root and one division, unless the file says it.
-    pub(crate) fn scale<F: Real>(&self) -> F {
-        match self.attention_scale {
-            Some(scale) => F::from_f32(scale),
-            None => F::ONE / F::from_count(self.head_dim).square_root(),
         }
     }
 }

@@ -7,8 +7,9 @@ use super::{
     search, values,
 };
 use crate::{
-    forward::{NUMERICS, Options},
+    forward::NUMERICS,
     model::Model,
+    options::Options,
     source::Source,
     stage::Step,
     trace::{Trace, capture_point_schema, stage_widths},

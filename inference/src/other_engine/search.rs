@@ -10,8 +10,9 @@ use super::{
     variant::Variant,
 };
 use crate::{
-    forward::{Options, forward},
+    forward::forward,
     model::{Model, WeightType},
+    options::Options,
     source::Source,
     trace::{Capture, Record, Statistics, Trace, stage_widths},
 };

@@ -14,8 +14,9 @@ use super::{
     view::View,
 };
 use crate::{
-    forward::{NUMERICS, Options, StageSink, forward},
+    forward::{NUMERICS, StageSink, forward},
     model::{Model, WeightType},
+    options::Options,
     source::Source,
     stage::{Stage, Step},
     trace::{Capture, Trace, TraceFormat},

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    attention::scale,
     model::Config,
     stage::{Stage, Step},
 };
@@ -72,7 +73,7 @@ impl Capture {
             Layout::Tokens => Some(values),
             Layout::Halves => Some(neighbours(&values, config)),
             Layout::Heads => by_token(&values, tokens, config.heads, 1.0),
-            Layout::UnscaledHeads => by_token(&values, tokens, config.heads, config.scale()),
+            Layout::UnscaledHeads => by_token(&values, tokens, config.heads, scale(config)),
         }
     }
 }

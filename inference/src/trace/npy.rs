@@ -30,10 +30,10 @@ pub fn write(out: &mut dyn Write, rows: usize, values: &[f32]) -> io::Result<()>
     out.flush()
 }
 
-/// Writes rows of f64, as [`write`] does.
+/// Writes rows of f64, as [`write()`] does.
 ///
 /// # Errors
-/// Fails as [`write`] does.
+/// Fails as [`write()`] does.
 pub fn write_f64(out: &mut dyn Write, rows: usize, values: &[f64]) -> io::Result<()> {
     write_header(out, "<f8", rows, values.len())?;
     for value in values {

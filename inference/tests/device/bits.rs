@@ -127,11 +127,12 @@ fn the_memory_of_the_gpu_does_not_grow_with_the_model() {
 /// The digests of each prompt, on a GPU or on the processor.
 fn digests(
     gpu: Option<&Gpu>,
-    bytes: &Vec<u8>,
+    bytes: &[u8],
     prompts: &[&[u32]],
     panel_bytes: usize,
 ) -> Vec<Digests> {
-    let sources: [&dyn Source; 1] = [bytes];
+    let bytes = bytes.to_vec();
+    let sources: [&dyn Source; 1] = [&bytes];
     let model = load(&sources).unwrap();
     let options = Options {
         threads: 2,
@@ -157,8 +158,9 @@ fn digests(
 }
 
 /// The comparisons of two prompts, on a GPU or on the processor.
-fn comparisons(gpu: Option<&Gpu>, a: &Vec<u8>, b: &Vec<u8>, mode: Mode) -> Vec<Comparison> {
-    let (of_a, of_b): ([&dyn Source; 1], [&dyn Source; 1]) = ([a], [b]);
+fn comparisons(gpu: Option<&Gpu>, a: &[u8], b: &[u8], mode: Mode) -> Vec<Comparison> {
+    let (a, b) = (a.to_vec(), b.to_vec());
+    let (of_a, of_b): ([&dyn Source; 1], [&dyn Source; 1]) = ([&a], [&b]);
     let (model_a, model_b) = (load(&of_a).unwrap(), load(&of_b).unwrap());
     let a = Side {
         model: &model_a,

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use crate::support::{ByKey, Loaded, safetensors, safetensors_of, shared, shared_tokens, write};
+use crate::shared::{shared, shared_tokens};
+use crate::support::{ByKey, Loaded, safetensors, safetensors_of, write};
 use fixtures::models;
 use inference::{
     Options, Source, Step, WeightType,

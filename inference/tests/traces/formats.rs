@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use fixtures::{models, random::Random};
 use inference::trace::{AprtSink, SafetensorsSink, Trace, TraceError, TraceFormat, stage_widths};
 
-use crate::support::{ByKey, Loaded, safetensors, shared, write};
+use crate::shared::shared;
+use crate::support::{ByKey, Loaded, safetensors, write};
 
 #[test]
 fn a_written_file_has_the_stages_of_the_contract_and_the_same_bytes_each_time() {

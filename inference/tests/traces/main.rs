@@ -10,4 +10,7 @@
 
 mod compare;
 mod formats;
+#[expect(dead_code, reason = "the tests of runs use the rest")]
+#[path = "../support/mod.rs"]
+mod shared;
 mod support;

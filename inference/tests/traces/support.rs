@@ -1,10 +1,6 @@
 //! Traces made of our own runs, under the names of other engines.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use inference::{
     Model, Options, Source, StageSink, Step, forward, load,
@@ -87,24 +83,4 @@ pub(crate) fn safetensors_of(
 )]
 pub(crate) fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
-}
-
-/// The path of a file of the shared test data, or `None`, with a line, when it is not beside the repository.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let path = PathBuf::from(folder).join(name);
-    if path.is_file() {
-        Some(path)
-    } else {
-        println!("skipped: {name} is not beside the repository");
-        None
-    }
-}
-
-/// The tokens that the shared traces of llama.cpp were made with.
-pub(crate) fn shared_tokens() -> Option<Vec<u32>> {
-    let text = fs::read_to_string(shared("oracle/tokens.txt")?).unwrap();
-    let ids = text.trim().split(',');
-    Some(ids.map(|id| id.parse().unwrap()).collect())
 }

@@ -225,10 +225,8 @@ impl Report {
         if let Some(finding) = decided {
             self.verdict = match (self.verdict, behaviour) {
                 (_, Behaviour::Changed { .. }) => Verdict::Undecided,
-                (Verdict::Verified, Behaviour::Different { .. } | Behaviour::Unrecorded { .. }) => {
-                    Verdict::Different
-                }
-                (Verdict::Verified, _) => Verdict::Undecided,
+                (Verdict::Verified, Behaviour::NotCovered { .. }) => Verdict::Undecided,
+                (Verdict::Verified, _) => Verdict::Different,
                 (verdict, _) => verdict,
             };
             let decisive =

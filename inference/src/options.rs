@@ -1,0 +1,20 @@
+//! What may be chosen for a run.
+
+/// What may be chosen without changing a bit of any result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The number of threads; 0 counts as 1.
+    pub threads: usize,
+    /// The most file bytes that a thread holds of a matrix, at least one row.
+    pub panel_bytes: usize,
+}
+
+impl Default for Options {
+    /// Returns one thread per processor and panels of 4 MiB.
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            panel_bytes: 4 << 20,
+        }
+    }
+}
