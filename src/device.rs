@@ -16,11 +16,13 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Opens the GPU, or says why there is none to run on.
+    /// Opens the GPU, or says why there is none to run on: one with other bits than the processor is none.
     pub(crate) fn open(&self) -> Result<Gpu, cuda::Error> {
         let driver = cuda::probe()?;
         let device = driver.device(self.device)?;
-        Gpu::open(device, self.device_memory.unwrap_or(u64::MAX))
+        let gpu = Gpu::open(device, self.device_memory.unwrap_or(u64::MAX))?;
+        gpu.check()?;
+        Ok(gpu)
     }
 }
 

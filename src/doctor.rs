@@ -77,12 +77,16 @@ fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
     gpu.check()?;
     let free_memory = gpu.free_memory()?;
     let mut copies = gpu.copies()?;
+    let upload = rate(|| copies.upload(16))?;
+    let memory = rate(|| copies.on_the_gpu(64))?;
+    drop(copies);
+    gpu.close()?;
     Ok(Checked {
         ordinal,
         free_memory,
         load,
-        upload: rate(|| copies.upload(16))?,
-        memory: rate(|| copies.on_the_gpu(64))?,
+        upload,
+        memory,
     })
 }
 

@@ -152,16 +152,18 @@ impl ForwardFlag {
         if self == Self::Cpu {
             return on_processor();
         }
-        let on_gpu = device.open().and_then(|gpu| Ok((run(Some(&gpu))?, gpu)));
-        match on_gpu {
-            Ok(((behaviour, mut row), gpu)) => {
-                if self == Self::Auto {
-                    let device = gpu.device();
-                    let name = device.name.escape_debug();
-                    row.device_reason = Some(format!("GPU {}, {name}", device.ordinal));
-                }
-                (behaviour, row)
+        let on_gpu = device.open().and_then(|gpu| {
+            let (behaviour, mut row) = run(Some(&gpu))?;
+            if self == Self::Auto {
+                let device = gpu.device();
+                let name = device.name.escape_debug();
+                row.device_reason = Some(format!("GPU {}, {name}", device.ordinal));
             }
+            gpu.close()?;
+            Ok((behaviour, row))
+        });
+        match on_gpu {
+            Ok(ran) => ran,
             Err(why) if self == Self::Auto => {
                 let (behaviour, mut row) = on_processor();
                 row.device_reason = Some(why.to_string());

@@ -2,12 +2,12 @@
 #![expect(unsafe_code, reason = "the driver is foreign code")]
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     ffi::{CString, c_void},
     rc::Rc,
 };
 
-use cudarc::driver::{result, sys};
+use cudarc::driver::{DriverError, result, sys};
 
 use super::{error::Error, kernel::Kernel, probe::Device};
 
@@ -18,12 +18,15 @@ pub(crate) struct Context {
     /// The most bytes that may be allocated on the GPU, and those that are.
     limit: u64,
     used: Cell<u64>,
+    released: Cell<bool>,
+    /// The first failure of what was given back when its owner went, and could return none.
+    failure: RefCell<Option<Error>>,
 }
 
 /// The kernels, compiled for a GPU.
 pub(crate) struct Module {
     handle: sys::CUmodule,
-    _context: Rc<Context>,
+    context: Rc<Context>,
 }
 
 /// A kernel that can be launched.
@@ -49,6 +52,8 @@ impl Context {
             device,
             limit,
             used: Cell::new(0),
+            released: Cell::new(false),
+            failure: RefCell::new(None),
         });
         // SAFETY: the context is retained until the last owner is gone.
         unsafe { result::ctx::set_current(handle) }.map_err(of("cuCtxSetCurrent"))?;
@@ -60,6 +65,37 @@ impl Context {
         let (free, _) =
             result::mem_get_info().map_err(|error| Error::call("cuMemGetInfo", error))?;
         Ok(u64::try_from(free).unwrap_or(u64::MAX))
+    }
+
+    /// Remembers a failure that nobody could return, for [`Context::check`].
+    pub(super) fn keep(&self, what: &str, result: Result<(), DriverError>) {
+        if let Err(error) = result {
+            self.keep_error(Error::call(what, error));
+        }
+    }
+
+    /// The same for an error that is one already.
+    pub(super) fn keep_error(&self, error: Error) {
+        self.failure.borrow_mut().get_or_insert(error);
+    }
+
+    /// Fails when something that was given back failed. A GPU reports late, so this may be about any work before.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.failure.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Gives the context back, which is the last thing that can fail.
+    pub(super) fn close(self: Rc<Self>) -> Result<(), Error> {
+        self.release();
+        self.check()
+    }
+
+    fn release(&self) {
+        if !self.released.replace(true) {
+            // SAFETY: what belongs to the context holds it, so all of that is gone or never used again.
+            let released = unsafe { result::primary_ctx::release(self.device) };
+            self.keep("cuDevicePrimaryCtxRelease", released);
+        }
     }
 
     /// Counts bytes as allocated, if the limit allows them.
@@ -90,7 +126,7 @@ impl Module {
             .map_err(|error| Error::call("cuModuleLoadData of the kernels", error))?;
         Ok(Rc::new(Self {
             handle,
-            _context: Rc::clone(context),
+            context: Rc::clone(context),
         }))
     }
 
@@ -114,15 +150,15 @@ impl Module {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: what belongs to the context holds it, so all of that is gone. A failure leaves nothing to do.
-        let _ = unsafe { result::primary_ctx::release(self.device) };
+        self.release();
     }
 }
 
 impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: the functions hold the module, so all of them are gone.
-        let _ = unsafe { result::module::unload(self.handle) };
+        let unloaded = unsafe { result::module::unload(self.handle) };
+        self.context.keep("cuModuleUnload", unloaded);
     }
 }
 

@@ -58,6 +58,16 @@ impl Gpu {
         })
     }
 
+    /// Gives the GPU back. A GPU reports late: what it is asked for last may fail for what it did before.
+    ///
+    /// # Errors
+    /// Fails when anything failed that no call before could return. Then no result of this GPU counts.
+    pub fn close(self) -> Result<(), Error> {
+        let context = Rc::clone(self.context());
+        drop(self);
+        context.close()
+    }
+
     /// The GPU that it is.
     pub const fn device(&self) -> &Device {
         &self.device
@@ -79,7 +89,10 @@ impl Gpu {
     ) -> Result<&'a Buffer, Error> {
         let bytes = count.saturating_mul(size_of::<T>());
         if place.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
-            // The old one goes first: there may not be memory for both.
+            // The old one goes first, when no kernel uses it any more: there may not be memory for both.
+            if place.is_some() {
+                self.compute.synchronize()?;
+            }
             *place = None;
             *place = Some(Buffer::new(self.context(), bytes)?);
         }

@@ -24,6 +24,7 @@ pub(crate) struct Pinned {
     bytes: usize,
     /// The end of the last copy from it.
     copied: Event,
+    context: Rc<Context>,
 }
 
 impl Buffer {
@@ -118,6 +119,7 @@ impl Pinned {
             place,
             bytes,
             copied,
+            context: Rc::clone(context),
         })
     }
 
@@ -151,17 +153,22 @@ impl Drop for Buffer {
         let bytes = u64::try_from(self.bytes).unwrap_or(u64::MAX);
         self.context.give_back(bytes);
         // SAFETY: nobody has the address any more; the driver waits for work that uses it.
-        let _ = unsafe { result::free_sync(self.address) };
+        let freed = unsafe { result::free_sync(self.address) };
+        self.context.keep("cuMemFree", freed);
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // A copy that still reads keeps the memory: it is lost rather than freed under the GPU.
-        if self.copied.synchronize().is_ok() {
+        let Err(error) = self.copied.synchronize() else {
+            let place = self.place.as_ptr().cast::<c_void>();
             // SAFETY: nobody has the memory any more.
-            let _ = unsafe { result::free_host(self.place.as_ptr().cast::<c_void>()) };
-        }
+            let freed = unsafe { result::free_host(place) };
+            self.context.keep("cuMemFreeHost", freed);
+            return;
+        };
+        // A copy may still read the memory: it is lost rather than freed under the GPU.
+        self.context.keep_error(error);
     }
 }
 

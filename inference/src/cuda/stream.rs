@@ -16,7 +16,7 @@ pub(crate) struct Stream {
 /// A point in the work of a stream; one that was never recorded has been reached.
 pub(crate) struct Event {
     handle: sys::CUevent,
-    _context: Rc<Context>,
+    context: Rc<Context>,
 }
 
 impl Stream {
@@ -58,7 +58,7 @@ impl Event {
             .map_err(|error| Error::call("cuEventCreate", error))?;
         Ok(Self {
             handle,
-            _context: Rc::clone(context),
+            context: Rc::clone(context),
         })
     }
 
@@ -80,13 +80,15 @@ impl Event {
 impl Drop for Stream {
     fn drop(&mut self) {
         // SAFETY: the handle is used no more; the driver ends the work that is left.
-        let _ = unsafe { result::stream::destroy(self.handle) };
+        let destroyed = unsafe { result::stream::destroy(self.handle) };
+        self.context.keep("cuStreamDestroy", destroyed);
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
         // SAFETY: the handle is used no more.
-        let _ = unsafe { result::event::destroy(self.handle) };
+        let destroyed = unsafe { result::event::destroy(self.handle) };
+        self.context.keep("cuEventDestroy", destroyed);
     }
 }

@@ -11,7 +11,7 @@ use ptx_interpreter::{Module, Options, Schedule};
 
 use super::{MODULE, device::bits, launches::WEIGHT_TYPES, run::Simulation};
 use crate::{
-    forward::{self, StageSink, forward},
+    forward::{StageSink, forward},
     model::{Model, load},
     side::Side,
     source::Source,
@@ -90,7 +90,7 @@ impl Scenario {
             .take(tokens)
             .collect();
         let mut cpu = Stages(Vec::new());
-        let options = forward::Options::default();
+        let options = crate::options::Options::default();
         forward(&model, &sources, &tokens, &options, &mut cpu).unwrap();
         let side = Side {
             model: &model,

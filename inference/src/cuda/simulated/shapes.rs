@@ -13,7 +13,6 @@ use super::{
 use crate::{
     attention::{self, Heads},
     exp::silu,
-    forward,
     matmul::{Factor, matmul},
     model::Tensor,
     norm::rms_norm,
@@ -55,7 +54,7 @@ fn products_of_every_type_and_shape() {
             sources: &sources,
             x: &x,
         };
-        let expected = matmul(&[factor], &forward::Options::default()).unwrap();
+        let expected = matmul(&[factor], &crate::options::Options::default()).unwrap();
         let mut device = device(seed);
         let panel = Panel {
             weight_type,

@@ -1,0 +1,193 @@
+//! The bits of every stage.
+
+use crate::support::{again, gpu};
+use fixtures::{apr::from_model_with_rope_type, models};
+use inference::{
+    Comparison, Digests, Mode, Options, PairSink, Side, Source, StageSink, cuda, cuda::Gpu,
+    forward_batch, forward_pair, load,
+};
+
+/// When a GPU does what it may do in any order, it does it in each of these.
+#[test]
+fn models_have_the_bits_of_the_processor_in_every_order() {
+    let Some(gpu) = gpu() else {
+        let test = "bits::models_have_the_bits_of_the_processor_in_every_order";
+        for settings in [
+            vec![("ORDER", "late")],
+            vec![("ORDER", "early"), ("SEED", "1")],
+            vec![("ORDER", "copies-first"), ("SEED", "2")],
+        ] {
+            again(test, &settings);
+        }
+        return;
+    };
+    let prompts = [&LONG[..3], &LONG[..10]];
+    for (model, panel_bytes) in [
+        (models::qwen2(), 20_000),
+        (models::qwen2_tied(), 1 << 20),
+        (models::qwen3(), 20_000),
+        (models::llama(), 1 << 20),
+        (models::llama_biased(), 1 << 20),
+        (models::llama_scaled(), 1 << 20),
+    ] {
+        let bytes = model.to_bytes();
+        let found = digests(Some(&gpu), &bytes, &prompts, panel_bytes);
+        assert_eq!(found, digests(None, &bytes, &prompts, 1 << 20));
+    }
+}
+
+#[test]
+fn every_type_and_every_number_of_tokens_has_the_bits_of_the_processor() {
+    let Some(gpu) = gpu() else {
+        let test = "bits::every_type_and_every_number_of_tokens_has_the_bits_of_the_processor";
+        again(test, &[]);
+        return;
+    };
+    for (ids, lengths) in [
+        // Those that products take as they are, with each of their kernels.
+        (&[0, 12, 14][..], &[1, 2, 3, 8, 9, 17, 33][..]),
+        (&[1, 30, 2, 3, 6, 7, 8, 10, 11, 13], &[1, 9]),
+    ] {
+        for id in ids {
+            let bytes = models::with_type(*id).to_bytes();
+            for tokens in lengths {
+                let prompts = [&LONG[..*tokens]];
+                let found = digests(Some(&gpu), &bytes, &prompts, 1 << 20);
+                let expected = digests(None, &bytes, &prompts, 1 << 20);
+                assert_eq!(found, expected, "type {id}, {tokens} tokens");
+            }
+        }
+    }
+}
+
+#[test]
+fn panels_of_a_row_and_of_some_rows_have_the_bits_of_whole_matrices() {
+    let Some(gpu) = gpu() else {
+        let test = "bits::panels_of_a_row_and_of_some_rows_have_the_bits_of_whole_matrices";
+        for order in ["late", "copies-first"] {
+            again(test, &[("ORDER", order)]);
+        }
+        return;
+    };
+    for id in [6, 14] {
+        let bytes = models::with_type(id).to_bytes();
+        let prompts = [&LONG[..2]];
+        for panel_bytes in [1, 5000] {
+            let found = digests(Some(&gpu), &bytes, &prompts, panel_bytes);
+            assert_eq!(found, digests(None, &bytes, &prompts, 1 << 20));
+        }
+    }
+}
+
+#[test]
+fn pairs_are_compared_as_on_the_processor() {
+    let Some(gpu) = gpu() else {
+        let test = "bits::pairs_are_compared_as_on_the_processor";
+        for order in ["late", "copies-first"] {
+            again(test, &[("ORDER", order)]);
+        }
+        return;
+    };
+    let good = models::qwen2();
+    let mut bad = good.clone();
+    bad.tensor_mut("blk.0.ffn_gate.weight").data[0] ^= 0x40;
+    bad.tensor_mut("blk.1.attn_v.bias").data[4] ^= 0x40;
+    let unbiased = models::llama();
+    let biased = models::llama_biased();
+    let wrong_rope = from_model_with_rope_type(&models::qwen3(), 0).to_bytes();
+    for (a, b) in [
+        (good.to_bytes(), good.to_bytes()),
+        (bad.to_bytes(), good.to_bytes()),
+        (unbiased.to_bytes(), biased.to_bytes()),
+        (wrong_rope, models::qwen3().to_bytes()),
+    ] {
+        for mode in [Mode::Free, Mode::Isolated] {
+            let found = comparisons(Some(&gpu), &a, &b, mode);
+            let expected = comparisons(None, &a, &b, mode);
+            // A cosine may be NaN, which is like no other.
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        }
+    }
+}
+
+#[test]
+fn the_memory_of_the_gpu_does_not_grow_with_the_model() {
+    let Some(gpu) = gpu() else {
+        let test = "bits::the_memory_of_the_gpu_does_not_grow_with_the_model";
+        // Panels of 4 KiB take 12 KiB, and the values of one token less than 16 KiB.
+        again(test, &[("MEMORY", "32768")]);
+        return;
+    };
+    let bytes = models::qwen2_deep().to_bytes();
+    assert!(bytes.len() > 100 << 10, "{}", bytes.len());
+    let found = digests(Some(&gpu), &bytes, &[&LONG[..1]], 4096);
+    assert_eq!(found, digests(None, &bytes, &[&LONG[..1]], 4096));
+}
+
+/// The digests of each prompt, on a GPU or on the processor.
+fn digests(
+    gpu: Option<&Gpu>,
+    bytes: &[u8],
+    prompts: &[&[u32]],
+    panel_bytes: usize,
+) -> Vec<Digests> {
+    let bytes = bytes.to_vec();
+    let sources: [&dyn Source; 1] = [&bytes];
+    let model = load(&sources).unwrap();
+    let options = Options {
+        threads: 2,
+        panel_bytes,
+    };
+    let mut all: Vec<_> = prompts.iter().map(|_| Digests::default()).collect();
+    let mut batch: Vec<_> = prompts
+        .iter()
+        .zip(&mut all)
+        .map(|(prompt, sink)| (*prompt, sink as &mut dyn StageSink))
+        .collect();
+    match gpu {
+        None => forward_batch(&model, &sources, &mut batch, &options).unwrap(),
+        Some(gpu) => {
+            let side = Side {
+                model: &model,
+                sources: &sources,
+            };
+            cuda::forward_batch(gpu, side, &mut batch, &options).unwrap();
+        }
+    }
+    all
+}
+
+/// The comparisons of two prompts, on a GPU or on the processor.
+fn comparisons(gpu: Option<&Gpu>, a: &[u8], b: &[u8], mode: Mode) -> Vec<Comparison> {
+    let (a, b) = (a.to_vec(), b.to_vec());
+    let (of_a, of_b): ([&dyn Source; 1], [&dyn Source; 1]) = ([&a], [&b]);
+    let (model_a, model_b) = (load(&of_a).unwrap(), load(&of_b).unwrap());
+    let a = Side {
+        model: &model_a,
+        sources: &of_a,
+    };
+    let b = Side {
+        model: &model_b,
+        sources: &of_b,
+    };
+    let options = Options {
+        threads: 2,
+        panel_bytes: 50_000,
+    };
+    let mut all = [Comparison::default(), Comparison::default()];
+    let mut batch: Vec<_> = [&LONG[..3], &LONG[..9]]
+        .into_iter()
+        .zip(&mut all)
+        .map(|(prompt, sink)| (prompt, sink as &mut dyn PairSink))
+        .collect();
+    match gpu {
+        None => forward_pair(a, b, &mut batch, &options, mode).unwrap(),
+        Some(gpu) => cuda::forward_pair(gpu, a, b, &mut batch, &options, mode).unwrap(),
+    }
+    all.into()
+}
+
+const LONG: [u32; 33] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+    27, 28, 29, 30, 31, 32, 33,
+];
