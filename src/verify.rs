@@ -163,6 +163,18 @@ impl ForwardFlag {
             Ok((behaviour, row))
         });
         match on_gpu {
+            // A failing GPU must never look like a difference of the files: the processor has to find it, too.
+            Ok((found @ (Behaviour::Different { .. } | Behaviour::Unrecorded { .. }), row)) => {
+                let (confirmed, mut on_processor) = on_processor();
+                if confirmed == found {
+                    return (found, row);
+                }
+                if self == Self::Cuda {
+                    return behaviour::not_run("cuda", UNCONFIRMED);
+                }
+                on_processor.device_reason = Some(UNCONFIRMED.to_owned());
+                (confirmed, on_processor)
+            }
             Ok(ran) => ran,
             Err(why) if self == Self::Auto => {
                 let (behaviour, mut row) = on_processor();
@@ -175,6 +187,8 @@ impl ForwardFlag {
 }
 
 const NOTHING_RECORDED: &str = "the manifest records no behaviour";
+const UNCONFIRMED: &str =
+    "the GPU finds a difference that the processor does not: it cannot be trusted";
 /// The bytes of a panel on its way to a GPU.
 const PANEL: usize = 16 << 20;
 

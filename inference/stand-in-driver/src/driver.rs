@@ -127,6 +127,16 @@ impl Driver {
         (failure.function == name && failure.call == *calls).then_some(failure.code)
     }
 
+    /// Whether the call that was counted last brings a wrong bit.
+    pub(crate) fn flips(&self, name: &str) -> bool {
+        let flips =
+            self.settings.flip.is_some() && self.settings.flip == self.calls.get(name).copied();
+        if flips {
+            note(&format!("{name} brings a wrong bit, as it was told to"));
+        }
+        flips
+    }
+
     /// Remembers a code that ends the context.
     const fn end(&mut self, code: u32) -> u32 {
         if matches!(code, 214 | 700..=702 | 714..=719) {

@@ -199,7 +199,8 @@ entries! {
     Context cuMemcpyDtoHAsync_v2(driver, to: *mut u8, from: u64, length: usize, stream: usize) values {
         let pinned = driver.is_pinned(to.addr(), length);
         let to = to.expose_provenance();
-        driver.add(stream, Work::Download { from, to, length })?;
+        let flip = driver.flips("cuMemcpyDtoHAsync_v2");
+        driver.add(stream, Work::Download { from, to, length, flip })?;
         // Ordinary memory is written before the call returns.
         if pinned { Ok(()) } else { driver.streams.finish(stream, &mut driver.memory) }
     }

@@ -5,6 +5,8 @@ use std::env;
 /// The settings of a process.
 pub(crate) struct Settings {
     pub(crate) failure: Option<Failure>,
+    /// The download whose first bit arrives wrong.
+    pub(crate) flip: Option<u64>,
     pub(crate) order: Order,
     pub(crate) seed: Option<u64>,
     pub(crate) devices: i32,
@@ -48,6 +50,7 @@ impl Settings {
                     code: parts.next()?.parse().ok()?,
                 })
             }),
+            flip: number("FLIP"),
             order: match text("ORDER").as_deref() {
                 Some("early") => Order::Early,
                 Some("copies-first") => Order::CopiesFirst,

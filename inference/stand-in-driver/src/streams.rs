@@ -23,13 +23,36 @@ pub(crate) struct Streams {
 
 /// A piece of work.
 pub(crate) enum Work {
-    Upload { to: u64, from: Host },
-    Download { from: u64, to: usize, length: usize },
-    Move { from: u64, to: u64, length: usize },
-    Fill { to: u64, byte: u8, length: usize },
+    Upload {
+        to: u64,
+        from: Host,
+    },
+    /// `flip` damages one bit on the way.
+    Download {
+        from: u64,
+        to: usize,
+        length: usize,
+        flip: bool,
+    },
+    Move {
+        from: u64,
+        to: u64,
+        length: usize,
+    },
+    Fill {
+        to: u64,
+        byte: u8,
+        length: usize,
+    },
     Launch(Box<Launch>),
-    Record { event: usize, number: usize },
-    Wait { event: usize, number: usize },
+    Record {
+        event: usize,
+        number: usize,
+    },
+    Wait {
+        event: usize,
+        number: usize,
+    },
 }
 
 /// Memory of the program.
@@ -202,10 +225,18 @@ impl Streams {
                     memory.write(to, bytes)
                 }
             },
-            Work::Download { from, to, length } => memory.read(from, length).map(|bytes| {
+            Work::Download {
+                from,
+                to,
+                length,
+                flip,
+            } => memory.read(from, length).map(|bytes| {
                 // SAFETY: the program said that it has room for as many bytes there.
                 let place = unsafe { slice::from_raw_parts_mut(to as *mut u8, length) };
                 place.copy_from_slice(bytes);
+                if let Some(first) = place.first_mut().filter(|_| flip) {
+                    *first ^= 1;
+                }
             }),
             Work::Move { from, to, length } => {
                 let bytes = memory.read(from, length).map(<[u8]>::to_vec);
