@@ -27,16 +27,19 @@ pub struct Setting {
 impl Model {
     /// Returns what a step reads of the model. Two models with equal feeds and equal earlier stages have an equal stage.
     pub fn feeds(&self, step: Step) -> Feeds<'_> {
+        Feeds {
+            tensors: self.tensor(step).into_iter().collect(),
+            settings: settings(&self.config, step.stage),
+        }
+    }
+
+    /// The tensor that a step reads: the matrix of a product, the weight of a norm, a bias, the factors of rope, or the
+    /// rows that are looked up.
+    pub(crate) fn tensor(&self, step: Step) -> Option<&Tensor> {
         let layer = step.layer.and_then(|layer| self.layers.get(layer));
-        let bias = |index: usize| {
-            let biases = layer.and_then(|layer| layer.biases.as_ref());
-            biases.and_then(|biases| biases.get(index))
-        };
-        let head_norm = |index: usize| {
-            let norms = layer.and_then(|layer| layer.head_norms.as_ref());
-            norms.and_then(|norms| norms.get(index))
-        };
-        let tensor = match step.stage {
+        let bias = |which: usize| layer?.biases.as_ref()?.get(which);
+        let head_norm = |which: usize| layer?.head_norms.as_ref()?.get(which);
+        match step.stage {
             Stage::Embedding => Some(&self.embedding),
             Stage::AttnNorm => layer.map(|layer| &layer.attention_norm),
             Stage::QPreBias => layer.map(|layer| &layer.query),
@@ -62,10 +65,6 @@ impl Model {
             | Stage::FfnSilu
             | Stage::FfnSwiglu
             | Stage::LayerOut => None,
-        };
-        Feeds {
-            tensors: tensor.into_iter().collect(),
-            settings: settings(&self.config, step.stage),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Programs: the steps that a model takes, and what each step reads and writes.
 
 use crate::{
-    model::Model,
+    model::{Model, Tensor},
     stage::{Stage, Step},
 };
 
@@ -43,6 +43,14 @@ pub(crate) fn program(model: &Model) -> Vec<Step> {
     steps
 }
 
+/// Returns the matrices that the products of a model read, in the order of execution.
+pub(crate) fn matrices(model: &Model) -> impl Iterator<Item = &Tensor> {
+    let products = program(model).into_iter();
+    products
+        .filter(|step| step.stage.activations().is_some())
+        .filter_map(|step| model.tensor(step))
+}
+
 impl Stage {
     /// Where the value of the stage is kept.
     pub(crate) const fn slot(self) -> Slot {
@@ -58,6 +66,21 @@ impl Stage {
             Self::FfnGate | Self::FfnSilu | Self::FfnSwiglu => Slot::Gate,
             Self::FfnUp => Slot::Up,
             Self::AttnOut | Self::FfnDown | Self::Logits => Slot::Out,
+        }
+    }
+
+    /// Where the activations of a product are; `None` for a stage that is no product.
+    pub(crate) const fn activations(self) -> Option<Slot> {
+        match self {
+            Self::QPreBias
+            | Self::KPreBias
+            | Self::VPreBias
+            | Self::FfnGate
+            | Self::FfnUp
+            | Self::Logits => Some(Slot::Normed),
+            Self::AttnOut => Some(Slot::Attended),
+            Self::FfnDown => Some(Slot::Gate),
+            _ => None,
         }
     }
 }

@@ -91,35 +91,24 @@ impl<'a, F: Real> State<'a, F> {
 
     /// The matrix of a step that is a product, and where its activations are.
     pub(crate) fn matrix(&self, step: Step) -> Option<(&'a Tensor, Slot)> {
-        Some(match (step.stage, self.layer(step)) {
-            (Stage::Logits, _) => (&self.side.model.output, Slot::Normed),
-            (Stage::QPreBias, Some(layer)) => (&layer.query, Slot::Normed),
-            (Stage::KPreBias, Some(layer)) => (&layer.key, Slot::Normed),
-            (Stage::VPreBias, Some(layer)) => (&layer.value, Slot::Normed),
-            (Stage::AttnOut, Some(layer)) => (&layer.attention_output, Slot::Attended),
-            (Stage::FfnGate, Some(layer)) => (&layer.gate, Slot::Normed),
-            (Stage::FfnUp, Some(layer)) => (&layer.up, Slot::Normed),
-            (Stage::FfnDown, Some(layer)) => (&layer.down, Slot::Gate),
-            _ => return None,
-        })
+        let activations = step.stage.activations()?;
+        Some((self.side.model.tensor(step)?, activations))
     }
 
     /// The vector of a step that is a norm or adds a bias.
     pub(crate) fn vector(&self, step: Step) -> Option<&'a Tensor> {
-        let layer = self.layer(step);
-        let bias = |which: usize| layer?.biases.as_ref()?.get(which);
-        let head_norm = |which: usize| layer?.head_norms.as_ref()?.get(which);
-        match step.stage {
-            Stage::AttnNorm => layer.map(|layer| &layer.attention_norm),
-            Stage::FfnNorm => layer.map(|layer| &layer.feed_forward_norm),
-            Stage::FinalNorm => Some(&self.side.model.final_norm),
-            Stage::QPostBias => bias(0),
-            Stage::KPostBias => bias(1),
-            Stage::VPostBias => bias(2),
-            Stage::QNorm => head_norm(0),
-            Stage::KNorm => head_norm(1),
-            _ => None,
-        }
+        let takes_one = matches!(
+            step.stage,
+            Stage::AttnNorm
+                | Stage::FfnNorm
+                | Stage::FinalNorm
+                | Stage::QPostBias
+                | Stage::KPostBias
+                | Stage::VPostBias
+                | Stage::QNorm
+                | Stage::KNorm
+        );
+        takes_one.then(|| self.side.model.tensor(step)).flatten()
     }
 
     /// The matrix and the activations of a step that is a product.

@@ -10,7 +10,7 @@ use crate::{
     attention::Heads,
     error::Error,
     model::{Pairing, Tensor},
-    program::Slot,
+    program::{Slot, matrices},
     side::{Side, State},
     stage::{Stage, Step},
 };
@@ -59,18 +59,7 @@ impl<'a> DeviceState<'a> {
 
     /// The bytes of the longest row of all matrices.
     pub(crate) fn longest_row(&self) -> usize {
-        let model = self.host.side().model;
-        let layers = model.layers.iter().flat_map(|layer| {
-            let attention = [
-                &layer.query,
-                &layer.key,
-                &layer.value,
-                &layer.attention_output,
-            ];
-            let feed_forward = [&layer.gate, &layer.up, &layer.down];
-            attention.into_iter().chain(feed_forward)
-        });
-        let rows = layers.chain([&model.output]).map(Tensor::row_bytes);
+        let rows = matrices(self.host.side().model).map(Tensor::row_bytes);
         rows.max().unwrap_or_default()
     }
 

@@ -165,14 +165,7 @@ impl File {
     }
 
     fn with(weight_type: WeightType, bytes: &[u8]) -> Self {
-        let matrix = Tensor {
-            name: "w".to_owned(),
-            weight_type,
-            dims: vec![COLUMNS, ROWS],
-            shard: 0,
-            offset: 0,
-            size: bytes.len() as u64,
-        };
+        let matrix = Tensor::alone(weight_type, COLUMNS, ROWS, bytes.len());
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
         let source = FileSource::open(file.path()).unwrap();

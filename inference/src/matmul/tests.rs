@@ -323,14 +323,7 @@ impl Example {
         let elements = (columns * rows) as u64;
         let bytes = random_blocks(weight_type.ggml_type().id(), elements, &mut random);
         let x = (0..columns * tokens).map(|_| random.normal()).collect();
-        let matrix = Tensor {
-            name: "w".to_owned(),
-            weight_type,
-            dims: vec![columns, rows],
-            shard: 0,
-            offset: 0,
-            size: bytes.len() as u64,
-        };
+        let matrix = Tensor::alone(weight_type, columns, rows, bytes.len());
         Self { matrix, bytes, x }
     }
 

@@ -40,6 +40,19 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// A matrix whose bytes are all of its file.
+    #[cfg(test)]
+    pub(crate) fn alone(weight_type: WeightType, columns: usize, rows: usize, size: usize) -> Self {
+        Self {
+            name: "weight".to_owned(),
+            weight_type,
+            dims: vec![columns, rows],
+            shard: 0,
+            offset: 0,
+            size: size as u64,
+        }
+    }
+
     /// Returns the contiguous dimension.
     pub fn columns(&self) -> usize {
         self.dims.first().copied().unwrap_or(1)

@@ -36,7 +36,7 @@ impl<'a> Reference<'a> {
             return Some(match step.stage {
                 Stage::Embedding => self.plain(Vec::new()),
                 Stage::FinalNorm => self.plain(vec![self.entering(self.model.layers.len())]),
-                Stage::Logits => product(&self.model.output, Step::of_model(Stage::FinalNorm)),
+                Stage::Logits => self.product(step, Step::of_model(Stage::FinalNorm)),
                 _ => return None,
             });
         };
@@ -57,9 +57,9 @@ impl<'a> Reference<'a> {
         let key = headed(Stage::KPreBias, Stage::KPostBias, Stage::KNorm);
         Some(match step.stage {
             Stage::AttnNorm => self.plain(vec![self.entering(index)]),
-            Stage::QPreBias => product(&layer.query, at(Stage::AttnNorm)),
-            Stage::KPreBias => product(&layer.key, at(Stage::AttnNorm)),
-            Stage::VPreBias => product(&layer.value, at(Stage::AttnNorm)),
+            Stage::QPreBias => self.product(step, at(Stage::AttnNorm)),
+            Stage::KPreBias => self.product(step, at(Stage::AttnNorm)),
+            Stage::VPreBias => self.product(step, at(Stage::AttnNorm)),
             Stage::QPostBias if biased => self.plain(vec![at(Stage::QPreBias)]),
             Stage::KPostBias if biased => self.plain(vec![at(Stage::KPreBias)]),
             Stage::VPostBias if biased => self.plain(vec![at(Stage::VPreBias)]),
@@ -77,14 +77,14 @@ impl<'a> Reference<'a> {
                 let value = projected(Stage::VPreBias, Stage::VPostBias);
                 self.across(vec![at(Stage::AttnSoftmax), value])
             }
-            Stage::AttnOut => product(&layer.attention_output, at(Stage::Attention)),
+            Stage::AttnOut => self.product(step, at(Stage::Attention)),
             Stage::FfnInp => self.plain(vec![self.entering(index), at(Stage::AttnOut)]),
             Stage::FfnNorm => self.plain(vec![at(Stage::FfnInp)]),
-            Stage::FfnGate => product(&layer.gate, at(Stage::FfnNorm)),
-            Stage::FfnUp => product(&layer.up, at(Stage::FfnNorm)),
+            Stage::FfnGate => self.product(step, at(Stage::FfnNorm)),
+            Stage::FfnUp => self.product(step, at(Stage::FfnNorm)),
             Stage::FfnSilu => self.plain(vec![at(Stage::FfnGate)]),
             Stage::FfnSwiglu => self.plain(vec![at(Stage::FfnGate), at(Stage::FfnUp)]),
-            Stage::FfnDown => product(&layer.down, at(Stage::FfnSwiglu)),
+            Stage::FfnDown => self.product(step, at(Stage::FfnSwiglu)),
             Stage::LayerOut => self.plain(vec![at(Stage::FfnInp), at(Stage::FfnDown)]),
             _ => return None,
         })
@@ -119,6 +119,14 @@ impl<'a> Reference<'a> {
         }
     }
 
+    fn product(&self, step: Step, input: Step) -> Operation<'a> {
+        Operation {
+            inputs: vec![input],
+            matrix: self.model.tensor(step),
+            by_token: true,
+        }
+    }
+
     fn plain(&self, inputs: Vec<Step>) -> Operation<'a> {
         Operation {
             inputs,
@@ -133,13 +141,5 @@ impl<'a> Reference<'a> {
             matrix: None,
             by_token: false,
         }
-    }
-}
-
-fn product(matrix: &Tensor, input: Step) -> Operation<'_> {
-    Operation {
-        inputs: vec![input],
-        matrix: Some(matrix),
-        by_token: true,
     }
 }

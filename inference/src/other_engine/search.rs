@@ -13,6 +13,7 @@ use crate::{
     forward::forward,
     model::{Model, WeightType},
     options::Options,
+    program::matrices,
     source::Source,
     trace::{Capture, Record, Statistics, Trace, stage_widths},
 };
@@ -237,21 +238,7 @@ fn rank(report: &StatisticsReport) -> (usize, usize) {
 
 /// The types of matrices whose products engines may round, in a fixed order.
 fn quantised_types(model: &Model) -> Vec<WeightType> {
-    let matrices = model.layers.iter().flat_map(|layer| {
-        [
-            &layer.query,
-            &layer.key,
-            &layer.value,
-            &layer.attention_output,
-            &layer.gate,
-            &layer.up,
-            &layer.down,
-        ]
-    });
-    let present: Vec<_> = matrices
-        .chain([&model.output])
-        .map(|matrix| matrix.weight_type)
-        .collect();
+    let present: Vec<_> = matrices(model).map(|matrix| matrix.weight_type).collect();
     let all = WeightType::ALL.into_iter();
     all.filter(|weight_type| present.contains(weight_type))
         .filter(|weight_type| Rounding::candidates(*weight_type).len() > 1)

@@ -214,7 +214,7 @@ impl Device<'_> {
 }
 
 /// The types of weights and their names in kernels.
-pub(super) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
+pub(in crate::cuda) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
     ("f32", WeightType::F32),
     ("f16", WeightType::F16),
     ("bf16", WeightType::BF16),

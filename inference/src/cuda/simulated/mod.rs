@@ -8,7 +8,7 @@
 mod device;
 mod edits;
 mod figures;
-mod launches;
+pub(super) mod launches;
 mod mutations;
 mod run;
 mod scenario;

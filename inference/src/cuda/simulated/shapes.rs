@@ -40,14 +40,7 @@ fn products_of_every_type_and_shape() {
             blocks.step_by(7).for_each(|block| random.fill(block));
         }
         let x = values(columns * tokens, &mut random);
-        let matrix = Tensor {
-            name: "weight".to_owned(),
-            weight_type,
-            dims: vec![columns, rows],
-            shard: 0,
-            offset: 0,
-            size: raw.len() as u64,
-        };
+        let matrix = Tensor::alone(weight_type, columns, rows, raw.len());
         let sources: [&dyn Source; 1] = [&raw];
         let factor = Factor {
             matrix: &matrix,

@@ -4,11 +4,11 @@ use super::{
     Matrix,
     run::{Argument, check, input, output},
 };
-use crate::model::WeightType;
+use crate::{cuda::simulated::launches::WEIGHT_TYPES, model::WeightType};
 
 #[test]
 fn dequantised_blocks_have_the_bits_of_the_formulas() {
-    for (name, weight_type) in TYPES {
+    for (name, weight_type) in WEIGHT_TYPES {
         let mut random = Random::new(11);
         let mut matrix = Matrix::new(weight_type, 512, 3, &mut random);
         for any_bits in [false, true] {
@@ -45,19 +45,3 @@ fn halves_are_widened_as_on_a_cpu() {
         ],
     );
 }
-
-const TYPES: [(&str, WeightType); 13] = [
-    ("f32", WeightType::F32),
-    ("f16", WeightType::F16),
-    ("bf16", WeightType::BF16),
-    ("q4_0", WeightType::Q4_0),
-    ("q4_1", WeightType::Q4_1),
-    ("q5_0", WeightType::Q5_0),
-    ("q5_1", WeightType::Q5_1),
-    ("q8_0", WeightType::Q8_0),
-    ("q2_k", WeightType::Q2K),
-    ("q3_k", WeightType::Q3K),
-    ("q4_k", WeightType::Q4K),
-    ("q5_k", WeightType::Q5K),
-    ("q6_k", WeightType::Q6K),
-];

@@ -30,14 +30,7 @@ impl Matrix {
     fn new(weight_type: WeightType, columns: usize, rows: usize, random: &mut Random) -> Self {
         let id = weight_type.ggml_type().id();
         let bytes = random_blocks(id, (columns * rows) as u64, random);
-        let tensor = Tensor {
-            name: "weight".to_owned(),
-            weight_type,
-            dims: vec![columns, rows],
-            shard: 0,
-            offset: 0,
-            size: bytes.len() as u64,
-        };
+        let tensor = Tensor::alone(weight_type, columns, rows, bytes.len());
         Self { tensor, bytes }
     }
 
