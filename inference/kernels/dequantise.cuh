@@ -166,8 +166,8 @@ DEQUANTISE(q6_k, Q6_K)
 
 // table: f32 rows of `columns`; ids: the row of each token; values: token-major. Grid: (columns / 256 rounded up,
 // tokens); 256 threads, one for each value.
-KERNEL(256) copy_rows(const float* __restrict__ table, const u32* __restrict__ ids, float* __restrict__ values,
-                      u32 columns) {
+KERNEL(256) gather_rows(const float* __restrict__ table, const u32* __restrict__ ids, float* __restrict__ values,
+                        u32 columns) {
     const u32 i = thread_of_grid();
     const u32 token = blockIdx.y;
     if (i < columns) {

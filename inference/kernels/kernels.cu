@@ -15,4 +15,8 @@
 #include "gemm.cuh"
 #include "layers.cuh"
 #include "attention.cuh"
+#include "spans.cuh"
+#include "statistics.cuh"
 #include "compare.cuh"
+#include "blake3.cuh"
+#include "digest.cuh"

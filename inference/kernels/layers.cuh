@@ -67,6 +67,16 @@ KERNEL(256) add(const float* a, const float* b, float* out, u32 count) {
     }
 }
 
+// Copies a panel of rows of a product: rows first_row .. first_row + rows of each token. from, to: [token][all_rows].
+// Grid: (rows / 256 rounded up, tokens); 256 threads, one for each value.
+KERNEL(256) copy_rows(const float* __restrict__ from, float* __restrict__ to, u32 rows, u32 first_row, u32 all_rows) {
+    const u32 i = thread_of_grid();
+    if (i < rows) {
+        const u64 place = u64(blockIdx.y) * all_rows + first_row + i;
+        to[place] = from[place];
+    }
+}
+
 // exp32 of the `count` floats whose bits follow each other from `first` on, to sweep all of them.
 // Grid: count / 256 rounded up; 256 threads, one for each value.
 KERNEL(256) exp32_all(float* __restrict__ out, u32 first, u32 count) {

@@ -3,8 +3,11 @@
 use crate::{
     digest::{Digests, StageDigest, canonical},
     forward::PairSink,
+    instructions::Instructions,
+    place::place,
     record::{Record, TokenSet},
     stage::Step,
+    sums::{BLOCK, LANES, Lanes, Total},
 };
 
 /// A sink that compares every stage of a pair: over all tokens, and over the last one.
@@ -148,46 +151,92 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
 }
 
 fn difference(a: &[f32], b: &[f32]) -> Outcome {
-    let pairs = || a.iter().copied().zip(b.iter().copied());
-    let differs = |(a, b): (f32, f32)| canonical(a) != canonical(b);
-    let Some((first, (at_a, at_b))) = pairs().enumerate().find(|(_, pair)| differs(*pair)) else {
+    let mut pairs = a.iter().copied().zip(b.iter().copied()).enumerate();
+    let Some((first, (at_a, at_b))) = pairs.find(|(_, (a, b))| differs(*a, *b)) else {
         return Outcome::Equal;
     };
-    let mut found = Difference {
-        elements: 0,
+    let found = Instructions::best().run(|| Sums::new(a, b));
+    Outcome::Different(Difference {
+        elements: found.elements,
         first,
         values: [at_a, at_b],
-        largest_ulp: 0,
-        largest_absolute: 0.0,
-        cosine: 0.0,
-    };
-    let mut sums = [0f64; 3];
-    for (a, b) in pairs() {
-        if differs((a, b)) {
-            found.elements = found.elements.saturating_add(1);
-        }
-        let (wide_a, wide_b) = (f64::from(a), f64::from(b));
-        if !a.is_nan() && !b.is_nan() {
-            found.largest_ulp = found.largest_ulp.max(place(a).abs_diff(place(b)));
-            // Equal infinities differ by nothing, and not by a NaN.
-            if a != b {
-                found.largest_absolute = found.largest_absolute.max((wide_a - wide_b).abs());
-            }
-        }
-        let [dot, square_a, square_b] = &mut sums;
-        *dot += wide_a * wide_b;
-        *square_a += wide_a * wide_a;
-        *square_b += wide_b * wide_b;
-    }
-    let [dot, square_a, square_b] = sums;
-    found.cosine = dot / (square_a * square_b).sqrt();
-    Outcome::Different(found)
+        largest_ulp: found.largest_ulp,
+        largest_absolute: found.largest_absolute,
+        cosine: cosine(found.products),
+    })
 }
 
-/// The place of a number among all floats in ascending order; both zeros are neighbours.
-const fn place(value: f32) -> i32 {
-    let bits = value.to_bits().cast_signed();
-    if bits < 0 { bits ^ i32::MAX } else { bits }
+/// The cosine of the angle between two vectors a and b, from the sums of a * b, a * a and b * b.
+pub(crate) fn cosine([dot, square_a, square_b]: [f64; 3]) -> f64 {
+    dot / (square_a * square_b).sqrt()
+}
+
+const fn differs(a: f32, b: f32) -> bool {
+    canonical(a) != canonical(b)
+}
+
+/// What all values of two spans add up to, in the order of rule 10.
+struct Sums {
+    elements: usize,
+    largest_ulp: u32,
+    largest_absolute: f64,
+    /// The sums of a * b, a * a and b * b.
+    products: [f64; 3],
+}
+
+impl Sums {
+    #[inline(always)]
+    fn new(a: &[f32], b: &[f32]) -> Self {
+        let mut elements = 0usize;
+        let mut largest_ulp = 0;
+        let mut largest_absolute = Lanes::ZERO;
+        let mut products = [Total::ZERO; 3];
+        for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+            let pairs = || a.iter().copied().zip(b.iter().copied());
+            // Below 4096, so a vector of words holds it.
+            let different: u32 = pairs().map(|(a, b)| u32::from(differs(a, b))).sum();
+            elements = elements.saturating_add(different as usize);
+            largest_ulp = pairs().map(|(a, b)| ulp(a, b)).fold(largest_ulp, u32::max);
+            let mut sums = [Lanes::ZERO; 3];
+            let [dot, square_a, square_b] = &mut sums;
+            for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+                let pairs = || a.iter().copied().zip(b.iter().copied());
+                largest_absolute.raise(pairs().map(|(a, b)| absolute(a, b)));
+                dot.add(pairs().map(|(a, b)| f64::from(a) * f64::from(b)));
+                square_a.add(a.iter().map(|a| f64::from(*a) * f64::from(*a)));
+                square_b.add(b.iter().map(|b| f64::from(*b) * f64::from(*b)));
+            }
+            for (product, sums) in products.iter_mut().zip(sums) {
+                product.add(sums);
+            }
+        }
+        Self {
+            elements,
+            largest_ulp,
+            largest_absolute: largest_absolute.greatest(),
+            products: products.map(Total::sum),
+        }
+    }
+}
+
+/// The distance of two numbers in units in the last place; 0 where one is a NaN.
+#[inline(always)]
+const fn ulp(a: f32, b: f32) -> u32 {
+    if a.is_nan() || b.is_nan() {
+        0
+    } else {
+        place(a).abs_diff(place(b))
+    }
+}
+
+/// The absolute difference of two numbers. Equal infinities differ by nothing, and so does a NaN from anything.
+#[inline(always)]
+fn absolute(a: f32, b: f32) -> f64 {
+    if a.is_nan() || b.is_nan() || a == b {
+        0.0
+    } else {
+        (f64::from(a) - f64::from(b)).abs()
+    }
 }
 
 #[cfg(test)]
@@ -256,15 +305,5 @@ mod tests {
         let all = TokenSet::All { count: 1 };
         let found = row(STEP, all, [Some(&[0.0, 3.0]), Some(&[0.0, 2.0])]);
         assert_eq!((found.ratio(), found.drift()), (Some(1.5), Some(0.5)));
-    }
-
-    #[test]
-    fn neighbours_are_one_unit_apart_across_zero_as_well() {
-        assert_eq!(place(f32::from_bits(1)).abs_diff(place(-0.0)), 2);
-        assert_eq!(place(1.0).abs_diff(place(1f32.next_up())), 1);
-        assert_eq!(
-            place(f32::MIN).abs_diff(place(f32::MAX)),
-            u32::MAX - (1 << 24)
-        );
     }
 }

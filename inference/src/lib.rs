@@ -28,6 +28,7 @@ mod norm;
 mod options;
 pub mod other_engine;
 mod parallel;
+mod place;
 mod program;
 mod prompts;
 mod real;
@@ -36,6 +37,7 @@ mod rope;
 mod side;
 mod source;
 mod stage;
+mod sums;
 mod tokenizer;
 pub mod trace;
 

@@ -3,7 +3,10 @@
 use crate::{
     digest::{Digest, count_nans, digest},
     forward::NUMERICS,
+    instructions::Instructions,
+    place::{at_place, place},
     stage::Step,
+    sums::sum,
 };
 
 /// What a stage held for a set of tokens. Two records are comparable when everything but the digest and the statistics
@@ -48,9 +51,9 @@ pub struct Statistics {
     pub mean: f64,
     /// The standard deviation of the population, in f64.
     pub standard_deviation: f64,
-    /// The least value; +infinity when there is none.
+    /// The least value, -0 being less than +0; +infinity when there is none.
     pub minimum: f32,
-    /// The greatest value; -infinity when there is none.
+    /// The greatest value, +0 being greater than -0; -infinity when there is none.
     pub maximum: f32,
 }
 
@@ -91,28 +94,32 @@ impl TokenSet {
 }
 
 impl Statistics {
-    /// Looks at the values twice, with sums in a fixed order.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "a count of values is below usize::MAX"
-    )]
+    /// Looks at the values twice, with sums in the order of rule 10.
     pub fn new(values: &[f32]) -> Self {
+        Instructions::best().run(|| Self::of(values))
+    }
+
+    #[inline(always)]
+    fn of(values: &[f32]) -> Self {
         let nans = count_nans(values);
-        let numbers = values.len() - nans;
-        // A comparison with a NaN is false, so a NaN never replaces anything.
-        let minimum =
-            values.iter().fold(
-                f32::INFINITY,
-                |least, value| {
-                    if *value < least { *value } else { least }
-                },
-            );
-        let maximum = values.iter().fold(f32::NEG_INFINITY, |greatest, value| {
-            if *value > greatest { *value } else { greatest }
-        });
+        let numbers = values.len().saturating_sub(nans);
+        let places = |none: f32| {
+            let places = values
+                .iter()
+                .map(move |value| place(if value.is_nan() { none } else { *value }));
+            (place(none), places)
+        };
+        let (none, all) = places(f32::INFINITY);
+        let minimum = at_place(all.fold(none, i32::min));
+        let (none, all) = places(f32::NEG_INFINITY);
+        let maximum = at_place(all.fold(none, i32::max));
         let count = numbers.max(1) as f64;
-        let mean = sum(values, |value| value) / count;
-        let variance = sum(values, |value| (value - mean).powi(2)) / count;
+        let of_numbers = |value: f32, term: f64| if value.is_nan() { 0.0 } else { term };
+        let mean = sum(values, |value| of_numbers(value, value.into())) / count;
+        let variance = sum(values, |value| {
+            let away = f64::from(value) - mean;
+            of_numbers(value, away * away)
+        }) / count;
         Self {
             nans,
             mean,
@@ -121,21 +128,6 @@ impl Statistics {
             maximum,
         }
     }
-}
-
-/// The sum over the values that are numbers: 32 partial sums, so that a processor can add several at a time.
-fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
-    let mut sums = [0f64; 32];
-    for chunk in values.chunks(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum += if value.is_nan() {
-                0.0
-            } else {
-                of(f64::from(*value))
-            };
-        }
-    }
-    sums.iter().sum()
 }
 
 #[cfg(test)]

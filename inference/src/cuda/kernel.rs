@@ -41,7 +41,7 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
 }
 
 /// Every kernel, in the order of the sources.
-pub static KERNELS: [Kernel; 48] = [
+pub static KERNELS: [Kernel; 56] = [
     of("dequantise_f32", 256, &DEQUANTISE),
     of("dequantise_f16", 256, &DEQUANTISE),
     of("dequantise_bf16", 256, &DEQUANTISE),
@@ -55,7 +55,7 @@ pub static KERNELS: [Kernel; 48] = [
     of("dequantise_q4_k", 256, &DEQUANTISE),
     of("dequantise_q5_k", 256, &DEQUANTISE),
     of("dequantise_q6_k", 256, &DEQUANTISE),
-    of("copy_rows", 256, &COPY_ROWS),
+    of("gather_rows", 256, &GATHER_ROWS),
     of("matmul_q4_k_gemv_1", 128, &GEMV),
     of("matmul_q4_k_gemv_2", 128, &GEMV),
     of("matmul_q4_k_gemv_4", 128, &GEMV),
@@ -84,12 +84,20 @@ pub static KERNELS: [Kernel; 48] = [
     of("silu", 256, &SILU),
     of("multiply", 256, &PAIR),
     of("add", 256, &PAIR),
+    of("copy_rows", 256, &COPY_ROWS),
     of("exp32_all", 256, &EXP32_ALL),
     of("attention_scores", 256, &ATTENTION_SCORES),
     of("softmax", 32, &SOFTMAX),
     of("attention_weighted", 128, &ATTENTION_WEIGHTED),
-    of("compare_stage", 256, &COMPARE_STAGE),
+    of("sum_spans", 256, &SUM_SPANS),
+    of("sum_join", 256, &SUM_JOIN),
+    of("square_spans", 256, &SQUARE_SPANS),
+    of("square_join", 256, &SQUARE_JOIN),
+    of("compare_spans", 256, &COMPARE_SPANS),
     of("compare_join", 256, &COMPARE_JOIN),
+    of("digest_spans", 256, &DIGEST_SPANS),
+    of("digest_bytes", 256, &DIGEST_BYTES),
+    of("digest_join", 256, &DIGEST_JOIN),
 ];
 
 const fn of(name: &'static str, threads: u32, parameters: &'static [Parameter]) -> Kernel {
@@ -101,7 +109,7 @@ const fn of(name: &'static str, threads: u32, parameters: &'static [Parameter]) 
 }
 
 const DEQUANTISE: [Parameter; 3] = [Input("blocks"), Output("values"), U32("count")];
-const COPY_ROWS: [Parameter; 4] = [
+const GATHER_ROWS: [Parameter; 4] = [
     Input("table"),
     Input("ids"),
     Output("values"),
@@ -178,8 +186,62 @@ const ATTENTION_WEIGHTED: [Parameter; 7] = [
     U32("key_values"),
     U32("dim"),
 ];
-const COMPARE_STAGE: [Parameter; 4] = [Input("a"), Input("b"), Output("results"), U32("count")];
-const COMPARE_JOIN: [Parameter; 3] = [Input("results"), Output("result"), U32("count")];
+const COPY_ROWS: [Parameter; 5] = [
+    Input("from"),
+    Output("to"),
+    U32("rows"),
+    U32("first_row"),
+    U32("all_rows"),
+];
+const SUM_SPANS: [Parameter; 3] = [Input("values"), Input("spans"), Output("partials")];
+const SUM_JOIN: [Parameter; 4] = [
+    Input("spans"),
+    Input("partials"),
+    Output("results"),
+    U32("blocks"),
+];
+const SQUARE_SPANS: [Parameter; 4] = [
+    Input("values"),
+    Input("spans"),
+    Input("results"),
+    Output("partials"),
+];
+const SQUARE_JOIN: [Parameter; 4] = [
+    Input("spans"),
+    Input("partials"),
+    InPlace("results"),
+    U32("blocks"),
+];
+const COMPARE_SPANS: [Parameter; 4] = [Input("a"), Input("b"), Input("spans"), Output("partials")];
+const COMPARE_JOIN: [Parameter; 6] = [
+    Input("a"),
+    Input("b"),
+    Input("spans"),
+    Input("partials"),
+    Output("results"),
+    U32("blocks"),
+];
+const DIGEST_SPANS: [Parameter; 4] = [
+    Input("values"),
+    Input("spans"),
+    Output("chaining"),
+    U32("stride"),
+];
+const DIGEST_BYTES: [Parameter; 5] = [
+    Input("bytes"),
+    Output("chaining"),
+    U32("length"),
+    U32("first_chunk"),
+    U32("is_whole"),
+];
+const DIGEST_JOIN: [Parameter; 6] = [
+    Input("spans"),
+    Input("in"),
+    Output("out"),
+    U32("in_stride"),
+    U32("out_stride"),
+    U32("level"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -48,9 +48,11 @@ fn is_allowed_opcode(opcode: &str) -> bool {
         return true;
     }
     match name {
-        "add" | "sub" | "mul" | "fma" | "div" | "sqrt" => has("rn") && has("f32"),
-        // A conversion of a half is exact, one of an integer rounds.
-        "cvt" => has("rn") || modifiers == ["f32", "f16"],
+        "add" | "sub" | "mul" | "div" => has("rn") && (has("f32") || has("f64")),
+        // No sum in f64 has an fma, so one would be the compiler's.
+        "fma" | "sqrt" => has("rn") && has("f32"),
+        // A conversion to a wider float is exact, one of an integer rounds.
+        "cvt" => has("rn") || modifiers == ["f32", "f16"] || modifiers == ["f64", "f32"],
         "abs" | "ld" | "mov" | "neg" | "selp" | "setp" | "st" => true,
         _ => false,
     }
@@ -85,6 +87,18 @@ fn every_forbidden_thing_is_found_in_the_kernels() {
         ("sqrt.rn.f32", "sqrt.approx.f32"),
         ("sqrt.rn.f32", "rsqrt.approx.f32"),
         ("cvt.rn.f32.s32", "cvt.rz.f32.s32"),
+        ("add.rn.f64", "add.f64"),
+        ("add.rn.f64", "add.rz.f64"),
+        ("sub.rn.f64", "sub.f64"),
+        ("mul.rn.f64", "mul.f64"),
+        ("mul.rn.f64", "fma.rn.f64"),
+        ("mul.rn.f64", "mad.rn.f64"),
+        ("div.rn.f64", "div.rp.f64"),
+        ("abs.f64", "rcp.approx.ftz.f64"),
+        ("abs.f64", "sqrt.rn.f64"),
+        ("cvt.rn.f64.u32", "cvt.rm.f64.u32"),
+        ("cvt.f64.f32", "cvt.rz.f64.f32"),
+        ("setp.gt.f64", "max.f64"),
         ("neg.f32", "ex2.f32"),
         ("neg.f32", "lg2.f32"),
         ("neg.f32", "sin.f32"),

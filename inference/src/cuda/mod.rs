@@ -16,6 +16,7 @@ mod lint;
 mod memory;
 mod probe;
 mod product;
+pub mod records;
 mod ring;
 #[cfg(test)]
 mod simulated;

@@ -33,7 +33,7 @@ impl Device<'_> {
         Ok(out)
     }
 
-    pub(super) fn copy_rows(
+    pub(super) fn gather_rows(
         &mut self,
         table: Buffer,
         ids: Buffer,
@@ -42,7 +42,7 @@ impl Device<'_> {
         let out = self.reserve(columns * ids.words);
         let arguments = [table.into(), ids.into(), out.into(), count(columns)];
         let grid = [columns.div_ceil(256), ids.words, 1];
-        self.launch("copy_rows", grid, &arguments)?;
+        self.launch("gather_rows", grid, &arguments)?;
         Ok(out)
     }
 

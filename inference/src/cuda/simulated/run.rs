@@ -135,7 +135,8 @@ impl<'a> Simulation<'a> {
     fn embedding(&mut self) -> Result<Buffer, String> {
         let embedding = &self.side.model.embedding;
         let table = self.decoded(embedding)?;
-        self.device.copy_rows(table, self.ids, embedding.columns())
+        self.device
+            .gather_rows(table, self.ids, embedding.columns())
     }
 
     fn norm(&mut self, slot: Slot, weight: &Tensor) -> Result<Buffer, String> {

@@ -110,13 +110,36 @@ fn vectors_are_added_and_multiplied_as_on_a_cpu() {
         .flat_map(|id| a[id * 111..][..111].to_vec())
         .collect();
     check(
-        "copy_rows",
+        "gather_rows",
         [1, 4, 1],
         &[
             input(&bytes(&a)),
             input(&bytes(&ids.map(|id| id as u32))),
             output(&copied),
             Argument::U32(111),
+        ],
+    );
+}
+
+#[test]
+fn a_panel_of_rows_is_copied_for_every_token() {
+    let mut random = Random::new(3);
+    let from = odd_values(3 * 700, &mut random);
+    // Rows 130 to 430 of 700.
+    let is_copied = |i: usize| (130..430).contains(&(i % 700));
+    let copied = from.iter().enumerate();
+    let copied: Vec<Option<f32>> = copied
+        .map(|(i, value)| is_copied(i).then_some(*value))
+        .collect();
+    check(
+        "copy_rows",
+        [2, 3, 1],
+        &[
+            input(&bytes(&from)),
+            output(&copied),
+            Argument::U32(300),
+            Argument::U32(130),
+            Argument::U32(700),
         ],
     );
 }

@@ -6,7 +6,6 @@
 )]
 
 mod attention;
-mod compare;
 mod dequantise;
 mod layers;
 mod products;
