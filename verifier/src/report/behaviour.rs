@@ -197,7 +197,7 @@ impl Report {
                 ("different", Some(finding))
             }
             Behaviour::NotCovered { why } => {
-                let hint = "--forward off compares bytes and metadata only";
+                let hint = "`verify --forward off` compares bytes and metadata only";
                 let message = format!("the behaviour was not compared: {why}");
                 let finding = FindingRow {
                     hint: Some(hint.to_owned()),
