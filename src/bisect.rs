@@ -185,7 +185,7 @@ impl Answer {
             verifier::report::text::stages(&mut out, behaviour)?;
         }
         if let Some(behaviour) = &self.report.behaviour {
-            write!(out, "\nran on {}", behaviour.device)?;
+            write!(out, "\ndevice  {}", behaviour.device)?;
             if let Some(reason) = &behaviour.device_reason {
                 write!(out, " ({reason})")?;
             }

@@ -24,7 +24,8 @@ use crate::{device, engine, output};
 /// Prints the most likely next tokens and a BLAKE3 digest of every stage and of the whole run. The arithmetic is fixed:
 /// the same model and tokens give the same digests on any machine and with any number of threads.
 ///
-/// Exit code: 0 done, 2 not covered, unreadable, malformed, or the output could not be written.
+/// Exit code: 0 done, 2 not covered, unreadable, malformed, no GPU where one was asked for, a GPU that failed, or the output
+/// could not be written. What a run that fails has written goes again.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file

@@ -74,7 +74,9 @@ impl Progress {
 
 /// Shows which step a forward has taken, where someone watches.
 pub(crate) struct Steps {
-    bar: Option<ProgressBar>,
+    line: Option<ProgressBar>,
+    total: usize,
+    taken: Cell<usize>,
     last: Cell<Option<Step>>,
 }
 
@@ -87,34 +89,36 @@ pub(crate) struct Watched<'a, S> {
 impl Steps {
     /// Counts the steps of a model, or of two in lock step.
     pub(crate) fn new(models: &[&Model], quiet: bool) -> Self {
-        let bar = (!quiet && someone_watches()).then(|| {
-            let steps = models.iter().flat_map(|model| stage_widths(model, 1));
-            let steps: BTreeSet<_> = steps.map(|(step, _)| step.order()).collect();
-            let style = ProgressStyle::with_template("forward: step {pos} of {len} ({msg})")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(steps.len().try_into().unwrap_or(u64::MAX)).with_style(style)
-        });
+        let steps = models.iter().flat_map(|model| stage_widths(model, 1));
+        let steps: BTreeSet<_> = steps.map(|(step, _)| step.order()).collect();
+        let style = ProgressStyle::with_template("forward: {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
         Self {
-            bar,
+            line: (!quiet && someone_watches())
+                .then(|| ProgressBar::new_spinner().with_style(style)),
+            total: steps.len(),
+            taken: Cell::new(0),
             last: Cell::new(None),
         }
     }
 
     /// Every prompt of a batch takes the same step before the next one comes.
     fn took(&self, step: Step) {
-        if let Some(bar) = &self.bar
-            && self.last.replace(Some(step)) != Some(step)
-        {
-            bar.set_message(step.to_string());
-            bar.inc(1);
+        let Some(line) = &self.line else {
+            return;
+        };
+        if self.last.replace(Some(step)) != Some(step) {
+            let taken = self.taken.get().saturating_add(1);
+            self.taken.set(taken);
+            line.set_message(format!("step {taken} of {} ({step})", self.total));
         }
     }
 }
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(line) = &self.line {
+            line.finish_and_clear();
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{behaviour, device, engine, output, prompt};
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
 /// The order of the two files is free; formats are told by content. A manifest in the place of a file (ours, or rows of
-/// sha256sum, b3sum or gguf-hash) checks the other file against it.
+/// sha256sum, b3sum or gguf-hash) checks the other file against it, and runs the prompts that it records.
 ///
 /// Exit code: 0 every byte of both files was accounted for and nothing differs, 1 something differs, 2 undecided
 /// (unreadable, malformed, not covered, changed during the run, nothing compared, or the report could not be written).
