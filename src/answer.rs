@@ -11,6 +11,10 @@ use crate::prompt::Prompt;
 pub(crate) struct Answer {
     /// The name of the file.
     pub(crate) name: String,
+    /// The device that ran it.
+    pub(crate) device: &'static str,
+    /// Why this device, when it was not asked for by name.
+    pub(crate) device_reason: Option<String>,
     /// The id of the arithmetic.
     pub(crate) numerics: &'static str,
     /// The model.
@@ -42,6 +46,10 @@ impl Answer {
             self.numerics
         )?;
         writeln!(out, "  tokens  {}", ids.join(","))?;
+        match &self.device_reason {
+            Some(reason) => writeln!(out, "  device  {} ({reason})", self.device)?,
+            None => writeln!(out, "  device  {}", self.device)?,
+        }
         for assumption in self.assumptions() {
             writeln!(out, "  note    {assumption}")?;
         }
@@ -104,6 +112,8 @@ impl Answer {
             "format": self.format(),
             "architecture": self.model.config.architecture.name(),
             "layers": self.model.config.layers,
+            "device": self.device,
+            "device_reason": self.device_reason,
             "numerics": self.numerics,
             "tokens": self.prompt.tokens,
             "assumptions": assumptions,

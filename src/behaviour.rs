@@ -1,9 +1,8 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
-use inference::cuda::{self, Gpu};
+use inference::cuda;
 use inference::{
-    Assumption, Comparison, Digests, Format, Mode, Model, NUMERICS, Options, Outcome, PairSink,
-    Record, Row, StageSink, forward_batch, forward_pair,
+    Assumption, Comparison, Digests, Format, Mode, Model, NUMERICS, Outcome, Record, Row,
 };
 use verifier::manifest::Fingerprint;
 use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
@@ -12,6 +11,7 @@ use crate::engine::Io;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::prompt::{self, Prompt};
+use crate::run::{self, Engine, Ran, Runner, apart};
 
 /// Both models of a pair, each built from its own file only, so that a difference that the bytes do not show lies in the
 /// metadata.
@@ -62,23 +62,13 @@ impl<'a> Pair<'a> {
     pub(crate) fn compare(
         &self,
         prompts: &[Prompt],
-        options: &Options,
         mode: Mode,
-        gpu: Option<&Gpu>,
+        runner: &Runner<'_>,
     ) -> anyhow::Result<Vec<Comparison>> {
-        let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
-        let mut batch: Vec<_> = prompts
-            .iter()
-            .zip(&mut comparisons)
-            .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as &mut dyn PairSink))
-            .collect();
+        let tokens: Vec<_> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
         let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
-        let (apr, gguf) = (self.apr.side(&apr), self.gguf.side(&gguf));
-        match gpu {
-            None => forward_pair(apr, gguf, &mut batch, options, mode)?,
-            Some(gpu) => cuda::forward_pair(gpu, apr, gguf, &mut batch, options, mode)?,
-        }
-        Ok(comparisons)
+        let sides = [self.apr.side(&apr), self.gguf.side(&gguf)];
+        Ok(runner.pair(sides, &tokens, mode)?)
     }
 
     /// The model of the APR file.
@@ -115,53 +105,73 @@ pub(crate) enum Prompts {
     Apart([Vec<u32>; 2]),
 }
 
+/// How files behave, and what the report has of it.
+pub(crate) type Judged = (Behaviour, BehaviourRow);
+
 /// Runs prompts, or the default ones, through both models. What keeps them from being run is an outcome, too.
 pub(crate) fn compare(
+    engine: &Engine<'_>,
     a: &Files,
     b: &Files,
     asked: &prompt::Arguments,
-    options: &Options,
-    io: Io,
-) -> (Behaviour, BehaviourRow) {
-    let ran = compare_on(None, a, b, asked, options, io);
-    ran.unwrap_or_else(|why| not_run("cpu", &why.to_string()))
+) -> Judged {
+    placed(engine.run(|runner| compare_on(runner, a, b, asked), difference))
 }
 
-/// The same on a GPU, or on the processor when there is none.
+/// Runs the prompts of a fingerprint through a model, and holds each run against the one that is recorded.
+pub(crate) fn check(engine: &Engine<'_>, files: &Files, recorded: &Fingerprint) -> Judged {
+    placed(engine.run(|runner| check_on(runner, files, recorded), difference))
+}
+
+/// Does what [`compare`] does on a device that is open.
 ///
 /// # Errors
 /// Fails when the GPU or its driver does, which is no outcome: nothing about the files follows.
 pub(crate) fn compare_on(
-    gpu: Option<&Gpu>,
+    runner: &Runner<'_>,
     a: &Files,
     b: &Files,
     asked: &prompt::Arguments,
-    options: &Options,
-    io: Io,
-) -> Result<(Behaviour, BehaviourRow), cuda::Error> {
-    let mut row = new_row(device(gpu));
-    let ran = run((a, b), asked, options, io, gpu, &mut row);
+) -> Result<Judged, cuda::Error> {
+    let mut row = new_row();
+    let ran = run((a, b), asked, runner, &mut row);
     Ok((judged(ran, &[a, b])?, row))
 }
 
-/// Runs the prompts of a fingerprint through a model, and holds each run against the one that is recorded.
-///
-/// # Errors
-/// Fails as [`compare_on`] does.
-pub(crate) fn check_on(
-    gpu: Option<&Gpu>,
+fn check_on(
+    runner: &Runner<'_>,
     files: &Files,
     recorded: &Fingerprint,
-    options: &Options,
-    io: Io,
-) -> Result<(Behaviour, BehaviourRow), cuda::Error> {
-    let mut row = new_row(device(gpu));
-    let ran = run_alone(files, recorded, options, io, gpu, &mut row);
+) -> Result<Judged, cuda::Error> {
+    let mut row = new_row();
+    let ran = run_alone(files, recorded, runner, &mut row);
     Ok((judged(ran, &[files])?, row))
 }
 
-const fn device(gpu: Option<&Gpu>) -> &'static str {
-    if gpu.is_some() { "cuda" } else { "cpu" }
+/// What a run claims against the files: the outcome, and the digests of all stages that it rests on.
+pub(crate) fn difference((behaviour, row): &Judged) -> Option<impl PartialEq + use<>> {
+    use Behaviour::{Different, Unrecorded};
+    matches!(behaviour, Different { .. } | Unrecorded { .. }).then(|| {
+        let prompts = row.prompts.iter();
+        let digests = prompts.map(|prompt| (prompt.apr.clone(), prompt.gguf.clone()));
+        (behaviour.clone(), digests.collect::<Vec<_>>())
+    })
+}
+
+/// Notes in the report where a run took place; one that no device could do is not covered.
+pub(crate) fn placed(ran: Result<Ran<Judged>, String>) -> Judged {
+    match ran {
+        Ok(ran) => {
+            let (behaviour, row) = ran.value;
+            let row = BehaviourRow {
+                device: ran.device.to_owned(),
+                device_reason: ran.reason,
+                ..row
+            };
+            (behaviour, row)
+        }
+        Err(why) => not_run(run::CUDA, &why),
+    }
 }
 
 /// The outcome of a run of files that are what they were when they were opened.
@@ -170,23 +180,25 @@ fn judged(ran: anyhow::Result<Behaviour>, files: &[&Files]) -> Result<Behaviour,
     if let Err(why) = files.iter().try_for_each(|files| files.check_unchanged()) {
         return Ok(Behaviour::Changed { why });
     }
-    ran.or_else(|error| match error.downcast_ref() {
-        Some(inference::Error::Cuda(why)) => Err(why.clone()),
-        _ => Ok(Behaviour::NotCovered {
-            why: format!("{error:#}"),
-        }),
-    })
+    let ran = apart(ran)?;
+    Ok(ran.unwrap_or_else(|error| Behaviour::NotCovered {
+        why: format!("{error:#}"),
+    }))
 }
 
 /// What stands in the place of a run on a device that there is not.
 pub(crate) fn not_run(device: &str, why: &str) -> (Behaviour, BehaviourRow) {
+    let row = BehaviourRow {
+        device: device.to_owned(),
+        ..new_row()
+    };
     let why = why.to_owned();
-    (Behaviour::NotCovered { why }, new_row(device))
+    (Behaviour::NotCovered { why }, row)
 }
 
-fn new_row(device: &str) -> BehaviourRow {
+fn new_row() -> BehaviourRow {
     BehaviourRow {
-        device: device.to_owned(),
+        device: String::new(),
         device_reason: None,
         numerics: NUMERICS.to_owned(),
         result: String::new(),
@@ -200,12 +212,10 @@ fn new_row(device: &str) -> BehaviourRow {
 fn run(
     (a, b): (&Files, &Files),
     asked: &prompt::Arguments,
-    options: &Options,
-    io: Io,
-    gpu: Option<&Gpu>,
+    runner: &Runner<'_>,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
-    let pair = Pair::load(a, b, io)?;
+    let pair = Pair::load(a, b, runner.io())?;
     row.assumptions = pair.assumptions();
     let prompts = match pair.prompts(asked)? {
         Prompts::Agreed(prompts, assumptions) => {
@@ -214,7 +224,7 @@ fn run(
         }
         Prompts::Apart([apr, gguf]) => return Ok(Behaviour::Tokenised { apr, gguf }),
     };
-    let comparisons = pair.compare(&prompts, options, Mode::Free, gpu)?;
+    let comparisons = pair.compare(&prompts, Mode::Free, runner)?;
     let mut first = None;
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
@@ -242,9 +252,7 @@ fn run(
 fn run_alone(
     files: &Files,
     recorded: &Fingerprint,
-    options: &Options,
-    io: Io,
-    gpu: Option<&Gpu>,
+    runner: &Runner<'_>,
     row: &mut BehaviourRow,
 ) -> anyhow::Result<Behaviour> {
     if recorded.numerics != NUMERICS {
@@ -253,31 +261,22 @@ fn run_alone(
             "the manifest records the arithmetic \"{theirs}\", this program has {NUMERICS}"
         );
     }
-    let loaded = Loaded::new(files, io)?;
+    let loaded = Loaded::new(files, runner.io())?;
     row.assumptions = loaded
         .model
         .assumptions
         .iter()
         .map(ToString::to_string)
         .collect();
-    let mut all: Vec<_> = recorded
-        .prompts
-        .iter()
-        .map(|_| Digests::default())
-        .collect();
     let mut batch: Vec<_> = recorded
         .prompts
         .iter()
-        .zip(&mut all)
-        .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as &mut dyn StageSink))
+        .map(|prompt| (prompt.tokens.as_slice(), Digests::default()))
         .collect();
     let sources = loaded.sources();
-    match gpu {
-        None => forward_batch(&loaded.model, &sources, &mut batch, options)?,
-        Some(gpu) => cuda::forward_batch(gpu, loaded.side(&sources), &mut batch, options)?,
-    }
+    runner.batch(loaded.side(&sources), &mut batch)?;
     let mut behaviour = Behaviour::Equal;
-    for (prompt, digests) in recorded.prompts.iter().zip(&all) {
+    for (prompt, (_, digests)) in recorded.prompts.iter().zip(&batch) {
         let found = digests.run().to_string();
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
         row.stages = row.stages.saturating_add(digests.stages.len());

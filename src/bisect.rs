@@ -3,19 +3,20 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
-use inference::{Mode, Options, Outcome, Step};
+use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 
 use crate::behaviour::{self, Pair, Prompts};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
-use crate::engine;
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
-use crate::output;
-use crate::prompt;
+use crate::run::Engine;
+use crate::run::{Ran, Runner, apart};
 use crate::verify::{FormatFlag, judge};
+use crate::{device, engine, output, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -39,33 +40,45 @@ pub(crate) struct Arguments {
     format: FormatFlag,
     #[command(flatten)]
     engine: engine::Arguments,
+    #[command(flatten)]
+    place: device::Choice,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let options = arguments.engine.options()?;
-    let io = arguments.engine.io;
+    let engine = Engine {
+        forward: arguments.place.forward,
+        device: &arguments.place.device,
+        io: arguments.engine.io,
+        options: arguments.engine.options()?,
+        quiet: arguments.quiet,
+    };
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
-    let mut report = judge(&a, &b, options.threads, false, arguments.quiet);
-    let (behaviour, row) = behaviour::compare(&a, &b, &arguments.prompt, &options, io);
+    let mut report = judge(&a, &b, engine.options.threads, false, arguments.quiet);
+    let ran = engine.run(
+        |runner| {
+            let judged = behaviour::compare_on(runner, &a, &b, &arguments.prompt)?;
+            let steps = apart(steps(arguments, &a, &b, &judged.0, runner))?;
+            Ok((judged, steps))
+        },
+        |(judged, steps)| Some((behaviour::difference(judged)?, steps.as_ref().ok().cloned())),
+    );
+    let (ran, steps) = match ran.map(Ran::split) {
+        Ok((ran, steps)) => (Ok(ran), steps?),
+        Err(why) => (Err(why), Vec::new()),
+    };
+    let (behaviour, row) = behaviour::placed(ran);
     report.add_behaviour(&behaviour, row);
-    let diagnoses = match &behaviour {
-        Behaviour::Different { stage, prompt } => {
-            let pair = Pair::load(&a, &b, io)?;
-            let steps = if arguments.isolate {
-                bad_steps(arguments, &pair, &options)?
-            } else {
-                let first = Step::from_key(stage).map(|step| (step, prompt.clone()));
-                first.into_iter().collect()
-            };
-            let diagnose = |(step, prompt): &(Step, String)| {
-                diagnose(&report, pair.apr(), pair.gguf(), *step, prompt)
-            };
-            steps.iter().map(diagnose).collect()
-        }
-        _ => Vec::new(),
+    let diagnoses = if steps.is_empty() {
+        Vec::new()
+    } else {
+        let pair = Pair::load(&a, &b, engine.io)?;
+        let diagnose = |(step, prompt): &(Step, String)| {
+            diagnose(&report, pair.apr(), pair.gguf(), *step, prompt)
+        };
+        steps.iter().map(diagnose).collect()
     };
     let answer = Answer { report, diagnoses };
     output::print(&match arguments.format {
@@ -75,16 +88,42 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Judged(answer.report.verdict))
 }
 
+/// The stages to explain, each with the prompt in which it differs: the first one, or with `--isolate` all of them.
+fn steps(
+    arguments: &Arguments,
+    a: &Files,
+    b: &Files,
+    behaviour: &Behaviour,
+    runner: &Runner<'_>,
+) -> anyhow::Result<Vec<(Step, String)>> {
+    match behaviour {
+        Behaviour::Different { .. } if arguments.isolate => {
+            let steps = bad_steps(arguments, &Pair::load(a, b, runner.io())?, runner)?;
+            for files in [a, b] {
+                if let Err(why) = files.check_unchanged() {
+                    bail!("a file changed while it was run: {why}");
+                }
+            }
+            Ok(steps)
+        }
+        Behaviour::Different { stage, prompt } => {
+            let first = Step::from_key(stage).map(|step| (step, prompt.clone()));
+            Ok(first.into_iter().collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// The stages that differ when both sides are fed with the same values, in the order of execution.
 fn bad_steps(
     arguments: &Arguments,
     pair: &Pair<'_>,
-    options: &Options,
+    runner: &Runner<'_>,
 ) -> anyhow::Result<Vec<(Step, String)>> {
     let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
         return Ok(Vec::new());
     };
-    let comparisons = pair.compare(&prompts, options, Mode::Isolated, None)?;
+    let comparisons = pair.compare(&prompts, Mode::Isolated, runner)?;
     let mut steps = Vec::new();
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         let bad = comparison
@@ -144,6 +183,13 @@ impl Answer {
         }
         if let Some(behaviour) = &self.report.behaviour {
             verifier::report::text::stages(&mut out, behaviour)?;
+        }
+        if let Some(behaviour) = &self.report.behaviour {
+            write!(out, "\ndevice  {}", behaviour.device)?;
+            if let Some(reason) = &behaviour.device_reason {
+                write!(out, " ({reason})")?;
+            }
+            writeln!(out)?;
         }
         let also: Vec<&str> = self.report.reasons.iter().map(String::as_str).collect();
         if !also.is_empty() {

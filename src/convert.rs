@@ -16,11 +16,18 @@ use crate::engine::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::{Files, split_prefix};
 use crate::progress::Progress;
+use crate::run::Engine;
 use crate::signals::Cancel;
-use crate::{behaviour, output, prompt, verify};
+use crate::{behaviour, device, output, prompt, verify};
 
 /// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
 #[derive(Args)]
+// Where nothing is run, nobody should think that it was run there.
+#[command(
+    mut_arg("forward", |flag| flag.requires("fingerprint")),
+    mut_arg("device", |flag| flag.requires("fingerprint")),
+    mut_arg("device_memory", |flag| flag.requires("fingerprint"))
+)]
 pub(crate) struct Arguments {
     /// The GGUF model; of a split set, any of its files
     input: PathBuf,
@@ -44,6 +51,8 @@ pub(crate) struct Arguments {
     /// Also run the source and the artifact, and record in the manifest how both behave, for `verify` to check again
     #[arg(long, conflicts_with = "no_verify")]
     fingerprint: bool,
+    #[command(flatten)]
+    place: device::Choice,
     /// Number of threads [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -129,17 +138,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let sources = Files::open_all(&sources)?;
         let mut report = verify::judge(&artifact, &sources, threads, false, arguments.quiet);
         if arguments.fingerprint {
-            let options = inference::Options {
-                threads,
-                ..inference::Options::default()
+            let engine = Engine {
+                forward: arguments.place.forward,
+                device: &arguments.place.device,
+                io: Io::Reads,
+                options: inference::Options {
+                    threads,
+                    ..inference::Options::default()
+                },
+                quiet: arguments.quiet,
             };
-            let (behaviour, row) = behaviour::compare(
-                &artifact,
-                &sources,
-                &prompt::Arguments::default(),
-                &options,
-                Io::Reads,
-            );
+            let prompts = prompt::Arguments::default();
+            let (behaviour, row) = behaviour::compare(&engine, &artifact, &sources, &prompts);
             pending.record_behaviour(fingerprint(&row));
             report.add_behaviour(&behaviour, row);
         }

@@ -1,7 +1,29 @@
-//! Which GPU a forward runs on.
+//! Where a forward runs, and on which GPU.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use inference::cuda::{self, Gpu};
+
+/// Where to run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Forward {
+    /// On an NVIDIA GPU when one can be used, and else on the processor; the answer says which, and why
+    Auto,
+    /// On the processor
+    Cpu,
+    /// On an NVIDIA GPU, and nowhere when none can be used; `aprove doctor` says why
+    Cuda,
+}
+
+/// Where to run, and on which GPU.
+#[derive(Args)]
+#[group(skip)]
+pub(crate) struct Choice {
+    /// Where to run: every device gives the same bits
+    #[arg(long, value_enum, default_value_t = Forward::Auto)]
+    pub(crate) forward: Forward,
+    #[command(flatten)]
+    pub(crate) device: Arguments,
+}
 
 /// Which GPU to run on, and how much of it.
 #[derive(Args)]

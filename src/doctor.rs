@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use clap::Args;
-use inference::cuda::{self, Device, Driver, Gpu};
+use inference::cuda::{self, Context, Device, Driver, Gpu};
 use inference::instruction_set;
 use serde_json::{Value, json};
 
@@ -61,7 +61,9 @@ struct Examined {
 struct Checked {
     ordinal: usize,
     free_memory: u64,
-    /// Seconds to open it and to compile and load the kernels.
+    /// Seconds to make its context.
+    open: f64,
+    /// Seconds to compile and load the kernels; the driver remembers what it compiled.
     load: f64,
     /// Bytes in a second from pinned memory of the host to the GPU.
     upload: f64,
@@ -72,8 +74,12 @@ struct Checked {
 fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
     let device = driver.device(ordinal)?;
     let start = Instant::now();
-    let gpu = Gpu::open(device, u64::MAX)?;
+    let context = Context::new(device, u64::MAX)?;
+    let open = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let gpu = Gpu::load(device, &context)?;
     let load = start.elapsed().as_secs_f64();
+    drop(context);
     gpu.check()?;
     let free_memory = gpu.free_memory()?;
     let mut copies = gpu.copies()?;
@@ -84,6 +90,7 @@ fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
     Ok(Checked {
         ordinal,
         free_memory,
+        open,
         load,
         upload,
         memory,
@@ -123,8 +130,9 @@ impl Examined {
         match &self.checked {
             Ok(checked) => {
                 let (ordinal, free) = (checked.ordinal, checked.free_memory >> 20);
-                let load = checked.load * 1e3;
+                let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
                 let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
+                writeln!(out, "context    made in {open:.0} ms")?;
                 writeln!(
                     out,
                     "kernels    loaded in {load:.0} ms, same bits as the processor"
@@ -161,6 +169,7 @@ impl Examined {
             "checked": self.checked.as_ref().ok().map(|checked| json!({
                 "device": checked.ordinal,
                 "free_memory": checked.free_memory,
+                "open_seconds": checked.open,
                 "load_seconds": checked.load,
                 "upload_bytes_per_second": checked.upload,
                 "memory_bytes_per_second": checked.memory,

@@ -1,29 +1,31 @@
 //! `aprove forward`: runs a model and prints what it answers, with a digest of every stage.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, create_dir, create_dir_all, remove_dir_all, remove_file};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, Error, anyhow, bail};
 use clap::{Args, ValueEnum};
 use inference::trace::{AprtSink, SafetensorsSink, Sinks, digest_lines, write_npy, write_npy_f64};
-use inference::{Digests, NUMERICS, Options};
+use inference::{Digests, NUMERICS, Stage, StageSink, Step};
 
 use crate::answer::Answer;
-use crate::engine;
+use crate::device::Forward;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::Loaded;
-use crate::output;
 use crate::prompt::{self, Prompt};
+use crate::run::{CPU, Engine, Ran, Runner, apart};
 use crate::verify::FormatFlag;
+use crate::{device, engine, output};
 
 /// Runs a GGUF or APR model on token ids or a text, from the file's own names and metadata only.
 ///
 /// Prints the most likely next tokens and a BLAKE3 digest of every stage and of the whole run. The arithmetic is fixed:
 /// the same model and tokens give the same digests on any machine and with any number of threads.
 ///
-/// Exit code: 0 done, 2 not covered, unreadable, malformed, or the output could not be written.
+/// Exit code: 0 done, 2 not covered, unreadable, malformed, no GPU where one was asked for, a GPU that failed, or the output
+/// could not be written. What a run that fails has written goes again.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
@@ -45,6 +47,8 @@ pub(crate) struct Arguments {
     format: FormatFlag,
     #[command(flatten)]
     engine: engine::Arguments,
+    #[command(flatten)]
+    place: device::Choice,
 }
 
 /// The arithmetic of a run.
@@ -58,7 +62,6 @@ enum Numerics {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let options = arguments.engine.options()?;
     let files = Files::open(&arguments.model)?;
     let loaded = Loaded::new(&files, arguments.engine.io)?;
     let asked = arguments.prompt.of(&loaded);
@@ -66,16 +69,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(prompt) => prompt,
         None => default_prompt(&loaded)?,
     };
-    let (digests, logits) = match arguments.numerics {
-        Numerics::F32Fixed1 => in_f32(arguments, &loaded, &prompt, &options),
-        Numerics::F64 => in_f64(arguments, &loaded, &prompt, &options),
-    }
-    .with_context(|| files.name().to_owned())?;
-    if let Err(why) = files.check_unchanged() {
-        bail!("a file changed while it was run: {why}");
-    }
+    let ran = match arguments.numerics {
+        Numerics::F32Fixed1 => in_f32(arguments, &files, &loaded, &prompt),
+        Numerics::F64 => in_f64(arguments, &files, &loaded, &prompt),
+    };
+    let ran = ran.with_context(|| files.name().to_owned())?;
+    let (digests, logits) = ran.value;
     let answer = Answer {
         name: files.name().to_owned(),
+        device: ran.device,
+        device_reason: ran.reason,
         numerics: match arguments.numerics {
             Numerics::F32Fixed1 => NUMERICS,
             Numerics::F64 => "f64",
@@ -91,49 +94,104 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     Ok(Outcome::Done)
 }
-
 /// Runs under the contract, and writes what was asked for.
 fn in_f32(
     arguments: &Arguments,
+    files: &Files,
     loaded: &Loaded<'_>,
     prompt: &Prompt,
-    options: &Options,
-) -> anyhow::Result<(Digests, Vec<f64>)> {
-    let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
-    let mut digests = Digests::default();
-    let mut dumps = arguments
-        .stages
-        .iter()
-        .map(|path| Dump::new(path, loaded, tokens))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let mut sinks = Sinks(vec![&mut digests]);
-    sinks.0.extend(dumps.iter_mut().map(Dump::sink));
-    let logits = inference::forward(model, &sources, tokens, options, &mut sinks)?;
+) -> anyhow::Result<Ran<(Digests, Vec<f64>)>> {
+    let tokens = &prompt.tokens;
+    let engine = Engine {
+        forward: arguments.place.forward,
+        device: &arguments.place.device,
+        io: arguments.engine.io,
+        options: arguments.engine.options()?,
+        quiet: false,
+    };
+    let ran = engine.run(
+        |runner| apart(with_stages(arguments, loaded, tokens, runner)),
+        |_| None::<()>,
+    );
+    let ran = ran.map_err(Error::msg)?;
+    let (digests, logits, dumps) = ran.value?;
+    unchanged(files)?;
     for dump in dumps {
         dump.finish(&digests)?;
     }
     if let Some(path) = &arguments.logits {
         write(path, |file| write_npy(file, tokens.len(), &logits))?;
     }
-    Ok((digests, logits.into_iter().map(f64::from).collect()))
+    Ok(Ran {
+        value: (digests, logits.into_iter().map(f64::from).collect()),
+        device: ran.device,
+        reason: ran.reason,
+    })
+}
+
+/// Runs once on a device that is open. What is written of it stays only when it is finished.
+fn with_stages(
+    arguments: &Arguments,
+    loaded: &Loaded<'_>,
+    tokens: &[u32],
+    runner: &Runner<'_>,
+) -> anyhow::Result<(Digests, Vec<f32>, Vec<Dump>)> {
+    let (mut digests, mut logits) = (Digests::default(), Logits(Vec::new()));
+    let mut dumps = arguments
+        .stages
+        .iter()
+        .map(|path| Dump::new(path, loaded, tokens))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut sinks = Sinks(vec![&mut digests, &mut logits]);
+    sinks.0.extend(dumps.iter_mut().map(Dump::sink));
+    let sources = loaded.sources();
+    runner.batch(loaded.side(&sources), &mut [(tokens, sinks)])?;
+    Ok((digests, logits.0, dumps))
 }
 
 fn in_f64(
     arguments: &Arguments,
+    files: &Files,
     loaded: &Loaded<'_>,
     prompt: &Prompt,
-    options: &Options,
-) -> anyhow::Result<(Digests, Vec<f64>)> {
+) -> anyhow::Result<Ran<(Digests, Vec<f64>)>> {
     if !arguments.stages.is_empty() {
         bail!("--stages holds values of f32-fixed-1 and not of f64: leave out --numerics");
     }
+    if arguments.place.forward == Forward::Cuda {
+        bail!("--numerics f64 runs on the processor only: leave out --forward cuda");
+    }
     let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
+    let options = arguments.engine.options()?;
     let mut digests = Digests::default();
-    let logits = inference::forward_in_f64(model, &sources, tokens, options, &mut digests)?;
+    let logits = inference::forward_in_f64(model, &sources, tokens, &options, &mut digests)?;
+    unchanged(files)?;
     if let Some(path) = &arguments.logits {
         write(path, |file| write_npy_f64(file, tokens.len(), &logits))?;
     }
-    Ok((digests, logits))
+    let is_auto = arguments.place.forward == Forward::Auto;
+    Ok(Ran {
+        value: (digests, logits),
+        device: CPU,
+        reason: is_auto.then(|| "f64 runs on the processor only".to_owned()),
+    })
+}
+
+/// What was read from a file that changed is no answer.
+fn unchanged(files: &Files) -> anyhow::Result<()> {
+    let changed = |why| anyhow!("a file changed while it was run: {why}");
+    files.check_unchanged().map_err(changed)
+}
+
+/// Keeps the logits.
+struct Logits(Vec<f32>);
+
+impl StageSink for Logits {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f32]) {
+        if step.stage == Stage::Logits {
+            self.0 = values.to_vec();
+        }
+    }
 }
 
 /// The longest default prompt that the model takes.
@@ -144,47 +202,86 @@ fn default_prompt(loaded: &Loaded<'_>) -> anyhow::Result<Prompt> {
 }
 
 /// Where all stages are written.
-enum Dump {
-    Safetensors {
-        path: PathBuf,
-        sink: SafetensorsSink<BufWriter<File>>,
-    },
-    Aprt {
-        path: PathBuf,
-        sink: AprtSink,
-    },
+struct Dump {
+    made: Made,
+    sink: DumpSink,
+}
+
+enum DumpSink {
+    Safetensors(SafetensorsSink<BufWriter<File>>),
+    Aprt(AprtSink),
 }
 
 impl Dump {
     fn new(path: &Path, loaded: &Loaded<'_>, tokens: &[u32]) -> anyhow::Result<Self> {
-        let path = path.to_path_buf();
+        let failed = || not_written(path);
         if path.extension().is_some_and(|end| end == "safetensors") {
-            let file = BufWriter::new(create(&path)?);
-            let sink = SafetensorsSink::new(file, &loaded.model, tokens, None)
-                .with_context(|| not_written(&path))?;
-            return Ok(Self::Safetensors { path, sink });
+            let file = BufWriter::new(create(path)?);
+            let made = Made::new(path);
+            let sink = SafetensorsSink::new(file, &loaded.model, tokens, None);
+            let sink = DumpSink::Safetensors(sink.with_context(failed)?);
+            return Ok(Self { made, sink });
         }
-        let sink = AprtSink::new(&path);
-        Ok(Self::Aprt { path, sink })
+        if let Some(parent) = path.parent() {
+            create_dir_all(parent).with_context(failed)?;
+        }
+        create_dir(path).with_context(failed)?;
+        Ok(Self {
+            made: Made::new(path),
+            sink: DumpSink::Aprt(AprtSink::new(path)),
+        })
     }
 
-    fn sink(&mut self) -> &mut dyn inference::StageSink {
-        match self {
-            Self::Safetensors { sink, .. } => sink,
-            Self::Aprt { sink, .. } => sink,
+    fn sink(&mut self) -> &mut dyn StageSink {
+        match &mut self.sink {
+            DumpSink::Safetensors(sink) => sink,
+            DumpSink::Aprt(sink) => sink,
         }
     }
 
     fn finish(self, digests: &Digests) -> anyhow::Result<()> {
-        match self {
-            Self::Safetensors { path, sink } => {
-                sink.finish().with_context(|| not_written(&path))?;
-                let beside = path.with_extension("digests");
+        let Self { mut made, sink } = self;
+        match sink {
+            DumpSink::Safetensors(sink) => {
+                sink.finish().with_context(|| not_written(&made.path))?;
+                let beside = made.path.with_extension("digests");
                 write(&beside, |file| {
                     file.write_all(digest_lines(digests).as_bytes())
-                })
+                })?;
             }
-            Self::Aprt { path, sink } => sink.finish().with_context(|| not_written(&path)),
+            DumpSink::Aprt(sink) => sink.finish().with_context(|| not_written(&made.path))?,
+        }
+        made.is_whole = true;
+        Ok(())
+    }
+}
+
+/// A file or folder that this run has made: it goes with its owner until it is whole, so that nothing half-made is taken
+/// for a run, and a second device can make it again.
+struct Made {
+    path: PathBuf,
+    is_whole: bool,
+}
+
+impl Made {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            is_whole: false,
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let is_folder = self.path.is_dir();
+            let remove = if is_folder {
+                remove_dir_all
+            } else {
+                remove_file
+            };
+            drop(remove(&self.path));
         }
     }
 }
@@ -195,9 +292,12 @@ fn write(
     content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
     let mut file = BufWriter::new(create(path)?);
+    let mut made = Made::new(path);
     content(&mut file)
         .and_then(|()| file.flush())
-        .with_context(|| not_written(path))
+        .with_context(|| not_written(path))?;
+    made.is_whole = true;
+    Ok(())
 }
 
 /// Creates a file; one that exists is never replaced.

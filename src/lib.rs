@@ -22,6 +22,7 @@ mod model;
 mod output;
 mod progress;
 mod prompt;
+mod run;
 mod schema;
 mod signals;
 mod verify;

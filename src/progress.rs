@@ -1,11 +1,15 @@
 //! Progress on stderr: a bar where someone watches, one line per ten seconds otherwise, nothing when asked for quiet.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use inference::trace::stage_widths;
+use inference::{Model, PairSink, StageSink, Step};
 
 use crate::output;
 
@@ -33,7 +37,7 @@ impl Progress {
     pub(crate) fn new(verb: &'static str, quiet: bool) -> Self {
         let display = if quiet {
             Display::Nothing
-        } else if stderr().is_terminal() && std::env::var_os("CI").is_none() {
+        } else if someone_watches() {
             Display::Bar(bar(verb))
         } else {
             Display::Lines(Lines::new())
@@ -65,6 +69,77 @@ impl Progress {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Shows which step a forward has taken, where someone watches.
+pub(crate) struct Steps {
+    line: Option<ProgressBar>,
+    total: usize,
+    taken: Cell<usize>,
+    last: Cell<Option<Step>>,
+}
+
+/// A sink that shows each step before it takes it.
+pub(crate) struct Watched<'a, S> {
+    sink: &'a mut S,
+    steps: &'a Steps,
+}
+
+impl Steps {
+    /// Counts the steps of a model, or of two in lock step.
+    pub(crate) fn new(models: &[&Model], quiet: bool) -> Self {
+        let steps = models.iter().flat_map(|model| stage_widths(model, 1));
+        let steps: BTreeSet<_> = steps.map(|(step, _)| step.order()).collect();
+        let style = ProgressStyle::with_template("forward: {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self {
+            line: (!quiet && someone_watches())
+                .then(|| ProgressBar::new_spinner().with_style(style)),
+            total: steps.len(),
+            taken: Cell::new(0),
+            last: Cell::new(None),
+        }
+    }
+
+    /// Every prompt of a batch takes the same step before the next one comes.
+    fn took(&self, step: Step) {
+        let Some(line) = &self.line else {
+            return;
+        };
+        if self.last.replace(Some(step)) != Some(step) {
+            let taken = self.taken.get().saturating_add(1);
+            self.taken.set(taken);
+            line.set_message(format!("step {taken} of {} ({step})", self.total));
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            line.finish_and_clear();
+        }
+    }
+}
+
+impl<'a, S> Watched<'a, S> {
+    pub(crate) const fn new(sink: &'a mut S, steps: &'a Steps) -> Self {
+        Self { sink, steps }
+    }
+}
+
+impl<S: StageSink> StageSink for Watched<'_, S> {
+    fn stage(&mut self, step: Step, tokens: usize, values: &[f32]) {
+        self.steps.took(step);
+        self.sink.stage(step, tokens, values);
+    }
+}
+
+impl<S: PairSink> PairSink for Watched<'_, S> {
+    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>) {
+        self.steps.took(step);
+        self.sink.stage(step, tokens, a, b);
     }
 }
 
@@ -123,6 +198,10 @@ impl Lines {
             HumanBytes(rate)
         ));
     }
+}
+
+fn someone_watches() -> bool {
+    stderr().is_terminal() && std::env::var_os("CI").is_none()
 }
 
 fn bar(verb: &'static str) -> ProgressBar {

@@ -28,6 +28,11 @@ pub(crate) struct Prompt {
 }
 
 impl Arguments {
+    /// Whether a prompt was asked for.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.tokens.is_some() || self.prompt.is_some()
+    }
+
     /// The prompt that was asked for, if any, as a model understands it.
     pub(crate) fn of(&self, model: &Loaded<'_>) -> anyhow::Result<Option<Prompt>> {
         if let Some(tokens) = &self.tokens {

@@ -2,22 +2,24 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use inference::cuda::{self, Gpu};
-use verifier::report::{Behaviour, BehaviourRow, Report};
+use verifier::report::Report;
 use verifier::verdict::Verdict;
 use verifier::verify::Options;
 
-use crate::engine;
+use crate::device::Forward;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
-use crate::{behaviour, device, output, prompt};
+use crate::run::Engine;
+use crate::{behaviour, device, engine, output, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
 /// The order of the two files is free; formats are told by content. A manifest in the place of a file (ours, or rows of
-/// sha256sum, b3sum or gguf-hash) checks the other file against it.
+/// sha256sum, b3sum or gguf-hash) checks the other file against it, and runs the prompts that it records.
 ///
 /// Exit code: 0 every byte of both files was accounted for and nothing differs, 1 something differs, 2 undecided
 /// (unreadable, malformed, not covered, changed during the run, nothing compared, or the report could not be written).
@@ -28,7 +30,7 @@ pub(crate) struct Arguments {
     /// The other one
     b: PathBuf,
     /// Where to run both models as well, to compare every stage bit for bit
-    #[arg(long, value_enum, default_value_t = ForwardFlag::Auto)]
+    #[arg(long, value_enum, default_value_t = ForwardFlag::On(Forward::Auto))]
     forward: ForwardFlag,
     #[command(flatten)]
     prompt: prompt::Arguments,
@@ -47,15 +49,10 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ForwardFlag {
-    /// On the best device there is, once the bytes are compared; the report says which, and why
-    Auto,
-    /// On the processor
-    Cpu,
-    /// On an NVIDIA GPU; undecided where none can be used, and `aprove doctor` says why
-    Cuda,
-    /// Bytes and metadata only
+/// Where to run, if at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ForwardFlag {
+    On(Forward),
     Off,
 }
 
@@ -72,6 +69,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let a = Files::open(&arguments.a)?;
     let b = Files::open(&arguments.b)?;
+    let manifest = match (a.manifest(), b.manifest()) {
+        (Some(manifest), _) => Some((manifest, &b)),
+        (None, Some(manifest)) => Some((manifest, &a)),
+        (None, None) => None,
+    };
+    if manifest.is_some() && arguments.prompt.is_given() {
+        bail!(
+            "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
+        );
+    }
     let mut report = judge(
         &a,
         &b,
@@ -79,9 +86,39 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         arguments.file_digests,
         arguments.quiet,
     );
-    arguments
-        .forward
-        .add_behaviour(&mut report, &a, &b, arguments, &options);
+    let recorded = manifest
+        .as_ref()
+        .map(|(manifest, model)| (manifest.fingerprint(), *model));
+    match arguments.forward {
+        ForwardFlag::On(forward) => {
+            let engine = Engine {
+                forward,
+                device: &arguments.device,
+                io: arguments.engine.io,
+                options,
+                quiet: arguments.quiet,
+            };
+            let is_auto = forward == Forward::Auto;
+            let judged = match recorded {
+                // A manifest cannot be run, but it may record how its model behaves.
+                Some((Some(fingerprint), model)) => {
+                    Some(behaviour::check(&engine, model, fingerprint))
+                }
+                Some((None, _)) => (!is_auto).then(|| behaviour::not_run("cpu", NOTHING_RECORDED)),
+                // Files that could not be read or decoded need not be run.
+                None if is_auto && report.verdict == Verdict::Undecided => None,
+                None => Some(behaviour::compare(&engine, &a, &b, &arguments.prompt)),
+            };
+            if let Some((behaviour, row)) = judged {
+                report.add_behaviour(&behaviour, row);
+            }
+        }
+        ForwardFlag::Off => {
+            if let Some((Some(_), _)) = recorded {
+                report.note_unchecked_behaviour();
+            }
+        }
+    }
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
@@ -90,107 +127,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Judged(report.verdict))
 }
 
-impl ForwardFlag {
-    /// Runs both files where they are asked to be run, and adds what that said.
-    pub(crate) fn add_behaviour(
-        self,
-        report: &mut Report,
-        a: &Files,
-        b: &Files,
-        arguments: &Arguments,
-        options: &inference::Options,
-    ) {
-        let io = arguments.engine.io;
-        let mut manifests = [(a, b), (b, a)]
-            .into_iter()
-            .filter_map(|(listed, model)| Some((listed.manifest()?, model)));
-        if self == Self::Off {
-            if manifests.any(|(manifest, _)| manifest.fingerprint().is_some()) {
-                report.note_unchecked_behaviour();
-            }
-            return;
-        }
-        let manifest = manifests.next();
-        // A manifest cannot be run, but it may record how its model behaves.
-        let recorded = manifest
-            .as_ref()
-            .map(|(manifest, model)| (manifest.fingerprint(), *model));
-        match recorded {
-            Some((None, _)) if self == Self::Auto => return,
-            // Files that could not be read or decoded need not be run.
-            None if self == Self::Auto && report.verdict == Verdict::Undecided => return,
-            _ => {}
-        }
-        let run = |gpu: Option<&Gpu>| {
-            let options = &inference::Options {
-                panel_bytes: gpu.map_or(options.panel_bytes, |_| PANEL),
-                ..*options
-            };
-            match recorded {
-                Some((Some(fingerprint), model)) => {
-                    behaviour::check_on(gpu, model, fingerprint, options, io)
-                }
-                Some((None, _)) => Ok(behaviour::not_run("cpu", NOTHING_RECORDED)),
-                None => behaviour::compare_on(gpu, a, b, &arguments.prompt, options, io),
-            }
-        };
-        let (behaviour, row) = self.run_somewhere(&arguments.device, run);
-        report.add_behaviour(&behaviour, row);
+impl ValueEnum for ForwardFlag {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::On(Forward::Auto),
+            Self::On(Forward::Cpu),
+            Self::On(Forward::Cuda),
+            Self::Off,
+        ]
     }
 
-    /// Runs where it is asked for: a GPU that cannot do it leaves it to the processor, or to nobody when it was asked for by
-    /// name.
-    fn run_somewhere(
-        self,
-        device: &device::Arguments,
-        run: impl Fn(Option<&Gpu>) -> Result<(Behaviour, BehaviourRow), cuda::Error>,
-    ) -> (Behaviour, BehaviourRow) {
-        let on_processor = || {
-            let ran = run(None);
-            ran.unwrap_or_else(|why| behaviour::not_run("cpu", &why.to_string()))
-        };
-        if self == Self::Cpu {
-            return on_processor();
-        }
-        let on_gpu = device.open().and_then(|gpu| {
-            let (behaviour, mut row) = run(Some(&gpu))?;
-            if self == Self::Auto {
-                let device = gpu.device();
-                let name = device.name.escape_debug();
-                row.device_reason = Some(format!("GPU {}, {name}", device.ordinal));
-            }
-            gpu.close()?;
-            Ok((behaviour, row))
-        });
-        match on_gpu {
-            // A failing GPU must never look like a difference of the files: the processor has to find it, too.
-            Ok((found @ (Behaviour::Different { .. } | Behaviour::Unrecorded { .. }), row)) => {
-                let (confirmed, mut on_processor) = on_processor();
-                if confirmed == found {
-                    return (found, row);
-                }
-                if self == Self::Cuda {
-                    return behaviour::not_run("cuda", UNCONFIRMED);
-                }
-                on_processor.device_reason = Some(UNCONFIRMED.to_owned());
-                (confirmed, on_processor)
-            }
-            Ok(ran) => ran,
-            Err(why) if self == Self::Auto => {
-                let (behaviour, mut row) = on_processor();
-                row.device_reason = Some(why.to_string());
-                (behaviour, row)
-            }
-            Err(why) => behaviour::not_run("cuda", &why.to_string()),
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::On(forward) => forward.to_possible_value(),
+            Self::Off => Some(PossibleValue::new("off").help("Nowhere: bytes and metadata only")),
         }
     }
 }
-
-const NOTHING_RECORDED: &str = "the manifest records no behaviour";
-const UNCONFIRMED: &str =
-    "the GPU finds a difference that the processor does not: it cannot be trusted";
-/// The bytes of a panel on its way to a GPU.
-const PANEL: usize = 16 << 20;
 
 /// Runs the verifier on two open inputs.
 pub(crate) fn judge(
@@ -209,3 +162,5 @@ pub(crate) fn judge(
     progress.end();
     report
 }
+
+const NOTHING_RECORDED: &str = "the manifest records no behaviour";

@@ -13,7 +13,7 @@ use super::{error::Error, kernel::Kernel, probe::Device};
 
 /// The context of a GPU, current on the thread that made it, which is the only one that can use it.
 #[derive(Debug)]
-pub(crate) struct Context {
+pub struct Context {
     device: sys::CUdevice,
     /// The most bytes that may be allocated on the GPU, and those that are.
     limit: u64,
@@ -38,7 +38,10 @@ pub(crate) struct Function {
 
 impl Context {
     /// Makes the context of a GPU, of whose memory at most `limit` bytes are used.
-    pub(crate) fn new(device: &Device, limit: u64) -> Result<Rc<Self>, Error> {
+    ///
+    /// # Errors
+    /// Fails when a call of the driver fails.
+    pub fn new(device: &Device, limit: u64) -> Result<Rc<Self>, Error> {
         let of = |what: &str| {
             let what = format!("{what} of GPU {} ({})", device.ordinal, device.name);
             move |error| Error::call(what, error)

@@ -104,6 +104,24 @@ pub struct Call {
 }
 
 impl Error {
+    /// Whether no GPU can be used here, or none for this run: then the processor may take over, and nothing is lost but
+    /// time. Every other error says that a GPU or its driver failed at work that it had accepted, so that nobody knows what
+    /// else it did wrong.
+    pub const fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoDriver
+            | Self::Incomplete { .. }
+            | Self::OldDriver { .. }
+            | Self::NoSuchDevice { .. }
+            | Self::OldDevice { .. }
+            | Self::Memory { .. }
+            | Self::Launch { .. }
+            | Self::Wrong { .. } => true,
+            Self::Outside { .. } => false,
+            Self::Call(call) => call.is_unavailable(),
+        }
+    }
+
     /// Makes the error of a call that failed.
     pub(crate) fn call(what: impl fmt::Display, error: DriverError) -> Self {
         let name = error.error_name().ok();
@@ -116,6 +134,16 @@ impl Error {
 }
 
 impl Call {
+    /// Whether the code refuses a GPU, and does not report one that failed: no memory (2), a library that is a stub, too old
+    /// or of another version (34, 36, 803, 804), a GPU that is taken, not there or not ready (46, 100 to 102, 802), and
+    /// kernels that the driver cannot compile (209, 218, 221 to 223).
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(
+            self.code,
+            2 | 34 | 36 | 46 | 100..=102 | 209 | 218 | 221..=223 | 802..=804
+        )
+    }
+
     /// What the code means and what to do.
     pub const fn advice(&self) -> &'static str {
         match self.code {
@@ -125,6 +153,9 @@ impl Call {
             34 => {
                 "libcuda.so is the stub that toolkits link with: put the folder of the real driver first in LD_LIBRARY_PATH"
             }
+            36 => {
+                "the driver is too old for a call: update it to one of CUDA 12.0 (525) or later, or run on the processor"
+            }
             46 => {
                 "the GPU is taken by another program or in a mode that forbids this one: end that program or change the compute mode"
             }
@@ -132,6 +163,7 @@ impl Call {
                 "the driver sees no GPU: check that one is there (nvidia-smi), that CUDA_VISIBLE_DEVICES does not hide it and that a container has access to it"
             }
             101 => "there is no such GPU: list them with `aprove doctor`",
+            102 => "the GPU has no license (vGPU): get one, or run on the processor",
             209 => {
                 "the kernels cannot be compiled for this GPU: choose another one, or run on the processor"
             }
@@ -203,12 +235,66 @@ mod tests {
             call.advice()
         };
         let known = [
-            2, 34, 46, 100, 101, 209, 214, 218, 221, 222, 304, 700, 701, 702, 719, 802, 803, 804,
-            999,
+            2, 34, 36, 46, 100, 101, 102, 209, 214, 218, 221, 222, 304, 700, 701, 702, 719, 802,
+            803, 804, 999,
         ];
         let sentences: BTreeSet<_> = known.into_iter().map(advice).collect();
         assert_eq!(sentences.len(), known.len());
         assert!(!sentences.contains(advice(12345)));
+    }
+
+    #[test]
+    fn an_error_either_refuses_a_gpu_or_reports_one_that_failed() {
+        let refusals = [
+            2, 34, 36, 46, 100, 101, 102, 209, 218, 221, 222, 223, 802, 803, 804,
+        ];
+        for code in 0..=1000 {
+            let error = Error::Call(Call {
+                what: "cuInit".to_owned(),
+                code,
+                name: None,
+            });
+            assert_eq!(error.is_unavailable(), refusals.contains(&code), "{code}");
+        }
+        let found = Version { major: 1, minor: 0 };
+        for (error, unavailable) in [
+            (Error::NoDriver, true),
+            (Error::Incomplete { symbol: "cuInit" }, true),
+            (Error::OldDriver { found }, true),
+            (
+                Error::NoSuchDevice {
+                    ordinal: 1,
+                    count: 1,
+                },
+                true,
+            ),
+            (
+                Error::OldDevice {
+                    ordinal: 0,
+                    name: "a GPU".to_owned(),
+                    found,
+                },
+                true,
+            ),
+            (
+                Error::Memory {
+                    needed: 2,
+                    limit: 1,
+                },
+                true,
+            ),
+            (Error::Launch { kernel: "silu" }, true),
+            (Error::Wrong { kernel: "silu" }, true),
+            (
+                Error::Outside {
+                    needed: 2,
+                    there: 1,
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(error.is_unavailable(), unavailable, "{error}");
+        }
     }
 
     #[test]

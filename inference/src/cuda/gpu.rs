@@ -47,14 +47,21 @@ impl Gpu {
     /// # Errors
     /// Fails when a call of the driver fails.
     pub fn open(device: &Device, limit: u64) -> Result<Self, Error> {
-        let context = Context::new(device, limit)?;
-        let module = Module::new(&context, PTX)?;
+        Self::load(device, &Context::new(device, limit)?)
+    }
+
+    /// Compiles the kernels in the context of a GPU, which is the part of [`Gpu::open`] that takes long the first time.
+    ///
+    /// # Errors
+    /// Fails when a call of the driver fails.
+    pub fn load(device: &Device, context: &Rc<Context>) -> Result<Self, Error> {
+        let module = Module::new(context, PTX)?;
         let functions = KERNELS.iter().map(|kernel| module.function(kernel));
         Ok(Self {
             device: device.clone(),
             functions: functions.collect::<Result<_, _>>()?,
-            compute: Stream::new(&context)?,
-            copy: Stream::new(&context)?,
+            compute: Stream::new(context)?,
+            copy: Stream::new(context)?,
         })
     }
 

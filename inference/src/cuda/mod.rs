@@ -26,6 +26,7 @@ mod stream;
 mod tests;
 
 pub use check::Copies;
+pub use context::Context;
 pub use error::{Call, Error};
 pub use forward::{forward_batch, forward_pair};
 pub use gpu::Gpu;

@@ -9,7 +9,7 @@ use crate::verdict::Verdict;
 /// The outcome of one engine run on both files.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BehaviourRow {
-    /// The device that ran it.
+    /// The device that ran it, or that was to run it.
     pub device: String,
     /// Why this device, when it was not asked for by name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +197,7 @@ impl Report {
                 ("different", Some(finding))
             }
             Behaviour::NotCovered { why } => {
-                let hint = "--forward off compares bytes and metadata only";
+                let hint = "`verify --forward off` compares bytes and metadata only";
                 let message = format!("the behaviour was not compared: {why}");
                 let finding = FindingRow {
                     hint: Some(hint.to_owned()),

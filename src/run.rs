@@ -1,0 +1,202 @@
+//! Where a run under the contract takes place: on the processor or on a GPU, which only this file asks for a run.
+//!
+//! A GPU that cannot be used leaves the run to the processor, unless it was asked for by name. One that fails at work that
+//! it had begun ends the run without an answer: nobody knows what else it did wrong.
+
+use inference::cuda::{self, Gpu};
+use inference::{
+    Comparison, Mode, Options, PairSink, Side, StageSink, forward_batch, forward_pair,
+};
+
+use crate::device::{self, Forward};
+use crate::engine::Io;
+use crate::progress::{Steps, Watched};
+
+/// How and where to run.
+pub(crate) struct Engine<'a> {
+    /// Where it was asked for.
+    pub(crate) forward: Forward,
+    /// Which GPU, and how much of it.
+    pub(crate) device: &'a device::Arguments,
+    /// How weights are read.
+    pub(crate) io: Io,
+    /// Threads and panels, for the processor.
+    pub(crate) options: Options,
+    /// Whether nobody wants to see how far a run is.
+    pub(crate) quiet: bool,
+}
+
+/// What a run gave, and where it ran.
+pub(crate) struct Ran<T> {
+    /// What it gave.
+    pub(crate) value: T,
+    /// `cpu` or `cuda`.
+    pub(crate) device: &'static str,
+    /// Why there, when that was not asked for by name.
+    pub(crate) reason: Option<String>,
+}
+
+/// An engine on a device that is open.
+pub(crate) struct Runner<'a> {
+    engine: &'a Engine<'a>,
+    gpu: Option<&'a Gpu>,
+}
+
+impl Engine<'_> {
+    /// Does work where it was asked for.
+    ///
+    /// `difference` says what a result claims against a file. What a GPU claims has to be claimed by the processor, too:
+    /// a failing GPU must never look like a difference.
+    ///
+    /// # Errors
+    /// Fails with a sentence when the GPU that was asked for cannot be used, and when a GPU fails. Nothing about a file
+    /// follows from that.
+    pub(crate) fn run<T, D: PartialEq>(
+        &self,
+        work: impl Fn(&Runner<'_>) -> Result<T, cuda::Error>,
+        difference: impl Fn(&T) -> Option<D>,
+    ) -> Result<Ran<T>, String> {
+        let on_processor = |reason: Option<String>| {
+            Ok(Ran {
+                value: work(&self.runner(None)).map_err(|why| why.to_string())?,
+                device: CPU,
+                reason,
+            })
+        };
+        if self.forward == Forward::Cpu {
+            return on_processor(None);
+        }
+        let is_auto = self.forward == Forward::Auto;
+        let on_gpu = self.device.open().and_then(|gpu| {
+            let value = work(&self.runner(Some(&gpu)))?;
+            let name = gpu.device().name.escape_debug();
+            let name = format!("GPU {}, {name}", gpu.device().ordinal);
+            gpu.close()?;
+            Ok((value, name))
+        });
+        let (value, name) = match on_gpu {
+            Ok(ran) => ran,
+            Err(why) if is_auto && why.is_unavailable() => {
+                return on_processor(Some(why.to_string()));
+            }
+            Err(why) => return Err(format!("{why}; {ADVICE}")),
+        };
+        if let Some(found) = difference(&value) {
+            let ran = on_processor(Some(UNCONFIRMED.to_owned()))?;
+            if difference(&ran.value) != Some(found) {
+                return if is_auto {
+                    Ok(ran)
+                } else {
+                    Err(format!("{UNCONFIRMED}; {ADVICE}"))
+                };
+            }
+        }
+        Ok(Ran {
+            value,
+            device: CUDA,
+            reason: is_auto.then_some(name),
+        })
+    }
+
+    const fn runner<'a>(&'a self, gpu: Option<&'a Gpu>) -> Runner<'a> {
+        Runner { engine: self, gpu }
+    }
+}
+
+impl<T, U> Ran<(T, U)> {
+    /// Takes the second part away.
+    pub(crate) fn split(self) -> (Ran<T>, U) {
+        let Self {
+            value: (value, more),
+            device,
+            reason,
+        } = self;
+        let ran = Ran {
+            value,
+            device,
+            reason,
+        };
+        (ran, more)
+    }
+}
+
+impl Runner<'_> {
+    /// How weights are read.
+    pub(crate) const fn io(&self) -> Io {
+        self.engine.io
+    }
+
+    /// Runs prompts through two models and compares every stage.
+    pub(crate) fn pair(
+        &self,
+        [a, b]: [Side<'_>; 2],
+        prompts: &[&[u32]],
+        mode: Mode,
+    ) -> Result<Vec<Comparison>, inference::Error> {
+        let options = self.options();
+        let steps = Steps::new(&[a.model, b.model], self.engine.quiet);
+        let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
+        let mut sinks: Vec<_> = comparisons
+            .iter_mut()
+            .map(|sink| Watched::new(sink, &steps))
+            .collect();
+        let mut batch: Vec<_> = prompts
+            .iter()
+            .zip(&mut sinks)
+            .map(|(tokens, sink)| (*tokens, sink as &mut dyn PairSink))
+            .collect();
+        match self.gpu {
+            None => forward_pair(a, b, &mut batch, &options, mode)?,
+            Some(gpu) => cuda::forward_pair(gpu, a, b, &mut batch, &options, mode)?,
+        }
+        Ok(comparisons)
+    }
+
+    /// Runs prompts through a model, each with its own sink.
+    pub(crate) fn batch<S: StageSink>(
+        &self,
+        side: Side<'_>,
+        prompts: &mut [(&[u32], S)],
+    ) -> Result<(), inference::Error> {
+        let options = self.options();
+        let steps = Steps::new(&[side.model], self.engine.quiet);
+        let mut sinks: Vec<_> = prompts
+            .iter_mut()
+            .map(|(tokens, sink)| (*tokens, Watched::new(sink, &steps)))
+            .collect();
+        let mut batch: Vec<_> = sinks
+            .iter_mut()
+            .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
+            .collect();
+        match self.gpu {
+            None => forward_batch(side.model, side.sources, &mut batch, &options),
+            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options),
+        }
+    }
+
+    fn options(&self) -> Options {
+        let options = self.engine.options;
+        Options {
+            panel_bytes: self.gpu.map_or(options.panel_bytes, |_| PANEL),
+            ..options
+        }
+    }
+}
+
+/// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
+pub(crate) fn apart<T>(ran: anyhow::Result<T>) -> Result<anyhow::Result<T>, cuda::Error> {
+    match ran.as_ref().map_err(|error| error.downcast_ref()) {
+        Err(Some(inference::Error::Cuda(why))) => Err(why.clone()),
+        _ => Ok(ran),
+    }
+}
+
+/// The processor, as reports and answers call it.
+pub(crate) const CPU: &str = "cpu";
+/// A GPU, as they call it, also one that could give no answer.
+pub(crate) const CUDA: &str = "cuda";
+const UNCONFIRMED: &str =
+    "the GPU finds a difference that the processor does not: it cannot be trusted";
+const ADVICE: &str = "run again with --forward cpu";
+/// The bytes of a panel on its way to a GPU.
+const PANEL: usize = 16 << 20;
