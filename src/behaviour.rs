@@ -1,11 +1,11 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
-use inference::cuda;
-use inference::{
-    Assumption, Comparison, Digests, Format, Mode, Model, NUMERICS, Outcome, Record, Row,
-};
+use inference::cuda::{self, Weight};
+use inference::{Assumption, Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row};
 use verifier::manifest::Fingerprint;
-use verifier::report::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
+use verifier::report::{
+    Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide, UsedWeight,
+};
 
 use crate::engine::Io;
 use crate::input::Files;
@@ -64,11 +64,13 @@ impl<'a> Pair<'a> {
         prompts: &[Prompt],
         mode: Mode,
         runner: &Runner<'_>,
-    ) -> anyhow::Result<Vec<Comparison>> {
+    ) -> anyhow::Result<(Vec<Comparison>, Vec<UsedWeight>)> {
         let tokens: Vec<_> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
         let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
         let sides = [self.apr.side(&apr), self.gguf.side(&gguf)];
-        Ok(runner.pair(sides, &tokens, mode)?)
+        let (comparisons, [apr, gguf]) = runner.pair(sides, &tokens, mode)?;
+        let weights = [used(true, apr), used(false, gguf)];
+        Ok((comparisons, weights.into_iter().flatten().collect()))
     }
 
     /// The model of the APR file.
@@ -84,6 +86,16 @@ impl<'a> Pair<'a> {
     fn assumptions(&self) -> Vec<String> {
         both(&self.apr.model.assumptions, &self.gguf.model.assumptions)
     }
+}
+
+/// The weights that a run has used, for the report.
+fn used(is_apr: bool, weights: Vec<Weight>) -> Vec<UsedWeight> {
+    let weights = weights.into_iter().map(|weight| UsedWeight {
+        is_apr,
+        name: weight.name,
+        blake3: weight.digest.to_string(),
+    });
+    weights.collect()
 }
 
 /// What was assumed for each file, and for which.
@@ -204,6 +216,8 @@ fn new_row() -> BehaviourRow {
         result: String::new(),
         tokens: 0,
         stages: 0,
+        weights: None,
+        used: Vec::new(),
         assumptions: Vec::new(),
         prompts: Vec::new(),
     }
@@ -224,7 +238,8 @@ fn run(
         }
         Prompts::Apart([apr, gguf]) => return Ok(Behaviour::Tokenised { apr, gguf }),
     };
-    let comparisons = pair.compare(&prompts, Mode::Free, runner)?;
+    let (comparisons, used) = pair.compare(&prompts, Mode::Free, runner)?;
+    row.used = used;
     let mut first = None;
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
@@ -268,15 +283,14 @@ fn run_alone(
         .iter()
         .map(ToString::to_string)
         .collect();
-    let mut batch: Vec<_> = recorded
-        .prompts
-        .iter()
-        .map(|prompt| (prompt.tokens.as_slice(), Digests::default()))
-        .collect();
+    let prompts = recorded.prompts.iter();
+    let prompts: Vec<_> = prompts.map(|prompt| prompt.tokens.as_slice()).collect();
     let sources = loaded.sources();
-    runner.batch(loaded.side(&sources), &mut batch)?;
+    let (all, weights) = runner.digests(loaded.side(&sources), &prompts)?;
+    let is_apr = loaded.model.format == Format::Apr;
+    row.used = used(is_apr, weights);
     let mut behaviour = Behaviour::Equal;
-    for (prompt, (_, digests)) in recorded.prompts.iter().zip(&batch) {
+    for (prompt, digests) in recorded.prompts.iter().zip(&all) {
         let found = digests.run().to_string();
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
         row.stages = row.stages.saturating_add(digests.stages.len());
@@ -287,7 +301,6 @@ fn run_alone(
                 found: found.clone(),
             };
         }
-        let is_apr = loaded.model.format == Format::Apr;
         row.prompts.push(PromptRow {
             name: prompt.name.escape_debug().to_string(),
             tokens: prompt.tokens.clone(),

@@ -123,7 +123,7 @@ fn bad_steps(
     let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
         return Ok(Vec::new());
     };
-    let comparisons = pair.compare(&prompts, Mode::Isolated, runner)?;
+    let (comparisons, _) = pair.compare(&prompts, Mode::Isolated, runner)?;
     let mut steps = Vec::new();
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         let bad = comparison

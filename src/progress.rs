@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use inference::trace::stage_widths;
-use inference::{Model, PairSink, StageSink, Step};
+use inference::{Model, StageSink, Step};
 
 use crate::output;
 
@@ -102,8 +102,8 @@ impl Steps {
         }
     }
 
-    /// Every prompt of a batch takes the same step before the next one comes.
-    fn took(&self, step: Step) {
+    /// Shows a step. Every prompt of a batch takes the same one before the next comes.
+    pub(crate) fn takes(&self, step: Step) {
         let Some(line) = &self.line else {
             return;
         };
@@ -131,15 +131,8 @@ impl<'a, S> Watched<'a, S> {
 
 impl<S: StageSink> StageSink for Watched<'_, S> {
     fn stage(&mut self, step: Step, tokens: usize, values: &[f32]) {
-        self.steps.took(step);
+        self.steps.takes(step);
         self.sink.stage(step, tokens, values);
-    }
-}
-
-impl<S: PairSink> PairSink for Watched<'_, S> {
-    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>) {
-        self.steps.took(step);
-        self.sink.stage(step, tokens, a, b);
     }
 }
 

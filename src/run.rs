@@ -3,10 +3,8 @@
 //! A GPU that cannot be used leaves the run to the processor, unless it was asked for by name. One that fails at work that
 //! it had begun ends the run without an answer: nobody knows what else it did wrong.
 
-use inference::cuda::{self, Gpu};
-use inference::{
-    Comparison, Mode, Options, PairSink, Side, StageSink, forward_batch, forward_pair,
-};
+use inference::cuda::{self, Gpu, Weight};
+use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_batch, forward_pair};
 
 use crate::device::{self, Forward};
 use crate::engine::Io;
@@ -126,30 +124,45 @@ impl Runner<'_> {
         self.engine.io
     }
 
-    /// Runs prompts through two models and compares every stage.
+    /// Runs prompts through two models and compares every stage; returns the weights that each has used as well, where the
+    /// device digests them.
     pub(crate) fn pair(
         &self,
         [a, b]: [Side<'_>; 2],
         prompts: &[&[u32]],
         mode: Mode,
-    ) -> Result<Vec<Comparison>, inference::Error> {
+    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), inference::Error> {
         let options = self.options();
         let steps = Steps::new(&[a.model, b.model], self.engine.quiet);
-        let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
-        let mut sinks: Vec<_> = comparisons
-            .iter_mut()
-            .map(|sink| Watched::new(sink, &steps))
-            .collect();
-        let mut batch: Vec<_> = prompts
-            .iter()
-            .zip(&mut sinks)
-            .map(|(tokens, sink)| (*tokens, sink as &mut dyn PairSink))
-            .collect();
+        let watch = &mut |step| steps.takes(step);
         match self.gpu {
-            None => forward_pair(a, b, &mut batch, &options, mode)?,
-            Some(gpu) => cuda::forward_pair(gpu, a, b, &mut batch, &options, mode)?,
+            None => {
+                let compared = forward_pair(a, b, prompts, &options, mode, watch)?;
+                Ok((compared, [Vec::new(), Vec::new()]))
+            }
+            Some(gpu) => cuda::forward_pair(gpu, a, b, prompts, &options, mode, watch),
         }
-        Ok(comparisons)
+    }
+
+    /// Runs prompts through a model; returns the digests of all stages for each, and the weights that were used, where the
+    /// device digests them.
+    pub(crate) fn digests(
+        &self,
+        side: Side<'_>,
+        prompts: &[&[u32]],
+    ) -> Result<(Vec<Digests>, Vec<Weight>), inference::Error> {
+        if let Some(gpu) = self.gpu {
+            let steps = Steps::new(&[side.model], self.engine.quiet);
+            let watch = &mut |step| steps.takes(step);
+            return cuda::digests(gpu, side, prompts, &self.options(), watch);
+        }
+        let digests = prompts.iter().map(|tokens| (*tokens, Digests::default()));
+        let mut digests: Vec<_> = digests.collect();
+        self.batch(side, &mut digests)?;
+        Ok((
+            digests.into_iter().map(|(_, digests)| digests).collect(),
+            Vec::new(),
+        ))
     }
 
     /// Runs prompts through a model, each with its own sink.
@@ -199,4 +212,4 @@ const UNCONFIRMED: &str =
     "the GPU finds a difference that the processor does not: it cannot be trusted";
 const ADVICE: &str = "run again with --forward cpu";
 /// The bytes of a panel on its way to a GPU.
-const PANEL: usize = 16 << 20;
+const PANEL: usize = 8 << 20;

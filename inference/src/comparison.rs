@@ -2,7 +2,6 @@
 
 use crate::{
     digest::{Digests, StageDigest, canonical},
-    forward::PairSink,
     instructions::Instructions,
     place::place,
     record::{Record, TokenSet},
@@ -10,7 +9,7 @@ use crate::{
     sums::{BLOCK, LANES, Lanes, Total},
 };
 
-/// A sink that compares every stage of a pair: over all tokens, and over the last one.
+/// Every stage of a pair, compared: over all tokens, and over the last one.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
     /// Two rows for each stage, in the order of execution: all tokens, then the last one.
@@ -64,6 +63,16 @@ impl Comparison {
         self.rows.iter().find(|row| row.outcome != Outcome::Equal)
     }
 
+    /// Compares a stage: the number of tokens, and the values of each side, token-major; `None` where a model has no such
+    /// stage.
+    pub(crate) fn stage(&mut self, step: Step, tokens: usize, values: [Option<&[f32]>; 2]) {
+        let all = TokenSet::All { count: tokens };
+        let position = tokens.saturating_sub(1);
+        self.rows.push(row(step, all, values));
+        let last = values.map(|values| values.map(|values| last_token(values, tokens)));
+        self.rows.push(row(step, TokenSet::Last { position }, last));
+    }
+
     /// Returns the digests of one side, 0 or 1, over all tokens.
     pub fn digests(&self, side: usize) -> Digests {
         let records = self.rows.iter().filter_map(|row| {
@@ -82,6 +91,26 @@ impl Comparison {
 }
 
 impl Row {
+    /// Makes a row of the records of both sides; `compared` is asked for the outcome where they are comparable.
+    pub(crate) fn new(
+        step: Step,
+        records: [Option<Record>; 2],
+        compared: impl FnOnce() -> Outcome,
+    ) -> Self {
+        let outcome = match &records {
+            [Some(a), Some(b)] => match a.unlike(b) {
+                Some(field) => Outcome::NotComparable(field),
+                None => compared(),
+            },
+            _ => Outcome::Missing,
+        };
+        Self {
+            step,
+            records,
+            outcome,
+        }
+    }
+
     /// Returns the standard deviation of the first side divided by that of the second.
     pub fn ratio(&self) -> Option<f64> {
         let [a, b] = self.deviations()?;
@@ -100,18 +129,6 @@ impl Row {
     }
 }
 
-impl PairSink for Comparison {
-    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>) {
-        let all = TokenSet::All { count: tokens };
-        let last = TokenSet::Last {
-            position: tokens.saturating_sub(1),
-        };
-        self.rows.push(row(step, all, [a, b]));
-        let [a, b] = [a, b].map(|values| values.map(|values| last_token(values, tokens)));
-        self.rows.push(row(step, last, [a, b]));
-    }
-}
-
 fn last_token(values: &[f32], tokens: usize) -> &[f32] {
     let length = values.len().checked_div(tokens).unwrap_or_default();
     let skipped = values.len().saturating_sub(length);
@@ -119,30 +136,21 @@ fn last_token(values: &[f32], tokens: usize) -> &[f32] {
 }
 
 fn row(step: Step, tokens: TokenSet, values: [Option<&[f32]>; 2]) -> Row {
-    let (records, outcome) = match values {
+    let record = |values: &[f32]| Record::new(step, tokens, values);
+    match values {
         [Some(a), Some(b)] if same_bits(a, b) => {
             // Equal values have equal records, which are not cheap to make.
-            let record = Record::new(step, tokens, a);
-            ([Some(record.clone()), Some(record)], Outcome::Equal)
+            let of_both = record(a);
+            Row::new(step, [Some(of_both.clone()), Some(of_both)], || {
+                Outcome::Equal
+            })
         }
-        [Some(a), Some(b)] => {
-            let records = [a, b].map(|values| Record::new(step, tokens, values));
-            let [of_a, of_b] = &records;
-            let outcome = match of_a.unlike(of_b) {
-                Some(field) => Outcome::NotComparable(field),
-                None => difference(a, b),
-            };
-            (records.map(Some), outcome)
-        }
-        values => {
-            let record = |values: &[f32]| Record::new(step, tokens, values);
-            (values.map(|values| values.map(record)), Outcome::Missing)
-        }
-    };
-    Row {
-        step,
-        records,
-        outcome,
+        [Some(a), Some(b)] => Row::new(step, [Some(record(a)), Some(record(b))], || {
+            difference(a, b)
+        }),
+        values => Row::new(step, values.map(|values| values.map(record)), || {
+            Outcome::Missing
+        }),
     }
 }
 
@@ -252,8 +260,7 @@ mod tests {
         comparison.stage(
             STEP,
             2,
-            Some(&[1.0, 2.0, 3.0, 4.0]),
-            Some(&[1.0, 2.5, 3.0, 4.0]),
+            [Some(&[1.0, 2.0, 3.0, 4.0]), Some(&[1.0, 2.5, 3.0, 4.0])],
         );
         let [all, last] = comparison.rows.as_slice() else {
             panic!("{comparison:?}");

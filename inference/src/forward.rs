@@ -1,6 +1,7 @@
 //! The forward: a prompt of token ids through all layers of one model or of two, stage by stage.
 
 use crate::{
+    comparison::Comparison,
     error::Error,
     model::Model,
     options::Options,
@@ -18,13 +19,6 @@ pub const NUMERICS: &str = "f32-fixed-1";
 pub trait StageSink<F = f32> {
     /// Takes a stage, the number of tokens and the values, token-major.
     fn stage(&mut self, step: Step, tokens: usize, values: &[F]);
-}
-
-/// Takes the values of every stage of two models, in execution order.
-pub trait PairSink {
-    /// Takes a stage: the number of tokens, and the values of each side, token-major; `None` where a model has no such
-    /// stage.
-    fn stage(&mut self, step: Step, tokens: usize, a: Option<&[f32]>, b: Option<&[f32]>);
 }
 
 /// What the second model of a pair goes on with after each stage.
@@ -82,30 +76,34 @@ pub fn forward_in_f64(
     run(Side { model, sources }, tokens, options, sink)
 }
 
-/// Runs prompts through two models in lock step, each with its own sink: each stage of the first model, then the same
-/// stage of the second.
+/// Runs prompts through two models in lock step, each stage of the first model, then the same stage of the second, and
+/// compares them; returns a comparison for each prompt.
 ///
 /// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
 /// have the same bits, their product is computed once: it is a function of these bits alone.
+///
+/// `watch` is told each step before it is taken.
 ///
 /// # Errors
 /// Fails as [`forward`] does, for either model.
 pub fn forward_pair(
     a: Side<'_>,
     b: Side<'_>,
-    prompts: &mut [(&[u32], &mut dyn PairSink)],
+    prompts: &[&[u32]],
     options: &Options,
     mode: Mode,
-) -> Result<(), Error> {
-    let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
+    watch: &mut dyn FnMut(Step),
+) -> Result<Vec<Comparison>, Error> {
     let (programs, mut states) = (
         [program(a.model), program(b.model)],
         [
-            State::<f32>::new(a, &tokens, options.threads)?,
-            State::new(b, &tokens, options.threads)?,
+            State::<f32>::new(a, prompts, options.threads)?,
+            State::new(b, prompts, options.threads)?,
         ],
     );
+    let mut comparisons = vec![Comparison::default(); prompts.len()];
     for (step, takes) in merged(&programs) {
+        watch(step);
         let mut taking: Vec<_> = states
             .iter_mut()
             .zip(takes)
@@ -113,13 +111,18 @@ pub fn forward_pair(
             .collect();
         take(step, &mut taking, options)?;
         let [a, b] = &mut states;
-        hand_over_pair((step, takes), [a, b], prompts);
         let slot = step.stage.slot();
+        let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
+        for ((tokens, comparison), (of_a, of_b)) in prompts.iter().zip(&mut comparisons).zip(pieces)
+        {
+            let values = [takes[0].then_some(of_a), takes[1].then_some(of_b)];
+            comparison.stage(step, tokens.len(), values);
+        }
         if mode == Mode::Isolated && a.value(slot).len() == b.value(slot).len() {
             b.set(slot, a.value(slot).to_vec());
         }
     }
-    Ok(())
+    Ok(comparisons)
 }
 
 /// Gives what a step wrote to the sink of each prompt.
@@ -131,20 +134,6 @@ pub(crate) fn hand_over<F: Real>(
     let pieces = state.pieces(step.stage.slot());
     for ((tokens, sink), values) in prompts.iter_mut().zip(pieces) {
         sink.stage(step, tokens.len(), values);
-    }
-}
-
-/// Gives what a step wrote on the sides that have it to the sink of each prompt.
-pub(crate) fn hand_over_pair(
-    (step, [of_a, of_b]): (Step, [bool; 2]),
-    [a, b]: [&State<'_, f32>; 2],
-    prompts: &mut [(&[u32], &mut dyn PairSink)],
-) {
-    let slot = step.stage.slot();
-    let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
-    for ((tokens, sink), (of_first, of_second)) in prompts.iter_mut().zip(pieces) {
-        let values = (of_a.then_some(of_first), of_b.then_some(of_second));
-        sink.stage(step, tokens.len(), values.0, values.1);
     }
 }
 

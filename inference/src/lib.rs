@@ -46,7 +46,7 @@ pub use digest::{Digest, Digests, StageDigest, digest};
 pub use error::Error;
 pub use feeds::{Feeds, Setting};
 pub use forward::{
-    Mode, NUMERICS, PairSink, StageSink, forward, forward_batch, forward_in_f64, forward_pair,
+    Mode, NUMERICS, StageSink, forward, forward_batch, forward_in_f64, forward_pair,
 };
 pub use gguf_file::ReadAt;
 pub use instructions::instruction_set;

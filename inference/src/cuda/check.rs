@@ -1,5 +1,7 @@
 //! What a diagnosis asks of a GPU: the bits of the processor, and the work to measure its rates by.
 
+use std::collections::VecDeque;
+
 use super::{
     error::Error,
     gpu::{Argument, Gpu},
@@ -22,7 +24,7 @@ impl Gpu {
         input.write(&self.compute, &values)?;
         let judge = |kernel, expected: &[f32]| {
             let mut found = vec![0f32; expected.len()];
-            output.read(&self.compute, &mut found)?;
+            output.read(&self.compute, 0, &mut found)?;
             if digest(&found) == digest(expected) {
                 Ok(())
             } else {
@@ -48,7 +50,7 @@ impl Gpu {
         let buffers = [self.allocate::<u8>(PANEL)?, self.allocate::<u8>(PANEL)?];
         let mut copies = Copies {
             gpu: self,
-            ring: Ring::new(self, PANEL)?,
+            ring: Ring::new(self, 3, PANEL)?,
             buffers,
         };
         // Memory that was never written costs more the first time.
@@ -74,8 +76,21 @@ impl Copies<'_> {
     /// # Errors
     /// Fails when a call of the driver fails.
     pub fn upload(&mut self, panels: usize) -> Result<usize, error::Error> {
+        let (mut lent, places) = self.ring.lend(self.gpu);
+        let mut leaving = VecDeque::new();
         for _ in 0..panels {
-            self.ring.take(self.gpu, PANEL, |_| Ok(()), |_| Ok(()))?;
+            let next = match lent.pop() {
+                Some(lent) => Some(lent),
+                None => leaving
+                    .pop_front()
+                    .map(|first| places.wait(first))
+                    .transpose()?,
+            };
+            if let Some(next) = next {
+                let (copied, _) = places.copy(next, PANEL)?;
+                places.used(&copied)?;
+                leaving.push_back(copied);
+            }
         }
         self.gpu.compute.synchronize()?;
         Ok(panels.saturating_mul(PANEL))

@@ -114,6 +114,13 @@ impl Gpu {
         Buffer::new(self.context(), count.saturating_mul(size_of::<T>()))
     }
 
+    /// Allocates words and sets them to 0, for results that are read as a whole though not all of them are written.
+    pub(crate) fn zeros(&self, words: usize) -> Result<Buffer, Error> {
+        let buffer = self.allocate::<u32>(words)?;
+        buffer.write(&self.compute, &vec![0u32; words])?;
+        Ok(buffer)
+    }
+
     /// Runs a kernel behind all work of the compute stream; does not wait for it.
     ///
     /// `blocks` is the grid, x first. The arguments must be those of the kernel's list; what a kernel writes must not be

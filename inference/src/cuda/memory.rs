@@ -65,14 +65,32 @@ impl Buffer {
             .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))
     }
 
-    /// Copies values from the start of the buffer, when all work of the stream is done.
-    pub(crate) fn read<T: Plain>(&self, stream: &Stream, values: &mut [T]) -> Result<(), Error> {
-        self.check(size_of_val(values))?;
+    /// Copies values from `offset` bytes on, when all work of the stream is done.
+    pub(crate) fn read<T: Plain>(
+        &self,
+        stream: &Stream,
+        offset: usize,
+        values: &mut [T],
+    ) -> Result<(), Error> {
+        self.check(offset.saturating_add(size_of_val(values)))?;
+        let skipped = u64::try_from(offset).unwrap_or(u64::MAX);
+        let from = self.address.saturating_add(skipped);
         // SAFETY: the buffer has as many bytes, every pattern of bits is a value, and the values are not touched before
         // the stream has done the copy.
-        unsafe { result::memcpy_dtoh_async(values, self.address, stream.handle) }
+        unsafe { result::memcpy_dtoh_async(values, from, stream.handle) }
             .map_err(|error| Error::call("cuMemcpyDtoHAsync", error))?;
         stream.synchronize()
+    }
+
+    /// Copies pinned bytes to the start of the buffer, behind all work of the stream; does not wait for it.
+    ///
+    /// # Safety
+    /// The bytes must neither be written to nor be freed before the copy is done.
+    pub(crate) unsafe fn write_pinned(&self, stream: &Stream, bytes: &[u8]) -> Result<(), Error> {
+        self.check(bytes.len())?;
+        // SAFETY: the buffer has room for them, and the caller leaves them as they are.
+        unsafe { result::memcpy_htod_async(self.address, bytes, stream.handle) }
+            .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))
     }
 
     /// Copies the first bytes of a buffer, behind all work of the stream; does not wait for it.
@@ -123,28 +141,13 @@ impl Pinned {
         })
     }
 
-    /// The memory to write to, once the last copy from it is done.
-    pub(crate) fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
-        self.copied.synchronize()?;
-        // SAFETY: the allocation has as many bytes, all written; no copy reads them, and `self` is borrowed alone.
-        Ok(unsafe { slice::from_raw_parts_mut(self.place.as_ptr(), self.bytes) })
-    }
-
-    /// Copies the first `length` bytes to the start of a buffer, behind all work of the stream; does not wait for it.
-    pub(crate) fn copy_to(
-        &mut self,
-        stream: &Stream,
-        buffer: &Buffer,
-        length: usize,
-    ) -> Result<(), Error> {
-        let length = length.min(self.bytes);
-        buffer.check(length)?;
-        // SAFETY: the allocation has as many bytes, all written.
-        let bytes = unsafe { slice::from_raw_parts(self.place.as_ptr(), length) };
-        // SAFETY: the buffer has room for them, and they are not written to before the event that is recorded next.
-        unsafe { result::memcpy_htod_async(buffer.address, bytes, stream.handle) }
-            .map_err(|error| Error::call("cuMemcpyHtoDAsync", error))?;
-        self.copied.record(stream)
+    /// The memory, to write to and to copy from, and the event to record behind each copy.
+    ///
+    /// While a copy is on its way the memory must not be written to; freeing it waits for the last one.
+    pub(crate) fn lend(&mut self) -> (&mut [u8], &Event) {
+        // SAFETY: the allocation has as many bytes, all written, and `self` is borrowed alone.
+        let bytes = unsafe { slice::from_raw_parts_mut(self.place.as_ptr(), self.bytes) };
+        (bytes, &self.copied)
     }
 }
 

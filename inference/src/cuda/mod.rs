@@ -14,9 +14,12 @@ mod kernel;
 #[cfg(test)]
 mod lint;
 mod memory;
+mod panel;
 mod probe;
 mod product;
-pub mod records;
+mod reader;
+mod recorder;
+mod records;
 mod ring;
 #[cfg(test)]
 mod simulated;
@@ -24,11 +27,14 @@ mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod weights;
 
 pub use check::Copies;
 pub use context::Context;
 pub use error::{Call, Error};
-pub use forward::{forward_batch, forward_pair};
+pub use forward::{digests, forward_batch, forward_pair};
 pub use gpu::Gpu;
 pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
 pub use probe::{Device, Driver, Version, probe};
+pub use weights::Weight;

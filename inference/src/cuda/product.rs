@@ -1,36 +1,26 @@
-//! Matrix products on the GPU (rule 2): panels of rows go through the ring, and all tokens are multiplied by each.
+//! Matrix products on the GPU (rule 2): all tokens are multiplied by each panel of rows.
 
 use super::{
-    error::Error as Reason,
+    error::Error,
     gpu::{Argument, Gpu},
     memory::Buffer,
-    ring::Ring,
 };
-use crate::{
-    error::Error,
-    matmul::place,
-    model::{Tensor, WeightType},
-    options::Options,
-    parallel,
-    source::Source,
-};
+use crate::model::{Tensor, WeightType};
 
 /// What products need besides their operands; it is there once, for both files of a pair.
+#[derive(Default)]
 pub(crate) struct Products {
-    ring: Ring,
-    threads: usize,
     /// The chains of a panel, for few tokens.
     partial: Option<Buffer>,
-    /// The weights of a panel as f32, of types that no product takes as they are.
+    /// Weights as f32, of types that no product takes as they are.
     decoded: Option<Buffer>,
 }
 
 /// A product of one side.
+#[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     /// The matrix.
     pub(crate) matrix: &'a Tensor,
-    /// The files of its model.
-    pub(crate) sources: &'a [&'a dyn Source],
     /// The activations, token-major.
     pub(crate) x: &'a Buffer,
     /// Where the result goes, token-major.
@@ -39,92 +29,61 @@ pub(crate) struct Product<'a> {
     pub(crate) tokens: usize,
 }
 
+impl Product<'_> {
+    /// Takes rows of the results of another product of the same shape.
+    pub(crate) fn take_rows(
+        self,
+        gpu: &Gpu,
+        other: Product<'_>,
+        (first, rows): (usize, usize),
+    ) -> Result<(), Error> {
+        let [from, to] = [other.y, self.y].map(Argument::Buffer);
+        let [rows_, first, all_rows] = [rows, first, self.matrix.rows()].map(Argument::Count);
+        let grid = [rows.div_ceil(256), self.tokens, 1];
+        gpu.launch("copy_rows", grid, &[from, to, rows_, first, all_rows])
+    }
+}
+
 impl Products {
-    /// Prepares products of matrices whose longest row has this many bytes.
-    pub(crate) fn new(gpu: &Gpu, longest_row: usize, options: &Options) -> Result<Self, Reason> {
-        Ok(Self {
-            ring: Ring::new(gpu, options.panel_bytes.max(longest_row))?,
-            threads: options.threads,
-            partial: None,
-            decoded: None,
-        })
-    }
-
-    /// Multiplies, in lock step: a panel of the first product, the same panel of the next one, and so on.
-    pub(crate) fn multiply(&mut self, gpu: &Gpu, products: &[Product<'_>]) -> Result<(), Error> {
-        let mut starts = vec![0; products.len()];
-        loop {
-            let mut done = true;
-            for (product, start) in products.iter().zip(&mut starts) {
-                let rows = self.panel_rows(product.matrix);
-                let rows = rows.min(product.matrix.rows().saturating_sub(*start));
-                if rows > 0 {
-                    self.multiply_panel(gpu, product, *start, rows)?;
-                    *start = start.saturating_add(rows);
-                    done = false;
-                }
-            }
-            if done {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The rows of a panel: as many as fit a place of the ring, and decoded not too many bytes; at least one.
-    fn panel_rows(&self, matrix: &Tensor) -> usize {
-        let fit = |bytes: usize, row: usize| bytes.checked_div(row).unwrap_or(usize::MAX);
-        let rows = fit(self.ring.bytes(), matrix.row_bytes());
-        let rows = match form(matrix.weight_type) {
-            Form::Direct(_) => rows,
-            Form::Decoded(_) => rows.min(fit(MOST_DECODED, matrix.columns().saturating_mul(4))),
-        };
-        rows.max(1)
-    }
-
-    fn multiply_panel(
+    /// Multiplies rows whose bytes are in a buffer: the part of a matrix that starts at row `first`.
+    pub(crate) fn multiply(
         &mut self,
         gpu: &Gpu,
-        product: &Product<'_>,
-        first: usize,
-        rows: usize,
+        product: Product<'_>,
+        bytes: &Buffer,
+        (first, rows): (usize, usize),
     ) -> Result<(), Error> {
-        let Self {
-            ring,
-            threads,
-            partial,
-            decoded,
-        } = self;
-        let matrix = product.matrix;
-        let (source, offset) = place(matrix, product.sources, first)?;
-        let length = rows.saturating_mul(matrix.row_bytes());
-        ring.take(
-            gpu,
-            length,
-            |bytes| read(source, offset, bytes, *threads),
-            |raw| {
-                let panel = Panel {
-                    first,
-                    rows,
-                    columns: matrix.columns(),
-                };
-                let (weights, name) = match form(matrix.weight_type) {
-                    Form::Direct(name) => (raw, name),
-                    Form::Decoded(kernel) => {
-                        let count = rows.saturating_mul(matrix.columns());
-                        let values = gpu.room::<f32>(decoded, count)?;
-                        let arguments = [
-                            Argument::Buffer(raw),
-                            Argument::Buffer(values),
-                            Argument::Count(count),
-                        ];
-                        gpu.launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?;
-                        (values, Direct::F32)
-                    }
-                };
-                panel.multiply(gpu, name, weights, product, partial)?;
-                Ok(())
-            },
-        )
+        let Self { partial, decoded } = self;
+        let (columns, row_bytes) = (product.matrix.columns(), product.matrix.row_bytes());
+        let panel = |first, rows| Panel {
+            first,
+            rows,
+            columns,
+        };
+        let kernel = match form(product.matrix.weight_type) {
+            Form::Direct(direct) => {
+                let weights = Argument::Buffer(bytes);
+                return panel(first, rows).multiply(gpu, direct, weights, product, partial);
+            }
+            Form::Decoded(kernel) => kernel,
+        };
+        // Whole words of bytes: eight rows of any type are.
+        let most = MOST_DECODED.checked_div(columns.saturating_mul(4));
+        let most = (most.unwrap_or_default() / 8).max(1).saturating_mul(8);
+        for skipped in (0..rows).step_by(most) {
+            let rows = most.min(rows.saturating_sub(skipped));
+            let count = rows.saturating_mul(columns);
+            let values = gpu.room::<f32>(decoded, count)?;
+            let arguments = [
+                Argument::At(bytes, skipped.saturating_mul(row_bytes) / 4),
+                Argument::Buffer(values),
+                Argument::Count(count),
+            ];
+            gpu.launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?;
+            let (first, weights) = (first.saturating_add(skipped), Argument::Buffer(values));
+            panel(first, rows).multiply(gpu, Direct::F32, weights, product, partial)?;
+        }
+        Ok(())
     }
 }
 
@@ -140,10 +99,10 @@ impl Panel {
         &self,
         gpu: &Gpu,
         weights_are: Direct,
-        weights: &Buffer,
-        product: &Product<'_>,
+        weights: Argument<'_>,
+        product: Product<'_>,
         partial: &mut Option<Buffer>,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Error> {
         let (tokens, all_rows) = (product.tokens, product.matrix.rows());
         let Self {
             first,
@@ -152,7 +111,7 @@ impl Panel {
         } = *self;
         let [rows_, columns_, tokens_] = [rows, columns, tokens].map(Argument::Count);
         let [first_, all_rows_] = [first, all_rows].map(Argument::Count);
-        let [weights, x, y] = [weights, product.x, product.y].map(Argument::Buffer);
+        let [x, y] = [product.x, product.y].map(Argument::Buffer);
         let Some(kernel) = weights_are.gemv(tokens) else {
             let (kernel, tile) = weights_are.gemm(tokens);
             let grid = [rows.div_ceil(128), tokens.div_ceil(tile), 1];
@@ -245,18 +204,5 @@ impl Direct {
     }
 }
 
-/// Reads a panel, in stripes of several threads: one thread alone may be slower than the disk.
-fn read(source: &dyn Source, offset: u64, bytes: &mut [u8], threads: usize) -> Result<(), Error> {
-    let stripes = bytes.chunks_mut(STRIPE).enumerate().collect();
-    parallel::for_each(threads, stripes, |(index, stripe): (usize, &mut [u8])| {
-        let skipped = u64::try_from(index.saturating_mul(STRIPE)).unwrap_or(u64::MAX);
-        let offset = offset.saturating_add(skipped);
-        source
-            .read_exact_at(offset, stripe)
-            .map_err(|error| Error::io(offset, stripe.len(), &error))
-    })
-}
-
-const STRIPE: usize = 2 << 20;
-/// The most bytes of a panel as f32, unless a row alone has more.
+/// The most bytes of weights as f32, unless eight rows have more.
 const MOST_DECODED: usize = 64 << 20;

@@ -10,35 +10,35 @@ use crate::{
 
 /// Some values of a buffer that follow each other; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// The number of the first one.
-    pub first: u32,
+    pub(crate) first: u32,
     /// How many there are.
-    pub count: u32,
+    pub(crate) count: u32,
 }
 
 impl Span {
     /// The words of a span.
-    pub const WORDS: usize = 2;
+    pub(crate) const WORDS: usize = 2;
 
     /// The span as kernels take it.
-    pub const fn words(self) -> [u32; Self::WORDS] {
+    pub(crate) const fn words(self) -> [u32; Self::WORDS] {
         [self.first, self.count]
     }
 
     /// The blocks of 4096 values that sums are cut into: a partial result for each.
-    pub const fn blocks(self) -> u32 {
+    pub(crate) const fn blocks(self) -> u32 {
         self.count.div_ceil(4096)
     }
 
     /// The chunks of 256 values that a digest is cut into: a chaining value for each.
-    pub const fn chunks(self) -> u32 {
+    pub(crate) const fn chunks(self) -> u32 {
         self.count.div_ceil(256)
     }
 }
 
 /// Reads a result of `sum_join` and `square_join`.
-pub fn statistics(words: &[u32; STATISTICS_WORDS]) -> Statistics {
+pub(crate) fn statistics(words: &[u32; STATISTICS_WORDS]) -> Statistics {
     let [m0, m1, v0, v1, minimum, maximum, nans, _] = *words;
     Statistics {
         nans: nans as usize,
@@ -50,7 +50,7 @@ pub fn statistics(words: &[u32; STATISTICS_WORDS]) -> Statistics {
 }
 
 /// Reads a result of `compare_join`: spans are equal or different.
-pub fn outcome(words: &[u32; DIFFERENCE_WORDS]) -> Outcome {
+pub(crate) fn outcome(words: &[u32; DIFFERENCE_WORDS]) -> Outcome {
     let [d0, d1, a0, a1, b0, b1, l0, l1, numbers @ ..] = *words;
     let [elements, first, largest_ulp, value_a, value_b, _] = numbers;
     if elements == 0 {
@@ -67,7 +67,7 @@ pub fn outcome(words: &[u32; DIFFERENCE_WORDS]) -> Outcome {
 }
 
 /// Reads the last result of `digest_join`.
-pub fn digest(words: &[u32; CHAINING_WORDS]) -> Digest {
+pub(crate) fn digest(words: &[u32; CHAINING_WORDS]) -> Digest {
     let mut bytes = [0; 32];
     let (targets, _) = bytes.as_chunks_mut();
     for (target, word) in targets.iter_mut().zip(words) {
@@ -82,16 +82,16 @@ fn double(low: u32, high: u32) -> f64 {
 }
 
 /// The words of a result of `sum_join`, which `square_join` completes.
-pub const STATISTICS_WORDS: usize = 8;
+pub(crate) const STATISTICS_WORDS: usize = 8;
 /// The words of a partial result of `sum_spans`.
-pub const SUM_WORDS: usize = 6;
+pub(crate) const SUM_WORDS: usize = 6;
 /// The words of a partial result of `square_spans`.
-pub const SQUARES_WORDS: usize = 2;
+pub(crate) const SQUARES_WORDS: usize = 2;
 /// The words of a result of `compare_join`.
-pub const DIFFERENCE_WORDS: usize = 14;
+pub(crate) const DIFFERENCE_WORDS: usize = 14;
 /// The words of a partial result of `compare_spans`.
-pub const COMPARED_WORDS: usize = 12;
+pub(crate) const COMPARED_WORDS: usize = 12;
 /// The words of a chaining value and of a digest.
-pub const CHAINING_WORDS: usize = 8;
+pub(crate) const CHAINING_WORDS: usize = 8;
 /// The chaining values that a thread block of `digest_join` makes one of.
-pub const JOINED: u32 = 512;
+pub(crate) const JOINED: u32 = 512;

@@ -5,12 +5,15 @@ use super::{
     gpu::{Argument, Gpu},
     memory::Buffer,
     product::Product,
+    weights::Weight,
 };
 use crate::{
     attention::Heads,
+    digest::Digest,
     error::Error,
+    matmul::{bytes, decoded},
     model::{Pairing, Tensor},
-    program::{Slot, matrices},
+    program::Slot,
     side::{Side, State},
     stage::{Stage, Step},
 };
@@ -25,6 +28,8 @@ pub(crate) struct DeviceState<'a> {
     turns: Option<Buffer>,
     /// The weight of a norm, or a bias.
     vector: Option<Buffer>,
+    /// The digests of all of them so far.
+    vectors: Vec<Weight>,
 }
 
 /// A value on the GPU: room, and how many floats there are.
@@ -51,16 +56,16 @@ impl<'a> DeviceState<'a> {
             values: std::array::from_fn(|_| Value::default()),
             turns: None,
             vector: None,
+            vectors: Vec::new(),
         };
         let room = gpu.room::<f32>(&mut state.turns, turns.len())?;
         room.write(&gpu.compute, &turns)?;
         Ok(state)
     }
 
-    /// The bytes of the longest row of all matrices.
-    pub(crate) fn longest_row(&self) -> usize {
-        let rows = matrices(self.host.side().model).map(Tensor::row_bytes);
-        rows.max().unwrap_or_default()
+    /// The digests of the vectors that were used.
+    pub(crate) fn into_vectors(self) -> Vec<Weight> {
+        self.vectors
     }
 
     /// The side with the values that were fetched.
@@ -68,14 +73,13 @@ impl<'a> DeviceState<'a> {
         &self.host
     }
 
-    /// Makes room for the result of a step that is a product; whether it is one.
-    pub(crate) fn prepare_product(&mut self, step: Step) -> Result<bool, Error> {
-        let Some((matrix, _)) = self.host.matrix(step) else {
-            return Ok(false);
-        };
-        let count = self.tokens().saturating_mul(matrix.rows());
-        self.resize(step.stage.slot(), count)?;
-        Ok(true)
+    /// Makes room for the result of a step that is a product.
+    pub(crate) fn prepare_product(&mut self, step: Step) -> Result<(), Error> {
+        if let Some((matrix, _)) = self.host.matrix(step) {
+            let count = self.tokens().saturating_mul(matrix.rows());
+            self.resize(step.stage.slot(), count)?;
+        }
+        Ok(())
     }
 
     /// The product of a step that has room for its result.
@@ -85,7 +89,6 @@ impl<'a> DeviceState<'a> {
         };
         Ok(Some(Product {
             matrix,
-            sources: self.host.side().sources,
             x: self.buffer(x)?,
             y: self.buffer(step.stage.slot())?,
             tokens: self.tokens(),
@@ -126,23 +129,34 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
+    /// The number of values of each prompt, in the order in which they lie there.
+    pub(crate) fn lengths(&self, slot: Slot) -> impl Iterator<Item = usize> {
+        let (row, heads) = (self.row(slot), self.host.heads());
+        let prompts = self.host.prompts().iter();
+        prompts.map(move |tokens| match slot {
+            Slot::Scores | Slot::Probabilities => square(&heads, *tokens),
+            _ => tokens.saturating_mul(row),
+        })
+    }
+
     /// Copies what a step wrote to the host.
     pub(crate) fn fetch(&mut self, slot: Slot) -> Result<(), Error> {
         let mut values = vec![0f32; self.count(slot)];
-        self.buffer(slot)?.read(&self.gpu.compute, &mut values)?;
+        self.buffer(slot)?.read(&self.gpu.compute, 0, &mut values)?;
         self.host.set(slot, values);
         Ok(())
     }
 
-    /// Takes a value of another side in the place of its own, if they are of one length.
-    pub(crate) fn replace(&self, slot: Slot, other: &Self) -> Result<(), Error> {
+    /// Takes a value of another side in the place of its own, if they are of one length; whether it did.
+    pub(crate) fn replace(&self, slot: Slot, other: &Self) -> Result<bool, Error> {
         let count = self.count(slot);
-        if count > 0 && count == other.count(slot) {
-            let from = other.buffer(slot)?;
-            let to = self.buffer(slot)?;
-            to.copy_from(&self.gpu.compute, from, count.saturating_mul(4))?;
+        if count == 0 || count != other.count(slot) {
+            return Ok(false);
         }
-        Ok(())
+        let from = other.buffer(slot)?;
+        let to = self.buffer(slot)?;
+        to.copy_from(&self.gpu.compute, from, count.saturating_mul(4))?;
+        Ok(true)
     }
 
     fn norm(&self, from: Slot, to: Slot, n: usize) -> Result<(), Error> {
@@ -271,7 +285,12 @@ impl<'a> DeviceState<'a> {
 
     /// Brings a vector to the GPU; returns its length.
     fn load_vector(&mut self, tensor: &Tensor) -> Result<usize, Error> {
-        let values = self.host.read(tensor, 0)?;
+        let bytes = bytes(tensor, self.host.side().sources, 0, 1)?;
+        let values = decoded(tensor, &bytes);
+        self.vectors.push(Weight {
+            name: tensor.name.clone(),
+            digest: Digest(*blake3::hash(&bytes).as_bytes()),
+        });
         let room = self.gpu.room::<f32>(&mut self.vector, values.len())?;
         room.write(&self.gpu.compute, &values)?;
         Ok(values.len())
@@ -297,7 +316,8 @@ impl<'a> DeviceState<'a> {
         Ok(buffer.ok_or(NOTHING_THERE)?)
     }
 
-    fn argument(&self, slot: Slot) -> Result<Argument<'_>, Error> {
+    /// A value, for a kernel.
+    pub(crate) fn argument(&self, slot: Slot) -> Result<Argument<'_>, Error> {
         self.buffer(slot).map(Argument::Buffer)
     }
 

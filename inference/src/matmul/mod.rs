@@ -82,18 +82,37 @@ pub(crate) fn rows(
     first: usize,
     rows: usize,
 ) -> Result<Vec<f32>, Error> {
+    let bytes = bytes(tensor, sources, first, rows)?;
+    Ok(decoded(tensor, &bytes))
+}
+
+/// Reads the bytes of rows of a tensor.
+///
+/// # Errors
+/// Fails when the read fails.
+pub(crate) fn bytes(
+    tensor: &Tensor,
+    sources: &[&dyn Source],
+    first: usize,
+    rows: usize,
+) -> Result<Vec<u8>, Error> {
     let (source, offset) = place(tensor, sources, first)?;
-    let bytes = read(source, offset, rows.saturating_mul(tensor.row_bytes()))?;
+    read(source, offset, rows.saturating_mul(tensor.row_bytes()))
+}
+
+/// Dequantises whole rows of a tensor.
+pub(crate) fn decoded(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
+    let rows = bytes.len().checked_div(tensor.row_bytes());
+    let rows = rows.unwrap_or_default();
     let mut values = vec![0f32; rows.saturating_mul(tensor.columns())];
-    let cut = Cut::whole(&bytes, tensor.row_bytes());
     dequantise(
         Instructions::best(),
         tensor.weight_type,
-        &cut,
+        &Cut::whole(bytes, tensor.row_bytes()),
         &mut values,
         tensor.columns(),
     );
-    Ok(values)
+    values
 }
 
 /// The file of a tensor, and where a row starts in it.

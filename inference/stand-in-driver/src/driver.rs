@@ -129,8 +129,9 @@ impl Driver {
 
     /// Whether the call that was counted last brings a wrong bit.
     pub(crate) fn flips(&self, name: &str) -> bool {
-        let flips =
-            self.settings.flip.is_some() && self.settings.flip == self.calls.get(name).copied();
+        let call = self.calls.get(name).copied();
+        let flip = self.settings.flip.as_ref();
+        let flips = flip.is_some_and(|(function, flip)| function == name && Some(*flip) == call);
         if flips {
             note(&format!("{name} brings a wrong bit, as it was told to"));
         }

@@ -193,7 +193,8 @@ entries! {
         } else {
             Host::Taken(slice::from_raw_parts(from, length).to_vec())
         };
-        driver.add(stream, Work::Upload { to, from })
+        let flip = driver.flips("cuMemcpyHtoDAsync_v2");
+        driver.add(stream, Work::Upload { to, from, flip })
     }
 
     Context cuMemcpyDtoHAsync_v2(driver, to: *mut u8, from: u64, length: usize, stream: usize) values {

@@ -5,8 +5,8 @@ use std::env;
 /// The settings of a process.
 pub(crate) struct Settings {
     pub(crate) failure: Option<Failure>,
-    /// The download whose first bit arrives wrong.
-    pub(crate) flip: Option<u64>,
+    /// The copy whose first bit arrives wrong: the function and the number of the call.
+    pub(crate) flip: Option<(String, u64)>,
     pub(crate) order: Order,
     pub(crate) seed: Option<u64>,
     pub(crate) devices: i32,
@@ -50,7 +50,10 @@ impl Settings {
                     code: parts.next()?.parse().ok()?,
                 })
             }),
-            flip: number("FLIP"),
+            flip: text("FLIP").and_then(|text| {
+                let (function, call) = text.split_once(':')?;
+                Some((function.to_owned(), call.parse().ok()?))
+            }),
             order: match text("ORDER").as_deref() {
                 Some("early") => Order::Early,
                 Some("copies-first") => Order::CopiesFirst,

@@ -23,11 +23,12 @@ pub(crate) struct Streams {
 
 /// A piece of work.
 pub(crate) enum Work {
+    /// `flip` damages one bit on the way, here and below.
     Upload {
         to: u64,
         from: Host,
+        flip: bool,
     },
-    /// `flip` damages one bit on the way.
     Download {
         from: u64,
         to: usize,
@@ -217,14 +218,17 @@ impl Streams {
 
     fn run(&mut self, work: Work, memory: &mut Memory) -> Result<(), u32> {
         let done = match work {
-            Work::Upload { to, from } => match from {
-                Host::Taken(bytes) => memory.write(to, &bytes),
-                Host::Pinned(from, length) => {
-                    // SAFETY: the program keeps pinned memory until it frees it, which ends all work first.
-                    let bytes = unsafe { slice::from_raw_parts(from as *const u8, length) };
-                    memory.write(to, bytes)
-                }
-            },
+            Work::Upload { to, from, flip } => {
+                let mut bytes = match from {
+                    Host::Taken(bytes) => bytes,
+                    Host::Pinned(from, length) => {
+                        // SAFETY: the program keeps pinned memory until it frees it, which ends all work first.
+                        unsafe { slice::from_raw_parts(from as *const u8, length) }.to_vec()
+                    }
+                };
+                damage(&mut bytes, flip);
+                memory.write(to, &bytes)
+            }
             Work::Download {
                 from,
                 to,
@@ -234,9 +238,7 @@ impl Streams {
                 // SAFETY: the program said that it has room for as many bytes there.
                 let place = unsafe { slice::from_raw_parts_mut(to as *mut u8, length) };
                 place.copy_from_slice(bytes);
-                if let Some(first) = place.first_mut().filter(|_| flip) {
-                    *first ^= 1;
-                }
+                damage(place, flip);
             }),
             Work::Move { from, to, length } => {
                 let bytes = memory.read(from, length).map(<[u8]>::to_vec);
@@ -255,6 +257,12 @@ impl Streams {
             note(&format!("a copy failed: {cause}"));
             ILLEGAL_ADDRESS
         })
+    }
+}
+
+fn damage(bytes: &mut [u8], flip: bool) {
+    if let Some(first) = bytes.first_mut().filter(|_| flip) {
+        *first ^= 1;
     }
 }
 

@@ -115,14 +115,11 @@ fn compare(a: &[u8], b: &[u8], mode: Mode) -> Vec<Comparison> {
         sources: &sources[side],
     });
     let prompts = default_prompts(320);
-    let mut comparisons: Vec<_> = prompts.iter().map(|_| Comparison::default()).collect();
-    let mut batch: Vec<_> = prompts
+    let prompts: Vec<_> = prompts
         .iter()
-        .zip(&mut comparisons)
-        .map(|(prompt, sink)| (prompt.tokens.as_slice(), sink as _))
+        .map(|prompt| prompt.tokens.as_slice())
         .collect();
-    forward_pair(a, b, &mut batch, &Options::default(), mode).unwrap();
-    comparisons
+    forward_pair(a, b, &prompts, &Options::default(), mode, &mut |_| {}).unwrap()
 }
 
 /// Two damaged tensors in two layers.

@@ -1,9 +1,12 @@
 //! What running both files said, joined to a report. The verifier itself runs nothing.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{FindingRow, PlaceRow, Report};
+use crate::finding::escape;
 use crate::verdict::Verdict;
 
 /// The outcome of one engine run on both files.
@@ -22,10 +25,27 @@ pub struct BehaviourRow {
     pub tokens: usize,
     /// Stages whose digests were compared.
     pub stages: usize,
+    /// Tensors whose bytes were digested once more when they were run, and have the digest of the bytes that were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<usize>,
+    /// The digests that were made when they were run.
+    #[serde(skip)]
+    pub used: Vec<UsedWeight>,
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
     /// The prompts, each with its table of stages.
     pub prompts: Vec<PromptRow>,
+}
+
+/// A tensor as a run used it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedWeight {
+    /// Whether it is one of the APR file.
+    pub is_apr: bool,
+    /// The name in the file.
+    pub name: String,
+    /// BLAKE3 of the bytes that were used.
+    pub blake3: String,
 }
 
 /// One prompt, run through both files.
@@ -156,7 +176,13 @@ pub enum Behaviour {
 
 impl Report {
     /// Adds what running both files said. It can only make a verdict worse.
+    ///
+    /// Where the row says which bytes were run, they are held against those that were compared.
     pub fn add_behaviour(&mut self, behaviour: &Behaviour, mut row: BehaviourRow) {
+        let bound = self.bind(&row.used);
+        row.weights = bound.as_ref().ok().copied().filter(|count| *count > 0);
+        let changed = bound.err().map(|why| Behaviour::Changed { why });
+        let behaviour = changed.as_ref().unwrap_or(behaviour);
         let (result, decided) = match behaviour {
             Behaviour::Equal => ("equal", None),
             Behaviour::Different { stage, prompt } => (
@@ -238,6 +264,36 @@ impl Report {
         self.behaviour = Some(row);
     }
 
+    /// Counts the tensors whose bytes were run as they were compared. One that was not is an error: nothing follows.
+    fn bind(&self, used: &[UsedWeight]) -> Result<usize, String> {
+        let sides = self.tensors.iter().flat_map(|tensor| {
+            [(true, &tensor.apr), (false, &tensor.gguf)]
+                .into_iter()
+                .filter_map(|(is_apr, side)| {
+                    let side = side.as_ref()?;
+                    Some(((is_apr, side.name.as_str()), side.blake3.as_ref()?))
+                })
+        });
+        let compared: BTreeMap<_, _> = sides.collect();
+        let mut count = 0usize;
+        for weight in used {
+            let name = escape(weight.name.as_bytes());
+            match compared.get(&(weight.is_apr, name.as_str())) {
+                Some(blake3) if **blake3 == weight.blake3 => count = count.saturating_add(1),
+                Some(blake3) => {
+                    let file = if weight.is_apr { "apr" } else { "gguf" };
+                    return Err(format!(
+                        "tensor {name} ({file}): the bytes that were run have BLAKE3 {}, those that were compared {blake3}; if the file is the same, the device damaged them",
+                        weight.blake3
+                    ));
+                }
+                // The report has no digest of it.
+                None => {}
+            }
+        }
+        Ok(count)
+    }
+
     /// Notes that a manifest records a behaviour and nobody asked to check it.
     pub fn note_unchecked_behaviour(&mut self) {
         let message = "the manifest records a behaviour, which was not checked";
@@ -291,7 +347,7 @@ fn finding(code: &str, effect: Verdict, message: String, stage: &str) -> Finding
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::build;
+    use crate::report::{TensorRow, TensorSide, build};
 
     fn row() -> BehaviourRow {
         BehaviourRow {
@@ -301,6 +357,8 @@ mod tests {
             result: String::new(),
             tokens: 3,
             stages: 9,
+            weights: None,
+            used: Vec::new(),
             assumptions: Vec::new(),
             prompts: Vec::new(),
         }
@@ -344,6 +402,56 @@ mod tests {
             report.verdict = before;
             report.add_behaviour(behaviour, row());
             assert_eq!(report.verdict, after, "{behaviour:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_run_are_held_against_those_that_were_compared() {
+        let side = |blake3: Option<&str>| TensorSide {
+            name: "a".to_owned(),
+            r#type: "F32".to_owned(),
+            shape: vec![1],
+            shard: 0,
+            offset: 0,
+            size: 4,
+            blake3: blake3.map(str::to_owned),
+            sha256: None,
+        };
+        let used = |name: &str, blake3: &str| UsedWeight {
+            is_apr: false,
+            name: name.to_owned(),
+            blake3: blake3.to_owned(),
+        };
+        for (digest, used, bound, after) in [
+            (
+                Some("11"),
+                vec![used("a", "11")],
+                Some(1),
+                Verdict::Verified,
+            ),
+            (Some("11"), vec![used("a", "12")], None, Verdict::Undecided),
+            (Some("11"), vec![used("b", "12")], None, Verdict::Verified),
+            (None, vec![used("a", "11")], None, Verdict::Verified),
+        ] {
+            let mut report = build(Vec::new(), None, Vec::new());
+            report.verdict = Verdict::Verified;
+            report.tensors.push(TensorRow {
+                result: "bytes equal".to_owned(),
+                tied: false,
+                apr: Some(side(Some("10"))),
+                gguf: Some(side(digest)),
+                difference: None,
+                values: None,
+            });
+            report.add_behaviour(&Behaviour::Equal, BehaviourRow { used, ..row() });
+            assert_eq!(report.verdict, after);
+            let found = report.behaviour.unwrap();
+            assert_eq!(found.weights, bound);
+            let changed = report
+                .findings
+                .iter()
+                .any(|found| found.code == "input_changed");
+            assert_eq!(changed, after == Verdict::Undecided);
         }
     }
 }

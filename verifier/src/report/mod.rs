@@ -11,7 +11,9 @@ pub mod text;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
-pub use behaviour::{Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide};
+pub use behaviour::{
+    Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide, UsedWeight,
+};
 pub(crate) use build::{Parts, build, file_row, hex};
 
 use crate::verdict::Verdict;

@@ -14,6 +14,12 @@ pub(super) fn write(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Re
     if let Some(reason) = &behaviour.device_reason {
         writeln!(text, "            {reason}")?;
     }
+    if let Some(weights) = behaviour.weights {
+        writeln!(
+            text,
+            "            the bytes of {weights} tensors, as they reached the device, are those that were compared"
+        )?;
+    }
     Ok(())
 }
 
