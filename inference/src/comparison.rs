@@ -1,7 +1,7 @@
 //! The comparison of two runs, stage by stage and bit for bit.
 
 use crate::{
-    digest::{Digests, StageDigest, canonical},
+    digest::{Digests, StageDigest, canonical, count},
     instructions::Instructions,
     place::place,
     record::{Record, TokenSet},
@@ -184,26 +184,25 @@ const fn differs(a: f32, b: f32) -> bool {
 }
 
 /// What all values of two spans add up to, in the order of rule 10.
-struct Sums {
+pub(crate) struct Sums {
     elements: usize,
     largest_ulp: u32,
     largest_absolute: f64,
     /// The sums of a * b, a * a and b * b.
-    products: [f64; 3],
+    pub(crate) products: [f64; 3],
 }
 
 impl Sums {
     #[inline(always)]
-    fn new(a: &[f32], b: &[f32]) -> Self {
+    pub(crate) fn new(a: &[f32], b: &[f32]) -> Self {
         let mut elements = 0usize;
         let mut largest_ulp = 0;
         let mut largest_absolute = Lanes::ZERO;
         let mut products = [Total::ZERO; 3];
         for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
             let pairs = || a.iter().copied().zip(b.iter().copied());
-            // Below 4096, so a vector of words holds it.
-            let different: u32 = pairs().map(|(a, b)| u32::from(differs(a, b))).sum();
-            elements = elements.saturating_add(different as usize);
+            let different = count(pairs().map(|(a, b)| differs(a, b)));
+            elements = elements.saturating_add(different);
             largest_ulp = pairs().map(|(a, b)| ulp(a, b)).fold(largest_ulp, u32::max);
             let mut sums = [Lanes::ZERO; 3];
             let [dot, square_a, square_b] = &mut sums;

@@ -110,9 +110,16 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// How many values are NaN; written so that it runs in vectors.
+/// How many values are NaN.
+#[inline(always)]
 pub(crate) fn count_nans(values: &[f32]) -> usize {
-    values.iter().map(|value| usize::from(value.is_nan())).sum()
+    count(values.iter().map(|value| value.is_nan()))
+}
+
+/// How many hold. Written so that it runs in vectors: a count wraps where there are more than usize::MAX, so never.
+#[inline(always)]
+pub(crate) fn count(all: impl Iterator<Item = bool>) -> usize {
+    all.fold(0, |count, holds| count.wrapping_add(usize::from(holds)))
 }
 
 /// The bits of a value, all NaNs being one.

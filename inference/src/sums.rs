@@ -93,7 +93,7 @@ pub(crate) fn sum(values: &[f32], of: impl Fn(f32) -> f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use fixtures::random::Random;
 
     use super::*;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     /// Lane by lane, then the tree, as the contract reads.
-    fn by_lanes(terms: &[f64]) -> f64 {
+    pub(crate) fn by_lanes(terms: &[f64]) -> f64 {
         let lane = |lane: usize| terms.iter().skip(lane).step_by(256).sum::<f64>() + 0.0;
         let mut lanes: Vec<f64> = (0..256).map(lane).collect();
         while lanes.len() > 1 {

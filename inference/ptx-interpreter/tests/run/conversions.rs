@@ -42,6 +42,9 @@ fn whole_numbers_round_to_nearest_floats() {
     agrees("cvt.rn.f64.s32", "fd", &["r"], &WORDS, |x| {
         f64::from(x[0] as i32).to_bits()
     });
+    agrees("cvt.rn.f64.u32", "fd", &["r"], &WORDS, |x| {
+        f64::from(x[0] as u32).to_bits()
+    });
     agrees("cvt.rn.f64.u64", "fd", &["rd"], &WORDS, |x| {
         (x[0] as f64).to_bits()
     });

@@ -123,9 +123,45 @@ fn doubles_round_to_nearest() {
     agrees("fma.rn.f64", "fd", &["fd", "fd", "fd"], &doubles, |x| {
         bits(f(x[0]).mul_add(f(x[1]), f(x[2])))
     });
-    agrees("setp.lt.f64", "p", &["fd", "fd"], &doubles, |x| {
-        u64::from(f(x[0]) < f(x[1]))
-    });
+    agrees("neg.f64", "fd", &["fd"], &doubles, |x| bits(-f(x[0])));
+    agrees("abs.f64", "fd", &["fd"], &doubles, |x| bits(f(x[0]).abs()));
+    agrees("mov.f64", "fd", &["fd"], &doubles, |x| x[0]);
+}
+
+#[test]
+fn comparisons_of_doubles_know_nan() {
+    let doubles = FLOATS.map(|bits| (f64::from(float(bits)) * 1.1).to_bits());
+    let check = |name: &str, ordered: Option<fn(&f64, &f64) -> bool>, with_nan: bool| {
+        let opcode = format!("setp.{name}.f64");
+        agrees(&opcode, "p", &["fd", "fd"], &doubles, |x| {
+            let (a, b) = (f64::from_bits(x[0]), f64::from_bits(x[1]));
+            let is_nan = a.is_nan() || b.is_nan();
+            let holds = ordered.is_some_and(|ordered| ordered(&a, &b));
+            u64::from(if is_nan { with_nan } else { holds })
+        });
+    };
+    check("eq", Some(f64::eq), false);
+    check("ne", Some(f64::ne), false);
+    check("lt", Some(f64::lt), false);
+    check("le", Some(f64::le), false);
+    check("gt", Some(f64::gt), false);
+    check("ge", Some(f64::ge), false);
+    check("neu", Some(f64::ne), true);
+    check("gtu", Some(f64::gt), true);
+    check("leu", Some(f64::le), true);
+    check("nan", None, true);
+}
+
+#[test]
+fn a_predicate_picks_one_of_two_doubles_with_all_their_bits() {
+    let doubles = [0, 1 << 63, 0x3FF0_0000_0000_0001, 0x7FF0_0000_0000_0001];
+    let rows: Vec<Vec<u64>> = (doubles.iter())
+        .flat_map(|a| [0, 1].map(|predicate| vec![*a, !*a, predicate]))
+        .collect();
+    let found = crate::support::apply("selp.f64", "fd", &["fd", "fd", "p"], &rows);
+    for (row, found) in rows.iter().zip(found) {
+        assert_eq!(found, if row[2] == 1 { row[0] } else { row[1] });
+    }
 }
 
 pub(crate) fn float(bits: u64) -> f32 {

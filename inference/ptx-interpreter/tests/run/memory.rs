@@ -81,6 +81,22 @@ fn variables_hold_their_values() {
 }
 
 #[test]
+fn doubles_keep_their_bits_in_every_memory() {
+    let text = kernel(
+        "",
+        ".shared .align 8 .b8 place[24]; mov.u64 %rd1, place;
+         ld.global.nc.f64 %fd1, [%in]; st.shared.f64 [%rd1+8], %fd1;
+         ld.shared.f64 %fd2, [%rd1+8]; st.global.f64 [%out], %fd2;
+         ld.global.v2.f64 {%fd3, %fd4}, [%in]; st.global.v2.f64 [%out+16], {%fd4, %fd3};
+         mov.f64 %fd5, 0dBFF0000000000001; st.global.f64 [%out+8], %fd5;",
+    );
+    let input = [1, 0x7FF0_0000, 2, 0x8000_0000];
+    let found = run(&text, 1, 0, &input, 8, &Options::default()).unwrap();
+    let (a, b) = ([1, 0x7FF0_0000], [2, 0x8000_0000]);
+    assert_eq!(found, [a, [1, 0xBFF0_0000], b, a].concat());
+}
+
+#[test]
 fn shared_memory_is_static_then_dynamic() {
     let variables = ".extern .shared .align 16 .b8 dynamic[];";
     let text = kernel(

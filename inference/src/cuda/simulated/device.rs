@@ -71,11 +71,17 @@ impl<'m> Device<'m> {
 
     /// Copies values from the device; an error where one was never written.
     pub(super) fn download(&self, buffer: Buffer) -> Result<Vec<f32>, String> {
+        let words = self.download_words(buffer)?;
+        Ok(words.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// Copies words from the device; an error where one was never written.
+    pub(super) fn download_words(&self, buffer: Buffer) -> Result<Vec<u32>, String> {
         let length = buffer.words.checked_mul(4).unwrap();
         let bytes = self.memory.read(buffer.address, length);
         let bytes = bytes.map_err(|cause| cause.to_string())?;
         let (words, _) = bytes.as_chunks();
-        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+        Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
     /// Runs a kernel over a grid, with the threads that it is made for.

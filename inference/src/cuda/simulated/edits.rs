@@ -71,9 +71,76 @@ pub(super) fn swap_steps(lines: &[&str], at: usize) -> Option<Vec<(usize, String
     ])
 }
 
+/// A product and a sum in f64 as one fma, which rounds once. Left out are products of two f32, which are exact.
+pub(super) fn contract(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let [product, a, b] = operands(lines[at], "mul.rn.f64")?;
+    if is_exact(lines, at) {
+        return None;
+    }
+    let sum =
+        |line: &&str| operands(line, "add.rn.f64").is_some_and(|[_, _, term]| term == product);
+    let next = at + 1 + lines[at + 1..].iter().position(sum)?;
+    let [d, c, _] = operands(lines[next], "add.rn.f64")?;
+    Some(vec![(next, format!("fma.rn.f64 \t{d}, {a}, {b}, {c};"))])
+}
+
+/// Two terms of a sum in f64 that follow each other, added in the other order. Left out are products of two f32: few of
+/// their sums are rounded.
+pub(super) fn swap_terms(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let [d, sum, a] = operands(lines[at], "add.rn.f64")?;
+    let goes_on = |line: &&str| operands(line, "add.rn.f64").is_some_and(|[_, from, _]| from == d);
+    let next = at + 1 + lines[at + 1..].iter().position(goes_on)?;
+    let [e, _, b] = operands(lines[next], "add.rn.f64")?;
+    let is_product = format!("mul.rn.f64 \t{a},");
+    let product = lines.iter().position(|line| line.contains(&is_product));
+    // A loop that goes on from its own result has one term in the text.
+    if d == e || d == sum || product.is_some_and(|at| is_exact(lines, at)) {
+        return None;
+    }
+    let swapped = format!("add.rn.f64 {d}, {sum}, {b}; add.rn.f64 {e}, {d}, {a};");
+    Some(vec![(at, String::new()), (next, swapped)])
+}
+
+/// The greatest of whole numbers or of f64 for the least, and the other way round.
+pub(super) fn exchange_extremes(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    const OTHERS: [(&str, &str); 5] = [
+        ("min.s32", "max.s32"),
+        ("max.s32", "min.s32"),
+        ("min.u32", "max.u32"),
+        ("max.u32", "min.u32"),
+        ("setp.gt.f64", "setp.lt.f64"),
+    ];
+    let (from, to) = OTHERS.iter().find(|(from, _)| lines[at].contains(from))?;
+    Some(vec![(at, lines[at].replace(from, to))])
+}
+
+/// A rotation by one more bit.
+pub(super) fn turn_on(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let (before, bits) = lines[at].trim_end_matches(';').rsplit_once(", ")?;
+    if !before.contains("shf.l.wrap.b32") {
+        return None;
+    }
+    let bits: u32 = bits.parse().ok()?;
+    Some(vec![(at, format!("{before}, {};", bits + 1))])
+}
+
+/// Whether a line is the product of two f32, as f64.
+fn is_exact(lines: &[&str], at: usize) -> bool {
+    let Some([_, a, _]) = operands(lines[at], "mul.rn.f64") else {
+        return false;
+    };
+    let widened = format!("cvt.f64.f32 \t{a},");
+    lines.iter().any(|line| line.contains(&widened))
+}
+
 /// Result, factors and addend, if a line is an fma.
 fn fma(line: &str) -> Option<[&str; 4]> {
-    let (_, operands) = line.split_once("fma.rn.f32")?;
+    operands(line, "fma.rn.f32")
+}
+
+/// The operands, if a line has this opcode.
+fn operands<'a, const COUNT: usize>(line: &'a str, opcode: &str) -> Option<[&'a str; COUNT]> {
+    let (_, operands) = line.split_once(opcode)?;
     let operands = operands.trim().trim_end_matches(';');
     let operands: Vec<&str> = operands.split(", ").collect();
     operands.try_into().ok()

@@ -8,11 +8,15 @@
 mod device;
 mod edits;
 mod figures;
+mod joins;
 pub(super) mod launches;
 mod mutations;
+mod records;
 mod run;
 mod scenario;
 mod shapes;
+mod spans;
+mod trial;
 
 use std::sync::LazyLock;
 

@@ -152,7 +152,7 @@ fn norms_and_pairs_of_every_length() {
 }
 
 /// A device whose threads run in an order that follows from the seed.
-fn device(seed: u64) -> Device<'static> {
+pub(super) fn device(seed: u64) -> Device<'static> {
     let schedules = [
         Schedule::LowestFirst,
         Schedule::HighestFirst,
@@ -167,7 +167,7 @@ fn device(seed: u64) -> Device<'static> {
 }
 
 /// Values of a few sizes, with special ones in between: in some rows none, in some all kinds.
-fn values(count: usize, random: &mut Random) -> Vec<f32> {
+pub(super) fn values(count: usize, random: &mut Random) -> Vec<f32> {
     const SPECIAL: [f32; 9] = [
         0.0,
         -0.0,
