@@ -121,16 +121,22 @@ INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 row
     __shared__ u32 staged[GEMV_ROWS * STRIDE];
     const Chain chain;
     const u32 blocks = columns / BLOCK;
-    const u32 rows_here = chain.rows_here(rows);
+    const u32 rows_here = chain.rows_here(rows), row_bytes = blocks * BYTES;
     const u32 bytes_here = chain.blocks_here(blocks) * BYTES;
-    const u32* panel = reinterpret_cast<const u32*>(weights);
-    for (u32 row = chain.warp; row < rows_here; row += GEMV_BLOCKS) {
-        const u64 start = (u64(chain.first_row + row) * blocks + chain.first_block) * BYTES;
-        const u32 words = (u32(start % 4) + bytes_here + 3) / 4;
+    // Bytes from here on to the start of a row fit 32 bits.
+    const u64 first = (u64(chain.first_row) * blocks + chain.first_block) * BYTES;
+    const u32* panel = reinterpret_cast<const u32*>(weights) + first / 4;
+    // Rows that are missing repeat the last one.
+#pragma unroll 2
+    for (u32 i = 0; i < GEMV_ROWS; i += GEMV_BLOCKS) {
+        const u32 row = i + chain.warp, start = u32(first % 4) + least(row, rows_here - 1) * row_bytes;
+        const u32 words = (start % 4 + bytes_here + 3) / 4;
+        const u32* from = panel + start / 4 + chain.lane;
+        u32* to = staged + row * STRIDE + chain.lane;
 #pragma unroll
-        for (u32 i = chain.lane; i < STRIDE; i += 32) {
-            if (i < words) {
-                staged[row * STRIDE + i] = panel[start / 4 + i];
+        for (u32 word = 0; word < STRIDE; word += 32) {
+            if (chain.lane + word < words) {
+                to[word] = from[word];
             }
         }
     }
@@ -138,7 +144,7 @@ INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 row
     if (chain.row >= rows || chain.block >= blocks) {
         return;
     }
-    const u32 start = u32((u64(chain.row) * blocks + chain.first_block) * BYTES % 4) + chain.warp * BYTES;
+    const u32 start = (u32(first % 4) + chain.lane * row_bytes) % 4 + chain.warp * BYTES;
     const Q6KBlock block(staged + chain.lane * STRIDE, start);
     Chains<T> chains(x, columns, tokens, chain.block * BLOCK);
 #pragma unroll 1
