@@ -13,15 +13,50 @@ INLINE u32 least(u32 a, u32 b) { return a < b ? a : b; }
 // The number of this thread among all of a grid of one dimension.
 INLINE u32 thread_of_grid() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Keeps a value in its register: a compiler may otherwise compute it anew wherever a loop reads it.
+INLINE void keep(u32& value) { asm("" : "+r"(value)); }
+INLINE void keep(u64& value) { asm("" : "+l"(value)); }
+
 INLINE float from_bits(u32 bits) { return __uint_as_float(bits); }
+
+// 1, 2 or 4 values that follow each other, aligned to their length, by one load.
+INLINE void read(const float* from, float (&values)[1]) { values[0] = *from; }
+
+INLINE void read(const float* from, float (&values)[2]) {
+    const float2 two = *reinterpret_cast<const float2*>(from);
+    values[0] = two.x;
+    values[1] = two.y;
+}
+
+INLINE void read(const float* from, float (&values)[4]) {
+    const float4 four = *reinterpret_cast<const float4*>(from);
+    values[0] = four.x;
+    values[1] = four.y;
+    values[2] = four.z;
+    values[3] = four.w;
+}
+
+INLINE void read(const u32* from, u32 (&values)[2]) {
+    const uint2 two = *reinterpret_cast<const uint2*>(from);
+    values[0] = two.x;
+    values[1] = two.y;
+}
+
+INLINE void read(const u32* from, u32 (&values)[4]) {
+    const uint4 four = *reinterpret_cast<const uint4*>(from);
+    values[0] = four.x;
+    values[1] = four.y;
+    values[2] = four.z;
+    values[3] = four.w;
+}
 
 INLINE bool is_nan(float x) { return (__float_as_uint(x) & 0x7FFFFFFF) > 0x7F800000; }
 
-// An IEEE half, widened exactly: the exponent of an f32 is 112 greater, and subnormals come out as what they are.
+// An IEEE half, widened exactly; subnormals come out as what they are.
 INLINE float half_to_float(u32 half) {
-    const u32 magnitude = (half & 0x7FFF) << 13;
-    const u32 scaled = __float_as_uint(__fmul_rn(from_bits(magnitude), from_bits((127 + 112) << 23)));
-    return from_bits((half & 0x8000) << 16 | (magnitude < 0x7C00u << 13 ? scaled : 0x7F800000 | magnitude));
+    float wide;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(u16(half)));
+    return wide;
 }
 
 // 2^n for n from -126 to 127; without a meaning for others.

@@ -22,6 +22,10 @@ struct Chain {
     INLINE u32 blocks_here(u32 blocks) const { return least(GEMV_BLOCKS, blocks - first_block); }
 };
 
+// Which of 32 rows this thread brings a quarter of: neighbours of four lanes bring rows that are four apart, whose
+// pieces of 16 bytes go to different banks where the stride is odd.
+INLINE u32 quarter_row() { return threadIdx.x / 32 * 8 + threadIdx.x % 32 / 8 + threadIdx.x / 4 % 2 * 4; }
+
 // The chains of T tokens over the same weights; tokens that are missing repeat the last one and are not written.
 template <u32 T>
 struct Chains {
@@ -67,20 +71,20 @@ struct Chains {
 
 template <u32 T>
 INLINE void q4_k_gemv(const u8* weights, const float* x, float* partial, u32 rows, u32 columns, u32 tokens) {
-    // 16-byte pieces: 9 are a block. The odd stride keeps lanes that read the same piece in different banks.
-    constexpr u32 PIECES = 9, STRIDE = GEMV_BLOCKS * PIECES + 1;
+    // The odd stride keeps lanes that read the same piece in different banks.
+    constexpr u32 PIECES = Q4KHead::PIECES, STRIDE = GEMV_BLOCKS * PIECES + 1;
     __shared__ uint4 staged[GEMV_ROWS * STRIDE];
     const Chain chain;
     const u32 blocks = columns / BLOCK;
-    const u32 rows_here = chain.rows_here(rows);
     const u32 pieces_here = chain.blocks_here(blocks) * PIECES;
-    const uint4* panel = reinterpret_cast<const uint4*>(weights);
+    const u32 quarter = threadIdx.x % 4, own_row = quarter_row();
+    const u64 first = u64(least(chain.first_row + own_row, rows - 1)) * blocks + chain.first_block;
+    const uint4* from = reinterpret_cast<const uint4*>(weights) + first * PIECES + quarter;
+    uint4* to = staged + own_row * STRIDE + quarter;
 #pragma unroll
-    for (u32 i = threadIdx.x; i < GEMV_ROWS * GEMV_BLOCKS * PIECES; i += GEMV_THREADS) {
-        const u32 row = i / (GEMV_BLOCKS * PIECES), piece = i % (GEMV_BLOCKS * PIECES);
-        if (row < rows_here && piece < pieces_here) {
-            const u64 block = u64(chain.first_row + row) * blocks + chain.first_block;
-            staged[row * STRIDE + piece] = panel[block * PIECES + piece];
+    for (u32 i = 0; i < PIECES; ++i) {
+        if (quarter + 4 * i < pieces_here) {
+            to[4 * i] = from[4 * i];
         }
     }
     __syncthreads();
@@ -89,19 +93,20 @@ INLINE void q4_k_gemv(const u8* weights, const float* x, float* partial, u32 row
     }
     const uint4* block = staged + chain.lane * STRIDE + chain.warp * PIECES;
     Chains<T> chains(x, columns, tokens, chain.block * BLOCK);
-    const uint4 head = block[0];
+    const Q4KHead head(block[0]);
 #pragma unroll 1
-    for (u32 s = 0; s < 8; ++s) {
-        const ScaleAndMin scaled(head, s);
+    for (u32 pair = 0; pair < 4; ++pair) {
+        const uint4 quants[2] = {block[1 + 2 * pair], block[2 + 2 * pair]};
+        const u32 words[8] = {quants[0].x, quants[0].y, quants[0].z, quants[0].w,
+                              quants[1].x, quants[1].y, quants[1].z, quants[1].w};
 #pragma unroll
-        for (u32 part = 0; part < 2; ++part) {
-            const uint4 quants = block[1 + 2 * (s / 2) + part];
-            const u32 words[4] = {quants.x, quants.y, quants.z, quants.w};
+        for (u32 upper = 0; upper < 2; ++upper) {
+            const ScaleAndMin scaled = head.group(2 * pair + upper);
 #pragma unroll
-            for (u32 j = 0; j < 4; ++j) {
+            for (u32 j = 0; j < 8; ++j) {
                 float w[4];
-                scaled.weights(words[j] >> 4 * (s % 2), w);
-                chains.four(w, 32 * s + 16 * part + 4 * j);
+                scaled.weights(words[j], w);
+                chains.four(w, 64 * pair + 32 * upper + 4 * j);
             }
         }
     }
@@ -116,16 +121,22 @@ INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 row
     __shared__ u32 staged[GEMV_ROWS * STRIDE];
     const Chain chain;
     const u32 blocks = columns / BLOCK;
-    const u32 rows_here = chain.rows_here(rows);
+    const u32 rows_here = chain.rows_here(rows), row_bytes = blocks * BYTES;
     const u32 bytes_here = chain.blocks_here(blocks) * BYTES;
-    const u32* panel = reinterpret_cast<const u32*>(weights);
-    for (u32 row = chain.warp; row < rows_here; row += GEMV_BLOCKS) {
-        const u64 start = (u64(chain.first_row + row) * blocks + chain.first_block) * BYTES;
-        const u32 words = (u32(start % 4) + bytes_here + 3) / 4;
+    // Bytes from here on to the start of a row fit 32 bits.
+    const u64 first = (u64(chain.first_row) * blocks + chain.first_block) * BYTES;
+    const u32* panel = reinterpret_cast<const u32*>(weights) + first / 4;
+    // Rows that are missing repeat the last one.
+#pragma unroll 2
+    for (u32 i = 0; i < GEMV_ROWS; i += GEMV_BLOCKS) {
+        const u32 row = i + chain.warp, start = u32(first % 4) + least(row, rows_here - 1) * row_bytes;
+        const u32 words = (start % 4 + bytes_here + 3) / 4;
+        const u32* from = panel + start / 4 + chain.lane;
+        u32* to = staged + row * STRIDE + chain.lane;
 #pragma unroll
-        for (u32 i = chain.lane; i < STRIDE; i += 32) {
-            if (i < words) {
-                staged[row * STRIDE + i] = panel[start / 4 + i];
+        for (u32 word = 0; word < STRIDE; word += 32) {
+            if (chain.lane + word < words) {
+                to[word] = from[word];
             }
         }
     }
@@ -133,24 +144,17 @@ INLINE void q6_k_gemv(const u8* weights, const float* x, float* partial, u32 row
     if (chain.row >= rows || chain.block >= blocks) {
         return;
     }
-    // Where the block starts in its row: 0 or 2 bytes behind a word, and all words are shifted by as much.
-    const u32 start = u32((u64(chain.row) * blocks + chain.first_block) * BYTES % 4) + chain.warp * BYTES;
-    const u32* block = staged + chain.lane * STRIDE + start / 4;
-    const u32 shift = 8 * (start % 4);
-    const float d = half_to_float(block[52] >> shift & 0xFFFF);
+    const u32 start = (u32(first % 4) + chain.lane * row_bytes) % 4 + chain.warp * BYTES;
+    const Q6KBlock block(staged + chain.lane * STRIDE, start);
     Chains<T> chains(x, columns, tokens, chain.block * BLOCK);
 #pragma unroll 1
     for (u32 s = 0; s < 8; ++s) {
-        const u32 half = s / 4, quarter = s % 4;
-        const u32* nibbles = block + 16 * half + 8 * (quarter % 2);
-        const u32* crumbs = block + 32 + 8 * half;
-        const u32 scales = __funnelshift_r(block[48 + s / 2], block[49 + s / 2], shift) >> 16 * (s % 2);
+        const Q6KGroup group = block.group(s);
+        const float scales[2] = {block.scale(2 * s), block.scale(2 * s + 1)};
 #pragma unroll
         for (u32 j = 0; j < 8; ++j) {
-            const u32 low = __funnelshift_r(nibbles[j], nibbles[j + 1], shift) >> 4 * (quarter / 2);
-            const u32 high = __funnelshift_r(crumbs[j], crumbs[j + 1], shift) >> 2 * quarter;
             float w[4];
-            q6_k_weights(low, high, __fmul_rn(d, signed_byte(scales, j / 4)), w);
+            group.weights(j, scales[j / 4], w);
             chains.four(w, 32 * s + 4 * j);
         }
     }

@@ -10,7 +10,7 @@ use crate::model::{Tensor, WeightType};
 /// What products need besides their operands; it is there once, for both files of a pair.
 #[derive(Default)]
 pub(crate) struct Products {
-    /// The chains of a panel, for few tokens.
+    /// The chains of a panel, where its blocks of columns are multiplied beside each other.
     partial: Option<Buffer>,
     /// Weights as f32, of types that no product takes as they are.
     decoded: Option<Buffer>,
@@ -112,21 +112,26 @@ impl Panel {
         let [rows_, columns_, tokens_] = [rows, columns, tokens].map(Argument::Count);
         let [first_, all_rows_] = [first, all_rows].map(Argument::Count);
         let [x, y] = [product.x, product.y].map(Argument::Buffer);
-        let Some(kernel) = weights_are.gemv(tokens) else {
-            let (kernel, tile) = weights_are.gemm(tokens);
-            let grid = [rows.div_ceil(128), tokens.div_ceil(tile), 1];
-            let arguments = [weights, x, y, rows_, columns_, tokens_, first_, all_rows_];
-            return gpu.launch(kernel, grid, &arguments);
-        };
         let blocks = columns.div_ceil(256);
         let count = blocks.saturating_mul(tokens).saturating_mul(rows);
+        let gemv = weights_are.gemv(tokens);
+        let (gemm, tile) = weights_are.gemm(tokens);
+        let [width, height] = [rows.div_ceil(128), tokens.div_ceil(tile)];
+        let is_full = width.saturating_mul(height) >= FULL_GRID;
+        if gemv.is_none() && (is_full || blocks == 1 || count > MOST_PARTIAL) {
+            let arguments = [weights, x, y, rows_, columns_, tokens_, first_, all_rows_];
+            return gpu.launch(gemm, [width, height, 1], &arguments);
+        }
         let partial = Argument::Buffer(gpu.room::<f32>(partial, count)?);
-        let grid = [rows.div_ceil(32), blocks.div_ceil(4), 1];
-        gpu.launch(
-            kernel,
-            grid,
-            &[weights, x, partial, rows_, columns_, tokens_],
-        )?;
+        if let Some(gemv) = gemv {
+            let arguments = [weights, x, partial, rows_, columns_, tokens_];
+            let grid = [rows.div_ceil(32), blocks.div_ceil(4), 1];
+            gpu.launch(gemv, grid, &arguments)?;
+        } else {
+            let none = Argument::Count(0);
+            let arguments = [weights, x, partial, rows_, columns_, tokens_, none, rows_];
+            gpu.launch(gemm, [width, height, blocks], &arguments)?;
+        }
         let blocks = Argument::Count(blocks);
         let arguments = [partial, y, rows_, blocks, tokens_, first_, all_rows_];
         gpu.launch("sum_partials", [rows.div_ceil(256), tokens, 1], &arguments)
@@ -206,3 +211,8 @@ impl Direct {
 
 /// The most bytes of weights as f32, unless eight rows have more.
 const MOST_DECODED: usize = 64 << 20;
+/// The thread blocks that fill a large GPU, two for each multiprocessor: a product of fewer tiles takes a part of the grid
+/// for each block of columns.
+const FULL_GRID: usize = 256;
+/// The most chains of a panel that are kept for many tokens: 64 MiB.
+const MOST_PARTIAL: usize = 16 << 20;

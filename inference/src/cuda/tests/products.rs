@@ -93,20 +93,27 @@ fn many(
 ) {
     let product = Product::new(weight_type, rows, columns, tokens);
     let (n, k, t) = (rows as u32, columns as u32, tokens as u32);
-    check(
-        &format!("matmul_{name}_gemm_{tile}"),
-        [n.div_ceil(128), t.div_ceil(tile), 1],
-        &[
-            input(&product.matrix.padded()),
-            input(&bytes(&product.x)),
-            output(&placed(&product.expected(), rows)),
-            Argument::U32(n),
-            Argument::U32(k),
-            Argument::U32(t),
-            Argument::U32(FIRST),
-            Argument::U32(FIRST + n + 2),
-        ],
-    );
+    let run = |parts, y, first, all_rows| {
+        check(
+            &format!("matmul_{name}_gemm_{tile}"),
+            [n.div_ceil(128), t.div_ceil(tile), parts],
+            &[
+                input(&product.matrix.padded()),
+                input(&bytes(&product.x)),
+                y,
+                Argument::U32(n),
+                Argument::U32(k),
+                Argument::U32(t),
+                Argument::U32(first),
+                Argument::U32(all_rows),
+            ],
+        );
+    };
+    let whole = output(&placed(&product.expected(), rows));
+    run(1, whole, FIRST, FIRST + n + 2);
+    // Each block alone: its chain, added to +0.
+    let partial: Vec<f32> = product.partial_sums().iter().map(|p| 0.0 + p).collect();
+    run(k.div_ceil(256), output(&partial), 0, n);
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn a_missing_barrier_and_another_rounding_are_found() {
     };
     assert_eq!(outcome(kernel), Ok(()));
     assert!(outcome(&kernel.replacen("bar.sync \t0;", "", 1)).is_err());
-    assert!(outcome(&kernel.replacen("sub.rn.f32", "add.rn.f32", 1)).is_err());
+    assert!(outcome(&kernel.replacen("neg.f32", "abs.f32", 1)).is_err());
     // The last step of a chain in two roundings.
     let (steps, last) = kernel.rsplit_once("fma.rn.f32").unwrap();
     let (operands, last) = last.split_once(';').unwrap();
