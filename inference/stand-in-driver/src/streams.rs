@@ -4,12 +4,13 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     slice,
+    time::Instant,
 };
 
 use ptx_interpreter::{Argument, Memory, Options, Schedule};
 
 use crate::{
-    driver::{ILLEGAL_ADDRESS, INVALID_HANDLE, Kernel, LAUNCH_FAILED, note},
+    driver::{ILLEGAL_ADDRESS, INVALID_HANDLE, Kernel, LAUNCH_FAILED, NOT_READY, note},
     settings::Order,
 };
 
@@ -73,11 +74,15 @@ pub(crate) struct Launch {
     pub(crate) seed: Option<u64>,
 }
 
-/// The streams that an event was recorded in, one after the other, and how many of these records were reached.
+/// The streams that an event was recorded in, one after the other, how many of these records were reached, and when the
+/// last of them was.
 #[derive(Default)]
 struct Event {
     records: Vec<usize>,
     reached: usize,
+    at: Option<Instant>,
+    /// Whether it may be asked for its time.
+    timed: bool,
 }
 
 impl Streams {
@@ -93,10 +98,14 @@ impl Streams {
         self.last
     }
 
-    /// Makes an event; returns its number.
-    pub(crate) fn new_event(&mut self) -> usize {
+    /// Makes an event, with or without a time; returns its number.
+    pub(crate) fn new_event(&mut self, timed: bool) -> usize {
         self.last = self.last.saturating_add(1);
-        self.events.insert(self.last, Event::default());
+        let event = Event {
+            timed,
+            ..Event::default()
+        };
+        self.events.insert(self.last, event);
         self.last
     }
 
@@ -170,6 +179,22 @@ impl Streams {
     pub(crate) fn reach_last(&mut self, event: usize, memory: &mut Memory) -> Result<(), u32> {
         let number = self.events.get(&event).ok_or(INVALID_HANDLE)?.records.len();
         self.reach(event, number, memory)
+    }
+
+    /// The milliseconds between two events as they were recorded last: those of the processor that did the work.
+    pub(crate) fn elapsed(&self, start: usize, end: usize) -> Result<f32, u32> {
+        let time = |event| {
+            let entry = self.events.get(&event).filter(|event| event.timed);
+            let entry = entry.ok_or(INVALID_HANDLE)?;
+            let at = entry.at.ok_or(INVALID_HANDLE)?;
+            let done = entry.reached >= entry.records.len();
+            done.then_some(at).ok_or(NOT_READY)
+        };
+        let (start, end) = (time(start)?, time(end)?);
+        // An end before the start is a negative time, as in the library.
+        let forward = end.saturating_duration_since(start).as_secs_f32();
+        let back = start.saturating_duration_since(end).as_secs_f32();
+        Ok((forward - back) * 1e3)
     }
 
     /// Does all work.
@@ -248,6 +273,7 @@ impl Streams {
             Work::Record { event, number } => {
                 let entry = self.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
                 entry.reached = entry.reached.max(number);
+                entry.at = Some(Instant::now());
                 return Ok(());
             }
         };
