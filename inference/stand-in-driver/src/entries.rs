@@ -136,6 +136,14 @@ entries! {
         driver.streams.wait(stream, event, driver.settings.order, &mut driver.memory)
     }
 
+    Context cuStreamWaitValue32_v2(driver, stream: usize, address: usize, value: u32, flags: c_uint) values {
+        // Only pinned memory, and only the usual comparison.
+        if flags != 0 || !driver.is_pinned(address, 4) {
+            return Err(INVALID_VALUE);
+        }
+        driver.add(stream, Work::WaitValue { address, value })
+    }
+
     Context cuEventCreate(driver, event: *mut usize, flags: c_uint) pointers {
         put(event, driver.streams.new_event(flags & 2 == 0))
     }

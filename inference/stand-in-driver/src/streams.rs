@@ -54,6 +54,11 @@ pub(crate) enum Work {
         event: usize,
         number: usize,
     },
+    /// Waits until a word of pinned memory has at least this value.
+    WaitValue {
+        address: usize,
+        value: u32,
+    },
 }
 
 /// Memory of the program.
@@ -232,7 +237,7 @@ impl Streams {
         let events = &self.events;
         self.streams.values_mut().find_map(|list| {
             let goes = match list.front()? {
-                Work::Launch(_) => false,
+                Work::Launch(_) | Work::WaitValue { .. } => false,
                 Work::Wait { event, number } => events.get(event)?.reached >= *number,
                 _ => true,
             };
@@ -270,6 +275,16 @@ impl Streams {
             Work::Fill { to, byte, length } => memory.write(to, &vec![byte; length]),
             Work::Launch(launch) => return launch.run(memory),
             Work::Wait { event, number } => return self.reach(event, number, memory),
+            Work::WaitValue { address, value } => {
+                // SAFETY: it was pinned when the work was added, and to free it ends all work first.
+                let word = unsafe { (address as *const u32).read_volatile() };
+                if word.wrapping_sub(value).cast_signed() >= 0 {
+                    return Ok(());
+                }
+                // Work is done when the program waits for it: nobody is left to write the word.
+                note("a stream waits for a word that nobody will write");
+                return Err(LAUNCH_FAILED);
+            }
             Work::Record { event, number } => {
                 let entry = self.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
                 entry.reached = entry.reached.max(number);

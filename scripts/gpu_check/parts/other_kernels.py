@@ -1,0 +1,100 @@
+"""The kernels of a layer that are not products: their share of the time that the GPU works on a layer.
+
+The shape is that of Qwen2.5-7B at 128 tokens; a layer has the types of most layers of Q4_K_M, all Q4_K. Kernels that
+compare stages and take statistics belong to a pair and not to a layer; they are named, and not timed here.
+"""
+
+import dataclasses
+
+from ..figure import figure
+from ..products import Product, partial_floats, up
+from ..weights import Arena, floats
+
+LAYER = {"norm": 2, "bias q": 1, "bias k, v": 2, "rope q": 1, "rope k": 1, "scores": 1, "softmax": 1, "weighted": 1, "silu": 1, "times up": 1, "residual": 2}  # fmt: skip
+
+
+@dataclasses.dataclass
+class Shape:
+    hidden: int = 3584
+    feed_forward: int = 18944
+    heads: int = 28
+    key_values: int = 4
+    dim: int = 128
+    tokens: int = 128
+
+
+def run(session):
+    shape = Shape(256, 512, 4, 2, 64, 3) if session.small else Shape()
+    gpu = session.gpu()
+    kernels = {}
+    for name, count in LAYER.items():
+        kernels[name] = 0.0
+    for name, launch, how in launches(gpu, shape):
+        seconds = gpu.seconds(lambda _, launch=launch: launch())
+        kernels[name] = seconds
+        yield figure(name, seconds * 1e6, "us", f"{how}, events, median; {LAYER[name]} of them in a layer")
+    others = sum(kernels[name] * count for name, count in LAYER.items())
+    products = 0.0
+    for name, seconds in matrices(gpu, shape):
+        products += seconds
+        yield figure(name, seconds * 1e6, "us", "Q4_K, events, median")
+    yield figure("all of a layer but products", others * 1e6, "us", "sum of the medians")
+    yield figure("products of a layer", products * 1e6, "us", "sum of the medians")
+    yield figure(
+        "share of a layer", others / (others + products), "", "without the kernels that compare stages",
+        tokens=shape.tokens, seconds=others,
+    )  # fmt: skip
+    timed = {"dequantise", "copy_rows", "matmul", "sum_partials", "rms_norm", "add", "rotate", "silu", "multiply", "exp32_all", "attention", "softmax"}  # fmt: skip
+    left = sorted(name for name in gpu.entries if not any(name.startswith(known) for known in timed))
+    yield figure("kernels of stages, not timed", left, "", "entries of kernels.ptx")
+
+
+def launches(gpu, shape):
+    """(name, launch, kernel) of each kernel, with the grids of inference/src/cuda/state.rs."""
+    tokens, hidden, heads, dim = shape.tokens, shape.hidden, shape.heads, shape.dim
+    key = shape.key_values * dim
+    wide = tokens * shape.feed_forward
+    a, b, out = (floats(gpu, max(wide, tokens * hidden)) for _ in range(3))
+    vector = floats(gpu, max(hidden, shape.feed_forward))
+    turns = floats(gpu, tokens * dim)
+    scores = floats(gpu, tokens * heads * tokens)
+
+    def make(name, kernel, grid, *arguments):
+        return name, lambda: gpu.launch(kernel, grid, *arguments), kernel
+
+    yield make("norm", "rms_norm", (tokens,), a, vector, out, hidden, 1e-6)
+    yield make("bias q", "add_vector", (up(hidden, 256), tokens), a, vector, out, hidden)
+    yield make("bias k, v", "add_vector", (up(key, 256), tokens), a, vector, out, key)
+    for name, count in (("rope q", heads), ("rope k", shape.key_values)):
+        yield make(name, "rotate", (up(count * dim // 2, 256), tokens), out, turns, count, dim, dim, 1)
+    side = up(tokens, 16)
+    yield make(
+        "scores", "attention_scores", (side, side, heads), a, b, scores, tokens, heads, shape.key_values, dim, dim**-0.5
+    )
+    yield make("softmax", "softmax", (tokens * heads,), scores, scores, tokens, heads)
+    yield make(
+        "weighted", "attention_weighted", (tokens, heads), scores, b, out, tokens, heads, shape.key_values, dim
+    )
+    yield make("silu", "silu", (up(wide, 256),), a, out, wide)
+    yield make("times up", "multiply", (up(wide, 256),), a, b, out, wide)
+    yield make("residual", "add", (up(tokens * hidden, 256),), a, b, out, tokens * hidden)
+
+
+def matrices(gpu, shape):
+    hidden, wide, key = shape.hidden, shape.feed_forward, shape.key_values * shape.dim
+    shapes = {
+        "product q": (hidden, hidden),
+        "product k": (key, hidden),
+        "product v": (key, hidden),
+        "product o": (hidden, hidden),
+        "product gate": (wide, hidden),
+        "product up": (wide, hidden),
+        "product down": (hidden, wide),
+    }
+    arena = Arena(gpu, max(16 * hidden * wide // 256 * 144 // 2, 1 << 20))
+    arena.fill("q4_k")
+    x, y = floats(gpu, shape.tokens * wide), gpu.allocate(4 * shape.tokens * wide)
+    partial = gpu.allocate(4 * max(partial_floats(*matrix, 8) for matrix in shapes.values()))
+    for name, (rows, columns) in shapes.items():
+        product = Product(gpu, "q4_k", rows, columns, shape.tokens, x, y, partial)
+        yield name, gpu.seconds(lambda turn, product=product: product.launch(arena.place(turn, product.bytes)))
