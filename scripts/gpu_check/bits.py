@@ -43,8 +43,7 @@ def difference(cpu, cuda):
             if row != found:
                 return f"prompt {one['name']}, stage {row['stage']}: {row} on the processor, {found} on the GPU"
     without_device = [
-        {key: value for key, value in side.items() if key not in ("device", "device_reason")}
-        for side in (cpu, cuda)
+        {key: value for key, value in side.items() if key not in ("device", "device_reason")} for side in (cpu, cuda)
     ]
     return None if without_device[0] == without_device[1] else "the reports differ"
 

@@ -33,7 +33,11 @@ def gemm(found):
     for figure in every or [None]:
         beside = figure and blas.get((figure["shape"], figure["tokens"]))
         share = figure and beside and beside["value"] / figure["value"]
-        name = f"{figure['kind']} gemm, {figure['rows']} x {figure['columns']}, {figure['tokens']} tokens" if figure else "gemm"
+        name = (
+            f"{figure['kind']} gemm, {figure['rows']} x {figure['columns']}, {figure['tokens']} tokens"
+            if figure
+            else "gemm"
+        )
         rows.append(row(f"{name}: share of cuBLAS SGEMM", share, at_least=0.75))
     return rows
 
@@ -41,7 +45,11 @@ def gemm(found):
 def ggml(found):
     every = [f for f in found.get("ggml", []) if f.get("tokens") == 1 and f.get("kind")]
     return [
-        row(f"{f['kind']} gemv: share of ggml's mmvq, 1 token" if f else "gemv: share of ggml's mmvq, 1 token", f and f["value"], at_least=0.9)
+        row(
+            f"{f['kind']} gemv: share of ggml's mmvq, 1 token" if f else "gemv: share of ggml's mmvq, 1 token",
+            f and f["value"],
+            at_least=0.9,
+        )
         for f in every or [None]
     ]
 
@@ -53,7 +61,10 @@ def pairs(found):
 
 
 def pair_time(found):
-    return [row(f"{f['name'] if f else 'pair'}: seconds, bytes and behaviour", f and f["value"], at_most=0.6) for f in pairs(found)]
+    return [
+        row(f"{f['name'] if f else 'pair'}: seconds, bytes and behaviour", f and f["value"], at_most=0.6)
+        for f in pairs(found)
+    ]
 
 
 def pair_rate(found):
@@ -62,7 +73,10 @@ def pair_rate(found):
     rows = []
     for f in pairs(found):
         name = f["name"] if f else "pair"
-        for what, key in (("bytes and behaviour", "gigabytes_per_second"), ("behaviour alone", "behaviour_gigabytes_per_second")):
+        for what, key in (
+            ("bytes and behaviour", "gigabytes_per_second"),
+            ("behaviour alone", "behaviour_gigabytes_per_second"),
+        ):
             share = f and pinned and f[key] / pinned
             rows.append(row(f"{name}: share of pinned upload, {what}", share, at_least=0.8))
     return rows
@@ -71,7 +85,9 @@ def pair_rate(found):
 def layer(found):
     """The share that is not products: of what a layer takes on the GPU, and of the wall time of a pair."""
     share = next((f for f in found.get("other-kernels", []) if f["name"] == "share of a layer"), None)
-    rows = [row("norm, rope, attention, silu, add: share of a layer, 128 tokens", share and share["value"], at_most=0.1)]
+    rows = [
+        row("norm, rope, attention, silu, add: share of a layer, 128 tokens", share and share["value"], at_most=0.1)
+    ]
     whole = next((f for f in found.get("pair", []) if f.get("tokens") == 128), None)
     of_wall = share and whole and 2 * LAYERS * share["seconds"] / whole["value"]
     rows.append(row("the same in 28 layers of both files: share of the wall time of a pair", of_wall, at_most=0.1))

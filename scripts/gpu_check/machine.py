@@ -34,7 +34,7 @@ def describe(session, commit):
 def gpu(ordinal):
     """The GPU and its driver, asked in another process; and whether it is one: not where nothing tells."""
     try:
-        with multiprocessing.Pool(1) as pool:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
             found = pool.apply_async(identify, (ordinal,)).get(timeout=60)
     except multiprocessing.TimeoutError:
         found = {"name": None, "reason": "the driver does not answer"}

@@ -6,13 +6,13 @@ import importlib
 # first; what may take all the time that is left comes last.
 PARTS = [
     ("device", 15, 40),
-    ("digests", 35, 70),
+    ("digests", 35, 80),
     ("exp", 10, 30),
     ("upload", 15, 30),
     ("matmul", 35, 60),
     ("other-kernels", 5, 15),
-    ("shape", 40, 60),
-    ("pair", 45, 60),
+    ("shape", 35, 90),
+    ("pair", 40, 90),
     ("sanitizer", 60, 120),
     ("ggml", 30, 3600),
 ]
@@ -31,5 +31,7 @@ def text():
     for name, expected, most in PARTS:
         what = module(name).__doc__.strip().split("\n\n")[0].replace("\n", " ")
         lines.append(f"{name:<16}{expected:>10}{most:>12}  {what}")
-    lines.append(f"{'':<16}{sum(expected for _, expected, _ in PARTS):>10}{WHOLE:>12.0f}  all parts; --seconds sets the limit")
+    lines.append(
+        f"{'':<16}{sum(expected for _, expected, _ in PARTS):>10}{WHOLE:>12.0f}  all parts; --seconds sets the limit"
+    )
     return "\n".join(lines)

@@ -30,7 +30,9 @@ class Product:
             self.gpu.launch(self.kernel, grid, weights, self.x, self.y, rows, columns, tokens, 0, rows)
             return
         blocks = up(columns, 256)
-        self.gpu.launch(self.kernel, (up(rows, 32), up(blocks, 4)), weights, self.x, self.partial, rows, columns, tokens)
+        self.gpu.launch(
+            self.kernel, (up(rows, 32), up(blocks, 4)), weights, self.x, self.partial, rows, columns, tokens
+        )
         self.gpu.launch("sum_partials", (up(rows, 256), tokens), self.partial, self.y, rows, blocks, tokens, 0, rows)
 
 

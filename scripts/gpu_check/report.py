@@ -17,7 +17,11 @@ def shown(figure):
     if value is None:
         return f"not measured: {figure.get('reason', '')}"
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    rates = [("gigabytes_per_second", "GB/s"), ("teraflops", "TFLOP/s"), ("behaviour_seconds", "s of it for the behaviour")]
+    rates = [
+        ("gigabytes_per_second", "GB/s"),
+        ("teraflops", "TFLOP/s"),
+        ("behaviour_seconds", "s of it for the behaviour"),
+    ]
     more = "".join(f", {figure[key]:.4g} {unit}" for key, unit in rates if key in figure)
     return f"{text} {figure.get('unit', '')}".rstrip() + more
 

@@ -42,9 +42,7 @@ class Session:
         """Verifies a pair; returns the report, the exit code and the seconds."""
         apr, gguf = pair
         more = ["--device", self.device] if forward == "cuda" else []
-        done, seconds = self.aprove(
-            "verify", apr, gguf, "--forward", forward, "--format", "json", *more, *arguments
-        )
+        done, seconds = self.aprove("verify", apr, gguf, "--forward", forward, "--format", "json", *more, *arguments)
         if not done.stdout.startswith("{"):
             raise RuntimeError(f"aprove verify ended with {done.returncode}: {done.stderr.strip()[-300:]}")
         return json.loads(done.stdout), done.returncode, seconds
@@ -98,6 +96,6 @@ def vocabulary(report):
     return 1 + max(max(prompt["tokens"]) for prompt in report["behaviour"]["prompts"])
 
 
-# Every type that the forward takes, by its number in ggml: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K,
-# Q6_K, BF16.
+# Every type that the forward takes, by its number in ggml: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K,
+# Q5_K, Q6_K, BF16.
 TYPES = [0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 30]

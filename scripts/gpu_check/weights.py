@@ -6,8 +6,8 @@ import os
 import struct
 
 BLOCK_BYTES = {"q4_k": 144, "q6_k": 210, "f32": 1024}
-# A whole number of blocks of each type, at an address that a kernel may start at.
-STEP = math.lcm(144, 210, 16)
+# A whole number of blocks of each type, and an alignment with which a library takes the same kernel each time.
+STEP = math.lcm(144, 210, 256)
 PIECE = 16 << 20
 
 

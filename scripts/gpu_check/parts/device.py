@@ -16,10 +16,9 @@ ASKED = [
 
 def run(session):
     same = PTX.read_bytes() in session.binary("aprove").read_bytes()
-    yield agreement(
-        "kernels of the binary", same, "aprove holds the text of inference/kernels/kernels.ptx",
-        reason="" if same else "the binary was built from other kernels than those of this folder",
-    )  # fmt: skip
+    title, how = "kernels of the binary", "whether aprove holds the text of inference/kernels/kernels.ptx"
+    other = "the binary was built from other kernels than those of this folder"
+    yield figure(title, "those of this folder", "", how) if same else missing(title, other, how)
     # Before this process opens the GPU, so that nobody has compiled the kernels: their cache is a folder of this run.
     for what in ("compiled for the first time", "again"):
         done, seconds = session.aprove("doctor", "--format", "json", "--device", session.device)

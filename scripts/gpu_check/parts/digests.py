@@ -10,7 +10,7 @@ from ..session import ROOT, tokens, vocabulary
 LENGTHS = [1, 2, 3, 8, 9, 16, 17, 33, 64, 65, 128]
 # For models whose only other type is decoded before it is multiplied.
 FEW = [1, 9]
-WORKERS = 4
+WORKERS = 8
 
 
 def run(session):
@@ -20,12 +20,14 @@ def run(session):
         committed = ROOT / "fixtures" / "models" / "qwen3-q4_k_m.gguf"
         pairs[committed.stem] = session.converted(committed, session.folder / "committed.apr")
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        running = {}
         for name, pair in pairs.items():
-            default, _, _ = session.verify(pair, "cpu")
-            size = vocabulary(default)
+            size = vocabulary(session.verify(pair, "cpu")[0])
             lengths = FEW if session.small or name.startswith("type-") else LENGTHS
             asked = [[], *(["--tokens", tokens(length, size)] for length in lengths)]
-            outcomes = list(pool.map(lambda arguments, pair=pair: same_bits(session, pair, arguments), asked))
+            running[name] = lengths, [pool.submit(same_bits, session, pair, arguments) for arguments in asked]
+        for name, (lengths, futures) in running.items():
+            outcomes = [future.result() for future in futures]
             how = f"aprove verify {name}.apr {name}.gguf --forward cuda, and cpu: whole reports"
             lost = [outcome.reason for outcome in outcomes if outcome.equal is None]
             wrong = [outcome.reason for outcome in outcomes if outcome.equal is False]

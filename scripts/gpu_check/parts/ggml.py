@@ -33,7 +33,11 @@ def run(session):
         if cases:
             break
     else:
-        yield missing("test-backend-ops perf", f"it ended with {done.returncode}, and no q4_K or q6_K in what it said", " ".join(command))
+        yield missing(
+            "test-backend-ops perf",
+            f"it ended with {done.returncode}, and no q4_K or q6_K in what it said",
+            " ".join(command),
+        )
         return
     for (kind, rows, columns, tokens), theirs in sorted(cases.items()):
         ours, cold = time_ours(gpu, kind, rows, columns, tokens)
@@ -80,11 +84,13 @@ def build(session, gpu, folder):
         raise Skipped(f"no test-backend-ops below {folder}, {why}")
     target = session.folder / "ggml-build"
     capability = f"{gpu.attribute(CAPABILITY_MAJOR)}{gpu.attribute(CAPABILITY_MINOR)}"
-    choices = ["GGML_CUDA=ON", "GGML_CUDA_FA=OFF", "GGML_BUILD_TESTS=ON", "LLAMA_BUILD_TESTS=ON", "LLAMA_CURL=OFF", f"CMAKE_CUDA_ARCHITECTURES={capability}"]  # fmt: skip
-    for command in (
-        ["cmake", "-S", str(folder), "-B", str(target), "-DCMAKE_BUILD_TYPE=Release", *(f"-D{choice}" for choice in choices)],
-        ["cmake", "--build", str(target), "--target", "test-backend-ops", "-j", str(session.threads)],
-    ):  # fmt: skip
+    choices = [
+        "CMAKE_BUILD_TYPE=Release", f"CMAKE_CUDA_ARCHITECTURES={capability}", "GGML_CUDA=ON", "GGML_CUDA_FA=OFF",
+        "GGML_BUILD_TESTS=ON", "LLAMA_BUILD_TESTS=ON", "LLAMA_CURL=OFF",
+    ]  # fmt: skip
+    configure = ["cmake", "-S", str(folder), "-B", str(target), *(f"-D{choice}" for choice in choices)]
+    compile_it = ["cmake", "--build", str(target), "--target", "test-backend-ops", "-j", str(session.threads)]
+    for command in (configure, compile_it):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise Skipped(f"{' '.join(command[:4])} ended with {done.returncode}: {done.stderr.strip()[-300:]}")

@@ -30,7 +30,9 @@ def run(session):
     arena.fill(KINDS[0])
     half = arena.size // 2
     seconds = gpu.seconds(lambda _: gpu.copy(arena.address + half, arena.address, half))
-    yield figure("device copy", 2 * half / seconds / 1e9, "GB/s", f"cuMemcpyDtoDAsync of {half} bytes, read and written")
+    yield figure(
+        "device copy", 2 * half / seconds / 1e9, "GB/s", f"cuMemcpyDtoDAsync of {half} bytes, read and written"
+    )
 
     ours = {}
     for kind in KINDS:

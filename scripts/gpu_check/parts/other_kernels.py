@@ -10,7 +10,16 @@ from ..figure import figure
 from ..products import Product, partial_floats, up
 from ..weights import Arena, floats
 
-LAYER = {"norm": 2, "bias q": 1, "bias k, v": 2, "rope q": 1, "rope k": 1, "scores": 1, "softmax": 1, "weighted": 1, "silu": 1, "times up": 1, "residual": 2}  # fmt: skip
+# How often a layer runs each of them.
+LAYER = {
+    "norm": 2, "bias q": 1, "bias k, v": 2, "rope q": 1, "rope k": 1, "scores": 1, "softmax": 1, "weighted": 1,
+    "silu": 1, "times up": 1, "residual": 2,
+}  # fmt: skip
+# How the names of kernels begin that a layer or a product runs, or that another part looks at.
+KNOWN = (
+    "dequantise", "copy_rows", "matmul", "sum_partials", "rms_norm", "add", "rotate", "silu", "multiply", "exp32_all",
+    "attention", "softmax",
+)  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -27,8 +36,6 @@ def run(session):
     shape = Shape(256, 512, 4, 2, 64, 3) if session.small else Shape()
     gpu = session.gpu()
     kernels = {}
-    for name, count in LAYER.items():
-        kernels[name] = 0.0
     for name, launch, how in launches(gpu, shape):
         seconds = gpu.seconds(lambda _, launch=launch: launch())
         kernels[name] = seconds
@@ -44,8 +51,7 @@ def run(session):
         "share of a layer", others / (others + products), "", "without the kernels that compare stages",
         tokens=shape.tokens, seconds=others,
     )  # fmt: skip
-    timed = {"dequantise", "copy_rows", "matmul", "sum_partials", "rms_norm", "add", "rotate", "silu", "multiply", "exp32_all", "attention", "softmax"}  # fmt: skip
-    left = sorted(name for name in gpu.entries if not any(name.startswith(known) for known in timed))
+    left = sorted(name for name in gpu.entries if not name.startswith(KNOWN))
     yield figure("kernels of stages, not timed", left, "", "entries of kernels.ptx")
 
 
@@ -72,9 +78,7 @@ def launches(gpu, shape):
         "scores", "attention_scores", (side, side, heads), a, b, scores, tokens, heads, shape.key_values, dim, dim**-0.5
     )
     yield make("softmax", "softmax", (tokens * heads,), scores, scores, tokens, heads)
-    yield make(
-        "weighted", "attention_weighted", (tokens, heads), scores, b, out, tokens, heads, shape.key_values, dim
-    )
+    yield make("weighted", "attention_weighted", (tokens, heads), scores, b, out, tokens, heads, shape.key_values, dim)
     yield make("silu", "silu", (up(wide, 256),), a, out, wide)
     yield make("times up", "multiply", (up(wide, 256),), a, b, out, wide)
     yield make("residual", "add", (up(tokens * hidden, 256),), a, b, out, tokens * hidden)

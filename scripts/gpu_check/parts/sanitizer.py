@@ -13,7 +13,14 @@ TOOLS = ["memcheck", "racecheck"]
 SUMMARY = re.compile(r"(?:ERROR|RACECHECK) SUMMARY: (\d+)")
 # A model with few and one with many bits, and tokens for the kernels of every width: models, prompt, ids there are.
 WORDS = ("no errors", "ERRORS")
-RUNS = [("tiny", 5, 8), ("qwen2", 1, 320), ("qwen2", 8, 320), ("qwen2", 16, 320), ("qwen2", 33, 320), ("qwen3", 65, 320)]
+RUNS = [
+    ("tiny", 5, 8),
+    ("qwen2", 1, 320),
+    ("qwen2", 8, 320),
+    ("qwen2", 16, 320),
+    ("qwen2", 33, 320),
+    ("qwen3", 65, 320),
+]
 
 
 def run(session):
@@ -21,7 +28,16 @@ def run(session):
     for tool in TOOLS:
         for name, length, size in RUNS[:1] if session.small else RUNS:
             pair = [str(path) for path in session.pair(name)]
-            verify = [str(session.binary("aprove")), "verify", *pair, "-q", "--forward", "cuda", "--device", str(session.device)]
+            verify = [
+                str(session.binary("aprove")),
+                "verify",
+                *pair,
+                "-q",
+                "--forward",
+                "cuda",
+                "--device",
+                str(session.device),
+            ]
             command = [program, "--tool", tool, "--error-exitcode", "99", *verify, "--tokens", tokens(length, size)]
             how = f"compute-sanitizer --tool {tool} aprove verify {name}.apr {name}.gguf --forward cuda"
             done = subprocess.run(command, capture_output=True, text=True)

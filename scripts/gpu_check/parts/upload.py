@@ -39,7 +39,9 @@ def run(session):
     ring = Ring(gpu, piece, readers)
     how = f"{PLACES} x {piece >> 20} MiB, a warm file read by {readers} threads in stripes of 2 MiB, host clock"
     with path.open("rb") as file:
-        yield figure("ring", rate(lambda: ring.take(file.fileno(), whole), whole, runs), "GB/s", how)
+        yield figure(
+            "ring, read by this script", rate(lambda: ring.take(file.fileno(), whole), whole, runs), "GB/s", how
+        )
         how = f"the same reads into pinned memory, without copies to the GPU; {readers} threads"
         yield figure("file to pinned memory", rate(lambda: ring.read(file.fileno(), whole), whole, runs), "GB/s", how)
     path.unlink()
@@ -67,9 +69,7 @@ class Ring:
     def fill(self, file, place, offset):
         view = memoryview(self.pinned[place]).cast("B")
         stripes = range(0, self.piece, STRIPE)
-        reads = [
-            self.pool.submit(os.preadv, file, [view[start : start + STRIPE]], offset + start) for start in stripes
-        ]
+        reads = [self.pool.submit(os.preadv, file, [view[start : start + STRIPE]], offset + start) for start in stripes]
         if sum(read.result() for read in reads) != self.piece:
             raise RuntimeError("the file of the upload is too short")
 
