@@ -166,8 +166,8 @@ def identify(ordinal):
 class Gate:
     """Holds the stream back while work is added to it: this interpreter is slower than small kernels are.
 
-    The stream waits for a word of pinned memory. Where a driver cannot do that, or waits for the stream itself, times hold
-    the gaps between launches.
+    The stream waits for a word of pinned memory. Where a driver cannot do that, or waits for the stream itself, times
+    hold the gaps between launches.
     """
 
     def __init__(self, gpu):
