@@ -83,7 +83,67 @@ const COEFFICIENTS: [f32; 6] = [
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
 mod tests {
+    use rayon::prelude::*;
+    use sha2::{Digest, Sha256};
+
     use super::*;
+
+    /// What `scripts/gpu-check` holds a GPU to: first input, number of inputs, and SHA-256 over the little-endian results.
+    const RECORDED: &str = include_str!("../kernels/exp32.sha256");
+
+    #[test]
+    fn short_slices_of_the_inputs_have_the_recorded_digests() {
+        let short = slices().filter(|(_, count)| *count <= 4096);
+        assert_eq!(short.clone().count(), 4);
+        short.for_each(|slice| assert!(RECORDED.contains(&line(slice)), "{}", line(slice)));
+    }
+
+    /// To be renewed by hand, from what it prints, after a deliberate change of the contract.
+    #[test]
+    #[ignore = "all 2^32 inputs take a minute or more"]
+    fn all_slices_of_the_inputs_have_the_recorded_digests() {
+        let slices: Vec<_> = slices().collect();
+        let found: Vec<_> = slices.into_par_iter().map(line).collect();
+        assert!(RECORDED == found.concat(), "{}", found.concat());
+    }
+
+    #[test]
+    fn the_recorded_slices_are_these() {
+        let recorded = RECORDED.lines().map(|line| &line[..line.len() - 64]);
+        let expected: Vec<_> = slices()
+            .map(|(first, count)| format!("{first:08x} {count} "))
+            .collect();
+        assert_eq!(recorded.collect::<Vec<_>>(), expected);
+    }
+
+    /// Short ones, around 1, where results vanish, where they overflow and where inputs are no numbers; then all inputs.
+    fn slices() -> impl Iterator<Item = (u32, usize)> + Clone {
+        let short = [0x3F80_0000, 0xC2CF_F000, 0x42B1_7000, 0x7F7F_F800];
+        let all = (0..64u32).map(|slice| (slice << 26, 1 << 26));
+        short.map(|first| (first, 4096)).into_iter().chain(all)
+    }
+
+    fn line((first, count): (u32, usize)) -> String {
+        let mut digest = Sha256::new();
+        let (mut results, mut bytes) = ([0.0; 4096], [0; 4 * 4096]);
+        for piece in (0..u32::try_from(count).unwrap()).step_by(results.len()) {
+            Instructions::best().run(|| {
+                for (place, result) in (piece..).zip(&mut results) {
+                    *result = exp32(f32::from_bits(first.wrapping_add(place)));
+                }
+            });
+            for (four, result) in bytes.as_chunks_mut().0.iter_mut().zip(&results) {
+                *four = result.to_le_bytes();
+            }
+            digest.update(bytes);
+        }
+        let digest: String = digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{first:08x} {count} {digest}\n")
+    }
 
     #[test]
     fn a_sample_of_all_bit_patterns_is_near_the_f64_value() {

@@ -187,6 +187,7 @@ pub(crate) const INVALID_CONTEXT: u32 = 201;
 pub(crate) const INVALID_PTX: u32 = 218;
 pub(crate) const INVALID_HANDLE: u32 = 400;
 pub(crate) const NOT_FOUND: u32 = 500;
+pub(crate) const NOT_READY: u32 = 600;
 pub(crate) const ILLEGAL_ADDRESS: u32 = 700;
 pub(crate) const LAUNCH_FAILED: u32 = 719;
 pub(crate) const UNKNOWN: u32 = 999;

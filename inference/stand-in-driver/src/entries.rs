@@ -136,8 +136,20 @@ entries! {
         driver.streams.wait(stream, event, driver.settings.order, &mut driver.memory)
     }
 
-    Context cuEventCreate(driver, event: *mut usize, _flags: c_uint) pointers {
-        put(event, driver.streams.new_event())
+    Context cuStreamWaitValue32_v2(driver, stream: usize, address: usize, value: u32, flags: c_uint) values {
+        // Only pinned memory, and only the usual comparison.
+        if flags != 0 || !driver.is_pinned(address, 4) {
+            return Err(INVALID_VALUE);
+        }
+        driver.add(stream, Work::WaitValue { address, value })
+    }
+
+    Context cuEventCreate(driver, event: *mut usize, flags: c_uint) pointers {
+        put(event, driver.streams.new_event(flags & 2 == 0))
+    }
+
+    Context cuEventElapsedTime(driver, milliseconds: *mut f32, start: usize, end: usize) pointers {
+        put(milliseconds, driver.streams.elapsed(start, end)?)
     }
 
     Context cuEventDestroy_v2(driver, event: usize) values {
@@ -283,7 +295,7 @@ unsafe fn put<T>(place: *mut T, value: T) -> Result<(), u32> {
     Ok(())
 }
 
-const NAMES: [(u32, &CStr); 25] = [
+const NAMES: [(u32, &CStr); 26] = [
     (0, c"CUDA_SUCCESS"),
     (1, c"CUDA_ERROR_INVALID_VALUE"),
     (2, c"CUDA_ERROR_OUT_OF_MEMORY"),
@@ -301,6 +313,7 @@ const NAMES: [(u32, &CStr); 25] = [
     (304, c"CUDA_ERROR_OPERATING_SYSTEM"),
     (400, c"CUDA_ERROR_INVALID_HANDLE"),
     (500, c"CUDA_ERROR_NOT_FOUND"),
+    (600, c"CUDA_ERROR_NOT_READY"),
     (700, c"CUDA_ERROR_ILLEGAL_ADDRESS"),
     (701, c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"),
     (702, c"CUDA_ERROR_LAUNCH_TIMEOUT"),

@@ -10,6 +10,7 @@
 //! | variable | what it sets |
 //! | --- | --- |
 //! | `APROVE_STAND_IN_FAIL` | `cuMemAlloc_v2:2:2`: the function, the number of the call from 1, the code that it returns |
+//! | `APROVE_STAND_IN_FLIP` | `cuMemcpyHtoDAsync_v2:3`: the copy whose first bit arrives wrong, the number of the call from 1 |
 //! | `APROVE_STAND_IN_ORDER` | `late` (default), `early`, or `copies-first`: copies run ahead as far as no event holds them |
 //! | `APROVE_STAND_IN_SEED` | kernels run their threads in any order, the same one for the same number |
 //! | `APROVE_STAND_IN_DEVICES` | the number of GPUs, 1 by default |
@@ -18,7 +19,8 @@
 //! | `APROVE_STAND_IN_CUDA` | the version of CUDA, `12000` by default |
 //! | `APROVE_STAND_IN_LOG` | a file that gets a line with the name of each function that is called |
 //!
-//! Not modelled: time, and the order in which a GPU runs what may run at once.
+//! Not modelled: the time of a GPU (events have that of the processor which does the work), and the order in which a GPU
+//! runs what may run at once.
 
 mod driver;
 mod entries;

@@ -4,12 +4,13 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     slice,
+    time::Instant,
 };
 
 use ptx_interpreter::{Argument, Memory, Options, Schedule};
 
 use crate::{
-    driver::{ILLEGAL_ADDRESS, INVALID_HANDLE, Kernel, LAUNCH_FAILED, note},
+    driver::{ILLEGAL_ADDRESS, INVALID_HANDLE, Kernel, LAUNCH_FAILED, NOT_READY, note},
     settings::Order,
 };
 
@@ -54,6 +55,11 @@ pub(crate) enum Work {
         event: usize,
         number: usize,
     },
+    /// Waits until a word of pinned memory has at least this value.
+    WaitValue {
+        address: usize,
+        value: u32,
+    },
 }
 
 /// Memory of the program.
@@ -74,11 +80,15 @@ pub(crate) struct Launch {
     pub(crate) seed: Option<u64>,
 }
 
-/// The streams that an event was recorded in, one after the other, and how many of these records were reached.
+/// The streams that an event was recorded in, one after the other, how many of these records were reached, and when the
+/// last of them was.
 #[derive(Default)]
 struct Event {
     records: Vec<usize>,
     reached: usize,
+    at: Option<Instant>,
+    /// Whether it may be asked for its time.
+    timed: bool,
 }
 
 impl Streams {
@@ -94,10 +104,14 @@ impl Streams {
         self.last
     }
 
-    /// Makes an event; returns its number.
-    pub(crate) fn new_event(&mut self) -> usize {
+    /// Makes an event, with or without a time; returns its number.
+    pub(crate) fn new_event(&mut self, timed: bool) -> usize {
         self.last = self.last.saturating_add(1);
-        self.events.insert(self.last, Event::default());
+        let event = Event {
+            timed,
+            ..Event::default()
+        };
+        self.events.insert(self.last, event);
         self.last
     }
 
@@ -173,6 +187,22 @@ impl Streams {
         self.reach(event, number, memory)
     }
 
+    /// The milliseconds between two events as they were recorded last: those of the processor that did the work.
+    pub(crate) fn elapsed(&self, start: usize, end: usize) -> Result<f32, u32> {
+        let time = |event| {
+            let entry = self.events.get(&event).filter(|event| event.timed);
+            let entry = entry.ok_or(INVALID_HANDLE)?;
+            let at = entry.at.ok_or(INVALID_HANDLE)?;
+            let done = entry.reached >= entry.records.len();
+            done.then_some(at).ok_or(NOT_READY)
+        };
+        let (start, end) = (time(start)?, time(end)?);
+        // An end before the start is a negative time, as in the library.
+        let forward = end.saturating_duration_since(start).as_secs_f32();
+        let back = start.saturating_duration_since(end).as_secs_f32();
+        Ok((forward - back) * 1e3)
+    }
+
     /// Does all work.
     pub(crate) fn finish_all(&mut self, memory: &mut Memory) -> Result<(), u32> {
         let all: Vec<usize> = self.streams.keys().copied().collect();
@@ -208,7 +238,7 @@ impl Streams {
         let events = &self.events;
         self.streams.values_mut().find_map(|list| {
             let goes = match list.front()? {
-                Work::Launch(_) => false,
+                Work::Launch(_) | Work::WaitValue { .. } => false,
                 Work::Wait { event, number } => events.get(event)?.reached >= *number,
                 _ => true,
             };
@@ -247,9 +277,20 @@ impl Streams {
             Work::Fill { to, byte, length } => memory.write(to, &vec![byte; length]),
             Work::Launch(launch) => return launch.run(memory),
             Work::Wait { event, number } => return self.reach(event, number, memory),
+            Work::WaitValue { address, value } => {
+                // SAFETY: it was pinned when the work was added, and to free it ends all work first.
+                let word = unsafe { (address as *const u32).read_volatile() };
+                if word.wrapping_sub(value).cast_signed() >= 0 {
+                    return Ok(());
+                }
+                // Work is done when the program waits for it: nobody is left to write the word.
+                note("a stream waits for a word that nobody will write");
+                return Err(LAUNCH_FAILED);
+            }
             Work::Record { event, number } => {
                 let entry = self.events.get_mut(&event).ok_or(INVALID_HANDLE)?;
                 entry.reached = entry.reached.max(number);
+                entry.at = Some(Instant::now());
                 return Ok(());
             }
         };
