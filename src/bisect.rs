@@ -1,13 +1,16 @@
 //! `aprove bisect`: the first stage in which two files diverge, and why.
 
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::bail;
 use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
+use verifier::verify::Options;
 
 use crate::behaviour::{self, Pair, Prompts};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
@@ -15,7 +18,7 @@ use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::run::Engine;
 use crate::run::{Ran, Runner, apart};
-use crate::verify::{FormatFlag, judge};
+use crate::verify::{FormatFlag, judging};
 use crate::{device, engine, output, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
@@ -48,23 +51,36 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let engine = Engine {
-        forward: arguments.place.forward,
-        device: &arguments.place.device,
-        io: arguments.engine.io,
-        options: arguments.engine.options()?,
-        quiet: arguments.quiet,
-    };
+    let options = arguments.engine.options()?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
-    let mut report = judge(&a, &b, engine.options.threads, false, arguments.quiet);
-    let ran = engine.run(
-        |runner| {
-            let judged = behaviour::compare_on(runner, &a, &b, &arguments.prompt)?;
-            let steps = apart(steps(arguments, &a, &b, &judged.0, runner))?;
-            Ok((judged, steps))
-        },
-        |(judged, steps)| Some((behaviour::difference(judged)?, steps.as_ref().ok().cloned())),
-    );
+    let (mut report, ran) = thread::scope(|scope| {
+        let bytes = Options {
+            threads: options.threads,
+            file_digests: false,
+        };
+        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet);
+        let is_run = || {
+            LazyCell::force(&bytes);
+            true
+        };
+        let engine = Engine {
+            forward: arguments.place.forward,
+            device: &arguments.place.device,
+            io: arguments.engine.io,
+            options,
+            quiet: arguments.quiet,
+            is_run: &is_run,
+        };
+        let ran = engine.run(
+            |runner| {
+                let judged = behaviour::compare_on(runner, &a, &b, &arguments.prompt)?;
+                let steps = apart(steps(arguments, &a, &b, &judged.0, runner))?;
+                Ok((judged, steps))
+            },
+            |(judged, steps)| Some((behaviour::difference(judged)?, steps.as_ref().ok().cloned())),
+        );
+        (bytes.clone(), ran)
+    });
     let (ran, steps) = match ran.map(Ran::split) {
         Ok((ran, steps)) => (Ok(ran), steps?),
         Err(why) => (Err(why), Vec::new()),
@@ -74,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let diagnoses = if steps.is_empty() {
         Vec::new()
     } else {
-        let pair = Pair::load(&a, &b, engine.io)?;
+        let pair = Pair::load(&a, &b, arguments.engine.io)?;
         let diagnose = |(step, prompt): &(Step, String)| {
             diagnose(&report, pair.apr(), pair.gguf(), *step, prompt)
         };

@@ -136,7 +136,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         let artifact = open_pending(&pending, &destination)?;
         let sources = Files::open_all(&sources)?;
-        let mut report = verify::judge(&artifact, &sources, threads, false, arguments.quiet);
+        let bytes = verifier::verify::Options {
+            threads,
+            file_digests: false,
+        };
+        let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
         if arguments.fingerprint {
             let engine = Engine {
                 forward: arguments.place.forward,
@@ -147,6 +151,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                     ..inference::Options::default()
                 },
                 quiet: arguments.quiet,
+                is_run: &|| true,
             };
             let prompts = prompt::Arguments::default();
             let (behaviour, row) = behaviour::compare(&engine, &artifact, &sources, &prompts);

@@ -108,6 +108,7 @@ fn in_f32(
         io: arguments.engine.io,
         options: arguments.engine.options()?,
         quiet: false,
+        is_run: &|| true,
     };
     let ran = engine.run(
         |runner| apart(with_stages(arguments, loaded, tokens, runner)),

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use inference::trace::stage_widths;
 use inference::{Model, StageSink, Step};
 
@@ -95,7 +95,7 @@ impl Steps {
         let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
         Self {
             line: (!quiet && someone_watches())
-                .then(|| ProgressBar::new_spinner().with_style(style)),
+                .then(|| BARS.add(ProgressBar::new_spinner().with_style(style))),
             total: steps.len(),
             taken: Cell::new(0),
             last: Cell::new(None),
@@ -203,7 +203,9 @@ fn bar(verb: &'static str) -> ProgressBar {
     )
     .unwrap_or_else(|_| ProgressStyle::default_bar())
     .progress_chars("=> ");
-    ProgressBar::new(0).with_style(style).with_prefix(verb)
+    BARS.add(ProgressBar::new(0).with_style(style).with_prefix(verb))
 }
 
+/// All bars of the screen: two passes over the files may go on side by side.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -22,6 +22,8 @@ pub(crate) struct Engine<'a> {
     pub(crate) options: Options,
     /// Whether nobody wants to see how far a run is.
     pub(crate) quiet: bool,
+    /// Asked before the processor begins: waits for other work that it has, and says whether the run is still needed.
+    pub(crate) is_run: &'a dyn Fn() -> bool,
 }
 
 /// What a run gave, and where it ran.
@@ -55,6 +57,9 @@ impl Engine<'_> {
         difference: impl Fn(&T) -> Option<D>,
     ) -> Result<Ran<T>, String> {
         let on_processor = |reason: Option<String>| {
+            if !(self.is_run)() {
+                return Err(NOT_NEEDED.to_owned());
+            }
             Ok(Ran {
                 value: work(&self.runner(None)).map_err(|why| why.to_string())?,
                 device: CPU,
@@ -210,6 +215,7 @@ pub(crate) const CPU: &str = "cpu";
 pub(crate) const CUDA: &str = "cuda";
 const UNCONFIRMED: &str =
     "the GPU finds a difference that the processor does not: it cannot be trusted";
+const NOT_NEEDED: &str = "the files were not run";
 const ADVICE: &str = "run again with --forward cpu";
 /// The bytes of a panel on its way to a GPU.
 const PANEL: usize = 8 << 20;

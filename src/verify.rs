@@ -1,6 +1,9 @@
 //! `aprove verify`: compares an APR file with a GGUF model, or a file with a manifest.
 
+use std::cell::LazyCell;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread::{self, Scope};
 
 use anyhow::bail;
 use clap::builder::PossibleValue;
@@ -79,46 +82,45 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
         );
     }
-    let mut report = judge(
-        &a,
-        &b,
-        options.threads,
-        arguments.file_digests,
-        arguments.quiet,
-    );
     let recorded = manifest
         .as_ref()
         .map(|(manifest, model)| (manifest.fingerprint(), *model));
-    match arguments.forward {
-        ForwardFlag::On(forward) => {
-            let engine = Engine {
-                forward,
-                device: &arguments.device,
-                io: arguments.engine.io,
-                options,
-                quiet: arguments.quiet,
-            };
-            let is_auto = forward == Forward::Auto;
-            let judged = match recorded {
-                // A manifest cannot be run, but it may record how its model behaves.
-                Some((Some(fingerprint), model)) => {
-                    Some(behaviour::check(&engine, model, fingerprint))
-                }
-                Some((None, _)) => (!is_auto).then(|| behaviour::not_run("cpu", NOTHING_RECORDED)),
-                // Files that could not be read or decoded need not be run.
-                None if is_auto && report.verdict == Verdict::Undecided => None,
-                None => Some(behaviour::compare(&engine, &a, &b, &arguments.prompt)),
-            };
-            if let Some((behaviour, row)) = judged {
-                report.add_behaviour(&behaviour, row);
-            }
-        }
-        ForwardFlag::Off => {
+    let report = thread::scope(|scope| {
+        let bytes = Options {
+            threads: options.threads,
+            file_digests: arguments.file_digests,
+        };
+        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet);
+        let ForwardFlag::On(forward) = arguments.forward else {
+            let mut report = bytes.clone();
             if let Some((Some(_), _)) = recorded {
                 report.note_unchecked_behaviour();
             }
+            return report;
+        };
+        let is_auto = forward == Forward::Auto;
+        // Files that could not be read or decoded need not be run.
+        let is_run = || !is_auto || manifest.is_some() || bytes.verdict != Verdict::Undecided;
+        let engine = Engine {
+            forward,
+            device: &arguments.device,
+            io: arguments.engine.io,
+            options,
+            quiet: arguments.quiet,
+            is_run: &is_run,
+        };
+        let judged = match recorded {
+            // A manifest cannot be run, but it may record how its model behaves.
+            Some((Some(fingerprint), model)) => Some(behaviour::check(&engine, model, fingerprint)),
+            Some((None, _)) => (!is_auto).then(|| behaviour::not_run("cpu", NOTHING_RECORDED)),
+            None => Some(behaviour::compare(&engine, &a, &b, &arguments.prompt)),
+        };
+        let mut report = bytes.clone();
+        if let Some((behaviour, row)) = judged.filter(|_| is_run()) {
+            report.add_behaviour(&behaviour, row);
         }
-    }
+        report
+    });
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
@@ -146,21 +148,22 @@ impl ValueEnum for ForwardFlag {
 }
 
 /// Runs the verifier on two open inputs.
-pub(crate) fn judge(
-    a: &Files,
-    b: &Files,
-    threads: usize,
-    file_digests: bool,
-    quiet: bool,
-) -> Report {
-    let options = Options {
-        threads,
-        file_digests,
-    };
+pub(crate) fn judge(a: &Files, b: &Files, options: &Options, quiet: bool) -> Report {
     let progress = Progress::new("verify", quiet);
-    let report = verifier::verify::verify(&a.input(), &b.input(), &options, &progress);
+    let report = verifier::verify::verify(&a.input(), &b.input(), options, &progress);
     progress.end();
     report
+}
+
+/// Starts to run the verifier; whoever asks for the report waits for it. A GPU can run the files meanwhile.
+pub(crate) fn judging<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    [a, b]: [&'scope Files; 2],
+    options: Options,
+    quiet: bool,
+) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
+    let at_work = scope.spawn(move || judge(a, b, &options, quiet));
+    LazyCell::new(move || at_work.join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
 const NOTHING_RECORDED: &str = "the manifest records no behaviour";
