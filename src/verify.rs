@@ -100,7 +100,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         };
         let is_auto = forward == Forward::Auto;
         // Files that could not be read or decoded need not be run.
-        let is_run = || !is_auto || manifest.is_some() || bytes.verdict != Verdict::Undecided;
+        let is_run = || {
+            let are_decided = bytes.verdict != Verdict::Undecided;
+            are_decided || manifest.is_some() || !is_auto
+        };
         let engine = Engine {
             forward,
             device: &arguments.device,
