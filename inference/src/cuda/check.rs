@@ -88,6 +88,7 @@ impl Copies<'_> {
             };
             if let Some(next) = next {
                 let (copied, _) = places.copy(next, PANEL)?;
+                places.arrives(&copied)?;
                 places.used(&copied)?;
                 leaving.push_back(copied);
             }

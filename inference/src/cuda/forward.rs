@@ -4,7 +4,7 @@ use std::thread;
 
 use super::{
     gpu::Gpu,
-    panel::{self, Matrix, panels},
+    panel::{self, Matrix, Panel, panels},
     product::Products,
     reader::Upload,
     recorder::Recorder,
@@ -157,19 +157,21 @@ fn run(
     let most = rooms.max().unwrap_or_default();
     let places = sides.iter().flatten().count().saturating_mul(PLACES);
     let mut ring = Ring::new(gpu, places, most)?;
-    let mut weights = Weights::new(gpu, products.clone())?;
-    let most = ring.bytes();
+    let cut = products
+        .iter()
+        .map(|matrices| panels(*matrices, ring.bytes()));
+    let plan = cut.collect::<Result<Vec<_>, _>>()?;
+    let mut weights = Weights::new(gpu, products)?;
     let lent = ring.lend(gpu);
     thread::scope(|scope| {
-        let upload = Upload::start(scope, products.clone(), most, lent, options.threads);
+        let upload = Upload::start(scope, plan.iter().flatten(), lent, options.threads);
         let mut run = Run {
             gpu,
             upload,
             kernels: Products::default(),
             weights: &mut weights,
-            most,
         };
-        let mut products = products.iter().enumerate();
+        let mut plan = plan.iter().enumerate();
         for (step, takes) in steps {
             watch(step);
             match step.stage.activations() {
@@ -177,8 +179,8 @@ fn run(
                 Some(x) => {
                     taking(&mut states, takes).try_for_each(|state| state.prepare_product(step))?;
                     let equal = takes == [true, true] && observer.equal(x)?;
-                    if let Some((index, matrices)) = products.next() {
-                        run.multiply(index, *matrices, step, &states, equal)?;
+                    if let Some((index, panels)) = plan.next() {
+                        run.multiply((index, panels), step, &states, equal)?;
                     }
                 }
             }
@@ -225,16 +227,13 @@ struct Run<'a, 'b> {
     upload: Upload<'a>,
     kernels: Products,
     weights: &'a mut Weights<'b>,
-    /// The bytes of a place of the ring.
-    most: usize,
 }
 
 impl Run<'_, '_> {
     /// Multiplies the activations of each side by its matrix, panel by panel as they arrive.
     fn multiply(
         &mut self,
-        index: usize,
-        matrices: [Option<Matrix<'_>>; 2],
+        (index, panels): (usize, &[Panel<'_>]),
         step: Step,
         states: &[Option<DeviceState<'_>>; 2],
         equal: bool,
@@ -244,16 +243,14 @@ impl Run<'_, '_> {
             upload,
             kernels,
             weights,
-            most,
         } = self;
         let mut operands = [None, None];
-        for ((operand, matrix), state) in operands.iter_mut().zip(matrices).zip(states) {
-            if let (Some(state), Some(_)) = (state, matrix) {
-                *operand = state.product(step)?;
-            }
+        for (operand, state) in operands.iter_mut().zip(states) {
+            let product = state.as_ref().map(|state| state.product(step));
+            *operand = product.transpose()?.flatten();
         }
         let [first, _] = operands;
-        for panel in panels(matrices, *most)? {
+        for panel in panels {
             let rows = (panel.first, panel.rows);
             upload.take(|arrived| {
                 let sides = arrived.buffers.into_iter().zip(operands).enumerate();

@@ -1,7 +1,6 @@
 //! The thread that reads weights ahead of the GPU, into pinned memory, from both files of a pair in lock step.
 
 use std::{
-    collections::VecDeque,
     sync::{
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Receiver, Sender, channel},
@@ -12,7 +11,7 @@ use std::{
 use super::{
     error::Error as Reason,
     memory::Buffer,
-    panel::{Matrix, Panel, Span, panels},
+    panel::{Panel, Span},
     ring::{Leaving, Lent, Places},
 };
 use crate::{error::Error, parallel};
@@ -22,8 +21,8 @@ pub(crate) struct Upload<'a> {
     places: Places<'a>,
     filled: Receiver<Result<Filled<'a>, Error>>,
     free: Sender<Lent<'a>>,
-    /// What was copied last: older copies are waited for when the next ones are on their way.
-    leaving: VecDeque<Leaving<'a>>,
+    /// The next panel, on its way while the kernels of the last one run.
+    ahead: Option<Arriving<'a>>,
 }
 
 /// A panel that was read.
@@ -32,6 +31,12 @@ struct Filled<'a> {
     /// where they are those of the first.
     places: [Option<(Lent<'a>, usize)>; 2],
     same: bool,
+}
+
+/// A panel on its way to the GPU.
+struct Arriving<'a> {
+    panel: Arrived<'a>,
+    places: Vec<Leaving<'a>>,
 }
 
 /// A panel on the GPU.
@@ -43,14 +48,13 @@ pub(crate) struct Arrived<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Starts to read the panels of all products, in order, into the places of a ring.
+    /// Starts to read panels, in order, into the places of a ring.
     ///
     /// `threads` read at a time: one alone may be slower than the disk. It ends with the last panel, with the first
     /// failure, or when the upload is dropped.
     pub(crate) fn start<'scope, 'b: 'scope>(
         scope: &'scope Scope<'scope, '_>,
-        products: Vec<[Option<Matrix<'b>>; 2]>,
-        most: usize,
+        panels: impl Iterator<Item = &'b Panel<'b>> + Send + 'scope,
         (lent, places): (Vec<Lent<'a>>, Places<'a>),
         threads: usize,
     ) -> Self
@@ -65,22 +69,14 @@ impl<'a> Upload<'a> {
             threads,
         };
         scope.spawn(move || {
-            let all = products.into_iter();
-            let all = all.map(|matrices| panels(matrices, most));
-            for panels in all {
-                let panels = match panels {
-                    Ok(panels) => panels,
-                    Err(error) => return drop(done.send(Err(error))),
+            for panel in panels {
+                // Without memory to fill nobody waits for panels any more.
+                let Some(filled) = reader.fill(panel) else {
+                    return;
                 };
-                for panel in panels {
-                    // Without memory to fill nobody waits for panels any more.
-                    let Some(filled) = reader.fill(&panel) else {
-                        return;
-                    };
-                    let failed = filled.is_err();
-                    if done.send(filled).is_err() || failed {
-                        return;
-                    }
+                let failed = filled.is_err();
+                if done.send(filled).is_err() || failed {
+                    return;
                 }
             }
         });
@@ -88,46 +84,61 @@ impl<'a> Upload<'a> {
             places,
             filled,
             free,
-            leaving: VecDeque::new(),
+            ahead: None,
         }
     }
 
-    /// Copies the next panel to the GPU and lets `with` launch on the compute stream what reads it; waits for none of that
-    /// to end.
+    /// Lets `with` launch on the compute stream what reads the next panel, starts to copy the one after it, and waits until
+    /// the first one has been copied, but not for the kernels.
     ///
     /// # Errors
-    /// Fails when the panel could not be read, and when `with` or a call of the driver fails.
+    /// Fails when a panel could not be read, and when `with` or a call of the driver fails.
     pub(crate) fn take(
         &mut self,
         with: impl FnOnce(&Arrived<'a>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        // The reader ends without a word only after the last panel, which is a mistake of this program.
-        let filled = self.filled.recv().map_err(|_| NO_PANEL)??;
+        if self.ahead.is_none() {
+            self.ahead = self.start_next()?;
+        }
+        // More panels are asked for than there are: a mistake of this program.
+        let Arriving { panel, places } = self.ahead.take().ok_or(NO_PANEL)?;
+        for place in &places {
+            self.places.arrives(place)?;
+        }
+        with(&panel)?;
+        for place in &places {
+            self.places.used(place)?;
+        }
+        self.ahead = self.start_next()?;
+        for place in places {
+            // Nobody takes it back when all is read.
+            drop(self.free.send(self.places.wait(place)?));
+        }
+        Ok(())
+    }
+
+    /// Starts to copy the next panel, once it has been read; `None` after the last one.
+    fn start_next(&self) -> Result<Option<Arriving<'a>>, Error> {
+        let Ok(filled) = self.filled.recv() else {
+            return Ok(None);
+        };
+        let Filled { places, same } = filled?;
         let mut buffers = [None; 2];
-        let mut leaving = VecDeque::new();
-        for (place, buffer) in filled.places.into_iter().zip(&mut buffers) {
+        let mut leaving = Vec::new();
+        for (place, buffer) in places.into_iter().zip(&mut buffers) {
             if let Some((lent, length)) = place {
                 let (copied, there) = self.places.copy(lent, length)?;
-                leaving.push_back(copied);
+                leaving.push(copied);
                 *buffer = Some(there);
             }
         }
-        if let ([first, second], true) = (&mut buffers, filled.same) {
+        if let ([first, second], true) = (&mut buffers, same) {
             *second = *first;
         }
-        with(&Arrived {
-            buffers,
-            same: filled.same,
-        })?;
-        for copied in &leaving {
-            self.places.used(copied)?;
-        }
-        // These copies are queued behind the older ones, so the GPU has work while the thread waits for those.
-        for older in std::mem::replace(&mut self.leaving, leaving) {
-            // Nobody takes it back when all is read.
-            drop(self.free.send(self.places.wait(older)?));
-        }
-        Ok(())
+        Ok(Some(Arriving {
+            panel: Arrived { buffers, same },
+            places: leaving,
+        }))
     }
 }
 

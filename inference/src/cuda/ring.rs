@@ -94,8 +94,8 @@ impl Lent<'_> {
 }
 
 impl<'a> Places<'a> {
-    /// Copies the first `length` bytes of a place to the GPU, behind the kernels that use what was there, and lets later
-    /// kernels wait for them; waits for none of that itself.
+    /// Copies the first `length` bytes of a place to the GPU, behind the kernels that use what was there; waits for none of
+    /// that itself.
     ///
     /// Up to the next multiple of 16, what lies behind the bytes is copied as well, so that a kernel may read whole words.
     ///
@@ -112,18 +112,22 @@ impl<'a> Places<'a> {
             there: lent.bytes.len(),
         };
         let bytes = lent.bytes.get(..length.next_multiple_of(16));
-        let Gpu {
-            compute,
-            copy: stream,
-            ..
-        } = self.gpu;
+        let stream = &self.gpu.copy;
         stream.wait(&copy.used)?;
         // SAFETY: nobody can write to the bytes before `wait` has given them back, and the memory is freed only when the
         // event that is recorded next is reached.
         unsafe { copy.buffer.write_pinned(stream, bytes.ok_or(outside)?) }?;
         copied.record(stream)?;
-        compute.wait(copied)?;
         Ok((Leaving(lent), &copy.buffer))
+    }
+
+    /// Lets the kernels that are launched from now on wait for the copy of a place.
+    ///
+    /// # Errors
+    /// Fails when a call of the driver fails.
+    pub(crate) fn arrives(&self, leaving: &Leaving<'a>) -> Result<(), Error> {
+        let (_, copied) = self.place(&leaving.0)?;
+        self.gpu.compute.wait(copied)
     }
 
     /// Says that the kernels that were launched until now are the last ones to read the copy of a place.
