@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             threads: options.threads,
             file_digests: false,
         };
-        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet);
+        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, false);
         let is_run = || {
             LazyCell::force(&bytes);
             true
@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             options,
             quiet: arguments.quiet,
             is_run: &is_run,
+            times: false,
         };
         let ran = engine.run(
             |runner| {

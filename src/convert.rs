@@ -152,6 +152,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 },
                 quiet: arguments.quiet,
                 is_run: &|| true,
+                times: false,
             };
             let prompts = prompt::Arguments::default();
             let (behaviour, row) = behaviour::compare(&engine, &artifact, &sources, &prompts);

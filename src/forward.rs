@@ -109,6 +109,7 @@ fn in_f32(
         options: arguments.engine.options()?,
         quiet: false,
         is_run: &|| true,
+        times: false,
     };
     let ran = engine.run(
         |runner| apart(with_stages(arguments, loaded, tokens, runner)),

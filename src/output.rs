@@ -1,6 +1,7 @@
 //! The two streams: data and verdicts on stdout, everything else on stderr.
 
 use std::io::{self, Write as _};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -16,6 +17,16 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Writes one line to stderr. A stderr that is gone is no reason to stop.
 pub(crate) fn note(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Does work and says on stderr how long it took, if somebody asked for it.
+pub(crate) fn timed<T>(is_asked: bool, what: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let done = work();
+    if is_asked {
+        note(&format!("{:>8.3} s  {what}", start.elapsed().as_secs_f64()));
+    }
+    done
 }
 
 /// Writes an error and its causes to stderr.

@@ -8,6 +8,7 @@ use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_bat
 
 use crate::device::{self, Forward};
 use crate::engine::Io;
+use crate::output;
 use crate::progress::{Steps, Watched};
 
 /// How and where to run.
@@ -24,6 +25,8 @@ pub(crate) struct Engine<'a> {
     pub(crate) quiet: bool,
     /// Asked before the processor begins: waits for other work that it has, and says whether the run is still needed.
     pub(crate) is_run: &'a dyn Fn() -> bool,
+    /// Whether to say how long each part took.
+    pub(crate) times: bool,
 }
 
 /// What a run gave, and where it ran.
@@ -60,8 +63,11 @@ impl Engine<'_> {
             if !(self.is_run)() {
                 return Err(NOT_NEEDED.to_owned());
             }
+            let ran = output::timed(self.times, "to run on the processor", || {
+                work(&self.runner(None))
+            });
             Ok(Ran {
-                value: work(&self.runner(None)).map_err(|why| why.to_string())?,
+                value: ran.map_err(|why| why.to_string())?,
                 device: CPU,
                 reason,
             })
@@ -70,8 +76,13 @@ impl Engine<'_> {
             return on_processor(None);
         }
         let is_auto = self.forward == Forward::Auto;
-        let on_gpu = self.device.open().and_then(|gpu| {
-            let value = work(&self.runner(Some(&gpu)))?;
+        let opened = output::timed(self.times, "to open and check the GPU", || {
+            self.device.open()
+        });
+        let on_gpu = opened.and_then(|gpu| {
+            let value = output::timed(self.times, "to run on the GPU", || {
+                work(&self.runner(Some(&gpu)))
+            })?;
             let name = gpu.device().name.escape_debug();
             let name = format!("GPU {}, {name}", gpu.device().ordinal);
             gpu.close()?;

@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
+    /// Say on stderr how long each part took; a GPU runs the files while their bytes are compared
+    #[arg(long)]
+    times: bool,
 }
 
 /// Where to run, if at all.
@@ -90,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             threads: options.threads,
             file_digests: arguments.file_digests,
         };
-        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet);
+        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, arguments.times);
         let ForwardFlag::On(forward) = arguments.forward else {
             let mut report = bytes.clone();
             if let Some((Some(_), _)) = recorded {
@@ -111,6 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             options,
             quiet: arguments.quiet,
             is_run: &is_run,
+            times: arguments.times,
         };
         let judged = match recorded {
             // A manifest cannot be run, but it may record how its model behaves.
@@ -164,8 +168,10 @@ pub(crate) fn judging<'scope>(
     [a, b]: [&'scope Files; 2],
     options: Options,
     quiet: bool,
+    times: bool,
 ) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
-    let at_work = scope.spawn(move || judge(a, b, &options, quiet));
+    let work = move || judge(a, b, &options, quiet);
+    let at_work = scope.spawn(move || output::timed(times, "to compare the bytes", work));
     LazyCell::new(move || at_work.join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 

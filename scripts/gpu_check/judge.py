@@ -77,7 +77,7 @@ def pair_rate(found):
             ("bytes and behaviour", "gigabytes_per_second"),
             ("behaviour alone", "behaviour_gigabytes_per_second"),
         ):
-            share = f and pinned and f[key] / pinned
+            share = f and pinned and f[key] and f[key] / pinned
             rows.append(row(f"{name}: share of pinned upload, {what}", share, at_least=0.8))
     return rows
 

@@ -20,7 +20,6 @@ def shown(figure):
     rates = [
         ("gigabytes_per_second", "GB/s"),
         ("teraflops", "TFLOP/s"),
-        ("behaviour_seconds", "s of it for the behaviour"),
     ]
     more = "".join(f", {figure[key]:.4g} {unit}" for key, unit in rates if key in figure)
     return f"{text} {figure.get('unit', '')}".rstrip() + more

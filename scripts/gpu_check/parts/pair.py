@@ -1,11 +1,10 @@
 """Times of `aprove verify` on a warm pair with the shapes of a 7B model.
 
-Each is that of a whole process: it starts, compares all bytes, opens the GPU, runs both files and ends. What the
-behaviour takes is that less a run with `--forward off`, so it holds the opening of the GPU and the loading of the
-kernels.
+Each is that of a whole process: it starts, compares all bytes while it opens the GPU and runs both files there, and ends.
+What each part took is what `--times` says.
 """
 
-import json
+import re
 import statistics
 
 from ..figure import figure, missing
@@ -22,38 +21,41 @@ def run(session):
     yield figure("bytes of both files", size, "bytes", name)
     runs = 1 if session.small else 5
 
-    samples = seconds_of(session, pair, runs, "off")
-    off = statistics.median(samples)
     how = "aprove verify --forward off -q, whole process, median"
-    yield figure(f"{name}, bytes and metadata", off, "s", how, samples=samples)
+    samples, _ = seconds_of(session, pair, runs, "off")
+    yield figure(f"{name}, bytes and metadata", statistics.median(samples), "s", how, samples=samples)
     for length in [8] if session.small else LENGTHS:
         asked = ("--tokens", tokens(length, vocabulary), "--device", session.device)
-        title, how = f"{name}, {length} tokens", "aprove verify --forward cuda --tokens ... -q, whole process, median"
+        title, how = f"{name}, {length} tokens", "aprove verify --forward cuda --tokens ... --times -q, median"
         try:
-            samples = seconds_of(session, pair, runs, "cuda", *asked)
+            samples, parts = seconds_of(session, pair, runs, "cuda", *asked)
         except RuntimeError as error:
             yield missing(title, str(error), how)
             continue
-        whole = statistics.median(samples)
+        whole, behaviour = statistics.median(samples), parts.get("run on the GPU")
         yield figure(
-            title, whole, "s", how, samples=samples,
-            tokens=length, behaviour_seconds=whole - off, gigabytes_per_second=size / whole / 1e9,
-            behaviour_gigabytes_per_second=size / max(whole - off, 1e-9) / 1e9,
+            title, whole, "s", f"{how}, whole process", samples=samples,
+            tokens=length, gigabytes_per_second=size / whole / 1e9,
+            behaviour_gigabytes_per_second=behaviour and size / behaviour / 1e9,
         )  # fmt: skip
-    done, _ = session.aprove("doctor", "--format", "json", "--device", session.device)
-    checked = json.loads(done.stdout)["checked"] if done.returncode == 0 else None
-    if checked:
-        yield figure(
-            "of these to open the GPU and to load the kernels", checked.get("load_seconds"), "s", "aprove doctor"
-        )
+        for part, seconds in parts.items():
+            yield figure(f"{title}: to {part}", seconds, "s", how)
 
 
 def seconds_of(session, pair, runs, forward, *arguments):
-    """The seconds of some runs behind one that warms up, of three where they take long. Each of them must verify."""
-    seconds = []
+    """The seconds of some runs behind one that warms up, of three where they take long, and the medians of the parts
+    that they name. Each of them must verify."""
+    seconds, parts = [], {}
     while len(seconds) <= runs and (len(seconds) <= 3 or sum(seconds) < LONG):
-        done, taken = session.aprove("verify", *pair, "-q", "--forward", forward, *arguments)
+        done, taken = session.aprove("verify", *pair, "-q", "--times", "--forward", forward, *arguments)
         if done.returncode != 0:
             raise RuntimeError(f"it ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
+        if seconds:
+            for time, part in PART.findall(done.stderr):
+                parts.setdefault(part, []).append(float(time))
         seconds.append(taken)
-    return seconds[1:]
+    return seconds[1:], {part: statistics.median(times) for part, times in parts.items()}
+
+
+# A line of --times.
+PART = re.compile(r"^ *([0-9.]+) s  to (.*)$", re.MULTILINE)
