@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bits;
+mod reads;
 mod support;
