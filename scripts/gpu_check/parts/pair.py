@@ -12,6 +12,7 @@ from ..session import tokens
 
 LENGTHS = [8, 32, 128, 512]
 LONG = 10.0
+LIMIT = "512M"
 
 
 def run(session):
@@ -40,6 +41,10 @@ def run(session):
         )  # fmt: skip
         for part, seconds in parts.items():
             yield figure(f"{title}: to {part}", seconds, "s", how)
+    asked = ("--tokens", tokens(8, vocabulary), "--device", session.device, "--device-memory", LIMIT)
+    done, _ = session.aprove("verify", *pair, "-q", "--forward", "cuda", *asked)
+    said = "enough" if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
+    yield figure(f"{LIMIT} of GPU memory, 8 tokens", said, "", f"aprove verify --forward cuda --device-memory {LIMIT}")
 
 
 def seconds_of(session, pair, runs, forward, *arguments):
