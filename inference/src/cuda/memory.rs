@@ -141,6 +141,34 @@ impl Pinned {
         })
     }
 
+    /// The number of bytes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Copies values through the memory to the start of a buffer, behind all work of the stream and once the last copy from
+    /// the memory is done. It does not wait for the copy, as [`Buffer::write`] may for all work of the stream.
+    pub(crate) fn write(
+        &mut self,
+        stream: &Stream,
+        buffer: &Buffer,
+        values: &[f32],
+    ) -> Result<(), Error> {
+        self.copied.synchronize()?;
+        let outside = Error::Outside {
+            needed: size_of_val(values),
+            there: self.bytes,
+        };
+        let (bytes, copied) = self.lend();
+        let bytes = bytes.get_mut(..size_of_val(values)).ok_or(outside)?;
+        for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+            *bytes = value.to_ne_bytes();
+        }
+        // SAFETY: the bytes are not written to before the event that is recorded next, and freeing them waits for it.
+        unsafe { buffer.write_pinned(stream, bytes) }?;
+        copied.record_or_wait(stream)
+    }
+
     /// The memory, to write to and to copy from, and the event to record behind each copy.
     ///
     /// While a copy is on its way the memory must not be written to; freeing it waits for the last one.

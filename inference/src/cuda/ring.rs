@@ -117,11 +117,7 @@ impl<'a> Places<'a> {
         // SAFETY: nobody can write to the bytes before `wait` has given them back, and the memory is freed only when the
         // event that is recorded next is reached.
         unsafe { copy.buffer.write_pinned(stream, bytes.ok_or(outside)?) }?;
-        if let Err(error) = copied.record(stream) {
-            // Nothing else says when the copy is done, and the memory may be freed next.
-            drop(stream.synchronize());
-            return Err(error);
-        }
+        copied.record_or_wait(stream)?;
         Ok((Leaving(lent), &copy.buffer))
     }
 

@@ -3,7 +3,7 @@
 use super::{
     error::Error as Reason,
     gpu::{Argument, Gpu},
-    memory::Buffer,
+    memory::{Buffer, Pinned},
     product::Product,
     weights::Weight,
 };
@@ -26,8 +26,9 @@ pub(crate) struct DeviceState<'a> {
     values: [Value; Slot::COUNT],
     /// The cosines and sines of all positions.
     turns: Option<Buffer>,
-    /// The weight of a norm, or a bias.
+    /// The weight of a norm, or a bias, and the memory through which it comes, in turn.
     vector: Option<Buffer>,
+    staging: [Option<Pinned>; 2],
     /// The digests of all of them so far.
     vectors: Vec<Weight>,
 }
@@ -56,6 +57,7 @@ impl<'a> DeviceState<'a> {
             values: std::array::from_fn(|_| Value::default()),
             turns: None,
             vector: None,
+            staging: [None, None],
             vectors: Vec::new(),
         };
         let room = gpu.room::<f32>(&mut state.turns, turns.len())?;
@@ -292,7 +294,15 @@ impl<'a> DeviceState<'a> {
             digest: Digest(*blake3::hash(&bytes).as_bytes()),
         });
         let room = self.gpu.room::<f32>(&mut self.vector, values.len())?;
-        room.write(&self.gpu.compute, &values)?;
+        self.staging.reverse();
+        let [staging, _] = &mut self.staging;
+        let bytes = values.len().saturating_mul(4);
+        if staging.as_ref().is_none_or(|pinned| pinned.bytes() < bytes) {
+            *staging = Some(Pinned::new(self.gpu.context(), bytes)?);
+        }
+        if let Some(staging) = staging {
+            staging.write(&self.gpu.compute, room, &values)?;
+        }
         Ok(values.len())
     }
 

@@ -69,6 +69,13 @@ impl Event {
             .map_err(|error| Error::call("cuEventRecord", error))
     }
 
+    /// Records the work that the stream has so far. When that fails the work is waited for: nothing else says when it is
+    /// done, and memory that it uses may be freed next.
+    pub(crate) fn record_or_wait(&self, stream: &Stream) -> Result<(), Error> {
+        self.record(stream)
+            .inspect_err(|_| drop(stream.synchronize()))
+    }
+
     /// Lets the thread wait until the recorded work is done.
     pub(crate) fn synchronize(&self) -> Result<(), Error> {
         // SAFETY: the handle is valid as long as `self`.
