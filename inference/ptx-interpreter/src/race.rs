@@ -25,9 +25,14 @@ impl Stamp {
             && self.epoch == other.epoch
             && (other_warp || self.warp_epoch == other.warp_epoch)
     }
+
+    /// The same for the memory of a block, where what another block did is over.
+    fn is_beside_in_block(self, other: Self) -> bool {
+        self.block == other.block && self.is_beside(other)
+    }
 }
 
-/// The accesses to shared memory of a block.
+/// The accesses to shared memory: blocks have it one after the other, so what is left of an earlier one is in order.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedRaces {
     bytes: Vec<Touched>,
@@ -57,7 +62,7 @@ impl SharedRaces {
     ) -> Result<(), (u64, Stamp)> {
         let bytes = self.bytes.iter_mut().skip(offset).take(length);
         for (place, byte) in (0..).zip(bytes) {
-            let beside = |other: &Option<Stamp>| other.filter(|other| stamp.is_beside(*other));
+            let beside = |other: &Option<Stamp>| other.filter(|other| stamp.is_beside_in_block(*other));
             if let Some(other) = beside(&byte.write) {
                 return Err((place, other));
             }
@@ -70,9 +75,9 @@ impl SharedRaces {
             }
             // A read that is ordered before this one is not needed any more.
             let [first, second] = &mut byte.reads;
-            if first.is_none_or(|first| !stamp.is_beside(first)) {
+            if first.is_none_or(|first| !stamp.is_beside_in_block(first)) {
                 *first = Some(stamp);
-            } else if second.is_none_or(|second| !stamp.is_beside(second)) {
+            } else if second.is_none_or(|second| !stamp.is_beside_in_block(second)) {
                 *second = Some(stamp);
             }
         }
@@ -149,6 +154,14 @@ mod tests {
         assert_eq!(found, Err((0, at(1, 0, 1))));
         assert!(races.touch(3, 2, at(0, 1, 2), true).is_ok());
         assert_eq!(races.touch(4, 1, at(1, 1, 3), false), Err((0, at(0, 1, 2))));
+        let next_block = |thread| Stamp {
+            block: 1,
+            ..at(thread, 0, 1)
+        };
+        assert!(races.touch(4, 1, next_block(0), false).is_ok());
+        assert!(races.touch(4, 1, next_block(1), false).is_ok());
+        let found = races.touch(4, 1, next_block(2), true);
+        assert_eq!(found, Err((0, next_block(0))));
     }
 
     #[test]
