@@ -26,6 +26,8 @@ pub(crate) struct Block<'a, 'w> {
     registers: Vec<u64>,
     pcs: Vec<usize>,
     states: Vec<State>,
+    /// The lanes of each warp that have not left, as a mask.
+    active: Vec<u32>,
     /// Barriers of each warp so far.
     warp_epochs: Vec<u32>,
     /// Barriers of the block so far.
@@ -56,6 +58,7 @@ impl<'a, 'w> Block<'a, 'w> {
             registers: vec![0; kernel.slots * lanes],
             pcs: vec![0; lanes],
             states: vec![State::Gone; lanes],
+            active: vec![0; lanes.div_ceil(WARP as usize)],
             warp_epochs: vec![0; lanes.div_ceil(WARP as usize)],
             epoch: 0,
             number: 0,
@@ -135,6 +138,13 @@ impl<'a, 'w> Block<'a, 'w> {
         }
         self.pcs.fill(0);
         self.states.fill(State::Ready);
+        for (mask, lanes) in self
+            .active
+            .iter_mut()
+            .zip(self.states.chunks(WARP as usize))
+        {
+            *mask = u32::MAX >> (WARP as usize - lanes.len());
+        }
         self.warp_epochs.fill(0);
         self.epoch = 0;
         self.world.shared.poison();
@@ -153,12 +163,13 @@ impl<'a, 'w> Block<'a, 'w> {
     }
 
     fn run_lane(&mut self, lane: usize, slice: u64) -> Result<(), Fault> {
-        let active = self.active(lane);
+        let warp = lane / WARP as usize;
+        let active = self.active[warp];
         let stamp = Stamp {
             block: self.number,
             thread: u32::try_from(lane).unwrap_or_default(),
             epoch: self.epoch,
-            warp_epoch: self.warp_epochs[lane / WARP as usize],
+            warp_epoch: self.warp_epochs[warp],
             line: 0,
         };
         let start = lane * self.kernel.slots;
@@ -169,6 +180,9 @@ impl<'a, 'w> Block<'a, 'w> {
         let outcome = self.world.run(registers, pc, &mut steps, active, stamp);
         self.left -= allowed - steps;
         self.states[lane] = outcome.map_err(|cause| self.fault(lane, cause))?;
+        if self.states[lane] == State::Gone {
+            self.active[warp] &= !(1 << (lane % WARP as usize));
+        }
         if self.left == 0 {
             return Err(self.fault(lane, Cause::Steps { limit: self.limit }));
         }
@@ -198,16 +212,6 @@ impl<'a, 'w> Block<'a, 'w> {
         }
         self.epoch += 1;
         Ok(())
-    }
-
-    /// The lanes of a warp that have not left, as a mask.
-    fn active(&self, lane: usize) -> u32 {
-        let first = lane - lane % WARP as usize;
-        let states = self.states.iter().skip(first).take(WARP as usize);
-        states
-            .enumerate()
-            .filter(|(_, state)| **state != State::Gone)
-            .fold(0, |mask, (lane, _)| mask | 1 << lane)
     }
 
     fn thread(&self, lane: usize) -> [u32; 3] {

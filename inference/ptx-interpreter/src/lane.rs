@@ -29,8 +29,8 @@ pub(crate) enum State {
 pub(crate) struct World<'a> {
     pub(crate) code: &'a [Op],
     pub(crate) lines: &'a [u32],
-    /// Which operations ran so far.
-    pub(crate) ran: Vec<bool>,
+    /// For each operation, before which one those ended that ran on from it so far; 0 where none did.
+    pub(crate) ran_to: Vec<usize>,
     pub(crate) variables: &'a [Vec<u8>],
     pub(crate) parameters: Vec<u8>,
     pub(crate) memory: &'a mut Memory,
@@ -52,16 +52,15 @@ impl World<'_> {
         active: u32,
         stamp: Stamp,
     ) -> Result<State, Cause> {
-        let code = self.code;
-        let mut left = *steps;
-        let mut at = *pc;
+        // Steps are counted from jump to jump: in between, the end of the code that may run is their limit.
+        let mut start = *pc;
+        let mut at = start;
+        let mut straight = within(self.code, start, *steps);
         let outcome = loop {
-            if left == 0 {
+            let Some(op) = straight.get(at) else {
                 break Ok(State::Ready);
-            }
-            left = left.wrapping_sub(1);
-            self.ran[at] = true;
-            match &code[at] {
+            };
+            match op {
                 Op::Move { d, a } => registers[index(*d)] = registers[index(*a)],
                 Op::One { f, d, a } => registers[index(*d)] = f(registers[index(*a)]),
                 Op::Two { f, d, a, b } => {
@@ -90,7 +89,10 @@ impl World<'_> {
                     registers[index(*d)] = registers[index(*chosen)];
                 }
                 Op::Jump { target } => {
-                    at = *target as usize;
+                    self.count(start, at.wrapping_add(1), steps);
+                    start = *target as usize;
+                    at = start;
+                    straight = within(self.code, start, *steps);
                     continue;
                 }
                 Op::JumpIf {
@@ -99,7 +101,10 @@ impl World<'_> {
                     target,
                 } => {
                     if (registers[index(*predicate)] & 1 == 1) == *when {
-                        at = *target as usize;
+                        self.count(start, at.wrapping_add(1), steps);
+                        start = *target as usize;
+                        at = start;
+                        straight = within(self.code, start, *steps);
                         continue;
                     }
                 }
@@ -135,14 +140,36 @@ impl World<'_> {
                 }
                 Op::FmaF32 { d, a, b, c } => {
                     let (a, b) = (float(registers[index(*a)]), float(registers[index(*b)]));
-                    registers[index(*d)] = bits(a.mul_add(b, float(registers[index(*c)])));
+                    registers[index(*d)] = bits(fused(a, b, float(registers[index(*c)])));
                 }
             }
             at = at.wrapping_add(1);
         };
         *pc = at;
-        *steps = left;
+        // What a lane waits for or fails at is a step as well.
+        let end = match outcome {
+            Ok(State::Ready) => at,
+            _ => at.wrapping_add(1),
+        };
+        self.count(start, end, steps);
         outcome
+    }
+
+    /// Notes that a lane ran from an operation to before another one, in that many steps.
+    #[inline(always)]
+    fn count(&mut self, start: usize, end: usize, steps: &mut u64) {
+        let ran_to = &mut self.ran_to[start];
+        *ran_to = end.max(*ran_to);
+        *steps = steps.wrapping_sub(end.wrapping_sub(start) as u64);
+    }
+
+    /// Which operations ran so far.
+    pub(crate) fn ran(&self) -> impl Iterator<Item = bool> {
+        let ends = self.ran_to.iter().enumerate();
+        ends.scan(0, |ran_to, (at, end)| {
+            *ran_to = (*end).max(*ran_to);
+            Some(at < *ran_to)
+        })
     }
 
     #[inline(always)]
@@ -296,6 +323,13 @@ impl World<'_> {
     }
 }
 
+/// The code up to where so many steps from an operation on end, if no jump comes before.
+#[inline(always)]
+fn within(code: &[Op], start: usize, steps: u64) -> &[Op] {
+    let end = start.saturating_add(usize::try_from(steps).unwrap_or(usize::MAX));
+    code.get(..end).unwrap_or(code)
+}
+
 #[inline(always)]
 const fn index(slot: Slot) -> usize {
     slot as usize
@@ -320,6 +354,22 @@ const fn float(slot: u64) -> f32 {
     f32::from_bits(slot as u32)
 }
 
+/// The fma, without a call where the sum in f64 shows how it rounds.
+///
+/// The product is exact there. Every value halfway between two f32 that are normal is an f64, so the sum is on the same side
+/// of it as the exact one, unless it is one itself.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the second rounding")]
+fn fused(a: f32, b: f32, c: f32) -> f32 {
+    let sum = f64::from(a) * f64::from(b) + f64::from(c);
+    let is_halfway = sum.to_bits() & 0x1FFF_FFFF == 0x1000_0000;
+    if sum.abs() >= f64::from(f32::MIN_POSITIVE) && !is_halfway {
+        sum as f32
+    } else {
+        a.mul_add(b, c)
+    }
+}
+
 /// A result of arithmetic: a NaN is the one of a GPU.
 #[inline(always)]
 const fn bits(value: f32) -> u64 {
@@ -327,5 +377,39 @@ const fn bits(value: f32) -> u64 {
         0x7FFF_FFFF
     } else {
         value.to_bits() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_fma_rounds_once() {
+        // The product is 2^-24 and 2^-60, or as much smaller: just above half of the last place of what it is added to.
+        let factors = |scale: i32| (4097.0, 16_773_121.0 * 2f32.powi(scale));
+        let (a, b) = factors(-60);
+        assert_eq!(fused(a, b, 1.0), 1.0 + f32::EPSILON);
+        let (a, b) = factors(-120);
+        let (a, c) = (a * 2f32.powi(-66), f32::MIN_POSITIVE / 2.0);
+        assert_eq!(fused(a, b, c).to_bits(), c.to_bits() + 1);
+    }
+
+    #[test]
+    fn an_fma_of_any_bits_is_the_one_of_the_processor() {
+        let mut bits = 0u32;
+        let mut next = || {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from_bits(bits ^ bits >> 15)
+        };
+        for _ in 0..200_000 {
+            let (a, b, c) = (next(), next(), next());
+            for c in [c, -a * b, a * b, 0.0, -0.0] {
+                let (found, expected) = (fused(a, b, c), a.mul_add(b, c));
+                assert!(
+                    found.to_bits() == expected.to_bits() || expected.is_nan() && found.is_nan()
+                );
+            }
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Module {
         let world = World {
             code: &kernel.code,
             lines: &kernel.lines,
-            ran: vec![false; kernel.code.len()],
+            ran_to: vec![0; kernel.code.len()],
             variables: &self.variables,
             parameters: kernel.pack(arguments).map_err(refused)?,
             memory,
@@ -120,7 +120,7 @@ impl Module {
         for number in order {
             lanes.run(number, options.schedule, &mut random)?;
         }
-        let ran = lanes.world.ran.iter().zip(&kernel.lines);
+        let ran = lanes.world.ran().zip(&kernel.lines);
         let mut lines: Vec<u32> = ran.filter_map(|(ran, line)| ran.then_some(*line)).collect();
         lines.dedup();
         Ok(Summary {

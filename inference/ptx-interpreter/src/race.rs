@@ -25,12 +25,19 @@ impl Stamp {
             && self.epoch == other.epoch
             && (other_warp || self.warp_epoch == other.warp_epoch)
     }
+
+    /// The same for the memory of a block, where what another block did is over.
+    fn is_beside_in_block(self, other: Self) -> bool {
+        self.block == other.block && self.is_beside(other)
+    }
 }
 
-/// The accesses to shared memory of a block.
+/// The accesses to shared memory: blocks have it one after the other, so what is left of an earlier one is in order.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedRaces {
     bytes: Vec<Touched>,
+    /// Which words were only touched as a whole so far: there the first byte speaks for all four.
+    whole: Vec<bool>,
 }
 
 /// The last write of a byte, and reads of two threads: whoever writes is beside one of them, or was alone.
@@ -42,8 +49,10 @@ struct Touched {
 
 impl SharedRaces {
     pub(crate) fn new(length: usize) -> Self {
+        let words = length.div_ceil(WORD);
         Self {
-            bytes: vec![Touched::default(); length],
+            bytes: vec![Touched::default(); words.saturating_mul(WORD)],
+            whole: vec![true; words],
         }
     }
 
@@ -55,28 +64,64 @@ impl SharedRaces {
         stamp: Stamp,
         writes: bool,
     ) -> Result<(), (u64, Stamp)> {
-        let bytes = self.bytes.iter_mut().skip(offset).take(length);
-        for (place, byte) in (0..).zip(bytes) {
-            let beside = |other: &Option<Stamp>| other.filter(|other| stamp.is_beside(*other));
-            if let Some(other) = beside(&byte.write) {
-                return Err((place, other));
+        let mut place = 0;
+        while place < length {
+            let at = offset.saturating_add(place);
+            let covers_word = at.is_multiple_of(WORD) && length.saturating_sub(place) >= WORD;
+            let step = if self.is_whole(at / WORD, covers_word) {
+                WORD
+            } else {
+                1
+            };
+            if let Some(other) = self.bytes.get_mut(at).and_then(|b| b.touch(stamp, writes)) {
+                return Err((u64::try_from(place).unwrap_or(u64::MAX), other));
             }
-            if writes {
-                if let Some(other) = byte.reads.iter().find_map(beside) {
-                    return Err((place, other));
-                }
-                byte.write = Some(stamp);
-                continue;
-            }
-            // A read that is ordered before this one is not needed any more.
-            let [first, second] = &mut byte.reads;
-            if first.is_none_or(|first| !stamp.is_beside(first)) {
-                *first = Some(stamp);
-            } else if second.is_none_or(|second| !stamp.is_beside(second)) {
-                *second = Some(stamp);
-            }
+            place = place.saturating_add(step);
         }
         Ok(())
+    }
+
+    /// Whether a word is touched as a whole, now as always before; else each of its bytes speaks for itself.
+    fn is_whole(&mut self, word: usize, covered: bool) -> bool {
+        let Some(whole) = self.whole.get_mut(word) else {
+            return false;
+        };
+        let was_whole = *whole;
+        *whole &= covered;
+        if was_whole && !covered {
+            let bytes = self.bytes.iter_mut().skip(word.saturating_mul(WORD));
+            let mut bytes = bytes.take(WORD);
+            let first = bytes.next().map_or_else(Touched::default, |first| *first);
+            bytes.for_each(|byte| *byte = first);
+        }
+        *whole
+    }
+}
+
+impl Touched {
+    /// Notes an access; returns the other one where there is a race.
+    #[inline(always)]
+    fn touch(&mut self, stamp: Stamp, writes: bool) -> Option<Stamp> {
+        let beside = |other: &Option<Stamp>| other.filter(|other| stamp.is_beside_in_block(*other));
+        let raced = beside(&self.write);
+        if raced.is_some() {
+            return raced;
+        }
+        let [first, second] = &mut self.reads;
+        if writes {
+            let raced = beside(first).or_else(|| beside(second));
+            if raced.is_none() {
+                self.write = Some(stamp);
+            }
+            return raced;
+        }
+        // A read that is ordered before this one is not needed any more.
+        if beside(first).is_none() {
+            *first = Some(stamp);
+        } else if beside(second).is_none() {
+            *second = Some(stamp);
+        }
+        None
     }
 }
 
@@ -122,6 +167,8 @@ impl GlobalRaces {
     }
 }
 
+/// Bytes of a word.
+const WORD: usize = 4;
 /// Lanes of a warp.
 pub(crate) const WARP: u32 = 32;
 
@@ -149,6 +196,32 @@ mod tests {
         assert_eq!(found, Err((0, at(1, 0, 1))));
         assert!(races.touch(3, 2, at(0, 1, 2), true).is_ok());
         assert_eq!(races.touch(4, 1, at(1, 1, 3), false), Err((0, at(0, 1, 2))));
+        let next_block = |thread| Stamp {
+            block: 1,
+            ..at(thread, 0, 1)
+        };
+        assert!(races.touch(4, 1, next_block(0), false).is_ok());
+        assert!(races.touch(4, 1, next_block(1), false).is_ok());
+        let found = races.touch(4, 1, next_block(2), true);
+        assert_eq!(found, Err((0, next_block(0))));
+    }
+
+    #[test]
+    fn bytes_of_a_word_are_told_apart_from_the_first_access_to_one() {
+        let mut races = SharedRaces::new(10);
+        assert!(races.touch(0, 8, at(0, 0, 1), true).is_ok());
+        assert!(races.touch(5, 1, at(1, 1, 2), true).is_ok());
+        for (byte, expected) in [
+            (4, Ok(())),
+            (5, Err((0, at(1, 1, 2)))),
+            (6, Ok(())),
+            (8, Ok(())),
+        ] {
+            assert_eq!(races.touch(byte, 1, at(2, 1, 3), true), expected);
+        }
+        let found = races.touch(4, 4, at(2, 1, 4), false);
+        assert_eq!(found, Err((1, at(1, 1, 2))));
+        assert_eq!(races.touch(0, 4, at(2, 0, 4), false), Err((0, at(0, 0, 1))));
     }
 
     #[test]

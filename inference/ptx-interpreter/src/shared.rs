@@ -26,9 +26,6 @@ impl Shared {
     pub(crate) fn poison(&mut self) {
         self.bytes.fill(POISON);
         self.written.fill(false);
-        if let Some(races) = &mut self.races {
-            *races = SharedRaces::new(self.bytes.len());
-        }
     }
 
     /// The bytes at an offset; whether they were written matters to those who ask for it.

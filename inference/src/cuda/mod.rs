@@ -21,8 +21,6 @@ mod reader;
 mod recorder;
 mod records;
 mod ring;
-#[cfg(test)]
-mod simulated;
 mod state;
 mod stream;
 #[cfg(test)]

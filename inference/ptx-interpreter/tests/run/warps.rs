@@ -70,6 +70,26 @@ fn votes_count_the_lanes_of_the_mask() {
 }
 
 #[test]
+fn the_active_mask_has_the_lanes_that_are_there() {
+    let text = kernel(
+        "",
+        "mul.wide.u32 %rd1, %t, 4; add.s64 %rd1, %out, %rd1; st.global.u32 [%rd1], %t;
+         setp.lt.u32 %p1, %t, 4; @%p1 ret; bar.sync 0; activemask.b32 %r1; bar.sync 0; st.global.u32 [%rd1], %r1;",
+    );
+    let expected: Vec<u32> = (0..40)
+        .map(|thread| match thread {
+            0..4 => thread,
+            4..32 => 0xFFFF_FFF0,
+            _ => 0xFF,
+        })
+        .collect();
+    for options in all_schedules() {
+        let found = run(&text, 40, 0, &[0], 40, &options).unwrap();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn a_sum_over_the_warp_keeps_its_order() {
     let text = kernel(
         "",

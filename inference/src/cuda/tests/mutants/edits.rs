@@ -9,8 +9,7 @@ pub(super) type Edit = fn(&[&str], usize) -> Option<Vec<(usize, String)>>;
 /// from, and those with the upper bits of ln 2.
 pub(super) fn split_fma(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
     let [d, a, b, c] = fma(lines[at])?;
-    let goes_on = format!(", {d};");
-    let goes_on = |line: &&str| line.contains("fma.rn.f32") && line.ends_with(&goes_on);
+    let goes_on = |line: &&str| fma(line).is_some_and(|[_, _, _, from]| from == d);
     let is_upper = |line: &&str| {
         [a, b]
             .iter()
@@ -112,6 +111,12 @@ pub(super) fn exchange_extremes(lines: &[&str], at: usize) -> Option<Vec<(usize,
     ];
     let (from, to) = OTHERS.iter().find(|(from, _)| lines[at].contains(from))?;
     Some(vec![(at, lines[at].replace(from, to))])
+}
+
+/// No negation.
+pub(super) fn drop_negation(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let is_negation = lines[at].contains("neg.f32");
+    is_negation.then(|| vec![(at, lines[at].replace("neg.f32", "mov.f32"))])
 }
 
 /// A rotation by one more bit.

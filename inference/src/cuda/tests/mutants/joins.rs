@@ -2,7 +2,7 @@
 
 use fixtures::random::Random;
 
-use super::device::{Buffer, Device, count};
+use super::super::device::{Device, count};
 use crate::{
     cuda::records::{DIFFERENCE_WORDS, STATISTICS_WORDS},
     place::at_place,
@@ -32,10 +32,10 @@ fn sums(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> {
         let [low, high] = halves(*sum);
         [low, high, least.wrapping_neg(), *greatest, *nans, 0]
     });
-    let partials = upload(device, partials);
+    let partials = device.put(&partials.collect::<Vec<u32>>());
     // The variance comes from square_join.
-    let result = upload(device, [0; STATISTICS_WORDS]);
-    let span = upload(device, SPAN);
+    let result = device.put(&[0u32; STATISTICS_WORDS]);
+    let span = device.put(&SPAN);
     let arguments = [span.into(), partials.into(), result.into(), count(BLOCKS)];
     device.launch("sum_join", [1, 1, 1], &arguments)?;
     let greatest = |of: usize| counts.iter().map(|counts| counts[of]).max().unwrap();
@@ -49,9 +49,10 @@ fn sums(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> {
 fn squares(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> {
     let mut random = Random::new(2);
     let sums = doubles(&mut random);
-    let partials = upload(device, sums.iter().flat_map(|sum| halves(*sum)));
-    let result = upload(device, [1, 2, 3, 4, 5, 6, 7, 0]);
-    let span = upload(device, SPAN);
+    let partials = sums.iter().flat_map(|sum| halves(*sum));
+    let partials = device.put(&partials.collect::<Vec<u32>>());
+    let result = device.put(&[1u32, 2, 3, 4, 5, 6, 7, 0]);
+    let span = device.put(&SPAN);
     let arguments = [span.into(), partials.into(), result.into(), count(BLOCKS)];
     device.launch("square_join", [1, 1, 1], &arguments)?;
     let [low, high] = halves(by_lanes(&sums) / f64::from(SPAN[1] - 7));
@@ -71,11 +72,14 @@ fn differences(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> 
         let numbers = [a, b, c, halves(largest[block].abs())].concat();
         [&numbers[..], &counts[block], &[0]].concat()
     });
-    let partials = upload(device, partials);
+    let partials = device.put(&partials.collect::<Vec<u32>>());
     let least = counts.iter().map(|[_, first, _]| *first).min().unwrap();
-    let [a, b] = [7, 9].map(|step| upload(device, (0..2 * least).map(|i| i * step)));
+    let [a, b] = [7, 9].map(|step| {
+        let multiples = (0..2 * least).map(|i| i * step);
+        device.put(&multiples.collect::<Vec<u32>>())
+    });
     let result = device.reserve(DIFFERENCE_WORDS);
-    let span = upload(device, SPAN);
+    let span = device.put(&SPAN);
     let arguments = [
         a.into(),
         b.into(),
@@ -94,11 +98,6 @@ fn differences(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> 
     let numbers = [elements, least, ulp, 7 * place, 9 * place, 0];
     let expected = [&doubles[..], &numbers].concat();
     Ok((device.download_words(result)?, expected))
-}
-
-fn upload(device: &mut Device<'_>, words: impl IntoIterator<Item = u32>) -> Buffer {
-    let bytes = words.into_iter().flat_map(u32::to_le_bytes);
-    device.upload(&bytes.collect::<Vec<u8>>())
 }
 
 fn doubles(random: &mut Random) -> Vec<f64> {

@@ -1,14 +1,32 @@
-//! A device that is an interpreter: memory, and kernels by name.
+//! A device that is an interpreter: values to its memory and back, kernels by name, and what they are compared by.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use ptx_interpreter::{Argument, Memory, Module, Options};
+use ptx_interpreter::{Argument, Memory, Module, Options, Schedule};
 
-use crate::cuda::kernel;
+use crate::cuda::{PTX, kernel};
 
-/// Device memory and the text whose kernels run over it.
+/// The shipped text.
+static MODULE: LazyLock<Module> = LazyLock::new(|| Module::parse(PTX).unwrap());
+
+/// Runs launches in every order of threads, the first time with the search for races; an error is what is wrong.
+pub(super) fn in_every_order(launches: impl Fn(&mut Device<'_>) -> Result<(), String>) {
+    for (schedule, races) in [
+        (Schedule::LowestFirst, true),
+        (Schedule::HighestFirst, false),
+        (Schedule::Random(7), false),
+    ] {
+        let mut device = Device::new(Options {
+            schedule,
+            races,
+            ..Options::default()
+        });
+        launches(&mut device).unwrap_or_else(|wrong| panic!("{schedule:?}: {wrong}"));
+    }
+}
+
+/// Device memory and the kernels of the shipped text.
 pub(super) struct Device<'m> {
-    module: &'m Module,
     /// A kernel that comes from another text.
     mutant: Option<(&'m str, &'m Module)>,
     memory: Memory,
@@ -30,9 +48,8 @@ pub(super) struct Buffer {
 }
 
 impl<'m> Device<'m> {
-    pub(super) const fn new(module: &'m Module, options: Options) -> Self {
+    pub(super) const fn new(options: Options) -> Self {
         Self {
-            module,
             mutant: None,
             memory: Memory::new(),
             options,
@@ -40,6 +57,20 @@ impl<'m> Device<'m> {
             launched: Vec::new(),
             lines: BTreeSet::new(),
         }
+    }
+
+    /// A device whose threads run in an order that follows from the seed.
+    pub(super) fn of_seed(seed: u64) -> Self {
+        let schedules = [
+            Schedule::LowestFirst,
+            Schedule::HighestFirst,
+            Schedule::Random(seed),
+        ];
+        Self::new(Options {
+            schedule: schedules[seed as usize % 3],
+            races: seed.is_multiple_of(2),
+            ..Options::default()
+        })
     }
 
     /// Takes a kernel from another text.
@@ -55,6 +86,12 @@ impl<'m> Device<'m> {
         }
     }
 
+    /// Copies words to the device.
+    pub(super) fn put<W: Word>(&mut self, words: &[W]) -> Buffer {
+        let bytes = words.iter().flat_map(|word| word.bits().to_le_bytes());
+        self.upload(&bytes.collect::<Vec<u8>>())
+    }
+
     /// Copies bytes to the device, readable up to a whole word.
     pub(super) fn upload_padded(&mut self, mut bytes: Vec<u8>) -> Buffer {
         bytes.resize(bytes.len().next_multiple_of(4), 0xFF);
@@ -67,6 +104,11 @@ impl<'m> Device<'m> {
             address: self.memory.reserve(words.checked_mul(4).unwrap()),
             words,
         }
+    }
+
+    /// Makes place for words of which some are not to be written.
+    pub(super) fn untouched(&mut self, words: usize) -> Buffer {
+        self.put(&vec![UNTOUCHED; words])
     }
 
     /// Copies values from the device; an error where one was never written.
@@ -84,6 +126,23 @@ impl<'m> Device<'m> {
         Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
+    /// Holds values on the device against those expected: the first that differs, a NaN being a NaN.
+    pub(super) fn holds(&self, buffer: Buffer, expected: &[f32]) -> Result<(), String> {
+        let (found, expected) = (bits(&self.download(buffer)?), bits(expected));
+        if found == expected {
+            return Ok(());
+        }
+        let mut pairs = found.iter().zip(&expected).enumerate();
+        Err(
+            match pairs.find(|(_, (found, expected))| found != expected) {
+                Some((at, (found, expected))) => {
+                    format!("word {at} is {found:#010x} and not {expected:#010x}")
+                }
+                None => format!("{} words and not {}", found.len(), expected.len()),
+            },
+        )
+    }
+
     /// Runs a kernel over a grid, with the threads that it is made for.
     pub(super) fn launch(
         &mut self,
@@ -96,7 +155,7 @@ impl<'m> Device<'m> {
         let shape = (grid, [kernel.threads, 1, 1]);
         let module = match self.mutant {
             Some((mutant, module)) if mutant == name => module,
-            _ => self.module,
+            _ => &MODULE,
         };
         let (memory, options) = (&mut self.memory, &self.options);
         let launched = module.launch(name, shape, 0, arguments, memory, options);
@@ -119,10 +178,8 @@ pub(super) fn count(value: usize) -> Argument {
     Argument::U32(u32::try_from(value).unwrap())
 }
 
-/// Values as they lie in memory.
-pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
+/// What lies where nothing is written: no result of a test.
+pub(super) const UNTOUCHED: f32 = f32::from_bits(0x5EED_5EED);
 
 /// The bits, one for all NaN.
 pub(super) fn bits(values: &[f32]) -> Vec<u32> {
@@ -134,4 +191,21 @@ pub(super) fn bits(values: &[f32]) -> Vec<u32> {
         }
     };
     values.iter().map(canonical).collect()
+}
+
+/// What lies in a word of memory.
+pub(super) trait Word: Copy {
+    fn bits(self) -> u32;
+}
+
+impl Word for f32 {
+    fn bits(self) -> u32 {
+        self.to_bits()
+    }
+}
+
+impl Word for u32 {
+    fn bits(self) -> u32 {
+        self
+    }
 }

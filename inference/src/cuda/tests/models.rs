@@ -1,30 +1,11 @@
-//! Whole models through the shipped kernels, which an interpreter runs: every stage has the bits of the CPU.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    reason = "the shapes are those of small models"
-)]
+//! Whole models through the shipped kernels: every stage has the bits of the CPU.
 
-mod device;
-mod edits;
-mod figures;
-mod joins;
-pub(super) mod launches;
-mod mutations;
-mod records;
-mod run;
-mod scenario;
-mod shapes;
-mod spans;
-mod trial;
-
-use std::sync::LazyLock;
+use std::time::Instant;
 
 use fixtures::models;
-use ptx_interpreter::{Module, Options, Schedule};
+use ptx_interpreter::{Options, Schedule};
 
-use self::run::Simulation;
-use super::PTX;
+use super::{device::Device, simulation::Simulation};
 use crate::{
     digest::Digests,
     forward::{StageSink as _, forward},
@@ -82,8 +63,26 @@ fn every_type_of_weights_agrees() {
     }
 }
 
-/// Runs the first default prompts of a model on both sides.
-fn agrees(bytes: &[u8], prompts: usize, options: &Options) {
+#[test]
+#[ignore = "prints figures"]
+#[expect(clippy::print_stdout, reason = "figures are printed")]
+fn steps_in_a_second() {
+    for races in [false, true] {
+        let options = Options {
+            races,
+            ..Options::default()
+        };
+        let start = Instant::now();
+        let steps = agrees(&models::qwen2().to_bytes(), 3, &options);
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = steps as f64 / seconds / 1e6;
+        println!("races {races}: {steps} steps in {seconds:.2} s, {rate:.0} M/s");
+    }
+}
+
+/// Runs the first default prompts of a model on both sides; returns the steps of the kernels.
+fn agrees(bytes: &[u8], prompts: usize, options: &Options) -> u64 {
+    let mut steps = 0;
     let bytes = bytes.to_vec();
     let sources: [&dyn Source; 1] = [&bytes];
     let model = load(&sources).unwrap();
@@ -97,14 +96,14 @@ fn agrees(bytes: &[u8], prompts: usize, options: &Options) {
         let on_cpu = crate::options::Options::default();
         forward(&model, &sources, &prompt.tokens, &on_cpu, &mut expected).unwrap();
         let mut found = Digests::default();
-        let mut simulation = Simulation::new(side, &prompt.tokens, &MODULE, *options);
+        let mut simulation = Simulation::new(side, &prompt.tokens, Device::new(*options));
         for step in program(&model) {
             let values = simulation.take(step).unwrap();
             found.stage(step, prompt.tokens.len(), &values);
         }
         assert_eq!(expected.first_difference(&found), None, "{}", prompt.name);
         assert_eq!(expected, found, "{}", prompt.name);
+        steps += simulation.device.steps;
     }
+    steps
 }
-
-static MODULE: LazyLock<Module> = LazyLock::new(|| Module::parse(PTX).unwrap());

@@ -114,19 +114,6 @@ impl Device<'_> {
         Ok(self.joined(table, chaining, [chunks, 1])?[0])
     }
 
-    /// Rows from `first` to the last but one of each token, of as many; the others stay as they are.
-    pub(super) fn copied_rows(
-        &mut self,
-        from: Buffer,
-        to: Buffer,
-        [rows, first, all_rows]: [usize; 3],
-    ) -> Result<(), String> {
-        let shape = [count(rows), count(first), count(all_rows)];
-        let arguments = [&[from.into(), to.into()][..], &shape].concat();
-        let grid = [rows.div_ceil(256), from.words / all_rows, 1];
-        self.launch("copy_rows", grid, &arguments)
-    }
-
     /// One digest for each span, from the chaining values of its chunks.
     fn joined(
         &mut self,
@@ -165,7 +152,7 @@ impl Device<'_> {
 
     fn spans(&mut self, spans: &[Span]) -> Buffer {
         let words = spans.iter().flat_map(|span| span.words());
-        self.upload(&words.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
+        self.put(&words.collect::<Vec<u32>>())
     }
 }
 

@@ -1,19 +1,16 @@
-//! What runs a kernel and tells whether it is right: a model, or what is said of its stages.
+//! What runs the kernels of records: spans of values in which every line of the text counts.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use fixtures::random::Random;
-use ptx_interpreter::{Module, Options, Schedule};
+use ptx_interpreter::Options;
 
 use super::{
-    MODULE,
-    device::{Device, bits, bytes},
+    super::{
+        device::{Device, bits},
+        kernels::spans::{compared, double_bits, of_span, outcome_bits, span, statistics_bits},
+    },
     joins,
-    scenario::Scenario,
-    spans::{compared, double_bits, of_span, outcome_bits, span, statistics_bits},
 };
 use crate::{
     comparison::Sums,
@@ -22,12 +19,6 @@ use crate::{
     record::Statistics,
 };
 
-/// What runs a kernel.
-pub(super) enum Trial {
-    Model(Arc<Scenario>),
-    Records(&'static Records),
-}
-
 /// Values of two sides, raw bytes, and the spans that are looked at.
 pub(super) struct Records {
     a: Vec<f32>,
@@ -35,42 +26,7 @@ pub(super) struct Records {
     raw: Vec<u8>,
     spans: Vec<Span>,
     /// The lines of the text that ran.
-    lines: BTreeSet<u32>,
-}
-
-impl Trial {
-    /// What runs a kernel.
-    pub(super) fn of(kernel: &str) -> Self {
-        let of_records = [
-            "sum_spans",
-            "sum_join",
-            "square",
-            "compare",
-            "digest",
-            "copy",
-        ];
-        if of_records.iter().any(|name| kernel.starts_with(name)) {
-            Self::Records(&RECORDS)
-        } else {
-            Self::Model(Scenario::of(kernel))
-        }
-    }
-
-    /// The lines of the text that run.
-    pub(super) fn lines(&self) -> &BTreeSet<u32> {
-        match self {
-            Self::Model(scenario) => &scenario.lines,
-            Self::Records(records) => &records.lines,
-        }
-    }
-
-    /// What is wrong with another text of a kernel: a fault, or what differs.
-    pub(super) fn outcome(&self, kernel: &str, module: &Module) -> Result<(), String> {
-        match self {
-            Self::Model(scenario) => scenario.outcome(kernel, module),
-            Self::Records(records) => records.outcome(kernel, module),
-        }
-    }
+    pub(super) lines: BTreeSet<u32>,
 }
 
 impl Records {
@@ -126,7 +82,6 @@ impl Records {
             spans,
             lines: BTreeSet::new(),
         };
-        let mut device = Device::new(&MODULE, Options::default());
         for kernel in [
             "sum_spans",
             "compare_spans",
@@ -134,31 +89,23 @@ impl Records {
             "digest_bytes",
             "copy_rows",
         ] {
-            records.judge(kernel, &mut device).unwrap();
+            let mut device = Device::new(Options::default());
+            records.run(kernel, &mut device).unwrap();
+            records.lines.append(&mut device.lines);
         }
-        records.lines = device.lines;
         records
     }
 
-    fn outcome(&self, kernel: &str, module: &Module) -> Result<(), String> {
-        for schedule in [Schedule::LowestFirst, Schedule::HighestFirst] {
-            let options = Options {
-                schedule,
-                races: true,
-                step_limit: 1 << 28,
-                ..Options::default()
-            };
-            let mut device = Device::new(&MODULE, options);
-            device.replace(kernel, module);
-            self.judge(kernel, &mut device)?;
-            assert!(device.launched.contains(&kernel), "{kernel} does not run");
-        }
+    /// What is wrong with a kernel on a device: a fault, or that a result differs.
+    pub(super) fn judge(&self, kernel: &str, mut device: Device<'_>) -> Result<(), String> {
+        self.run(kernel, &mut device)?;
+        assert!(device.launched.contains(&kernel), "{kernel} does not run");
         Ok(())
     }
 
     /// Runs what a kernel is a part of, and holds the result against the CPU.
-    fn judge(&self, kernel: &str, device: &mut Device<'_>) -> Result<(), String> {
-        let [a, b] = [&self.a, &self.b].map(|values| device.upload(&bytes(values)));
+    fn run(&self, kernel: &str, device: &mut Device<'_>) -> Result<(), String> {
+        let [a, b] = [&self.a, &self.b].map(|values| device.put(values));
         let spans = match kernel {
             // A digest tells any change of a value.
             "digest_spans" | "digest_join" => &self.spans[..3],
@@ -199,7 +146,7 @@ impl Records {
                 [whole?, chunk?] == tensors.map(|raw| *blake3::hash(raw).as_bytes())
             }
             "copy_rows" => {
-                device.copied_rows(a, b, [300, 130, 1265])?;
+                device.copy_rows(a, b, [300, 130, 1265])?;
                 let is_copied = |i: usize| (130..430).contains(&(i % 1265));
                 let sides = self.a.iter().zip(&self.b).enumerate();
                 let expected = sides.map(|(i, (a, b))| if is_copied(i) { *a } else { *b });
@@ -212,4 +159,4 @@ impl Records {
     }
 }
 
-static RECORDS: LazyLock<Records> = LazyLock::new(Records::new);
+pub(super) static RECORDS: LazyLock<Records> = LazyLock::new(Records::new);

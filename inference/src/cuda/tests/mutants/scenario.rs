@@ -3,13 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem::take,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use fixtures::models;
-use ptx_interpreter::{Module, Options, Schedule};
+use ptx_interpreter::Options;
 
-use super::{MODULE, device::bits, launches::WEIGHT_TYPES, run::Simulation};
+use super::super::{
+    device::{Device, bits},
+    launches::WEIGHT_TYPES,
+    simulation::Simulation,
+};
 use crate::{
     forward::{StageSink, forward},
     model::{Model, load},
@@ -23,22 +27,22 @@ pub(super) struct Scenario {
     bytes: Vec<u8>,
     model: Model,
     tokens: Vec<u32>,
-    pub(super) stages: Vec<Taken>,
+    stages: Vec<Taken>,
     /// The lines of the text that ran.
     pub(super) lines: BTreeSet<u32>,
 }
 
 /// A stage: its values on the CPU, and the kernels that it takes.
-pub(super) struct Taken {
+struct Taken {
     step: Step,
     values: Vec<f32>,
-    pub(super) kernels: Vec<&'static str>,
+    kernels: Vec<&'static str>,
 }
 
 impl Scenario {
     /// The scenario that runs a kernel.
     pub(super) fn of(kernel: &str) -> Arc<Self> {
-        type Scenarios = BTreeMap<(&'static str, usize), Arc<Scenario>>;
+        type Scenarios = BTreeMap<(&'static str, usize), Arc<OnceLock<Arc<Scenario>>>>;
         static SCENARIOS: Mutex<Scenarios> = Mutex::new(BTreeMap::new());
         let tokens = match kernel.rsplit_once('_').map(|(_, tokens)| tokens) {
             Some(tokens @ ("1" | "2" | "4" | "8" | "16" | "32" | "64"))
@@ -65,10 +69,10 @@ impl Scenario {
             _ => of_type.unwrap_or("qwen2"),
         };
         let mut scenarios = SCENARIOS.lock().unwrap();
-        let scenario = scenarios
-            .entry((model, tokens))
-            .or_insert_with(|| Arc::new(Self::new(model, tokens)));
-        Arc::clone(scenario)
+        let scenario = Arc::clone(scenarios.entry((model, tokens)).or_default());
+        // Others may be made meanwhile.
+        drop(scenarios);
+        Arc::clone(scenario.get_or_init(|| Arc::new(Self::new(model, tokens))))
     }
 
     fn new(name: &str, tokens: usize) -> Self {
@@ -96,13 +100,10 @@ impl Scenario {
             model: &model,
             sources: &sources,
         };
-        let mut simulation = Simulation::new(side, &tokens, &MODULE, Options::default());
+        let mut simulation = Simulation::new(side, &tokens, Device::new(Options::default()));
         let stages = cpu.0.into_iter().map(|(step, values)| {
-            assert_eq!(
-                bits(&simulation.take(step).unwrap()),
-                bits(&values),
-                "{step}"
-            );
+            let found = simulation.take(step).unwrap();
+            assert_eq!(bits(&found), bits(&values), "{step}");
             Taken {
                 step,
                 values,
@@ -118,31 +119,22 @@ impl Scenario {
         }
     }
 
-    /// What is wrong with another text of a kernel: a fault, or the first stage that differs. Only stages that run the kernel
-    /// are taken, each from the values of the CPU.
-    pub(super) fn outcome(&self, kernel: &str, module: &Module) -> Result<(), String> {
+    /// What is wrong with a kernel on a device: a fault, or the first stage that differs. Only stages that run the kernel are
+    /// taken, each from the values of the CPU.
+    pub(super) fn judge(&self, kernel: &str, device: Device<'_>) -> Result<(), String> {
         let sources: [&dyn Source; 1] = [&self.bytes];
         let side = Side {
             model: &self.model,
             sources: &sources,
         };
-        for schedule in [Schedule::LowestFirst, Schedule::HighestFirst] {
-            let options = Options {
-                schedule,
-                races: true,
-                step_limit: 1 << 28,
-                ..Options::default()
-            };
-            let mut simulation = Simulation::new(side, &self.tokens, &MODULE, options);
-            simulation.device.replace(kernel, module);
-            for stage in &self.stages {
-                if stage.kernels.contains(&kernel)
-                    && bits(&simulation.take(stage.step)?) != bits(&stage.values)
-                {
-                    return Err(format!("{} differs", stage.step));
-                }
-                simulation.set(stage.step, &stage.values);
+        let mut simulation = Simulation::new(side, &self.tokens, device);
+        for stage in &self.stages {
+            if stage.kernels.contains(&kernel)
+                && bits(&simulation.take(stage.step)?) != bits(&stage.values)
+            {
+                return Err(format!("{} differs", stage.step));
             }
+            simulation.set(stage.step, &stage.values);
         }
         Ok(())
     }

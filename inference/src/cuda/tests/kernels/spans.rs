@@ -4,10 +4,7 @@ use std::iter::repeat_with;
 
 use fixtures::random::Random;
 
-use super::{
-    device::bytes,
-    shapes::{device, values},
-};
+use super::{super::device::Device, any_values};
 use crate::{
     comparison::{Comparison, Difference, Outcome},
     cuda::records::Span,
@@ -27,7 +24,7 @@ fn spans_of_every_length_are_digested_and_judged_as_on_a_cpu() {
         &[512 * 256],
     ];
     for (seed, lengths) in (0..).zip(lengths) {
-        agrees(lengths, seed, values);
+        agrees(lengths, seed, any_values);
     }
 }
 
@@ -43,7 +40,7 @@ fn spans_of_any_length_agree_as_well() {
                 .take(count)
                 .collect()
         };
-        let of = if seed % 4 == 0 { values } else { numbers };
+        let of = if seed % 4 == 0 { any_values } else { numbers };
         agrees(&lengths, seed, of);
     }
 }
@@ -92,7 +89,7 @@ fn raw_bytes_have_their_digest_in_panels_of_any_size() {
             if length / 1024 / panel > 20 {
                 continue;
             }
-            let found = device(seed).digest_of_bytes(&raw, panel).unwrap();
+            let found = Device::of_seed(seed).digest_of_bytes(&raw, panel).unwrap();
             let expected = blake3::hash(&raw);
             assert_eq!(
                 found.0,
@@ -125,8 +122,8 @@ fn agrees(lengths: &[u32], seed: u64, of: fn(usize, &mut Random) -> Vec<f32>) {
 
 /// Holds everything that kernels say of spans of two sides against the CPU.
 fn judged(a: &[f32], b: &[f32], spans: &[Span], seed: u64) {
-    let mut device = device(seed);
-    let [on_a, on_b] = [a, b].map(|values| device.upload(&bytes(values)));
+    let mut device = Device::of_seed(seed);
+    let [on_a, on_b] = [a, b].map(|values| device.put(values));
     let statistics = device.statistics(on_a, spans).unwrap();
     let outcomes = device.outcomes(on_a, on_b, spans).unwrap();
     let same = device.outcomes(on_b, on_b, spans).unwrap();
@@ -143,7 +140,7 @@ fn judged(a: &[f32], b: &[f32], spans: &[Span], seed: u64) {
     }
 }
 
-pub(super) fn span(first: usize, count: usize) -> Span {
+pub(in crate::cuda::tests) fn span(first: usize, count: usize) -> Span {
     Span {
         first: first as u32,
         count: count as u32,
@@ -151,19 +148,19 @@ pub(super) fn span(first: usize, count: usize) -> Span {
 }
 
 /// The values of a span.
-pub(super) fn of_span(values: &[f32], span: Span) -> &[f32] {
+pub(in crate::cuda::tests) fn of_span(values: &[f32], span: Span) -> &[f32] {
     &values[span.first as usize..][..span.count as usize]
 }
 
 /// What the CPU finds.
-pub(super) fn compared(a: &[f32], b: &[f32]) -> Outcome {
+pub(in crate::cuda::tests) fn compared(a: &[f32], b: &[f32]) -> Outcome {
     let mut comparison = Comparison::default();
     comparison.stage(Step::of_model(Stage::Logits), 1, [Some(a), Some(b)]);
     comparison.rows[0].outcome
 }
 
 /// Statistics by their bits, a NaN being a NaN.
-pub(super) fn statistics_bits(of: Statistics) -> [u64; 5] {
+pub(in crate::cuda::tests) fn statistics_bits(of: Statistics) -> [u64; 5] {
     [
         of.nans as u64,
         double_bits(of.mean),
@@ -174,7 +171,7 @@ pub(super) fn statistics_bits(of: Statistics) -> [u64; 5] {
 }
 
 /// A difference by its bits, a NaN being a NaN; nothing where all is equal.
-pub(super) fn outcome_bits(outcome: Outcome) -> Option<[u64; 7]> {
+pub(in crate::cuda::tests) fn outcome_bits(outcome: Outcome) -> Option<[u64; 7]> {
     let Difference {
         elements,
         first,
@@ -199,7 +196,7 @@ pub(super) fn outcome_bits(outcome: Outcome) -> Option<[u64; 7]> {
 }
 
 /// The bits, one for all NaN.
-pub(super) fn double_bits(value: f64) -> u64 {
+pub(in crate::cuda::tests) fn double_bits(value: f64) -> u64 {
     if value.is_nan() {
         f64::NAN.to_bits()
     } else {

@@ -1,9 +1,7 @@
 //! A prompt through a model, every step by its kernels.
 
-use ptx_interpreter::{Module, Options};
-
 use super::{
-    device::{Buffer, Device, bytes},
+    device::{Buffer, Device},
     launches::Panel,
 };
 use crate::{
@@ -28,24 +26,17 @@ pub(super) struct Simulation<'a> {
 }
 
 impl<'a> Simulation<'a> {
-    /// Prepares a prompt.
-    pub(super) fn new(
-        side: Side<'a>,
-        tokens: &[u32],
-        module: &'a Module,
-        options: Options,
-    ) -> Self {
+    /// Prepares a prompt on a device.
+    pub(super) fn new(side: Side<'a>, tokens: &[u32], mut device: Device<'a>) -> Self {
         let model = side.model;
         let factors = model.rope_factors.as_ref();
         let factors = factors.map(|factors| rows(factors, side.sources, 0, 1).unwrap());
         let table = Table::<f32>::new(&model.config.rope, factors.as_deref(), tokens.len());
-        let mut device = Device::new(module, options);
-        let ids: Vec<u8> = tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
         Self {
             side,
             tokens: tokens.len(),
-            ids: device.upload(&ids),
-            turns: device.upload(&bytes(&table.pairs())),
+            ids: device.put(tokens),
+            turns: device.put(&table.pairs()),
             values: [Buffer::default(); Slot::COUNT],
             device,
         }
@@ -66,7 +57,7 @@ impl<'a> Simulation<'a> {
 
     /// Sets the value of a step that is not taken.
     pub(super) fn set(&mut self, step: Step, values: &[f32]) {
-        self.values[step.stage.slot() as usize] = self.device.upload(&bytes(values));
+        self.values[step.stage.slot() as usize] = self.device.put(values);
     }
 
     fn in_layer(&mut self, step: Step, layer: &Layer) -> Result<Buffer, String> {

@@ -23,13 +23,10 @@ impl Device<'_> {
     /// Rows of f32, from the bytes of a panel.
     pub(super) fn dequantise(&mut self, panel: Panel) -> Result<Buffer, String> {
         let out = self.reserve(panel.rows * panel.columns);
-        let (name, _) = WEIGHT_TYPES
-            .iter()
-            .find(|(_, weight_type)| *weight_type == panel.weight_type)
-            .unwrap();
         let arguments = [panel.raw.into(), out.into(), count(out.words)];
         let grid = [out.words.div_ceil(256), 1, 1];
-        self.launch(&format!("dequantise_{name}"), grid, &arguments)?;
+        let name = format!("dequantise_{}", name(panel.weight_type));
+        self.launch(&name, grid, &arguments)?;
         Ok(out)
     }
 
@@ -54,30 +51,86 @@ impl Device<'_> {
         tokens: usize,
         out: Buffer,
     ) -> Result<(), String> {
-        let (name, weights) = match panel.weight_type {
-            WeightType::Q4K => ("q4_k", panel.raw),
-            WeightType::Q6K => ("q6_k", panel.raw),
-            _ => ("f32", self.dequantise(panel)?),
+        let panel = match panel.weight_type {
+            WeightType::Q4K | WeightType::Q6K => panel,
+            _ => Panel {
+                weight_type: WeightType::F32,
+                raw: self.dequantise(panel)?,
+                ..panel
+            },
         };
-        let place = [count(panel.first), count(panel.all_rows)];
-        let shape = [count(panel.rows), count(panel.columns), count(tokens)];
         if tokens > 8 {
             let tile = tokens.next_power_of_two().clamp(16, 64);
-            let buffers = [weights.into(), x.into(), out.into()];
-            let grid = [panel.rows.div_ceil(128), tokens.div_ceil(tile), 1];
-            let arguments = [&buffers[..], &shape, &place].concat();
-            return self.launch(&format!("matmul_{name}_gemm_{tile}"), grid, &arguments);
+            return self.gemm(panel, x, tokens, out, [tile, 1]);
         }
+        let partial = self.gemv(panel, x, tokens)?;
+        self.sum_partials(panel, partial, tokens, out)
+    }
+
+    /// The products with up to `tile` tokens at a time, in as many parts of the columns.
+    pub(super) fn gemm(
+        &mut self,
+        panel: Panel,
+        x: Buffer,
+        tokens: usize,
+        out: Buffer,
+        [tile, parts]: [usize; 2],
+    ) -> Result<(), String> {
+        let arguments = [
+            panel.raw.into(),
+            x.into(),
+            out.into(),
+            count(panel.rows),
+            count(panel.columns),
+            count(tokens),
+            count(panel.first),
+            count(panel.all_rows),
+        ];
+        let name = format!("matmul_{}_gemm_{tile}", name(panel.weight_type));
+        let grid = [panel.rows.div_ceil(128), tokens.div_ceil(tile), parts];
+        self.launch(&name, grid, &arguments)
+    }
+
+    /// The products of each block of columns, for up to eight tokens.
+    pub(super) fn gemv(
+        &mut self,
+        panel: Panel,
+        x: Buffer,
+        tokens: usize,
+    ) -> Result<Buffer, String> {
         let blocks = panel.columns.div_ceil(256);
         let partial = self.reserve(blocks * tokens * panel.rows);
-        let buffers = [weights.into(), x.into(), partial.into()];
-        let grid = [panel.rows.div_ceil(32), blocks.div_ceil(4), 1];
+        let arguments = [
+            panel.raw.into(),
+            x.into(),
+            partial.into(),
+            count(panel.rows),
+            count(panel.columns),
+            count(tokens),
+        ];
         let most = tokens.next_power_of_two();
-        let arguments = [&buffers[..], &shape].concat();
-        self.launch(&format!("matmul_{name}_gemv_{most}"), grid, &arguments)?;
-        let shape = [count(panel.rows), count(blocks), count(tokens)];
-        let buffers = [partial.into(), out.into()];
-        let arguments = [&buffers[..], &shape, &place].concat();
+        let name = format!("matmul_{}_gemv_{most}", name(panel.weight_type));
+        let grid = [panel.rows.div_ceil(32), blocks.div_ceil(4), 1];
+        self.launch(&name, grid, &arguments)?;
+        Ok(partial)
+    }
+
+    pub(super) fn sum_partials(
+        &mut self,
+        panel: Panel,
+        partial: Buffer,
+        tokens: usize,
+        out: Buffer,
+    ) -> Result<(), String> {
+        let arguments = [
+            partial.into(),
+            out.into(),
+            count(panel.rows),
+            count(panel.columns.div_ceil(256)),
+            count(tokens),
+            count(panel.first),
+            count(panel.all_rows),
+        ];
         let grid = [panel.rows.div_ceil(256), tokens, 1];
         self.launch("sum_partials", grid, &arguments)
     }
@@ -195,6 +248,24 @@ impl Device<'_> {
         Ok(out)
     }
 
+    /// Copies rows from `first` on of each token, which has as many in all; the others stay as they are.
+    pub(super) fn copy_rows(
+        &mut self,
+        from: Buffer,
+        to: Buffer,
+        [rows, first, all_rows]: [usize; 3],
+    ) -> Result<(), String> {
+        let arguments = [
+            from.into(),
+            to.into(),
+            count(rows),
+            count(first),
+            count(all_rows),
+        ];
+        let grid = [rows.div_ceil(256), from.words / all_rows, 1];
+        self.launch("copy_rows", grid, &arguments)
+    }
+
     pub(super) fn silu(&mut self, values: Buffer) -> Result<Buffer, String> {
         let out = self.reserve(values.words);
         let arguments = [values.into(), out.into(), count(values.words)];
@@ -213,8 +284,14 @@ impl Device<'_> {
     }
 }
 
+/// What kernels call a type of weights.
+fn name(weight_type: WeightType) -> &'static str {
+    let mut types = WEIGHT_TYPES.iter();
+    types.find(|(_, named)| *named == weight_type).unwrap().0
+}
+
 /// The types of weights and their names in kernels.
-pub(in crate::cuda) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
+pub(super) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
     ("f32", WeightType::F32),
     ("f16", WeightType::F16),
     ("bf16", WeightType::BF16),
