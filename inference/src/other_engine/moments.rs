@@ -24,7 +24,7 @@ pub struct Moments {
 
 /// Which tokens a statistic covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenSet {
+pub enum WhichTokens {
     /// All tokens of the prompt.
     All,
     /// The last one.
@@ -117,7 +117,7 @@ impl Default for Moments {
     }
 }
 
-impl TokenSet {
+impl WhichTokens {
     /// Both sets.
     pub const ALL: [Self; 2] = [Self::All, Self::Last];
 
@@ -132,14 +132,14 @@ impl TokenSet {
 
 impl MomentsOfStages {
     /// The moments of stages joined; `None` when this model does not have one of them.
-    pub(crate) fn joined(&self, capture: &Capture, set: TokenSet) -> Option<Moments> {
+    pub(crate) fn joined(&self, capture: &Capture, set: WhichTokens) -> Option<Moments> {
         let parts = capture.steps.iter();
         parts
             .map(|step| {
                 let [all, last] = self.stages.get(&step.order())?;
                 Some(match set {
-                    TokenSet::All => *all,
-                    TokenSet::Last => *last,
+                    WhichTokens::All => *all,
+                    WhichTokens::Last => *last,
                 })
             })
             .reduce(|a, b| Some(a?.and(b?)))?

@@ -3,7 +3,7 @@
 use super::{
     emulate::emulate,
     error::CompareError,
-    moments::{MomentsOfStages, TokenSet},
+    moments::{MomentsOfStages, WhichTokens},
     reference::Reference,
     rounding::Rounding,
     statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow, fit},
@@ -64,7 +64,7 @@ pub(crate) fn judge(
 }
 
 /// How many zeros follow the values of a capture in a changed model, by token set.
-type Padding<'a> = dyn Fn(&Capture, TokenSet) -> usize + 'a;
+type Padding<'a> = dyn Fn(&Capture, WhichTokens) -> usize + 'a;
 
 /// The search for the run that reproduces the most.
 struct Search<'a> {
@@ -192,7 +192,7 @@ impl Search<'_> {
     ) -> Vec<Candidate> {
         let mut found = Vec::new();
         for capture in &record.captures {
-            for set in TokenSet::ALL {
+            for set in WhichTokens::ALL {
                 if let Some(ours) = moments.joined(capture, set) {
                     let ours = ours.and_zeros(padding(capture, set));
                     let (fit, distance) = fit(theirs, &ours, estimator);
@@ -220,12 +220,12 @@ fn padding<'a>(
     model: &'a Model,
     changed: &'a Model,
     tokens: usize,
-) -> impl Fn(&Capture, TokenSet) -> usize + 'a {
+) -> impl Fn(&Capture, WhichTokens) -> usize + 'a {
     move |capture, set| {
         let lost = width(model, capture, tokens).saturating_sub(width(changed, capture, tokens));
         match set {
-            TokenSet::All => lost.saturating_mul(tokens),
-            TokenSet::Last => lost,
+            WhichTokens::All => lost.saturating_mul(tokens),
+            WhichTokens::Last => lost,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Statistics held against ours: what a record may be, and how near it is.
 
-use super::moments::{Moments, TokenSet};
+use super::moments::{Moments, WhichTokens};
 use crate::{
     model::WeightType,
     trace::{Capture, Statistics},
@@ -36,7 +36,7 @@ pub struct Candidate {
     /// The stages.
     pub capture: Capture,
     /// The tokens.
-    pub set: TokenSet,
+    pub set: WhichTokens,
     /// Our values there.
     pub ours: Moments,
     /// How near it is.

@@ -10,7 +10,7 @@ use inference::{
     Options, Source, Step, WeightType,
     other_engine::{
         CompareError, Comparison, Estimator, Findings, Fit, Outcome, Rounding, StatisticsReport,
-        Status, TokenSet, TokensFrom, ValuesReport, Verdict, compare,
+        Status, TokensFrom, ValuesReport, Verdict, WhichTokens, compare,
     },
     trace::{AprtSink, SafetensorsSink, Trace},
 };
@@ -52,8 +52,8 @@ fn the_seed_case_is_a_capture_point_mismatch_and_no_divergence() {
             .ours
             .sample_deviation()
     };
-    assert!((at("post_bias", TokenSet::All) - 14.3077).abs() < 1e-4);
-    assert!((at("pre_bias", TokenSet::Last) - 0.9911).abs() < 1e-4);
+    assert!((at("post_bias", WhichTokens::All) - 14.3077).abs() < 1e-4);
+    assert!((at("pre_bias", WhichTokens::Last) - 0.9911).abs() < 1e-4);
     let text = found.text();
     assert!(
         text.contains("ours, pre-bias") && text.contains("ours, post-bias"),
@@ -78,7 +78,7 @@ fn statistics_of_a_gguf_run_are_reproduced_in_every_digit_by_its_rounding() {
         assert_eq!(report.estimator, Estimator::Sample);
         assert!(report.changes.is_empty());
         let sets = report.rows.iter().map(|row| row.best().unwrap().set);
-        assert!(sets.into_iter().all(|set| set == TokenSet::Last));
+        assert!(sets.into_iter().all(|set| set == WhichTokens::Last));
     }
 }
 
