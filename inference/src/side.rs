@@ -74,7 +74,7 @@ impl<'a, F: Real> State<'a, F> {
     pub(crate) fn pieces(&self, slot: Slot) -> Vec<&[F]> {
         let mut rest = self.value(slot);
         let mut pieces = Vec::new();
-        for length in self.lengths(slot) {
+        for length in self.lengths(slot, rest.len()) {
             let (piece, more) = rest.split_at(length.min(rest.len()));
             pieces.push(piece);
             rest = more;
@@ -256,10 +256,9 @@ impl<'a, F: Real> State<'a, F> {
             .collect()
     }
 
-    /// The number of values of each prompt.
-    fn lengths(&self, slot: Slot) -> impl Iterator<Item = usize> {
-        let row = self.value(slot).len().checked_div(self.ids.len());
-        let row = row.unwrap_or_default();
+    /// How many of the `count` values of a slot each prompt has.
+    pub(crate) fn lengths(&self, slot: Slot, count: usize) -> impl Iterator<Item = usize> {
+        let row = count.checked_div(self.ids.len()).unwrap_or_default();
         let heads = self.side.model.config.heads;
         self.prompts.iter().map(move |tokens| match slot {
             // For each token and head a row of one value per position.

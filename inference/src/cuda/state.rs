@@ -133,12 +133,7 @@ impl<'a> DeviceState<'a> {
 
     /// The number of values of each prompt, in the order in which they lie there.
     pub(crate) fn lengths(&self, slot: Slot) -> impl Iterator<Item = usize> {
-        let (row, heads) = (self.row(slot), self.host.heads());
-        let prompts = self.host.prompts().iter();
-        prompts.map(move |tokens| match slot {
-            Slot::Scores | Slot::Probabilities => square(&heads, *tokens),
-            _ => tokens.saturating_mul(row),
-        })
+        self.host.lengths(slot, self.count(slot))
     }
 
     /// Copies what a step wrote to the host.
@@ -349,11 +344,9 @@ impl<'a> DeviceState<'a> {
         self.host.prompts().iter().sum()
     }
 
-    /// The scores of all prompts: for each token and head a row of one per position.
+    /// The scores of all prompts.
     fn score_count(&self) -> usize {
-        let heads = self.host.heads();
-        let prompts = self.host.prompts().iter();
-        prompts.map(|tokens| square(&heads, *tokens)).sum()
+        self.lengths(Slot::Scores).sum()
     }
 
     /// The number of tokens of each prompt, and of those before it.
