@@ -39,6 +39,7 @@ pub(crate) struct Recorder<'a> {
     /// For each step and span.
     differences: Buffer,
     partials: Option<Buffer>,
+    chaining: Option<Buffer>,
     tree: Tree,
 }
 
@@ -82,6 +83,7 @@ impl<'a> Recorder<'a> {
             digests: room(sides.saturating_mul(CHAINING_WORDS))?,
             differences: room(sides.saturating_sub(1).saturating_mul(DIFFERENCE_WORDS))?,
             partials: None,
+            chaining: None,
             tree: Tree::default(),
         })
     }
@@ -176,28 +178,39 @@ impl<'a> Recorder<'a> {
             statistics,
             digests,
             partials,
+            chaining,
             tree,
             ..
         } = self;
         let table = tables.get(table).ok_or(NO_TABLE)?;
-        let (values, spans) = (state.argument(slot)?, Argument::Buffer(&table.buffer));
-        let (count, blocks) = (table.spans.len(), table.most_blocks());
-        let partials = gpu.room::<u32>(partials, table.partials(SUM_WORDS.max(SQUARES_WORDS)))?;
-        let partials = Argument::Buffer(partials);
+        let values = state.argument(slot)?;
         let results = Argument::At(statistics, place.saturating_mul(STATISTICS_WORDS));
-        let (parts, one) = ([blocks, count, 1], [1, count, 1]);
-        let blocks = Argument::Count(blocks);
-        gpu.launch("sum_spans", parts, &[values, spans, partials])?;
+        let parts = table.parts(gpu, partials, SUM_WORDS.max(SQUARES_WORDS))?;
+        let Parts {
+            spans,
+            partials,
+            blocks,
+            each,
+            one,
+        } = parts;
+        gpu.launch("sum_spans", each, &[values, spans, partials])?;
         gpu.launch("sum_join", one, &[spans, partials, results, blocks])?;
-        gpu.launch("square_spans", parts, &[values, spans, results, partials])?;
+        gpu.launch("square_spans", each, &[values, spans, results, partials])?;
         gpu.launch("square_join", one, &[spans, partials, results, blocks])?;
+        let (count, most_chunks) = (table.spans.len(), table.most(Span::chunks));
+        let all = most_chunks.saturating_mul(count);
+        let chaining = gpu.room::<[u32; CHAINING_WORDS]>(chaining, all)?;
+        let stride = Argument::Count(most_chunks);
+        let arguments = [values, spans, Argument::Buffer(chaining), stride];
+        let grid = [most_chunks.div_ceil(256), count, 1];
+        gpu.launch("digest_spans", grid, &arguments)?;
         let spans = Spans {
             table: spans,
             count,
-            most_chunks: table.most(Span::chunks),
+            most_chunks,
         };
         let digests = Argument::At(digests, place.saturating_mul(CHAINING_WORDS));
-        Ok(tree.digest(gpu, values, spans, digests)?)
+        Ok(tree.join(gpu, spans, chaining, digests)?)
     }
 
     /// Compares a value of both sides, span by span.
@@ -217,18 +230,17 @@ impl<'a> Recorder<'a> {
         } = self;
         let table = tables.get(table).ok_or(NO_TABLE)?;
         let [a, b] = [a.argument(slot)?, b.argument(slot)?];
-        let spans = Argument::Buffer(&table.buffer);
-        let (count, blocks) = (table.spans.len(), table.most_blocks());
-        let partials = gpu.room::<u32>(partials, table.partials(COMPARED_WORDS))?;
-        let partials = Argument::Buffer(partials);
         let results = Argument::At(differences, place.saturating_mul(DIFFERENCE_WORDS));
-        gpu.launch(
-            "compare_spans",
-            [blocks, count, 1],
-            &[a, b, spans, partials],
-        )?;
-        let arguments = [a, b, spans, partials, results, Argument::Count(blocks)];
-        Ok(gpu.launch("compare_join", [1, count, 1], &arguments)?)
+        let Parts {
+            spans,
+            partials,
+            blocks,
+            each,
+            one,
+        } = table.parts(gpu, partials, COMPARED_WORDS)?;
+        gpu.launch("compare_spans", each, &[a, b, spans, partials])?;
+        let arguments = [a, b, spans, partials, results, blocks];
+        Ok(gpu.launch("compare_join", one, &arguments)?)
     }
 
     /// The number of the table with the spans of a value.
@@ -342,15 +354,33 @@ impl Table {
         most.unwrap_or_default() as usize
     }
 
-    fn most_blocks(&self) -> usize {
-        self.most(Span::blocks)
+    /// Prepares kernels that sum up blocks of values, and join what they leave: `words` for each block.
+    fn parts<'a>(
+        &'a self,
+        gpu: &Gpu,
+        room: &'a mut Option<Buffer>,
+        words: usize,
+    ) -> Result<Parts<'a>, Reason> {
+        let (count, blocks) = (self.spans.len(), self.most(Span::blocks));
+        let all = blocks.saturating_mul(count).saturating_mul(words);
+        Ok(Parts {
+            spans: Argument::Buffer(&self.buffer),
+            partials: Argument::Buffer(gpu.room::<u32>(room, all)?),
+            blocks: Argument::Count(blocks),
+            each: [blocks, count, 1],
+            one: [1, count, 1],
+        })
     }
+}
 
-    /// The words of all partial results.
-    fn partials(&self, words: usize) -> usize {
-        let blocks = self.most_blocks().saturating_mul(self.spans.len());
-        blocks.saturating_mul(words)
-    }
+/// What a kernel for the blocks of all spans takes, and the one that joins its results.
+struct Parts<'a> {
+    spans: Argument<'a>,
+    partials: Argument<'a>,
+    blocks: Argument<'a>,
+    /// The grids: a thread block for each block of values, and one for each span.
+    each: [usize; 3],
+    one: [usize; 3],
 }
 
 /// Everything that was copied back.
