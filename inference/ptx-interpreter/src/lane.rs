@@ -181,13 +181,8 @@ impl World<'_> {
         at: usize,
         stamp: Stamp,
     ) -> Result<(), Cause> {
-        let address = registers[index(access.address)].wrapping_add_signed(access.offset.into());
-        let size = usize::from(access.size);
-        let length = size.wrapping_mul(usize::from(access.count));
+        let (address, size, length) = span(access, registers)?;
         let failed = |violation: Violation| violation.cause(access.space, address, length);
-        if address & (length as u64).wrapping_sub(1) != 0 {
-            return Err(failed(Violation::Unaligned));
-        }
         let (bytes, shared) = self.read(access.space, address, length).map_err(failed)?;
         if access.count == 1 {
             registers[index(access.values[0])] = extended(number(bytes), size, extend);
@@ -207,13 +202,8 @@ impl World<'_> {
         at: usize,
         stamp: Stamp,
     ) -> Result<(), Cause> {
-        let address = registers[index(access.address)].wrapping_add_signed(access.offset.into());
-        let size = usize::from(access.size);
-        let length = size.wrapping_mul(usize::from(access.count));
+        let (address, size, length) = span(access, registers)?;
         let failed = |violation: Violation| violation.cause(access.space, address, length);
-        if address & (length as u64).wrapping_sub(1) != 0 {
-            return Err(failed(Violation::Unaligned));
-        }
         let (bytes, shared) = self.write(access.space, address, length).map_err(failed)?;
         if access.count == 1 {
             put(bytes, registers[index(access.values[0])]);
@@ -333,6 +323,18 @@ fn within(code: &[Op], start: usize, steps: u64) -> &[Op] {
 #[inline(always)]
 const fn index(slot: Slot) -> usize {
     slot as usize
+}
+
+/// Where an access begins, the bytes of a value of it and of all its values. It must be aligned to all of them.
+#[inline(always)]
+fn span(access: &Access, registers: &[u64]) -> Result<(u64, usize, usize), Cause> {
+    let address = registers[index(access.address)].wrapping_add_signed(access.offset.into());
+    let size = usize::from(access.size);
+    let length = size.wrapping_mul(usize::from(access.count));
+    if address & (length as u64).wrapping_sub(1) != 0 {
+        return Err(Violation::Unaligned.cause(access.space, address, length));
+    }
+    Ok((address, size, length))
 }
 
 /// A loaded value as it fills its register.
