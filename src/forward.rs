@@ -94,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     Ok(Outcome::Done)
 }
+
 /// Runs under the contract, and writes what was asked for.
 fn in_f32(
     arguments: &Arguments,

@@ -1,6 +1,5 @@
 //! Progress on stderr: a bar where someone watches, one line per ten seconds otherwise, nothing when asked for quiet.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use inference::trace::stage_widths;
-use inference::{Model, StageSink, Step};
+use inference::{Model, Step};
 
 use crate::output;
 
@@ -76,14 +75,7 @@ impl Progress {
 pub(crate) struct Steps {
     line: Option<ProgressBar>,
     total: usize,
-    taken: Cell<usize>,
-    last: Cell<Option<Step>>,
-}
-
-/// A sink that shows each step before it takes it.
-pub(crate) struct Watched<'a, S> {
-    sink: &'a mut S,
-    steps: &'a Steps,
+    taken: usize,
 }
 
 impl Steps {
@@ -97,20 +89,15 @@ impl Steps {
             line: (!quiet && someone_watches())
                 .then(|| BARS.add(ProgressBar::new_spinner().with_style(style))),
             total: steps.len(),
-            taken: Cell::new(0),
-            last: Cell::new(None),
+            taken: 0,
         }
     }
 
-    /// Shows a step. Every prompt of a batch takes the same one before the next comes.
-    pub(crate) fn takes(&self, step: Step) {
-        let Some(line) = &self.line else {
-            return;
-        };
-        if self.last.replace(Some(step)) != Some(step) {
-            let taken = self.taken.get().saturating_add(1);
-            self.taken.set(taken);
-            line.set_message(format!("step {taken} of {} ({step})", self.total));
+    /// Shows a step that is taken next.
+    pub(crate) fn takes(&mut self, step: Step) {
+        if let Some(line) = &self.line {
+            self.taken = self.taken.saturating_add(1);
+            line.set_message(format!("step {} of {} ({step})", self.taken, self.total));
         }
     }
 }
@@ -120,19 +107,6 @@ impl Drop for Steps {
         if let Some(line) = &self.line {
             line.finish_and_clear();
         }
-    }
-}
-
-impl<'a, S> Watched<'a, S> {
-    pub(crate) const fn new(sink: &'a mut S, steps: &'a Steps) -> Self {
-        Self { sink, steps }
-    }
-}
-
-impl<S: StageSink> StageSink for Watched<'_, S> {
-    fn stage(&mut self, step: Step, tokens: usize, values: &[f32]) {
-        self.steps.takes(step);
-        self.sink.stage(step, tokens, values);
     }
 }
 

@@ -9,7 +9,7 @@ use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_bat
 use crate::device::{self, Forward};
 use crate::engine::Io;
 use crate::output;
-use crate::progress::{Steps, Watched};
+use crate::progress::Steps;
 
 /// How and where to run.
 pub(crate) struct Engine<'a> {
@@ -149,7 +149,7 @@ impl Runner<'_> {
         mode: Mode,
     ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), inference::Error> {
         let options = self.options();
-        let steps = Steps::new(&[a.model, b.model], self.engine.quiet);
+        let mut steps = Steps::new(&[a.model, b.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
         match self.gpu {
             None => {
@@ -168,7 +168,7 @@ impl Runner<'_> {
         prompts: &[&[u32]],
     ) -> Result<(Vec<Digests>, Vec<Weight>), inference::Error> {
         if let Some(gpu) = self.gpu {
-            let steps = Steps::new(&[side.model], self.engine.quiet);
+            let mut steps = Steps::new(&[side.model], self.engine.quiet);
             let watch = &mut |step| steps.takes(step);
             return cuda::digests(gpu, side, prompts, &self.options(), watch);
         }
@@ -188,18 +188,15 @@ impl Runner<'_> {
         prompts: &mut [(&[u32], S)],
     ) -> Result<(), inference::Error> {
         let options = self.options();
-        let steps = Steps::new(&[side.model], self.engine.quiet);
-        let mut sinks: Vec<_> = prompts
-            .iter_mut()
-            .map(|(tokens, sink)| (*tokens, Watched::new(sink, &steps)))
-            .collect();
-        let mut batch: Vec<_> = sinks
+        let mut steps = Steps::new(&[side.model], self.engine.quiet);
+        let watch = &mut |step| steps.takes(step);
+        let mut batch: Vec<_> = prompts
             .iter_mut()
             .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
             .collect();
         match self.gpu {
-            None => forward_batch(side.model, side.sources, &mut batch, &options),
-            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options),
+            None => forward_batch(side.model, side.sources, &mut batch, &options, watch),
+            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch),
         }
     }
 

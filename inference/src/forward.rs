@@ -48,7 +48,7 @@ pub fn forward(
 }
 
 /// Runs several prompts at once, each with its own sink: the weights are read once, and every prompt gets the bits that
-/// it gets alone.
+/// it gets alone. `watch` is told each step before it is taken.
 ///
 /// # Errors
 /// Fails as [`forward`] does.
@@ -57,8 +57,9 @@ pub fn forward_batch(
     sources: &[&dyn Source],
     prompts: &mut [(&[u32], &mut dyn StageSink)],
     options: &Options,
+    watch: &mut dyn FnMut(Step),
 ) -> Result<(), Error> {
-    batch(Side { model, sources }, prompts, options).map(drop)
+    batch(Side { model, sources }, prompts, options, watch).map(drop)
 }
 
 /// Runs a prompt in f64, with the structure of the contract and the weights as it dequantises them: the truth to judge
@@ -143,7 +144,7 @@ fn run<F: Real>(
     options: &Options,
     sink: &mut dyn StageSink<F>,
 ) -> Result<Vec<F>, Error> {
-    batch(side, &mut [(tokens, sink)], options)
+    batch(side, &mut [(tokens, sink)], options, &mut |_| {})
 }
 
 /// Returns what the last step wrote: the logits of all prompts.
@@ -151,10 +152,12 @@ fn batch<F: Real>(
     side: Side<'_>,
     prompts: &mut [(&[u32], &mut dyn StageSink<F>)],
     options: &Options,
+    watch: &mut dyn FnMut(Step),
 ) -> Result<Vec<F>, Error> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
     let mut state = State::new(side, &tokens, options.threads)?;
     for step in program(side.model) {
+        watch(step);
         take(step, &mut [&mut state], options)?;
         hand_over(step, &state, prompts);
     }

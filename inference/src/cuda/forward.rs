@@ -27,7 +27,7 @@ use crate::{
 /// means that all of them are copied to the host; [`digests`] needs no such copies.
 ///
 /// `options.threads` read the weights ahead, in panels of `options.panel_bytes`; a few panels and their copies on the GPU
-/// are there at a time.
+/// are there at a time. `watch` is told each step before it is asked for.
 ///
 /// # Errors
 /// Fails as [`crate::forward()`] does, and with [`Error::Cuda`] when the GPU or its driver fails, which says nothing about
@@ -37,11 +37,12 @@ pub fn forward_batch(
     side: Side<'_>,
     prompts: &mut [(&[u32], &mut dyn StageSink)],
     options: &Options,
+    watch: &mut dyn FnMut(Step),
 ) -> Result<(), Error> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
     let mut values = Values { prompts };
     let sides = [Some(side), None];
-    run(gpu, sides, &tokens, options, &mut values, &mut |_| {}).map(drop)
+    run(gpu, sides, &tokens, options, &mut values, watch).map(drop)
 }
 
 /// Runs several prompts through a model on a GPU; returns the digests of all stages for each of them, and those of the

@@ -155,7 +155,14 @@ fn digests(
         return found;
     }
     let mut all: Vec<_> = prompts.iter().map(|_| Digests::default()).collect();
-    forward_batch(&model, &sources, &mut batch(prompts, &mut all), &options).unwrap();
+    forward_batch(
+        &model,
+        &sources,
+        &mut batch(prompts, &mut all),
+        &options,
+        &mut |_| {},
+    )
+    .unwrap();
     all
 }
 
@@ -170,7 +177,14 @@ fn digests_of_values(gpu: &Gpu, bytes: &[u8], prompts: &[&[u32]]) -> Vec<Digests
     };
     let mut all: Vec<_> = prompts.iter().map(|_| Digests::default()).collect();
     let options = Options::default();
-    cuda::forward_batch(gpu, side, &mut batch(prompts, &mut all), &options).unwrap();
+    cuda::forward_batch(
+        gpu,
+        side,
+        &mut batch(prompts, &mut all),
+        &options,
+        &mut |_| {},
+    )
+    .unwrap();
     all
 }
 

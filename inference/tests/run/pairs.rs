@@ -48,7 +48,14 @@ fn prompts_in_one_batch_get_the_bits_that_they_get_alone() {
             .zip(&mut stages)
             .map(|(prompt, stages)| (prompt.tokens.as_slice(), stages as &mut dyn StageSink))
             .collect();
-        forward_batch(&loaded, &sources, &mut batch, &Options::default()).unwrap();
+        forward_batch(
+            &loaded,
+            &sources,
+            &mut batch,
+            &Options::default(),
+            &mut |_| {},
+        )
+        .unwrap();
         for (prompt, stages) in prompts.iter().zip(stages) {
             let (_, alone) = run(&bytes, &prompt.tokens, &Options::default()).unwrap();
             assert_eq!(stages.values, alone.values, "{}", prompt.name);
