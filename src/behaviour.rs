@@ -7,7 +7,7 @@ use verifier::report::{
     Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide, UsedWeight,
 };
 
-use crate::engine::Io;
+use crate::engine_flags::Io;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::prompt::{self, Prompt};

@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     /// The command judged.
     Judged(Verdict),
     /// The command compared traces.
-    Compared(inference::other_engine::Verdict),
+    Compared(trace_compare::judge::Verdict),
     /// The command was stopped by this signal and cleaned up.
     Stopped(u8),
 }

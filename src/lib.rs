@@ -4,28 +4,20 @@
 
 #![forbid(unsafe_code)]
 
-mod answer;
 mod behaviour;
-mod bisect;
-mod compare_trace;
-mod convert;
+mod commands;
 mod device;
 mod diagnosis;
-mod doctor;
-mod engine;
+mod engine_flags;
 mod exit;
-mod forward;
+mod forward_output;
 mod input;
-mod inspect;
-mod manifest;
 mod model;
 mod output;
 mod progress;
 mod prompt;
 mod run;
-mod schema;
 mod signals;
-mod verify;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +25,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::{
+    bisect, compare_trace, convert, doctor, forward, inspect, manifest, schema, verify,
+};
 use crate::exit::{NOT_DONE, Outcome};
 
 /// Runs the command line and returns its exit code; the first argument is the name of the program.

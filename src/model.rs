@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use inference::{MappedFile, Model, ReadAt, Side, Source, Tokenizer};
 use verifier::source::{FileSource, Source as _};
 
-use crate::engine::Io;
+use crate::engine_flags::Io;
 use crate::input::Files;
 
 /// A model and the files that it was built from, which it reads through the handles that the verifier has.

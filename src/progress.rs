@@ -7,8 +7,8 @@ use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
-use inference::trace::stage_widths;
 use inference::{Model, Step};
+use trace_compare::format::stage_widths;
 
 use crate::output;
 

@@ -7,7 +7,7 @@ use inference::cuda::{self, Gpu, Weight};
 use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_batch, forward_pair};
 
 use crate::device::{self, Forward};
-use crate::engine::Io;
+use crate::engine_flags::Io;
 use crate::output;
 use crate::progress::Steps;
 

@@ -5,15 +5,16 @@ use std::sync::atomic::AtomicBool;
 use gguf_file::{Content, Limits, SplitSet};
 
 use crate::{
-    draft::Draft,
+    copy::{segment::segments, stream::Pass},
     error::Error,
-    manifest::{self, Manifest},
     observer::Observer,
-    pending::{Destination, PendingArtifact},
+    plan::artifact_header::Draft,
+    publish::{
+        manifest::{self, Manifest},
+        pending::{Destination, PendingArtifact},
+    },
     request::Request,
-    segment::segments,
     source::SourceFile,
-    stream::Pass,
 };
 
 /// Converts a GGUF model to APR v2, in one pass over its files.

@@ -13,30 +13,17 @@
 #![forbid(unsafe_code)]
 
 mod convert;
-mod decode;
-mod draft;
+mod copy;
 mod error;
-mod json;
-mod keys;
-mod manifest;
-mod metadata;
-mod names;
 mod observer;
-mod pending;
-mod pipeline;
 mod plan;
-mod record;
+mod publish;
 mod request;
-mod rope;
-mod segment;
 mod source;
-mod staged;
-mod stream;
-mod types;
 
 pub use convert::convert;
 pub use error::{Error, UnsupportedTensor};
-pub use manifest::{Fingerprint, PromptFingerprint};
 pub use observer::Observer;
-pub use pending::PendingArtifact;
+pub use publish::manifest::{Fingerprint, PromptFingerprint};
+pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};

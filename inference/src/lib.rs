@@ -11,54 +11,37 @@
 //! does not cover is [`Error::NotCovered`].
 #![deny(unsafe_code)]
 
-mod attention;
-mod comparison;
+mod arithmetic;
 pub mod cuda;
-mod dequantise;
-mod digest;
 mod error;
-mod exp;
-mod feeds;
-mod forward;
-mod instructions;
-mod mapped;
-mod matmul;
 mod model;
-mod norm;
-mod options;
-pub mod other_engine;
-mod parallel;
-mod place;
 mod program;
-mod prompts;
-mod real;
 mod record;
-mod rope;
-mod side;
-mod source;
-mod stage;
-mod sums;
-mod tokenizer;
-pub mod trace;
+mod run;
 
-pub use comparison::{Comparison, Difference, Outcome, Row};
-pub use digest::{Digest, Digests, StageDigest, digest};
+pub use arithmetic::instruction_set::instruction_set;
 pub use error::Error;
-pub use feeds::{Feeds, Setting};
-pub use forward::{
-    Mode, NUMERICS, StageSink, forward, forward_batch, forward_in_f64, forward_pair,
-};
 pub use gguf_file::ReadAt;
-pub use instructions::instruction_set;
-pub use mapped::MappedFile;
 pub use model::{
-    Architecture, Assumption, Config, Format, Layer, Model, Pairing, Rope, Scaling, Tensor,
-    WeightType, Yarn, load, load_apr, load_gguf,
+    Architecture, Assumption, Config, FileSource, Format, Layer, MappedFile, Model, Pairing, Rope,
+    Scaling, Source, Tensor, Tokenizer, WeightType, Yarn, load, load_apr, load_gguf,
 };
-pub use options::Options;
-pub use prompts::{Prompt, default_prompts};
-pub use record::{Record, Statistics, TokenSet};
-pub use side::Side;
-pub use source::{FileSource, Source};
-pub use stage::{Stage, Step};
-pub use tokenizer::Tokenizer;
+pub use program::{Feeds, NUMERICS, Setting, Stage, StageSink, Step};
+pub use record::{
+    Comparison, Difference, Digest, Digests, Outcome, Record, Row, StageDigest, Statistics,
+    TokenSet, digest,
+};
+pub use run::{
+    Mode, Options, Prompt, Side, default_prompts, forward, forward_batch, forward_in_f64,
+    forward_pair,
+};
+
+/// What the neighbours of this crate that judge other engines need of its parts. Not for other users: it has no promise
+/// of stability.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::arithmetic::{matmul::rows, thread_pool::for_each};
+    pub use crate::model::source::read;
+    pub use crate::program::{matrices, program};
+    pub use crate::run::{attention_scale, operation_in_f64};
+}

@@ -105,5 +105,5 @@ def filesystem(folder):
     return best[1]
 
 
-# The name that inference/stand-in-driver gives its GPU.
+# The name that inference/simulation/stand-in-driver gives its GPU.
 STAND_IN = "Stand-in GPU"

@@ -1,4 +1,4 @@
-"""Records of stages as the program makes them: grids and arguments are those of inference/src/cuda/{recorder,tree}.rs."""
+"""Records of stages as the program makes them: grids and arguments are those of inference/src/cuda/record/recorder.rs and upload/tree.rs."""
 
 import ctypes
 

@@ -4,18 +4,22 @@ use std::io;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::container::{Container, Format, Shard};
+use crate::compare::metadata::record::SourceRecord;
+use crate::compare::metadata::{self, Outcome};
+use crate::compare::pairing::{self, Pairing};
+use crate::compare::scan::{self, Inputs, Scan};
+use crate::decode::container::{Container, Format, Shard};
+use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::judge::Judge;
-use crate::metadata::record::SourceRecord;
-use crate::metadata::{self, Outcome};
 use crate::observer::Observer;
-use crate::pairing::{self, Pairing};
 use crate::region::Span;
 use crate::report::{self, FileRow, Parts, Report, file_row, hex};
-use crate::scan::{self, Inputs, Scan};
 use crate::source::{Source, read_through};
-use crate::{apr, cause, gguf, manifest};
+use crate::{
+    decode::{apr, gguf},
+    explain::cause,
+    manifest,
+};
 
 /// One model as the user named it: a file, or the files of a split set in order.
 pub struct Input<'a> {

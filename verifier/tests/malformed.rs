@@ -1,10 +1,10 @@
 //! Malformed files: each is refused under its own code, without a panic; legal oddities are accepted.
 
 use fixtures::malformed::{self, Malformed};
-use verifier::container::Container;
+use verifier::decode::container::Container;
+use verifier::decode::{apr, gguf};
 use verifier::finding::{Effect, Finding};
 use verifier::source::Source;
-use verifier::{apr, gguf};
 
 fn errors(findings: &[Finding]) -> Vec<&'static str> {
     findings

@@ -2,25 +2,23 @@
 
 use std::thread;
 
-use super::{
-    gpu::Gpu,
-    panel::{self, Matrix, Panel, panels},
+use crate::cuda::{
+    backend::DeviceState,
+    driver::gpu::Gpu,
     product::Products,
-    reader::Upload,
-    recorder::Recorder,
-    ring::Ring,
-    state::DeviceState,
-    weights::{Weight, Weights},
+    record::recorder::Recorder,
+    upload::{
+        panel::{self, Matrix, Panel, panels},
+        reader::Upload,
+        ring::Ring,
+        weights::{Weight, Weights},
+    },
 };
 use crate::{
-    comparison::Comparison,
-    digest::Digests,
     error::Error,
-    forward::{Mode, StageSink, hand_over, merged},
-    options::Options,
-    program::{Slot, program},
-    side::Side,
-    stage::Step,
+    program::{Slot, StageSink, Step, program},
+    record::{Comparison, Digests},
+    run::{Mode, Options, Side, hand_over, merged},
 };
 
 /// Runs several prompts through a model on a GPU and hands the values of every stage to the sink of each prompt, which
@@ -30,7 +28,7 @@ use crate::{
 /// are there at a time. `watch` is told each step before it is asked for.
 ///
 /// # Errors
-/// Fails as [`crate::forward()`] does, and with [`Error::Cuda`] when the GPU or its driver fails, which says nothing about
+/// Fails as [`crate::forward`](crate::forward()) does, and with [`Error::Cuda`] when the GPU or its driver fails, which says nothing about
 /// the model.
 pub fn forward_batch(
     gpu: &Gpu,

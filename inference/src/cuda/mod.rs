@@ -5,34 +5,20 @@
 //!
 //! The kernels of `inference/kernels/` are one PTX text; [`Kernel`] says how each is called.
 
-mod check;
-mod context;
-mod error;
+mod backend;
+mod driver;
 mod forward;
-mod gpu;
-mod kernel;
-#[cfg(test)]
-mod lint;
-mod memory;
-mod panel;
-mod probe;
 mod product;
-mod reader;
-mod recorder;
-mod records;
-mod ring;
-mod state;
-mod stream;
+mod record;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod weights;
+mod upload;
 
-pub use check::Copies;
-pub use context::Context;
-pub use error::{Call, Error};
+pub use driver::check::Copies;
+pub use driver::context::Context;
+pub use driver::error::{Call, Error};
+pub use driver::gpu::Gpu;
+pub use driver::kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
+pub use driver::probe::{Device, Driver, Version, probe};
 pub use forward::{digests, forward_batch, forward_pair};
-pub use gpu::Gpu;
-pub use kernel::{KERNELS, Kernel, PTX, Parameter, kernel};
-pub use probe::{Device, Driver, Version, probe};
-pub use weights::Weight;
+pub use upload::weights::Weight;

@@ -1,6 +1,6 @@
 //! Matrix products on the GPU (rule 2): all tokens are multiplied by each panel of rows.
 
-use super::{
+use crate::cuda::driver::{
     error::Error,
     gpu::{Argument, Gpu},
     memory::Buffer,

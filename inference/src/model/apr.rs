@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    source::{Source, read},
+    model::source::{Source, read},
 };
 
 /// Loads a model from an APR file.

@@ -12,7 +12,7 @@ use super::{
     scaling::ScalingKeys,
     tensor::WeightType,
 };
-use crate::{error::Error, source::Source};
+use crate::{error::Error, model::source::Source};
 
 /// Loads a model from a GGUF file, or from all files of a split set in their order.
 ///

@@ -4,19 +4,22 @@ pub(crate) mod apr;
 mod assemble;
 mod config;
 mod gguf;
+mod mapped_file;
 mod roles;
 mod scaling;
+pub(crate) mod source;
 mod tensor;
+mod tokenizer;
 
 pub use apr::load as load_apr;
 pub use config::{Architecture, Assumption, Config, Format, Pairing, Rope, Scaling, Yarn};
 pub use gguf::load as load_gguf;
+pub use mapped_file::MappedFile;
+pub use source::{FileSource, Source};
 pub use tensor::{Tensor, WeightType};
+pub use tokenizer::Tokenizer;
 
-use crate::{
-    error::Error,
-    source::{Source, read},
-};
+use crate::{error::Error, model::source::read};
 
 /// A model that can run: its configuration and the places of its tensors.
 #[derive(Debug, Clone, PartialEq)]

@@ -64,7 +64,7 @@ impl Tensor {
     }
 
     /// The bytes of a row; loading checked that rows are whole blocks.
-    pub(crate) fn row_bytes(&self) -> usize {
+    pub fn row_bytes(&self) -> usize {
         let (elements, bytes) = self.weight_type.block();
         self.columns()
             .checked_div(elements)
@@ -130,7 +130,7 @@ impl WeightType {
     }
 
     /// Elements and bytes of a block.
-    pub(crate) const fn block(self) -> (usize, usize) {
+    pub const fn block(self) -> (usize, usize) {
         match self {
             Self::F32 => (1, 4),
             Self::F16 | Self::BF16 => (1, 2),

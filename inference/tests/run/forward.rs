@@ -7,9 +7,8 @@ use fixtures::{
     gguf::{Model as Fixture, Tensor},
     malformed, models,
 };
-use inference::{
-    Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts, trace::Trace,
-};
+use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
+use trace_compare::format::Trace;
 
 #[test]
 fn threads_and_panels_do_not_change_a_bit() {

@@ -89,7 +89,7 @@ def records(gpu, shape):
 
 
 def launches(gpu, shape):
-    """(name, launch, kernel) of each kernel, with the grids of inference/src/cuda/state.rs."""
+    """(name, launch, kernel) of each kernel, with the grids of inference/src/cuda/backend.rs."""
     tokens, hidden, heads, dim = shape.tokens, shape.hidden, shape.heads, shape.dim
     key = shape.key_values * dim
     wide = tokens * shape.feed_forward

@@ -57,7 +57,7 @@ def run(session):
 
 
 class Ring:
-    """Places that are filled and copied in turn, as in inference/src/cuda/ring.rs."""
+    """Places that are filled and copied in turn, as in inference/src/cuda/upload/ring.rs."""
 
     def __init__(self, gpu, piece, readers):
         self.gpu, self.piece = gpu, piece

@@ -1,8 +1,8 @@
 //! The header and the top-level keys of an APR file.
 
 use super::{FieldView, KeyView, field, value};
-use crate::apr::{Document, Json, Kind, Metadata, flags};
-use crate::container::Container;
+use crate::decode::apr::{Document, Json, Kind, Metadata, flags};
+use crate::decode::container::Container;
 
 pub(super) fn header(container: &Container<Metadata>) -> Vec<FieldView> {
     let metadata = &container.metadata;

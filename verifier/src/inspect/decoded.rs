@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::cause::not_a_model;
-use crate::container::{Container, Shard, Tensor};
+use crate::decode::container::{Container, Shard, Tensor};
+use crate::decode::{apr, gguf};
+use crate::explain::cause::not_a_model;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{Region, RegionKind, Span};
 use crate::source::Source;
 use crate::verify::Input;
-use crate::{apr, gguf};
 
 /// A decoded model, or the finding that it is none.
 pub(crate) enum Decoded {

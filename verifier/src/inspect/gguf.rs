@@ -1,9 +1,9 @@
 //! The header and the keys of a GGUF.
 
 use super::{FieldView, KeyView, field, value};
-use crate::container::Container;
+use crate::decode::container::Container;
+use crate::decode::gguf::{Metadata, ShardHead, Value};
 use crate::finding::escape;
-use crate::gguf::{Metadata, ShardHead, Value};
 
 pub(super) fn headers(container: &Container<Metadata>) -> Vec<Vec<FieldView>> {
     container.metadata.shards.iter().map(header).collect()

@@ -13,8 +13,8 @@ use serde::Serialize;
 pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
+use crate::decode::padding;
 use crate::finding::{Effect, Finding, escape};
-use crate::padding;
 use crate::report::{FindingRow, build};
 use crate::verdict::Verdict;
 use crate::verify::Input;
@@ -161,7 +161,7 @@ pub fn to_json(inspection: &Inspection) -> String {
 }
 
 fn tensors(decoded: &Decoded) -> Vec<TensorView> {
-    let view = |tensor: &crate::container::Tensor| TensorView {
+    let view = |tensor: &crate::decode::container::Tensor| TensorView {
         name: escape(&tensor.name),
         r#type: type_name(tensor),
         shape: tensor.dims.clone(),

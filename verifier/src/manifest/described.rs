@@ -6,7 +6,7 @@ use super::check::{Claim, Resolved, extra, mismatch, unreadable};
 use super::json::{Described, FileEntry, TensorEntry};
 use super::kind::Kind;
 use super::target::{Subject, Target};
-use crate::container::Tensor;
+use crate::decode::container::Tensor;
 use crate::finding::{Effect, Finding, escape};
 use crate::inspect::{Decoded, type_name};
 

@@ -3,7 +3,7 @@
 use super::check::Judge;
 use super::kind::Kind;
 use super::target::Subject;
-use crate::container::Tensor;
+use crate::decode::container::Tensor;
 use crate::finding::escape;
 use crate::inspect::{Decoded, type_name};
 use crate::report::{FileRow, Report, TensorRow, TensorSide, build, file_row};

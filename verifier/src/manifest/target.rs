@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::kind::Kinds;
 use super::stream::Job;
-use crate::container::Tensor;
+use crate::decode::container::Tensor;
 use crate::finding::Place;
 use crate::inspect::Decoded;
 use crate::region::{RegionKind, Span};

@@ -10,7 +10,7 @@ use super::kind::{Digests, Kind, Kinds};
 use super::lines::escape_name;
 use super::stream;
 use super::target::{Subject, Target};
-use crate::container::Tensor;
+use crate::decode::container::Tensor;
 use crate::finding::{Effect, Finding, escape};
 use crate::inspect::{Decoded, type_name};
 use crate::observer::Observer;

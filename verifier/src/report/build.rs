@@ -6,14 +6,14 @@ use super::{
     CauseRow, Counts, DifferenceRow, FileRow, FindingRow, KeyRow, PlaceRow, Report, TensorRow,
     TensorSide, ValuesRow,
 };
-use crate::container::{Shard, Tensor};
+use crate::compare::metadata::{KeyResult, Status};
+use crate::compare::pairing::Pairing;
+use crate::compare::scan::tensor::{Digests, PairOutcome};
+use crate::compare::scan::{Inputs, Scan};
+use crate::decode::container::{Shard, Tensor};
+use crate::explain::tensors::{Result as TensorResult, result};
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::metadata::{KeyResult, Status};
-use crate::pairing::Pairing;
 use crate::region::RegionKind;
-use crate::scan::tensor::{Digests, PairOutcome};
-use crate::scan::{Inputs, Scan};
-use crate::tensors::{Result as TensorResult, result};
 use crate::verdict::Verdict;
 
 /// What a report is made of when both files could be decoded.

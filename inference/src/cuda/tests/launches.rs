@@ -3,7 +3,7 @@
 use ptx_interpreter::Argument;
 
 use super::device::{Buffer, Device, count};
-use crate::{attention::Heads, model::WeightType};
+use crate::{arithmetic::attention::Heads, model::WeightType};
 
 /// A panel of a matrix in device memory.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@
 mod device;
 mod kernels;
 mod launches;
+mod lint;
 mod models;
 mod mutants;
 mod records;

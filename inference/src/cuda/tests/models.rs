@@ -7,13 +7,10 @@ use ptx_interpreter::{Options, Schedule};
 
 use super::{device::Device, simulation::Simulation};
 use crate::{
-    digest::Digests,
-    forward::{StageSink as _, forward},
-    model::load,
-    program::program,
-    prompts::default_prompts,
-    side::Side,
-    source::Source,
+    model::{load, source::Source},
+    program::{StageSink as _, program},
+    record::Digests,
+    run::{Side, default_prompts, forward},
 };
 
 #[test]
@@ -93,7 +90,7 @@ fn agrees(bytes: &[u8], prompts: usize, options: &Options) -> u64 {
     let vocabulary = u32::try_from(model.config.vocabulary).unwrap();
     for prompt in default_prompts(vocabulary).iter().take(prompts) {
         let mut expected = Digests::default();
-        let on_cpu = crate::options::Options::default();
+        let on_cpu = crate::run::Options::default();
         forward(&model, &sources, &prompt.tokens, &on_cpu, &mut expected).unwrap();
         let mut found = Digests::default();
         let mut simulation = Simulation::new(side, &prompt.tokens, Device::new(*options));

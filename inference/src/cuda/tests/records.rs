@@ -2,13 +2,11 @@
 
 use super::device::{Buffer, Device, count};
 use crate::{
-    comparison::Outcome,
-    cuda::records::{
+    cuda::record::layout::{
         CHAINING_WORDS, COMPARED_WORDS, DIFFERENCE_WORDS, JOINED, SQUARES_WORDS, STATISTICS_WORDS,
         SUM_WORDS, Span, digest, outcome, statistics,
     },
-    digest::Digest,
-    record::Statistics,
+    record::{Digest, Outcome, Statistics},
 };
 
 impl Device<'_> {

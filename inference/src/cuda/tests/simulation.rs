@@ -5,14 +5,10 @@ use super::{
     launches::Panel,
 };
 use crate::{
-    attention::Heads,
-    matmul::rows,
-    model::{Layer, Pairing, Tensor},
-    program::Slot,
-    rope::Table,
-    side::Side,
-    source::read,
-    stage::{Stage, Step},
+    arithmetic::{attention::Heads, matmul::rows, rope::Table},
+    model::{Layer, Pairing, Tensor, source::read},
+    program::{Slot, Stage, Step},
+    run::Side,
 };
 
 /// A prompt on its way through a model on a device.

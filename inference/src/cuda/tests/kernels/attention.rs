@@ -4,7 +4,7 @@ use super::{
     super::device::{Device, in_every_order},
     any_values, normals,
 };
-use crate::attention::{self, Heads};
+use crate::arithmetic::attention::{self, Heads};
 
 #[test]
 fn attention_has_the_bits_of_a_cpu() {

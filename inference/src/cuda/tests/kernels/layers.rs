@@ -5,10 +5,12 @@ use super::{
     any_values, normals, odd_values,
 };
 use crate::{
-    exp::{exp32, silu},
+    arithmetic::{
+        exp::{exp32, silu},
+        norm::rms_norm,
+        rope::Table,
+    },
     model::{Pairing, Rope, Scaling},
-    norm::rms_norm,
-    rope::Table,
 };
 
 #[test]

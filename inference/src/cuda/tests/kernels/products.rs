@@ -8,10 +8,9 @@ use super::{
     any_values, normals, odd_values,
 };
 use crate::{
-    matmul::{Factor, matmul, rows},
-    model::{Tensor, WeightType},
-    options::Options,
-    source::Source,
+    arithmetic::matmul::{Factor, matmul, rows},
+    model::{Tensor, WeightType, source::Source},
+    run::Options,
 };
 
 #[test]

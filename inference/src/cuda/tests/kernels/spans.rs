@@ -6,11 +6,9 @@ use fixtures::random::Random;
 
 use super::{super::device::Device, any_values};
 use crate::{
-    comparison::{Comparison, Difference, Outcome},
-    cuda::records::Span,
-    digest::digest,
-    record::Statistics,
-    stage::{Stage, Step},
+    cuda::record::layout::Span,
+    program::{Stage, Step},
+    record::{Comparison, Difference, Outcome, Statistics, digest},
 };
 
 #[test]

@@ -4,9 +4,8 @@ use fixtures::random::Random;
 
 use super::super::device::{Device, count};
 use crate::{
-    cuda::records::{DIFFERENCE_WORDS, STATISTICS_WORDS},
-    place::at_place,
-    sums::tests::by_lanes,
+    arithmetic::{float_order::at_place, ordered_sum::tests::by_lanes},
+    cuda::record::layout::{DIFFERENCE_WORDS, STATISTICS_WORDS},
 };
 
 /// Runs a kernel that joins, and holds the result against the CPU; others are right.

@@ -13,10 +13,8 @@ use super::{
     joins,
 };
 use crate::{
-    comparison::Sums,
-    cuda::records::{DIFFERENCE_WORDS, Span, outcome},
-    digest::digest,
-    record::Statistics,
+    cuda::record::layout::{DIFFERENCE_WORDS, Span, outcome},
+    record::{Statistics, comparison::Sums, digest},
 };
 
 /// Values of two sides, raw bytes, and the spans that are looked at.

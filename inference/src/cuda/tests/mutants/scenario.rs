@@ -15,11 +15,9 @@ use super::super::{
     simulation::Simulation,
 };
 use crate::{
-    forward::{StageSink, forward},
-    model::{Model, load},
-    side::Side,
-    source::Source,
-    stage::Step,
+    model::{Model, load, source::Source},
+    program::{StageSink, Step},
+    run::{Side, forward},
 };
 
 /// A model and a prompt, with what the CPU and the shipped kernels make of it.
@@ -94,7 +92,7 @@ impl Scenario {
             .take(tokens)
             .collect();
         let mut cpu = Stages(Vec::new());
-        let options = crate::options::Options::default();
+        let options = crate::run::Options::default();
         forward(&model, &sources, &tokens, &options, &mut cpu).unwrap();
         let side = Side {
             model: &model,

@@ -1,0 +1,333 @@
+//! The one pass: every byte of source is read once, hashed, decoded where asked for, and written to its place.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "segments hold the numbers of these sources and tensors; a wrong one must end the pass"
+)]
+
+use std::{
+    fs::File,
+    mem,
+    os::unix::fs::FileExt as _,
+    panic::resume_unwind,
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread,
+};
+
+use gguf_file::GgmlType;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    copy::{
+        decode::Inexact,
+        pipeline::{self, Chain, Reader},
+        segment::{Piece, Segment},
+    },
+    error::Error,
+    observer::Observer,
+    plan::{
+        PlannedTensor,
+        record::{SourceDigests, TensorDigests},
+    },
+    source::SourceFile,
+};
+
+/// What the pass works on.
+pub(crate) struct Pass<'a> {
+    pub(crate) sources: &'a [SourceFile],
+    /// Everything before the tensor data of each source, as it was parsed.
+    pub(crate) headers: &'a [Vec<u8>],
+    pub(crate) segments: &'a [Segment],
+    pub(crate) tensors: &'a [PlannedTensor<'a>],
+    /// Where each planned tensor starts in the artifact.
+    pub(crate) destinations: &'a [u64],
+    pub(crate) output: &'a File,
+    /// The path of the artifact, for errors.
+    pub(crate) path: &'a Path,
+}
+
+/// What the pass found out.
+pub(crate) struct Passed {
+    /// For each source file.
+    pub(crate) sources: Vec<SourceDigests>,
+    /// For each planned tensor.
+    pub(crate) tensors: Vec<TensorDigests>,
+    /// The CRC-32 of each planned tensor's stored bytes, to be combined.
+    pub(crate) checksums: Vec<crc32fast::Hasher>,
+}
+
+impl Pass<'_> {
+    /// Runs the pass on at most `threads` threads.
+    ///
+    /// # Errors
+    /// Fails when a source cannot be read or changed, a value cannot be decoded, the output cannot be written, or the
+    /// caller cancelled.
+    pub(crate) fn run(
+        &self,
+        threads: usize,
+        observer: &dyn Observer,
+        cancel: &AtomicBool,
+    ) -> Result<Passed, Error> {
+        let count = self.tensors.len();
+        let (mut source_sha256, mut source_blake3) = (Vec::new(), Vec::new());
+        let mut tensor_sha256 = vec![[0; 32]; count];
+        let mut tensor_blake3 = vec![[0; 32]; count];
+        let mut source_crc32 = Vec::new();
+        let mut checksums = vec![crc32fast::Hasher::new(); count];
+        // The slow ones first: they are what the others wait for.
+        let (written, syncs) = mpsc::sync_channel(1);
+        let chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
+            hash_sources::<Sha256>(self.headers, &mut source_sha256),
+            hash_tensors::<Sha256>(&mut tensor_sha256),
+            hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
+            hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
+            self.write(&mut source_crc32, &mut checksums, written),
+        ];
+        thread::scope(|scope| {
+            // The disk writes while the cores hash: waiting for it once at the end would take as long again.
+            let syncing =
+                scope.spawn(move || syncs.iter().try_for_each(|()| self.output.sync_data()));
+            pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
+            let synced = syncing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            // The system tells of a failed write only once, so it must not be lost here.
+            synced.map_err(Error::io("write it to disk", self.path))
+        })?;
+
+        let sources = source_sha256
+            .into_iter()
+            .zip(source_blake3)
+            .zip(source_crc32);
+        let tensors = tensor_blake3.into_iter().zip(tensor_sha256);
+        Ok(Passed {
+            sources: sources
+                .map(|((sha256, blake3), crc32)| SourceDigests {
+                    sha256,
+                    blake3,
+                    crc32,
+                })
+                .collect(),
+            tensors: tensors
+                .map(|(blake3, sha256)| TensorDigests { blake3, sha256 })
+                .collect(),
+            checksums,
+        })
+    }
+
+    /// Reads the pieces in order, checks the padding, and decodes.
+    fn read<'a>(
+        &'a self,
+        observer: &'a dyn Observer,
+        cancel: &'a AtomicBool,
+    ) -> Reader<'a, Block<'a>, Error> {
+        let mut pieces = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.pieces(BLOCK));
+        Box::new(move |spare| {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let Some(piece) = pieces.next() else {
+                return Ok(None);
+            };
+            let file = &self.sources[piece.segment.shard];
+            let (mut source, mut decoded) =
+                spare.map_or_else(Default::default, |block| (block.source, block.decoded));
+            source.resize(to_usize(piece.source.length), 0);
+            file.read(piece.source.offset, &mut source)?;
+            let (data, padding) = source.split_at(to_usize(piece.data_length));
+            // The padding was zero before the pass.
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(file.changed());
+            }
+            decoded.clear();
+            if let Some(decoding) = piece.segment.decoding {
+                (decoding.decoder)(data, &mut decoded)
+                    .map_err(|inexact| self.inexact(&piece, decoding.ggml_type, inexact))?;
+            }
+            if piece.starts_shard() {
+                observer.advance(to_u64(self.headers[piece.segment.shard].len()));
+            }
+            observer.advance(piece.source.length);
+            Ok(Some(Block {
+                piece,
+                source,
+                decoded,
+            }))
+        })
+    }
+
+    fn inexact(&self, piece: &Piece<'_>, ggml_type: GgmlType, inexact: Inexact) -> Error {
+        let first = piece.stored_offset.checked_div(F32_BYTES);
+        let element = first
+            .unwrap_or_default()
+            .saturating_add(to_u64(inexact.element));
+        let info = piece
+            .segment
+            .targets
+            .first()
+            .map(|target| self.tensors[*target].info);
+        Error::Tensor {
+            name: info.map_or_else(String::new, |info| info.name.escape_ascii().to_string()),
+            problem: format!(
+                "element {element} of type {ggml_type} has no equal among the F32 values"
+            ),
+        }
+    }
+
+    /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
+    fn write<'a>(
+        &'a self,
+        sources: &'a mut Vec<u32>,
+        checksums: &'a mut [crc32fast::Hasher],
+        written: SyncSender<()>,
+    ) -> Chain<'a, Block<'a>, Error> {
+        let mut source = crc32fast::Hasher::new();
+        let mut unsynced: u64 = 0;
+        Box::new(move |block| {
+            let segment = block.piece.segment;
+            if block.piece.starts_shard() {
+                source.update(&self.headers[segment.shard]);
+            }
+            let stored = block.stored();
+            let mut checksum = crc32fast::Hasher::new();
+            checksum.update(stored);
+            match segment.decoding {
+                Some(_) => source.update(block.data()),
+                // The same bytes: one sum is enough.
+                None => source.combine(&checksum),
+            }
+            source.update(block.padding());
+            if block.piece.ends_shard() {
+                sources.push(mem::take(&mut source).finalize());
+            }
+            for target in &segment.targets {
+                checksums[*target].combine(&checksum);
+                let offset = self.destinations[*target].saturating_add(block.piece.stored_offset);
+                self.output
+                    .write_all_at(stored, offset)
+                    .map_err(Error::io("write it", self.path))?;
+                unsynced = unsynced.saturating_add(to_u64(stored.len()));
+            }
+            // While a sync is asked for already, or its thread is gone, there is nothing to ask.
+            if unsynced >= SYNC_EVERY && written.try_send(()).is_ok() {
+                unsynced = 0;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A piece with its bytes.
+struct Block<'a> {
+    piece: Piece<'a>,
+    /// Data and padding.
+    source: Vec<u8>,
+    /// The stored bytes where they are not those of the source.
+    decoded: Vec<u8>,
+}
+
+impl Block<'_> {
+    fn stored(&self) -> &[u8] {
+        match self.piece.segment.decoding {
+            Some(_) => &self.decoded,
+            None => self.data(),
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.source[..to_usize(self.piece.data_length)]
+    }
+
+    fn padding(&self) -> &[u8] {
+        &self.source[to_usize(self.piece.data_length)..]
+    }
+}
+
+/// A digest of 32 bytes.
+trait Hash: Send {
+    fn new() -> Self;
+    fn add(&mut self, bytes: &[u8]);
+    fn finish(self) -> [u8; 32];
+}
+
+impl Hash for Sha256 {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.finalize().into()
+    }
+}
+
+impl Hash for blake3::Hasher {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.finalize().into()
+    }
+}
+
+/// Hashes every byte of every source file.
+fn hash_sources<'a, H: Hash + 'a>(
+    headers: &'a [Vec<u8>],
+    digests: &'a mut Vec<[u8; 32]>,
+) -> Chain<'a, Block<'a>, Error> {
+    let mut hasher = H::new();
+    Box::new(move |block| {
+        if block.piece.starts_shard() {
+            hasher.add(&headers[block.piece.segment.shard]);
+        }
+        hasher.add(&block.source);
+        if block.piece.ends_shard() {
+            digests.push(mem::replace(&mut hasher, H::new()).finish());
+        }
+        Ok(())
+    })
+}
+
+/// Hashes the stored bytes of every tensor.
+fn hash_tensors<'a, H: Hash + 'a>(digests: &'a mut [[u8; 32]]) -> Chain<'a, Block<'a>, Error> {
+    let mut hasher = H::new();
+    Box::new(move |block| {
+        hasher.add(block.stored());
+        if block.piece.is_last {
+            let digest = mem::replace(&mut hasher, H::new()).finish();
+            for target in &block.piece.segment.targets {
+                digests[*target] = digest;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn to_usize(length: u64) -> usize {
+    // A length that does not fit fails where memory for it is asked for.
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// The most stored bytes of a block: small enough to stay in the cache of a core.
+const BLOCK: u64 = 512 << 10;
+/// The most blocks at a time: 12 MiB with both buffers, 24 MiB with the longest padding.
+const SLOTS: usize = 12;
+/// How many bytes are written before the disk is told.
+const SYNC_EVERY: u64 = 64 << 20;
+const F32_BYTES: u64 = 4;

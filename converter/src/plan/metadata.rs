@@ -1,0 +1,324 @@
+//! The top-level keys of the artifact: what loaders read, taken from the GGUF and never invented.
+
+use gguf_file::{Array, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    error::Error,
+    plan::{
+        json::f32_number,
+        keys::{Keys, required, wrong},
+        rope::rope_type,
+    },
+};
+
+/// What the tensors say about the model.
+pub(crate) struct Facts {
+    /// Rows of the embedding.
+    pub(crate) vocabulary_rows: u64,
+    /// Whether the output matrix is the embedding.
+    pub(crate) tied: bool,
+    /// Elements of all tensors, a tied copy not counted.
+    pub(crate) elements: u64,
+}
+
+/// The top-level keys, and which keys of the GGUF stand in them without loss.
+pub(crate) struct Metadata {
+    /// Key to value.
+    pub(crate) map: Map<String, Json>,
+    /// Key of the GGUF and the top-level key that holds the same string or items.
+    pub(crate) references: Vec<(&'static str, &'static str)>,
+    /// What the caller should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Metadata {
+    /// Reads every key that loaders use.
+    ///
+    /// # Errors
+    /// Fails when a required key is missing or when a key cannot be written with its meaning.
+    pub(crate) fn read(keys: &Keys<'_>, facts: &Facts) -> Result<Self, Error> {
+        let mut metadata = Self {
+            map: Map::new(),
+            references: Vec::new(),
+            warnings: Vec::new(),
+        };
+        metadata.describe(keys)?;
+        metadata.configure(keys, facts)?;
+        metadata.configure_positions(keys)?;
+        metadata.configure_tokenizer(keys)?;
+        Ok(metadata)
+    }
+
+    fn describe(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+        self.put("architecture", keys.architecture());
+        self.put("model_type", keys.architecture());
+        self.put("original_format", "gguf");
+        for key in ["data_license", "data_source", "license"] {
+            self.put(key, Json::Null);
+        }
+        for name in ["author", "description", "license", "name", "version"] {
+            let key = format!("general.{name}");
+            match keys.string(&key)?.map(str::from_utf8) {
+                Some(Ok(text)) => self.put(name, text),
+                Some(Err(_)) => {
+                    let text = format!("{key} is not UTF-8: it stands in the record only, as hex");
+                    self.warnings.push(text);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self, keys: &Keys<'_>, facts: &Facts) -> Result<(), Error> {
+        let needed = |ending| {
+            let key = keys.name(ending);
+            required(&key, keys.count(&key)?)
+        };
+        let hidden_size = needed("embedding_length")?;
+        let heads = needed("attention.head_count")?;
+        self.put("hidden_size", hidden_size);
+        self.put("num_heads", heads);
+        self.put("num_layers", needed("block_count")?);
+        self.put("intermediate_size", needed("feed_forward_length")?);
+        self.put("max_position_embeddings", needed("context_length")?);
+
+        let optional = |ending| keys.count(&keys.name(ending));
+        let groups = optional("attention.head_count_kv")?;
+        self.put("num_kv_heads", groups.unwrap_or(heads));
+        let key_length = optional("attention.key_length")?;
+        let head_dim = match key_length {
+            Some(length) => length,
+            None => divided(keys, hidden_size, heads)?,
+        };
+        self.put("head_dim", head_dim);
+        for (name, value) in [
+            ("key_length", key_length),
+            ("value_length", optional("attention.value_length")?),
+            ("sliding_window", optional("attention.sliding_window")?),
+            ("num_experts", optional("expert_count")?),
+            ("num_experts_per_tok", optional("expert_used_count")?),
+            (
+                "moe_intermediate_size",
+                optional("expert_feed_forward_length")?,
+            ),
+        ] {
+            if let Some(value) = value {
+                self.put(name, value);
+            }
+        }
+
+        let tokens = keys.array(TOKENS)?.map(|tokens| tokens.count);
+        let vocabulary = optional("vocab_size")?.or(tokens);
+        self.put("vocab_size", vocabulary.unwrap_or(facts.vocabulary_rows));
+        self.put("tied_embeddings", facts.tied);
+        self.put("param_count", facts.elements);
+
+        if let Some(scale) = keys.float(&keys.name("attention.scale"))? {
+            self.put("attention_scale", f32_number(scale));
+        }
+        let key = keys.name("attention.layer_norm_rms_epsilon");
+        let epsilon = required(&key, keys.float(&key)?)?;
+        self.put("rms_norm_eps", f32_number(epsilon));
+        Ok(())
+    }
+
+    fn configure_positions(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+        let key = keys.name("rope.freq_base");
+        let base = required(&key, keys.float(&key)?)?;
+        self.put("rope_theta", f32_number(base));
+        self.put("rope_type", rope_type(keys.architecture())?);
+        if let Some(count) = keys.count(&keys.name("rope.dimension_count"))? {
+            self.put("rope_dimension_count", count);
+        }
+        let mut scaling = Map::new();
+        for (key, ending, value) in keys.starting_with(&keys.name("rope.scaling.")) {
+            let plain = plain(value).ok_or_else(|| {
+                wrong(
+                    &key,
+                    "an integer, a finite f32, a bool or a string of UTF-8",
+                    value,
+                )
+            })?;
+            let name = ending.rsplit('.').next().unwrap_or(ending);
+            if scaling.insert(name.to_owned(), plain).is_some() {
+                return Err(wrong(
+                    &key,
+                    "a last part that no other key of rope.scaling has",
+                    value,
+                ));
+            }
+        }
+        if !scaling.is_empty() {
+            self.put("rope_scaling", scaling);
+        }
+        Ok(())
+    }
+
+    fn configure_tokenizer(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+        let vocabulary = keys.array(TOKENS)?;
+        if let Some(vocabulary) = vocabulary {
+            self.put("tokenizer.vocab_size", vocabulary.count);
+        }
+        self.put_array(
+            keys,
+            TOKENS,
+            "tokenizer.vocabulary",
+            "a string of UTF-8",
+            string,
+        )?;
+        self.put_array(
+            keys,
+            "tokenizer.ggml.merges",
+            "tokenizer.merges",
+            "a string of UTF-8",
+            string,
+        )?;
+        self.put_array(
+            keys,
+            TOKEN_TYPE,
+            "tokenizer.token_type",
+            "an integer",
+            integer,
+        )?;
+        self.put_array(keys, SCORES, "tokenizer.scores", "a finite f32", float)?;
+        for key in [TOKEN_TYPE, SCORES] {
+            check_length(keys, key, vocabulary)?;
+        }
+
+        for (key, name) in [
+            ("tokenizer.ggml.model", "tokenizer.model"),
+            ("tokenizer.ggml.pre", "tokenizer.pre_type"),
+        ] {
+            if let Some(text) = keys.text(key)? {
+                self.put(name, text);
+            }
+        }
+        if let Some(template) = keys.text(CHAT_TEMPLATE)? {
+            self.put("chat_template", template);
+            self.put(CHAT_TEMPLATE, template);
+            self.references.push((CHAT_TEMPLATE, CHAT_TEMPLATE));
+        }
+        for (key, name, _) in keys.starting_with("tokenizer.ggml.") {
+            if !name.ends_with("_token_id") {
+                continue;
+            }
+            let id = required(&key, keys.count(&key)?)?;
+            if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
+                self.warnings.push(format!(
+                    "{key} is {id}, which no token of the vocabulary has"
+                ));
+            }
+            self.put(&format!("tokenizer.{name}"), id);
+        }
+        for name in ["add_bos_token", "add_eos_token", "add_space_prefix"] {
+            if let Some(flag) = keys.flag(&format!("tokenizer.ggml.{name}"))? {
+                self.put(&format!("tokenizer.{name}"), flag);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the items of an array, or refuses the first one that cannot be written.
+    fn put_array(
+        &mut self,
+        keys: &Keys<'_>,
+        key: &'static str,
+        name: &'static str,
+        expected: &str,
+        convert: fn(&Value<'_>) -> Option<Json>,
+    ) -> Result<(), Error> {
+        let Some(array) = keys.array(key)? else {
+            return Ok(());
+        };
+        // The reader held the count against the bytes of the file.
+        let mut items = Vec::with_capacity(usize::try_from(array.count).unwrap_or_default());
+        for (index, item) in array.iter().enumerate() {
+            items.push(convert(&item).ok_or_else(|| item_error(key, index, expected, &item))?);
+        }
+        self.put(name, items);
+        self.references.push((key, name));
+        Ok(())
+    }
+
+    fn put(&mut self, name: &str, value: impl Into<Json>) {
+        self.map.insert(name.to_owned(), value.into());
+    }
+}
+
+fn divided(keys: &Keys<'_>, hidden_size: u64, heads: u64) -> Result<u64, Error> {
+    if hidden_size.checked_rem(heads) == Some(0) {
+        return Ok(hidden_size.checked_div(heads).unwrap_or_default());
+    }
+    Err(Error::Key {
+        key: keys.name("attention.head_count"),
+        expected: format!(
+            "a divisor of {} ({hidden_size}), or {} given",
+            keys.name("embedding_length"),
+            keys.name("attention.key_length")
+        ),
+        found: heads.to_string(),
+    })
+}
+
+fn check_length(keys: &Keys<'_>, key: &str, vocabulary: Option<Array<'_>>) -> Result<(), Error> {
+    match (keys.array(key)?, vocabulary) {
+        (Some(array), Some(vocabulary)) if array.count != vocabulary.count => Err(Error::Key {
+            key: key.to_owned(),
+            expected: format!("one item for each of the {} tokens", vocabulary.count),
+            found: format!("{} items", array.count),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn item_error(key: &str, index: usize, expected: &str, item: &Value<'_>) -> Error {
+    let place = format!("{key}[{index}]");
+    match item {
+        Value::String(bytes) => Error::Key {
+            key: place,
+            expected: format!(
+                "{expected}; JSON cannot hold other bytes, so correct it in the GGUF"
+            ),
+            found: format!("\"{}\"", bytes.escape_ascii()),
+        },
+        item => wrong(&place, expected, item),
+    }
+}
+
+fn plain(value: &Value<'_>) -> Option<Json> {
+    match value {
+        Value::Bool(flag) => Some(json!(flag)),
+        value => string(value)
+            .or_else(|| float(value))
+            .or_else(|| integer(value)),
+    }
+}
+
+fn string(value: &Value<'_>) -> Option<Json> {
+    str::from_utf8(value.as_str()?).ok().map(Json::from)
+}
+
+fn float(value: &Value<'_>) -> Option<Json> {
+    f32_number(value.as_f32()?).map(Json::Number)
+}
+
+fn integer(value: &Value<'_>) -> Option<Json> {
+    Some(match *value {
+        Value::U8(value) => json!(value),
+        Value::I8(value) => json!(value),
+        Value::U16(value) => json!(value),
+        Value::I16(value) => json!(value),
+        Value::U32(value) => json!(value),
+        Value::I32(value) => json!(value),
+        Value::U64(value) => json!(value),
+        Value::I64(value) => json!(value),
+        _ => return None,
+    })
+}
+
+const TOKENS: &str = "tokenizer.ggml.tokens";
+const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
+const SCORES: &str = "tokenizer.ggml.scores";
+const CHAT_TEMPLATE: &str = "tokenizer.chat_template";

@@ -1,0 +1,267 @@
+//! What becomes of each tensor: its name, its type and its dims in the artifact.
+
+pub(crate) mod artifact_header;
+pub(crate) mod json;
+mod keys;
+mod metadata;
+pub(crate) mod names;
+pub(crate) mod record;
+mod rope;
+pub(crate) mod types;
+
+use gguf_file::{SplitSet, TensorInfo};
+
+use crate::{
+    copy::decode,
+    error::{Error, UnsupportedTensor},
+    plan::{
+        names::{EMBEDDING, Names, OUTPUT},
+        types::{Storage, can_be_raw},
+    },
+    request::{Tie, Unsupported},
+};
+
+/// The tensors of the artifact.
+pub(crate) struct TensorPlan<'a> {
+    /// In the order of their names, which is the order of the index.
+    pub(crate) tensors: Vec<PlannedTensor<'a>>,
+    /// How the embedding and the output matrix relate.
+    pub(crate) tie: TieState,
+}
+
+/// One tensor of the artifact.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedTensor<'a> {
+    /// The name in the index.
+    pub(crate) name: String,
+    /// The name in the GGUF.
+    pub(crate) gguf_name: &'a str,
+    /// The number of the source file.
+    pub(crate) shard: usize,
+    /// What the source says.
+    pub(crate) info: &'a TensorInfo<'a>,
+    /// How the bytes get into the artifact.
+    pub(crate) storage: Storage,
+    /// The name of the stored type.
+    pub(crate) type_name: &'static str,
+    /// The id of the stored type.
+    pub(crate) dtype: u8,
+    /// The dims in the order of APR.
+    pub(crate) dims: Vec<u64>,
+    /// The length of the stored bytes.
+    pub(crate) size: u64,
+    /// Whether this is a copy of a tensor that has its own entry.
+    pub(crate) is_copy: bool,
+}
+
+/// How the embedding and the output matrix relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TieState {
+    /// The output matrix is its own tensor.
+    None,
+    /// There is no output matrix.
+    Shared,
+    /// A copy of the embedding was added as the output matrix.
+    Duplicate,
+}
+
+impl TieState {
+    /// Returns the word for this state in the artifact's record.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shared => "shared",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl<'a> TensorPlan<'a> {
+    /// Plans every tensor of the set.
+    ///
+    /// # Errors
+    /// Fails when types cannot be stored (all such tensors are named), when a name or shape does not fit APR, and when
+    /// the embedding is missing.
+    pub(crate) fn new(
+        set: &SplitSet<'a>,
+        names: Names,
+        tie: Tie,
+        unsupported: Unsupported,
+    ) -> Result<Self, Error> {
+        let mut tensors = Vec::new();
+        let mut refused = Vec::new();
+        for (shard, info) in set.tensors() {
+            match plan_tensor(shard, info, names, unsupported)? {
+                Ok(tensor) => tensors.push(tensor),
+                Err(tensor) => refused.push(tensor),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Error::Unsupported { tensors: refused });
+        }
+        let tie = add_output(&mut tensors, names, tie)?;
+        tensors.sort_by(|one, other| one.name.cmp(&other.name));
+        check_names(&tensors)?;
+        Ok(Self { tensors, tie })
+    }
+
+    /// Returns the number of rows of the embedding.
+    pub(crate) fn vocabulary_rows(&self) -> u64 {
+        let embedding = self
+            .tensors
+            .iter()
+            .find(|tensor| tensor.gguf_name == EMBEDDING);
+        let rows = embedding.and_then(|tensor| tensor.info.dims.get(1));
+        rows.copied().unwrap_or_default()
+    }
+
+    /// Returns the number of elements of all tensors but the copy.
+    pub(crate) fn elements(&self) -> u64 {
+        self.tensors
+            .iter()
+            .filter(|tensor| !tensor.is_copy)
+            .fold(0, |sum, tensor| sum.saturating_add(tensor.info.elements()))
+    }
+
+    /// Returns the GGUF names, sorted, of the tensors that are stored this way.
+    pub(crate) fn stored_as(&self, storage: Storage) -> Vec<&'a str> {
+        let mut names: Vec<&str> = self
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.storage == storage && !tensor.is_copy)
+            .map(|tensor| tensor.gguf_name)
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Returns what the caller should know about the tensors.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let decoded = self.stored_as(Storage::Decoded);
+        if !decoded.is_empty() {
+            warnings.push(format!("stored as decoded F32: {}", decoded.join(", ")));
+        }
+        let raw = self.stored_as(Storage::Raw);
+        if !raw.is_empty() {
+            warnings.push(format!(
+                "stored raw under ids that `apr run` reads but `apr` inspect, tensors, validate, diff, import and \
+                 export cannot read or misread: {}",
+                raw.join(", ")
+            ));
+        }
+        if self.tensors.iter().any(|tensor| tensor.type_name == "BF16") {
+            warnings.push(
+                "the model has BF16 tensors: it runs and validates, but `apr check` fails on them"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+/// Plans a tensor; the inner error is a type that the choice does not allow.
+fn plan_tensor<'a>(
+    shard: usize,
+    info: &'a TensorInfo<'a>,
+    names: Names,
+    unsupported: Unsupported,
+) -> Result<Result<PlannedTensor<'a>, UnsupportedTensor>, Error> {
+    let name = info.name.escape_ascii().to_string();
+    let refuse = |problem: &str| {
+        Err(Error::Tensor {
+            name: name.clone(),
+            problem: problem.to_owned(),
+        })
+    };
+    let Ok(gguf_name) = str::from_utf8(info.name) else {
+        return refuse("the name is not UTF-8, which APR needs; rename it in the GGUF");
+    };
+    let storage = info
+        .ggml_type
+        .and_then(|ggml_type| Storage::pick(ggml_type, unsupported).zip(Some(ggml_type)));
+    let Some((storage, ggml_type)) = storage else {
+        return Ok(Err(UnsupportedTensor {
+            name,
+            type_name: info.ggml_type.map_or_else(
+                || format!("type {}", info.type_id),
+                |known| known.name().to_owned(),
+            ),
+            decodable: info
+                .ggml_type
+                .is_some_and(|known| decode::decoder(known).is_some()),
+            raw: info.ggml_type.is_some_and(can_be_raw),
+        }));
+    };
+    let mut dims = info.dims.clone();
+    match dims.len() {
+        0 => return refuse("it has no dimensions, and APR has no scalars"),
+        // The bytes stay as they are: APR counts a matrix by rows first.
+        2 => dims.reverse(),
+        _ => {}
+    }
+    let stored = storage.stored_type(ggml_type);
+    let size = match storage {
+        Storage::Kept | Storage::Raw => Some(info.data.length),
+        Storage::Decoded => info.elements().checked_mul(stored.block_bytes()),
+    };
+    let (Some(size), Ok(dtype)) = (size, u8::try_from(stored.id())) else {
+        return refuse("it is too large when decoded");
+    };
+    Ok(Ok(PlannedTensor {
+        name: names.apply(gguf_name),
+        gguf_name,
+        shard,
+        info,
+        storage,
+        type_name: stored.name(),
+        dtype,
+        dims,
+        size,
+        is_copy: false,
+    }))
+}
+
+/// Finds out about the output matrix, and adds it as a copy of the embedding when asked to.
+fn add_output(
+    tensors: &mut Vec<PlannedTensor<'_>>,
+    names: Names,
+    tie: Tie,
+) -> Result<TieState, Error> {
+    let Some(embedding) = tensors.iter().find(|tensor| tensor.gguf_name == EMBEDDING) else {
+        return Err(Error::Tensor {
+            name: EMBEDDING.to_owned(),
+            problem: "it is missing, and no loader runs a model without an embedding".to_owned(),
+        });
+    };
+    if tensors.iter().any(|tensor| tensor.gguf_name == OUTPUT) {
+        return Ok(TieState::None);
+    }
+    if tie == Tie::Shared {
+        return Ok(TieState::Shared);
+    }
+    let copy = PlannedTensor {
+        name: names.apply(OUTPUT),
+        is_copy: true,
+        ..embedding.clone()
+    };
+    tensors.push(copy);
+    Ok(TieState::Duplicate)
+}
+
+/// Two names of the GGUF may become one.
+fn check_names(tensors: &[PlannedTensor<'_>]) -> Result<(), Error> {
+    for (one, other) in tensors.iter().zip(tensors.iter().skip(1)) {
+        if one.name == other.name {
+            return Err(Error::Tensor {
+                name: other.gguf_name.escape_debug().to_string(),
+                problem: format!(
+                    "it gets the name \"{}\", which \"{}\" gets too; convert with the names of the GGUF",
+                    other.name.escape_debug(),
+                    one.gguf_name.escape_debug()
+                ),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! The key `aprove`: every byte of the sources outside their tensor data, and the digests.
+//!
+//! The format is described in `ARTIFACT.md` of this package.
+
+use gguf_file::{Content, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::plan::json::{bytes, hex};
+
+/// What the record says about the conversion.
+pub(crate) struct Choices<'a> {
+    pub(crate) tool: &'a str,
+    pub(crate) names: &'static str,
+    pub(crate) tie: &'static str,
+    /// GGUF names, sorted.
+    pub(crate) decoded: Vec<&'a str>,
+    /// GGUF names, sorted.
+    pub(crate) raw: Vec<&'a str>,
+}
+
+/// The digests of one source file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SourceDigests {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) blake3: [u8; 32],
+    pub(crate) crc32: u32,
+}
+
+/// The digests of the stored bytes of one tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TensorDigests {
+    pub(crate) blake3: [u8; 32],
+    pub(crate) sha256: [u8; 32],
+}
+
+/// Describes the sources; [`seal`] adds the digests.
+pub(crate) fn describe(
+    choices: &Choices<'_>,
+    sources: &[(&str, &Content<'_>)],
+    references: &[(&'static str, &'static str)],
+) -> Map<String, Json> {
+    let mut record = Map::new();
+    let mut put = |key: &str, value: Json| record.insert(key.to_owned(), value);
+    put("record", json!(1));
+    put("tool", json!(choices.tool));
+    put("names", json!(choices.names));
+    put("tie", json!(choices.tie));
+    if !choices.decoded.is_empty() {
+        put("decoded", json!(choices.decoded));
+    }
+    if !choices.raw.is_empty() {
+        put("raw", json!(choices.raw));
+    }
+    let sources = sources.iter().enumerate().map(|(shard, (file, content))| {
+        // The top-level keys were read from the first shard.
+        let references = if shard == 0 { references } else { &[] };
+        source(file, content, references)
+    });
+    put("sources", sources.collect());
+    record
+}
+
+/// Writes the digests, which have fixed lengths: sealing again does not change the length of the record.
+pub(crate) fn seal<'a>(
+    record: &mut Map<String, Json>,
+    sources: &[SourceDigests],
+    tensors: impl Iterator<Item = (&'a str, TensorDigests)>,
+) {
+    let described = record.get_mut("sources").and_then(Json::as_array_mut);
+    for (source, digests) in described.into_iter().flatten().zip(sources) {
+        if let Some(source) = source.as_object_mut() {
+            source.insert("sha256".to_owned(), json!(hex(&digests.sha256)));
+            source.insert("blake3".to_owned(), json!(hex(&digests.blake3)));
+            source.insert("crc32".to_owned(), json!(format!("{:08x}", digests.crc32)));
+        }
+    }
+    let tensors: Map<String, Json> = tensors
+        .map(|(name, digests)| {
+            let pair = json!([hex(&digests.blake3), hex(&digests.sha256)]);
+            (name.to_owned(), pair)
+        })
+        .collect();
+    record.insert("tensors".to_owned(), tensors.into());
+}
+
+fn source(file: &str, content: &Content<'_>, references: &[(&'static str, &'static str)]) -> Json {
+    let pairs = content.metadata.iter().map(|pair| {
+        let reference = references
+            .iter()
+            .find(|(key, _)| key.as_bytes() == pair.key)
+            .map(|(_, name)| *name);
+        let type_name = pair.value.value_type().name();
+        json!([bytes(pair.key), type_name, value(&pair.value, reference)])
+    });
+    let tensors = content
+        .tensors
+        .iter()
+        .map(|info| json!([bytes(info.name), info.type_id, info.dims, info.offset]));
+    json!({
+        "file": file,
+        "size": content.file_length,
+        "version": content.version,
+        "data_offset": content.data_offset,
+        "kv": pairs.collect::<Vec<_>>(),
+        "tensors": tensors.collect::<Vec<_>>(),
+    })
+}
+
+/// Arrays nest as deep as the reader allows, so recursion is bounded.
+fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
+    match *value {
+        Value::U8(number) => json!(number),
+        Value::I8(number) => json!(number),
+        Value::U16(number) => json!(number),
+        Value::I16(number) => json!(number),
+        Value::U32(number) => json!(number),
+        Value::I32(number) => json!(number),
+        Value::U64(number) => json!(number),
+        Value::I64(number) => json!(number),
+        Value::F32(number) => json!(format!("{:08x}", number.to_bits())),
+        Value::F64(number) => json!(format!("{:016x}", number.to_bits())),
+        Value::Bool(flag) => json!(flag),
+        Value::String(text) => match reference {
+            Some(name) => json!({ "ref": name }),
+            None => bytes(text),
+        },
+        Value::Array(array) => {
+            let of = array.element_type.name();
+            match reference {
+                Some(name) => json!({ "of": of, "ref": name }),
+                None => {
+                    let items: Vec<Json> =
+                        array.iter().map(|item| self::value(&item, None)).collect();
+                    json!({ "of": of, "v": items })
+                }
+            }
+        }
+        // The reader knows thirteen types; another one would have been refused there.
+        _ => Json::Null,
+    }
+}

@@ -1,0 +1,145 @@
+//! Matrix products in the order of rule 2, over weights that are streamed in panels of rows.
+//!
+//! [`lock_step`] streams, [`group`] shares, [`kernel`] chooses how to multiply: [`scalar`] is the reference, [`vector`] the
+//! same chains side by side in vectors, with one file for what each instruction set calls its operations.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod double;
+#[cfg(test)]
+mod figures;
+mod group;
+mod kernel;
+mod lock_step;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+#[cfg(test)]
+mod tests;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
+
+pub(crate) use double::in_f64;
+
+use crate::{
+    arithmetic::{
+        dequantise::{Cut, dequantise},
+        instruction_set::Instructions,
+    },
+    error::Error,
+    model::{
+        Tensor,
+        source::{Source, read},
+    },
+    run::Options,
+};
+
+/// One side of a product: a matrix of a file and the activations it multiplies.
+pub(crate) struct Factor<'a, F = f32> {
+    /// The matrix: `rows` rows of `columns` weights.
+    pub(crate) matrix: &'a Tensor,
+    /// The files of its model.
+    pub(crate) sources: &'a [&'a dyn Source],
+    /// The activations, token-major: `columns` values for each token.
+    pub(crate) x: &'a [F],
+}
+
+/// Multiplies each token's `columns` values by the matrix, for each factor; a result holds `rows` values per token.
+///
+/// A panel of rows is read, used for all tokens and forgotten. A result does not depend on how rows are cut into panels,
+/// on the number of threads, on the other tokens or on the other factors.
+///
+/// Factors that follow each other and have the same rows, columns and number of tokens run in lock step: of each the
+/// same panel is read, and what has to come out equal is computed once. Where the activations have the same bits as
+/// those of the first factor, its results are taken for the rows whose bytes and type are the same, and for those whose
+/// decoded weights are the same. Equal bits in, equal bits out: the function is deterministic. So a result of a pair
+/// says that the inputs were compared and found equal, or that both sides were computed.
+///
+/// # Errors
+/// Fails when a read fails.
+pub(crate) fn matmul(factors: &[Factor<'_>], options: &Options) -> Result<Vec<Vec<f32>>, Error> {
+    matmul_with(Instructions::best(), factors, options)
+}
+
+/// [`matmul`] with chosen instructions.
+fn matmul_with(
+    instructions: Instructions,
+    factors: &[Factor<'_>],
+    options: &Options,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let mut results = Vec::new();
+    for factors in factors.chunk_by(|a, b| a.shape() == b.shape()) {
+        results.extend(lock_step::products(instructions, factors, options)?);
+    }
+    Ok(results)
+}
+
+/// Reads and dequantises rows of a tensor.
+///
+/// # Errors
+/// Fails when the read fails.
+pub fn rows(
+    tensor: &Tensor,
+    sources: &[&dyn Source],
+    first: usize,
+    rows: usize,
+) -> Result<Vec<f32>, Error> {
+    let bytes = bytes(tensor, sources, first, rows)?;
+    Ok(decoded(tensor, &bytes))
+}
+
+/// Reads the bytes of rows of a tensor.
+///
+/// # Errors
+/// Fails when the read fails.
+pub(crate) fn bytes(
+    tensor: &Tensor,
+    sources: &[&dyn Source],
+    first: usize,
+    rows: usize,
+) -> Result<Vec<u8>, Error> {
+    let (source, offset) = place(tensor, sources, first)?;
+    read(source, offset, rows.saturating_mul(tensor.row_bytes()))
+}
+
+/// Dequantises whole rows of a tensor.
+pub(crate) fn decoded(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
+    let rows = bytes.len().checked_div(tensor.row_bytes());
+    let rows = rows.unwrap_or_default();
+    let mut values = vec![0f32; rows.saturating_mul(tensor.columns())];
+    dequantise(
+        Instructions::best(),
+        tensor.weight_type,
+        &Cut::whole(bytes, tensor.row_bytes()),
+        &mut values,
+        tensor.columns(),
+    );
+    values
+}
+
+/// The file of a tensor, and where a row starts in it.
+pub(crate) fn place<'a>(
+    tensor: &Tensor,
+    sources: &[&'a dyn Source],
+    row: usize,
+) -> Result<(&'a dyn Source, u64), Error> {
+    let skipped = u64::try_from(row.saturating_mul(tensor.row_bytes())).unwrap_or(u64::MAX);
+    let source = sources
+        .get(tensor.shard)
+        .ok_or_else(|| Error::model("sources", tensor.shard.saturating_add(1), sources.len()))?;
+    Ok((*source, tensor.offset.saturating_add(skipped)))
+}
+
+impl<F> Factor<'_, F> {
+    /// Rows, columns and tokens.
+    fn shape(&self) -> (usize, usize, usize) {
+        let columns = self.matrix.columns();
+        let tokens = self.x.len().checked_div(columns).unwrap_or_default();
+        (self.matrix.rows(), columns, tokens)
+    }
+}
+
+/// The length of a chain.
+const BLOCK: usize = 256;

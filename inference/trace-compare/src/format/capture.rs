@@ -1,0 +1,146 @@
+//! What a record of another engine may be of ours.
+
+use std::fmt;
+
+use inference::internals::attention_scale;
+use inference::{Config, Stage, Step};
+
+/// One meaning of a record: stages of ours joined for each token, and the order of the values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// The stages, joined for each token in this order; never empty.
+    pub steps: Vec<Step>,
+    /// The order of the values.
+    pub layout: Layout,
+}
+
+/// The order of the values of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Token by token, as ours.
+    Tokens,
+    /// Token by token, but the rope pairs of a head are its two halves and ours are neighbours: matrices of llama as
+    /// Hugging Face orders them.
+    Halves,
+    /// Head by head; for each head and token a row of positions, which may be padded.
+    Heads,
+    /// As [`Self::Heads`], before the scale and for unseen positions as well.
+    UnscaledHeads,
+}
+
+impl Capture {
+    pub(crate) fn one(step: Step) -> Self {
+        Self {
+            steps: vec![step],
+            layout: Layout::Tokens,
+        }
+    }
+
+    /// Several stages of a layer, joined.
+    pub(crate) fn joined(layer: usize, stages: &[Stage]) -> Self {
+        let steps = stages.iter().map(|stage| Step::in_layer(layer, *stage));
+        Self {
+            steps: steps.collect(),
+            layout: Layout::Tokens,
+        }
+    }
+
+    pub(crate) const fn laid_out(mut self, layout: Layout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// Where ours is taken, as in `pre-bias`; `None` where the name leaves no choice.
+    pub(crate) fn point(&self) -> Option<&'static str> {
+        match self.steps.first()?.stage {
+            Stage::QPreBias | Stage::KPreBias | Stage::VPreBias => Some("pre-bias"),
+            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => Some("post-bias"),
+            _ => None,
+        }
+    }
+
+    /// Puts the values of a record in our order; `None` when their number does not fit.
+    pub(crate) fn ours(
+        &self,
+        values: Vec<f32>,
+        tokens: usize,
+        config: &Config,
+    ) -> Option<Vec<f32>> {
+        match self.layout {
+            Layout::Tokens => Some(values),
+            Layout::Halves => Some(neighbours(&values, config)),
+            Layout::Heads => by_token(&values, tokens, config.heads, 1.0),
+            Layout::UnscaledHeads => {
+                by_token(&values, tokens, config.heads, attention_scale(config))
+            }
+        }
+    }
+}
+
+/// From heads x tokens x columns to tokens x heads x positions. Unseen positions become +0, which they may already be.
+fn by_token(values: &[f32], tokens: usize, heads: usize, scale: f32) -> Option<Vec<f32>> {
+    let rows = heads.checked_mul(tokens)?;
+    let columns = values.len().checked_div(rows)?;
+    if columns < tokens || values.len() != columns.checked_mul(rows)? {
+        return None;
+    }
+    let rows: Vec<_> = values.chunks_exact(columns).collect();
+    let mut out = Vec::new();
+    for token in 0..tokens {
+        for head in rows.chunks(tokens) {
+            let row = head.get(token)?.iter().take(tokens).enumerate();
+            out.extend(row.map(|(position, value)| {
+                if position <= token {
+                    value * scale
+                } else {
+                    0.0
+                }
+            }));
+        }
+    }
+    Some(out)
+}
+
+/// Moves the pairs of each head from (i, i + half) to (2i, 2i + 1).
+fn neighbours(values: &[f32], config: &Config) -> Vec<f32> {
+    let half = (config.rope.dims / 2).max(1);
+    let mut out = Vec::with_capacity(values.len());
+    for head in values.chunks(config.head_dim.max(1)) {
+        let (rotated, rest) = head.split_at(config.rope.dims.min(head.len()));
+        let (first, second) = rotated.split_at(half.min(rotated.len()));
+        out.extend(first.iter().zip(second).flat_map(|(x, y)| [*x, *y]));
+        out.extend(rest);
+    }
+    out
+}
+
+impl fmt::Display for Capture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.steps.iter().enumerate() {
+            let key = step.to_string();
+            // The layer once: `0.q_pre_bias + k_pre_bias`.
+            match (index, key.split_once('.')) {
+                (0, _) => formatter.write_str(&key)?,
+                (_, Some((_, stage))) => write!(formatter, " + {stage}")?,
+                (_, None) => write!(formatter, " + {key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_padded_rows_become_rows_of_tokens() {
+        // 2 heads, 2 tokens, 3 columns of which the third is padding.
+        let values = [1.0, 9.0, 0.0, 2.0, 3.0, 0.0, 4.0, 9.0, 0.0, 5.0, 6.0, 0.0];
+        let found = by_token(&values, 2, 2, 2.0);
+        assert_eq!(found, Some(vec![2.0, 0.0, 8.0, 0.0, 4.0, 6.0, 10.0, 12.0]));
+        assert_eq!(by_token(&values, 5, 2, 1.0), None);
+        assert_eq!(by_token(&values[..11], 2, 2, 1.0), None);
+        assert_eq!(by_token(&[], 0, 0, 1.0), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! From the names of other engines to our stages.
+//!
+//! A name that does not say where a value was taken gets every capture point that it may mean; comparing decides.
+
+use super::capture::{Capture, Layout};
+use inference::{Stage, Step};
+
+/// A folder of APRT files: `embedding`, `layer-N/STAGE`.
+pub(crate) fn aprt(layer: Option<usize>, name: &str) -> Vec<Capture> {
+    let Some(layer) = layer else {
+        return match name {
+            "embedding" => model(Stage::Embedding),
+            "final_norm" => model(Stage::FinalNorm),
+            "lm_head" => model(Stage::Logits),
+            _ => Vec::new(),
+        };
+    };
+    let stage = match name {
+        // The reference tool files the rows looked up under the first layer.
+        "embedding" if layer == 0 => return model(Stage::Embedding),
+        "qkv_matmul" => return vec![Capture::joined(layer, &PRE_BIAS)],
+        "qkv_bias" => return vec![Capture::joined(layer, &POST_BIAS)],
+        "qkv" => return unlabelled(layer),
+        "attn_scores" => Stage::AttnScores,
+        "attn_softmax" => Stage::AttnSoftmax,
+        "q_post_rope" => Stage::QRope,
+        "k_post_rope" => Stage::KRope,
+        "post_attn_residual" => Stage::FfnInp,
+        "ffn_swigl" => Stage::FfnSwiglu,
+        "ffn_out" => Stage::FfnDown,
+        "post_ffn_residual" | "layer_output" => Stage::LayerOut,
+        "attn_norm" => Stage::AttnNorm,
+        "attention" => Stage::Attention,
+        "attn_out" => Stage::AttnOut,
+        "ffn_norm" => Stage::FfnNorm,
+        "ffn_gate" => Stage::FfnGate,
+        "ffn_up" => Stage::FfnUp,
+        "ffn_silu" => Stage::FfnSilu,
+        _ => return Vec::new(),
+    };
+    let capture = Capture::one(Step::in_layer(layer, stage));
+    vec![if stage.is_per_position() {
+        capture.laid_out(Layout::Heads)
+    } else {
+        capture
+    }]
+}
+
+/// The statistics of `apr trace --payload`.
+pub(crate) fn payload(layer: Option<usize>, name: &str) -> Vec<Capture> {
+    match (layer, name) {
+        (Some(layer), "output") => aprt(Some(layer), "layer_output"),
+        _ => aprt(layer, name),
+    }
+}
+
+/// A node of llama.cpp, `NAME-LAYER|OPERATION`.
+pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
+    let Some((name, operation)) = key.split_once('|') else {
+        return Vec::new();
+    };
+    match (name, operation) {
+        ("embd" | "inp_embd", "GET_ROWS") => return model(Stage::Embedding),
+        ("result_norm", "MUL") => return model(Stage::FinalNorm),
+        ("result_output", "MUL_MAT") => return model(Stage::Logits),
+        _ => {}
+    }
+    let Some((name, layer)) = name.rsplit_once('-') else {
+        return Vec::new();
+    };
+    let Ok(layer) = layer.parse() else {
+        return Vec::new();
+    };
+    let one = |stage| vec![Capture::one(Step::in_layer(layer, stage))];
+    let heads = |stage, layout| vec![Capture::one(Step::in_layer(layer, stage)).laid_out(layout)];
+    match (name, operation) {
+        ("attn_norm", "MUL") => one(Stage::AttnNorm),
+        ("Qcur", "MUL_MAT") => one(Stage::QPreBias),
+        ("Kcur", "MUL_MAT") => one(Stage::KPreBias),
+        ("Vcur", "MUL_MAT") => one(Stage::VPreBias),
+        ("Qcur", "ADD") => one(Stage::QPostBias),
+        ("Kcur", "ADD") => one(Stage::KPostBias),
+        ("Vcur", "ADD") => one(Stage::VPostBias),
+        ("Qcur_normed", "MUL") => one(Stage::QNorm),
+        ("Kcur_normed", "MUL") => one(Stage::KNorm),
+        ("Qcur", "ROPE") => one(Stage::QRope),
+        ("Kcur", "ROPE") => one(Stage::KRope),
+        ("kq", "MUL_MAT") => heads(Stage::AttnScores, Layout::UnscaledHeads),
+        ("kq_soft_max", "SOFT_MAX") => heads(Stage::AttnSoftmax, Layout::Heads),
+        ("kqv_out", "CONT") => one(Stage::Attention),
+        ("attn_out", "MUL_MAT") => one(Stage::AttnOut),
+        ("ffn_inp", "ADD") => one(Stage::FfnInp),
+        ("ffn_norm", "MUL") => one(Stage::FfnNorm),
+        ("ffn_gate", "MUL_MAT") => one(Stage::FfnGate),
+        ("ffn_up", "MUL_MAT") => one(Stage::FfnUp),
+        ("ffn_swiglu", "SWIGLU" | "GLU") => one(Stage::FfnSwiglu),
+        ("ffn_out", "MUL_MAT") => one(Stage::FfnDown),
+        ("l_out", "ADD") => one(Stage::LayerOut),
+        _ => Vec::new(),
+    }
+}
+
+/// The number of a node that llama.cpp left unnamed, `node_31|MUL_MAT`: the output matrices of attentions are such.
+pub(crate) fn unnamed_matmul(key: &str) -> Option<u64> {
+    let number = key.strip_prefix("node_")?.strip_suffix("|MUL_MAT")?;
+    number.parse().ok()
+}
+
+/// A module of Hugging Face transformers, with or without `.output` at its end, or a hidden state.
+pub(crate) fn hugging_face(key: &str) -> Vec<Capture> {
+    let key = key.strip_suffix(".output").unwrap_or(key);
+    let key = key.strip_prefix("model.").unwrap_or(key);
+    if let Some(index) = key.strip_prefix("hidden_states.") {
+        let Ok(index) = index.parse::<usize>() else {
+            return Vec::new();
+        };
+        // Before layer `index`; the last of them comes after the final norm.
+        return match index.checked_sub(1) {
+            None => model(Stage::Embedding),
+            Some(layer) => vec![
+                Capture::one(Step::in_layer(layer, Stage::LayerOut)),
+                Capture::one(Step::of_model(Stage::FinalNorm)),
+            ],
+        };
+    }
+    match key {
+        "embed_tokens" => return model(Stage::Embedding),
+        "norm" => return model(Stage::FinalNorm),
+        "lm_head" | "logits" => return model(Stage::Logits),
+        _ => {}
+    }
+    let Some(rest) = key.strip_prefix("layers.") else {
+        return Vec::new();
+    };
+    let (layer, name) = rest.split_once('.').unwrap_or((rest, ""));
+    let Ok(layer) = layer.parse() else {
+        return Vec::new();
+    };
+    // A projection adds its bias itself; and llama's pairs lie otherwise there than in GGUF.
+    let projection = |stages: [Stage; 2], layouts: &[Layout]| {
+        stages
+            .iter()
+            .flat_map(|stage| {
+                let one = Capture::one(Step::in_layer(layer, *stage));
+                layouts
+                    .iter()
+                    .map(move |layout| one.clone().laid_out(*layout))
+            })
+            .collect()
+    };
+    let stage = match name {
+        "" => Stage::LayerOut,
+        "input_layernorm" => Stage::AttnNorm,
+        "self_attn.q_proj" => return projection([Stage::QPostBias, Stage::QPreBias], &PAIRS),
+        "self_attn.k_proj" => return projection([Stage::KPostBias, Stage::KPreBias], &PAIRS),
+        "self_attn.v_proj" => {
+            return projection([Stage::VPostBias, Stage::VPreBias], &[Layout::Tokens]);
+        }
+        "self_attn.q_norm" => Stage::QNorm,
+        "self_attn.k_norm" => Stage::KNorm,
+        "self_attn.o_proj" | "self_attn" => Stage::AttnOut,
+        "post_attention_layernorm" => Stage::FfnNorm,
+        "mlp.gate_proj" => Stage::FfnGate,
+        "mlp.up_proj" => Stage::FfnUp,
+        "mlp.act_fn" => Stage::FfnSilu,
+        "mlp.down_proj" | "mlp" => Stage::FfnDown,
+        _ => return Vec::new(),
+    };
+    vec![Capture::one(Step::in_layer(layer, stage))]
+}
+
+/// The name of a stage of a layer in a folder of APRT files; the joined ones are [`PRE_BIAS`] and [`POST_BIAS`].
+pub(crate) const fn aprt_name(stage: Stage) -> Option<&'static str> {
+    Some(match stage {
+        Stage::Embedding => "embedding",
+        Stage::AttnNorm => "attn_norm",
+        Stage::QRope => "q_post_rope",
+        Stage::KRope => "k_post_rope",
+        Stage::AttnScores => "attn_scores",
+        Stage::AttnSoftmax => "attn_softmax",
+        Stage::Attention => "attention",
+        Stage::AttnOut => "attn_out",
+        Stage::FfnInp => "post_attn_residual",
+        Stage::FfnNorm => "ffn_norm",
+        Stage::FfnGate => "ffn_gate",
+        Stage::FfnUp => "ffn_up",
+        Stage::FfnSilu => "ffn_silu",
+        Stage::FfnSwiglu => "ffn_swigl",
+        Stage::FfnDown => "ffn_out",
+        Stage::LayerOut => "post_ffn_residual",
+        Stage::FinalNorm => "final_norm",
+        Stage::Logits => "lm_head",
+        Stage::QPreBias
+        | Stage::KPreBias
+        | Stage::VPreBias
+        | Stage::QPostBias
+        | Stage::KPostBias
+        | Stage::VPostBias
+        | Stage::QNorm
+        | Stage::KNorm => return None,
+    })
+}
+
+fn model(stage: Stage) -> Vec<Capture> {
+    vec![Capture::one(Step::of_model(stage))]
+}
+
+/// Query, key and value in one, before or after the bias.
+fn unlabelled(layer: usize) -> Vec<Capture> {
+    vec![
+        Capture::joined(layer, &PRE_BIAS),
+        Capture::joined(layer, &POST_BIAS),
+    ]
+}
+
+pub(crate) const PRE_BIAS: [Stage; 3] = [Stage::QPreBias, Stage::KPreBias, Stage::VPreBias];
+
+pub(crate) const POST_BIAS: [Stage; 3] = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
+
+const PAIRS: [Layout; 2] = [Layout::Tokens, Layout::Halves];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_and_the_operation_tell_the_capture_point() {
+        let keys =
+            |key| -> Vec<String> { llama_cpp(key).iter().map(ToString::to_string).collect() };
+        assert_eq!(keys("Qcur-3|MUL_MAT"), ["3.q_pre_bias"]);
+        assert_eq!(keys("Qcur-3|ADD"), ["3.q_post_bias"]);
+        assert_eq!(keys("Qcur-3|ROPE"), ["3.q_rope"]);
+        assert_eq!(keys("result_output|MUL_MAT"), ["logits"]);
+        for key in [
+            "Qcur-3|RESHAPE",
+            "Qcur-x|ADD",
+            "",
+            "|",
+            "Qcur-3",
+            "norm|RMS_NORM",
+        ] {
+            assert!(llama_cpp(key).is_empty(), "{key}");
+        }
+        assert_eq!(unnamed_matmul("node_31|MUL_MAT"), Some(31));
+        assert_eq!(unnamed_matmul("node_x|MUL_MAT"), None);
+    }
+
+    #[test]
+    fn an_unlabelled_projection_means_two_points() {
+        let keys: Vec<_> = payload(Some(1), "qkv")
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "1.q_pre_bias + k_pre_bias + v_pre_bias",
+                "1.q_post_bias + k_post_bias + v_post_bias"
+            ]
+        );
+        assert_eq!(hugging_face("model.layers.0.self_attn.q_proj").len(), 4);
+        assert_eq!(
+            hugging_face("model.layers.0.self_attn.v_proj.output").len(),
+            2
+        );
+        assert_eq!(hugging_face("hidden_states.2").len(), 2);
+        assert!(hugging_face("model.layers.x").is_empty());
+    }
+}

@@ -1,0 +1,129 @@
+//! Tells a trace by its content.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use super::{
+    aprt,
+    capture::Capture,
+    error::TraceError,
+    names, npz, payload,
+    record::{Record, Trace, TraceFormat},
+    safetensors,
+};
+use inference::{Stage, Step};
+
+impl Trace {
+    /// Opens a trace: a folder of APRT files, `.npz`, `.safetensors`, or what `apr trace --payload` prints as text or JSON.
+    ///
+    /// The format is told by the content. Values of folders and `.safetensors` are read when they are asked for.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be read, is none of these formats, or contradicts its format.
+    pub fn open(path: &Path) -> Result<Self, TraceError> {
+        let failed = |error| TraceError::io(path, error);
+        let metadata = path.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return aprt::read(path);
+        }
+        if !metadata.is_file() {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(failed(error));
+        }
+        let mut head = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(16).read_to_end(&mut head))
+            .map_err(failed)?;
+        if head.starts_with(b"PK") {
+            return Ok(Self::of_names(
+                path,
+                npz::read(path)?,
+                BTreeMap::new(),
+                None,
+            ));
+        }
+        // The length of a header, then the header, an object of JSON.
+        if head.get(4..9).is_some_and(|bytes| bytes == b"\0\0\0\0{") {
+            let read = safetensors::read(path)?;
+            return Ok(Self::of_names(path, read.records, read.labels, read.tokens));
+        }
+        payload::read(path, metadata.len())
+    }
+
+    /// A trace whose names tell the engine: our keys, those of llama.cpp, or those of Hugging Face.
+    fn of_names(
+        path: &Path,
+        mut records: Vec<Record>,
+        labels: BTreeMap<String, String>,
+        tokens: Option<Vec<u32>>,
+    ) -> Self {
+        let own = records
+            .iter()
+            .filter_map(|record| Step::from_key(&record.name))
+            .any(|step| step.layer.is_some());
+        let nodes = records.iter().any(|record| record.name.contains('|'));
+        let format = match (own, nodes) {
+            (true, _) => TraceFormat::Own,
+            (false, true) => TraceFormat::LlamaCpp,
+            (false, false) => TraceFormat::HuggingFace,
+        };
+        for record in &mut records {
+            record.captures = match format {
+                TraceFormat::Own => {
+                    let step = Step::from_key(&record.name);
+                    step.map(Capture::one).into_iter().collect()
+                }
+                TraceFormat::LlamaCpp => names::llama_cpp(&record.name),
+                _ => names::hugging_face(&record.name),
+            };
+        }
+        if format == TraceFormat::LlamaCpp {
+            name_output_matrices(&mut records);
+        }
+        let engine = labels.get("engine").map(|engine| {
+            let version = labels.get("version").map_or("", String::as_str);
+            format!("{engine} {version}").trim_end().to_owned()
+        });
+        Self {
+            path: path.to_path_buf(),
+            format,
+            engine,
+            tokens,
+            labels,
+            records,
+        }
+    }
+}
+
+/// llama.cpp does not name every output matrix of an attention. Its numbers grow in the order of execution, so the unnamed
+/// products belong to the layers in turn, when there is one for each layer that has an attention and no named product.
+fn name_output_matrices(records: &mut [Record]) {
+    let layers = |records: &[Record], wanted: Stage| -> Vec<usize> {
+        let captures = records.iter().flat_map(|record| &record.captures);
+        let steps = captures.flat_map(|capture| &capture.steps);
+        let mut layers: Vec<_> = steps
+            .filter(|step| step.stage == wanted)
+            .filter_map(|step| step.layer)
+            .collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    };
+    let named = layers(records, Stage::AttnOut);
+    let mut open = layers(records, Stage::Attention);
+    open.retain(|layer| !named.contains(layer));
+    let mut unnamed: Vec<_> = records
+        .iter_mut()
+        .filter_map(|record| Some((names::unnamed_matmul(&record.name)?, record)))
+        .collect();
+    unnamed.sort_by_key(|(number, _)| *number);
+    if unnamed.len() == open.len() {
+        for ((_, record), layer) in unnamed.into_iter().zip(open) {
+            record.captures = vec![Capture::one(Step::in_layer(layer, Stage::AttnOut))];
+        }
+    }
+}

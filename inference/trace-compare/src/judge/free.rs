@@ -1,0 +1,186 @@
+//! The plain comparison: our run beside theirs, record by record.
+
+use std::collections::BTreeMap;
+
+use super::{difference::Difference, forced::STORED, view::View};
+use crate::format::{Trace, TraceError};
+use inference::{Model, Stage, StageSink, Step};
+
+/// A record held against our run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plain {
+    /// Whether the record holds the last token alone.
+    pub last: bool,
+    /// What separates them.
+    pub difference: Difference,
+}
+
+/// A sink that holds every record of a trace against our stages. A stage is kept until the last record that may be it.
+pub(crate) struct FreeRun<'a> {
+    view: View<'a>,
+    /// The records to judge once a stage has come.
+    due: BTreeMap<(usize, Stage), Vec<usize>>,
+    /// How many records wait for a stage.
+    waiting: BTreeMap<(usize, Stage), usize>,
+    stages: BTreeMap<(usize, Stage), Vec<f32>>,
+    /// The capture that is nearest, by record: the first where none fits.
+    chosen: Vec<Option<usize>>,
+    /// What was found, by record and capture; `None` where the number of values does not fit.
+    found: Vec<Vec<Option<Plain>>>,
+    failure: Option<TraceError>,
+}
+
+/// What a plain comparison found, by record.
+pub(crate) struct Found {
+    /// The index of the nearest capture; `None` for a record that is no stage of this model.
+    pub(crate) chosen: Vec<Option<usize>>,
+    /// What was found for each capture.
+    pub(crate) captures: Vec<Vec<Option<Plain>>>,
+}
+
+impl<'a> FreeRun<'a> {
+    pub(crate) fn new(trace: &'a Trace, model: &'a Model, tokens: usize) -> Self {
+        let records = trace.records.len();
+        let mut run = Self {
+            view: View::new(trace, model, tokens, &[]),
+            due: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            chosen: vec![None; records],
+            found: vec![Vec::new(); records],
+            failure: None,
+        };
+        for (index, record) in trace.records.iter().enumerate() {
+            let steps = record.captures.iter().flat_map(|capture| &capture.steps);
+            let mut keys: Vec<_> = steps
+                .filter(|step| run.view.width(**step).is_some())
+                .map(|step| step.order())
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in &keys {
+                let waiting = run.waiting.entry(*key).or_insert(0);
+                *waiting = waiting.saturating_add(1);
+            }
+            if let Some(last) = keys.last() {
+                run.due.entry(*last).or_default().push(index);
+            }
+        }
+        run
+    }
+
+    pub(crate) fn finish(self) -> Result<Found, TraceError> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(Found {
+                chosen: self.chosen,
+                captures: self.found,
+            }),
+        }
+    }
+
+    fn judge(&mut self, index: usize) -> Result<(), TraceError> {
+        let trace = self.view.trace;
+        let Some(record) = trace.records.get(index) else {
+            return Ok(());
+        };
+        let Some(values) = trace.values(record)? else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        let mut exists = Vec::new();
+        for (place, capture) in record.captures.iter().enumerate() {
+            let ours: Option<Vec<_>> = capture
+                .steps
+                .iter()
+                .map(|step| self.stages.get(&step.order()).map(Vec::as_slice))
+                .collect();
+            if ours.is_some() {
+                exists.push(place);
+            }
+            let seen = ours.and_then(|ours| {
+                let seen = self.view.fit(record, capture, values.clone())?;
+                let ours = joined(&ours, self.view.tokens, seen.last);
+                Some((seen, ours))
+            });
+            found.push(seen.map(|(seen, ours)| {
+                let skipped = if seen.last {
+                    self.view.tokens.saturating_sub(1)
+                } else {
+                    0
+                };
+                Plain {
+                    last: seen.last,
+                    difference: Difference::between(
+                        &seen.values,
+                        &ours,
+                        seen.width,
+                        skipped,
+                        FREE_ELEMENT_GATE + STORED * seen.precision,
+                    ),
+                }
+            }));
+        }
+        let relative = |place: &usize| {
+            let plain = found.get(*place).and_then(Option::as_ref);
+            plain.map_or(f64::INFINITY, |plain| plain.difference.relative)
+        };
+        let nearest = exists
+            .iter()
+            .min_by(|a, b| relative(a).total_cmp(&relative(b)))
+            .copied();
+        if let Some(chosen) = self.chosen.get_mut(index) {
+            *chosen = nearest;
+        }
+        if let Some(place) = self.found.get_mut(index) {
+            *place = found;
+        }
+        let steps = record.captures.iter().flat_map(|capture| &capture.steps);
+        let mut keys: Vec<_> = steps.map(|step| step.order()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            if let Some(waiting) = self.waiting.get_mut(&key) {
+                *waiting = waiting.saturating_sub(1);
+                if *waiting == 0 {
+                    self.stages.remove(&key);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StageSink for FreeRun<'_> {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f32]) {
+        let key = step.order();
+        if !self.waiting.contains_key(&key) || self.failure.is_some() {
+            return;
+        }
+        self.stages.insert(key, values.to_vec());
+        for index in self.due.remove(&key).unwrap_or_default() {
+            if let Err(error) = self.judge(index) {
+                self.failure = Some(error);
+                return;
+            }
+        }
+    }
+}
+
+/// Our stages joined for each token, or for the last one alone.
+fn joined(parts: &[&[f32]], tokens: usize, last: bool) -> Vec<f64> {
+    let first = if last { tokens.saturating_sub(1) } else { 0 };
+    let mut out = Vec::new();
+    for token in first..tokens {
+        for part in parts {
+            let width = part.len().checked_div(tokens).unwrap_or_default();
+            let values = part.iter().skip(token.saturating_mul(width)).take(width);
+            out.extend(values.map(|value| f64::from(*value)));
+        }
+    }
+    out
+}
+
+/// In a plain comparison a value is named when it is farther off than this times the root mean square: f32 engines that
+/// add in another order stay well below.
+const FREE_ELEMENT_GATE: f64 = 1e-4;

@@ -1,0 +1,128 @@
+//! The comparison of one or more traces with one model.
+
+use super::{
+    error::CompareError,
+    mismatch, prompt,
+    report::{Comparison, Findings, TraceReport, Verdict},
+    search, values,
+};
+use crate::format::{Trace, capture_point_schema, stage_widths};
+use inference::Options;
+use inference::{Model, NUMERICS, Source, Step};
+
+/// Compares traces with a model; `tokens` are those of traces that do not say theirs.
+///
+/// The sources are those that the model was loaded from. With several traces, records that look alike and were taken at
+/// other points are told as well.
+///
+/// # Errors
+/// Fails when a trace cannot be read or its tokens are not known, and as [`inference::forward`] does.
+pub fn compare(
+    model: &Model,
+    sources: &[&dyn Source],
+    traces: &[Trace],
+    tokens: Option<&[u32]>,
+    options: &Options,
+) -> Result<Comparison, CompareError> {
+    let mut reports = Vec::new();
+    for trace in traces {
+        check_labels(trace)?;
+        let (tokens, tokens_from) = prompt::tokens(model, sources, trace, tokens, traces)?;
+        let findings = if trace.is_statistics() {
+            Findings::Statistics(search::judge(model, sources, trace, &tokens, options)?)
+        } else {
+            Findings::Values(values::judge(model, sources, trace, &tokens, options)?)
+        };
+        let widths = stage_widths(model, tokens.len());
+        let known = |step: &Step| widths.iter().any(|(other, _)| other == step);
+        let held: Vec<Step> = trace
+            .records
+            .iter()
+            .flat_map(|record| &record.captures)
+            .flat_map(|capture| &capture.steps)
+            .copied()
+            .collect();
+        let foreign = trace.records.iter().filter(|record| {
+            let mut captures = record.captures.iter();
+            !captures.any(|capture| capture.steps.iter().all(known))
+        });
+        reports.push(TraceReport {
+            name: trace.short_name(),
+            format: trace.format,
+            engine: trace.engine.clone(),
+            theirs_only: foreign.map(|record| record.name.clone()).collect(),
+            ours_only: widths
+                .iter()
+                .map(|(step, _)| *step)
+                .filter(|step| !held.contains(step))
+                .collect(),
+            tokens,
+            tokens_from,
+            findings,
+        });
+    }
+    let mismatches = mismatch::between(&reports);
+    let verdict = verdict(&reports, !mismatches.is_empty());
+    Ok(Comparison {
+        summary: summary(&reports, verdict, &mismatches),
+        verdict,
+        mismatches,
+        traces: reports,
+    })
+}
+
+/// Only records of the same capture points, and of the same contract where both name one, are comparable bit for bit.
+fn check_labels(trace: &Trace) -> Result<(), CompareError> {
+    if !trace
+        .engine
+        .as_deref()
+        .unwrap_or_default()
+        .starts_with("aprove")
+    {
+        return Ok(());
+    }
+    let schema = capture_point_schema().to_string();
+    let fields = [("numerics", NUMERICS), ("capture_points", schema.as_str())];
+    for (field, ours) in fields {
+        if let Some(found) = trace.label(field).filter(|found| *found != ours) {
+            return Err(CompareError::NotComparable {
+                trace: trace.short_name(),
+                field,
+                found: found.escape_debug().to_string(),
+                ours: ours.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn verdict(reports: &[TraceReport], mismatch: bool) -> Verdict {
+    let any = |verdict| reports.iter().any(|report| report.verdict() == verdict);
+    if reports.is_empty() {
+        Verdict::Undecided
+    } else if any(Verdict::Differs) {
+        Verdict::Differs
+    } else if any(Verdict::Undecided) {
+        Verdict::Undecided
+    } else if mismatch {
+        Verdict::CaptureMismatch
+    } else if any(Verdict::Consistent) {
+        Verdict::Consistent
+    } else {
+        Verdict::Agrees
+    }
+}
+
+fn summary(
+    reports: &[TraceReport],
+    verdict: Verdict,
+    mismatches: &[super::report::Mismatch],
+) -> String {
+    // The trace that decided.
+    let deciding = reports.iter().find(|report| report.verdict() == verdict);
+    match (verdict, mismatches.first(), deciding) {
+        (Verdict::CaptureMismatch, Some(first), _) => first.sentence.clone(),
+        (_, _, Some(report)) => format!("{}: {}", report.name, report.sentence()),
+        _ => "no trace was given".to_owned(),
+    }
+}

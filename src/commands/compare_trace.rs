@@ -1,0 +1,71 @@
+//! `aprove compare-trace`: holds what other engines recorded of a model against our run of it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use trace_compare::format::Trace;
+use trace_compare::judge::compare;
+
+use crate::commands::verify::FormatFlag;
+use crate::engine_flags;
+use crate::exit::Outcome;
+use crate::input::Files;
+use crate::model::Loaded;
+use crate::output;
+
+/// Holds traces of other engines against our run of a model, and says what separates them.
+///
+/// Every record is matched against each capture point and token set that its name allows. Each operation is computed from the
+/// inputs that the other engine recorded, with the rounding of activations that it turns out to use; a run as a whole is
+/// compared as well. Where they part, the report says what the other engine does otherwise.
+///
+/// A trace is told by its content: nodes of llama.cpp from scripts/llama-trace (.safetensors, .npz), a folder of APRT files
+/// of `apr trace --save-tensor`, `.safetensors` with the module names of transformers or with our own keys, or what
+/// `apr trace --payload` prints, as text or with `--json`. The last two hold statistics only.
+///
+/// Exit code: 0 everything was compared and is within the gates, or statistics are reproduced, also where two traces turn
+/// out to be taken at other points; 1 something differs; 2 nothing was compared, something could not be judged, not covered,
+/// unreadable, or the output could not be written.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The model that the traces were made with: a GGUF (of a split set, any of its files) or an APR file
+    model: PathBuf,
+    /// Traces: files, or folders of APRT files
+    #[arg(required = true)]
+    traces: Vec<PathBuf>,
+    /// Token ids of traces that do not say theirs, separated by commas
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    tokens: Option<Vec<u32>>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+    #[command(flatten)]
+    engine: engine_flags::Arguments,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let traces = arguments
+        .traces
+        .iter()
+        .map(|path| Trace::open(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let files = Files::open(&arguments.model)?;
+    let loaded = Loaded::new(&files, arguments.engine.io)?;
+    let comparison = compare(
+        &loaded.model,
+        &loaded.sources(),
+        &traces,
+        arguments.tokens.as_deref(),
+        &arguments.engine.options()?,
+    )
+    .with_context(|| files.name().to_owned())?;
+    if let Err(why) = files.check_unchanged() {
+        bail!("a file changed while it was run: {why}");
+    }
+    output::print(&match arguments.format {
+        FormatFlag::Text => comparison.text(),
+        FormatFlag::Json => format!("{:#}\n", comparison.json()),
+    })?;
+    Ok(Outcome::Compared(comparison.verdict))
+}

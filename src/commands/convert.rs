@@ -1,0 +1,235 @@
+//! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use converter::{
+    Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie, Unsupported,
+    Verification,
+};
+use verifier::report::BehaviourRow;
+use verifier::source::FileSource;
+use verifier::verdict::Verdict;
+
+use crate::engine_flags::{Io, threads};
+use crate::exit::Outcome;
+use crate::input::{Files, split_prefix};
+use crate::progress::Progress;
+use crate::run::Engine;
+use crate::signals::Cancel;
+use crate::{behaviour, commands::verify, device, output, prompt};
+
+/// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
+#[derive(Args)]
+// Where nothing is run, nobody should think that it was run there.
+#[command(
+    mut_arg("forward", |flag| flag.requires("fingerprint")),
+    mut_arg("device", |flag| flag.requires("fingerprint")),
+    mut_arg("device_memory", |flag| flag.requires("fingerprint"))
+)]
+pub(crate) struct Arguments {
+    /// The GGUF model; of a split set, any of its files
+    input: PathBuf,
+    /// The APR file to write [default: the name of the input, ending in .apr]
+    output: Option<PathBuf>,
+    /// How tensors are named: as `apr` does for this architecture, as in the GGUF, or as on Hugging Face
+    #[arg(long, value_enum, default_value_t = NamesFlag::Auto)]
+    names: NamesFlag,
+    /// What to do where the output matrix is the embedding
+    #[arg(long, value_enum, default_value_t = TieFlag::Shared)]
+    tie: TieFlag,
+    /// What to do with tensors of a type that APR cannot hold (it holds F32, F16, BF16, Q4_K, Q6_K)
+    #[arg(long, value_enum, default_value_t = UnsupportedFlag::Refuse)]
+    unsupported: UnsupportedFlag,
+    /// Replace an existing output
+    #[arg(long)]
+    overwrite: bool,
+    /// Give the artifact its name without verifying it; the manifest says so
+    #[arg(long)]
+    no_verify: bool,
+    /// Also run the source and the artifact, and record in the manifest how both behave, for `verify` to check again
+    #[arg(long, conflicts_with = "no_verify")]
+    fingerprint: bool,
+    #[command(flatten)]
+    place: device::Choice,
+    /// Number of threads [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// No progress and no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum NamesFlag {
+    /// Hugging Face names for qwen2 and qwen3, GGUF names otherwise
+    Auto,
+    /// The names of the GGUF
+    Gguf,
+    /// `model.layers.N.self_attn.q_proj.weight` and so on
+    Hf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TieFlag {
+    /// Write nothing: loaders use the embedding
+    Shared,
+    /// Write a copy of the embedding as the output matrix
+    Duplicate,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum UnsupportedFlag {
+    /// Refuse the model and name the tensors
+    Refuse,
+    /// Store these tensors, and only these, as F32 with exactly the decoded values
+    DecodeF32,
+    /// Store the bytes under their ggml id where `apr run` can use them (Q4_0, Q4_1, Q5_0, Q5_1, Q5_K)
+    Raw,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let sources = Files::paths_of_model(&arguments.input)?;
+    let destination = match &arguments.output {
+        Some(output) => output.clone(),
+        None => default_output(&arguments.input)?,
+    };
+    let threads = threads(arguments.threads)?;
+    let request = Request {
+        sources: sources.clone(),
+        output: destination.clone(),
+        naming: match arguments.names {
+            NamesFlag::Auto => Naming::Auto,
+            NamesFlag::Gguf => Naming::Gguf,
+            NamesFlag::Hf => Naming::Hf,
+        },
+        tie: match arguments.tie {
+            TieFlag::Shared => Tie::Shared,
+            TieFlag::Duplicate => Tie::Duplicate,
+        },
+        unsupported: match arguments.unsupported {
+            UnsupportedFlag::Refuse => Unsupported::Refuse,
+            UnsupportedFlag::DecodeF32 => Unsupported::DecodeF32,
+            UnsupportedFlag::Raw => Unsupported::Raw,
+        },
+        overwrite: arguments.overwrite,
+        threads,
+        tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let cancel = Cancel::on_signals().context("signals cannot be handled")?;
+
+    let progress = Progress::new("convert", arguments.quiet);
+    let converted = converter::convert(&request, &progress, &cancel.flag);
+    progress.end();
+    if let Some(stopped) = cancel.outcome() {
+        return Ok(stopped);
+    }
+    let mut pending = converted.map_err(with_hint)?;
+    for warning in pending.warnings() {
+        output::note(&format!("warning: {warning}"));
+    }
+
+    let verification = if arguments.no_verify {
+        output::note("warning: not verified (--no-verify)");
+        Verification::Skipped
+    } else {
+        let artifact = open_pending(&pending, &destination)?;
+        let sources = Files::open_all(&sources)?;
+        let bytes = verifier::verify::Options {
+            threads,
+            file_digests: false,
+        };
+        let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
+        if arguments.fingerprint {
+            let engine = Engine {
+                forward: arguments.place.forward,
+                device: &arguments.place.device,
+                io: Io::Reads,
+                options: inference::Options {
+                    threads,
+                    ..inference::Options::default()
+                },
+                quiet: arguments.quiet,
+                is_run: &|| true,
+                times: false,
+            };
+            let prompts = prompt::Arguments::default();
+            let (behaviour, row) = behaviour::compare(&engine, &artifact, &sources, &prompts);
+            pending.record_behaviour(fingerprint(&row));
+            report.add_behaviour(&behaviour, row);
+        }
+        if report.verdict != Verdict::Verified {
+            output::note(&verifier::report::text::full(&report));
+            output::note("error: the artifact did not verify and was dropped; no file was written");
+            return Ok(Outcome::Judged(report.verdict));
+        }
+        if !arguments.quiet {
+            output::print(&verifier::report::text::full(&report))?;
+        }
+        Verification::Verified
+    };
+    if let Some(stopped) = cancel.outcome() {
+        return Ok(stopped);
+    }
+    let published = pending.publish(verification).map_err(with_hint)?;
+    if !arguments.quiet {
+        output::print(&format!("wrote {}\n", published.display()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Opens the artifact that has no name yet.
+fn open_pending(pending: &PendingArtifact, destination: &Path) -> anyhow::Result<Files> {
+    let artifact = pending
+        .file()
+        .try_clone()
+        .and_then(FileSource::from_file)
+        .context("the pending artifact cannot be read back")?;
+    Ok(Files::of_one(destination, artifact))
+}
+
+/// What the run of the artifact says of its behaviour.
+fn fingerprint(row: &BehaviourRow) -> Fingerprint {
+    let prompts = row.prompts.iter().map(|prompt| PromptFingerprint {
+        name: prompt.name.clone(),
+        tokens: prompt.tokens.clone(),
+        run: prompt.apr.clone().unwrap_or_default(),
+    });
+    Fingerprint {
+        numerics: row.numerics.clone(),
+        prompts: prompts.collect(),
+    }
+}
+
+/// Adds the flag that helps, which the library does not know.
+fn with_hint(error: converter::Error) -> anyhow::Error {
+    let hint = match &error {
+        converter::Error::Exists { .. } => "--overwrite replaces it",
+        converter::Error::Unsupported { .. } => {
+            "choose --unsupported decode-f32 or --unsupported raw, or quantise the model again"
+        }
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{error}\nhint: {hint}")
+}
+
+/// The input's name with `.apr` for `.gguf`; a split set loses the shard number.
+fn default_output(input: &Path) -> anyhow::Result<PathBuf> {
+    let name = input
+        .file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| {
+            format!(
+                "{} has no file name to derive the output from",
+                input.display()
+            )
+        })?;
+    let stem = name.strip_suffix(".gguf").unwrap_or(name);
+    let stem = split_prefix(name).unwrap_or(stem);
+    let output = input.with_file_name(format!("{stem}.apr"));
+    if output == input {
+        bail!("the input already ends in .apr: name the output");
+    }
+    Ok(output)
+}

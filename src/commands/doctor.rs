@@ -1,0 +1,181 @@
+//! `aprove doctor`: says what the forward can run on.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use clap::Args;
+use inference::cuda::{self, Context, Device, Driver, Gpu};
+use inference::instruction_set;
+use serde_json::{Value, json};
+
+use crate::commands::verify::FormatFlag;
+use crate::engine_flags::threads;
+use crate::exit::Outcome;
+use crate::output;
+
+/// Says what the forward can run on: the processor, the NVIDIA driver and its GPUs, and what to do when one cannot be used.
+///
+/// Opens one GPU, loads the kernels, runs two of them against the processor and measures how fast it is fed.
+///
+/// Exit code: 0 the GPU can be used, 2 it cannot, for the reason that is printed. The processor always can.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The GPU to check, by its number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    device: usize,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let driver = cuda::probe();
+    let checked = match &driver {
+        Ok(driver) => check(driver, arguments.device).map_err(|why| why.to_string()),
+        Err(why) => Err(why.to_string()),
+    };
+    let examined = Examined {
+        threads: threads(None)?,
+        driver: driver.ok(),
+        checked,
+    };
+    output::print(&match arguments.format {
+        FormatFlag::Text => examined.text()?,
+        FormatFlag::Json => format!("{:#}\n", examined.json()),
+    })?;
+    Ok(match examined.checked {
+        Ok(_) => Outcome::Done,
+        Err(_) => Outcome::NotDone,
+    })
+}
+
+/// What there is on this machine.
+struct Examined {
+    threads: usize,
+    driver: Option<Driver>,
+    /// The GPU that was asked for, or why it cannot be used.
+    checked: Result<Checked, String>,
+}
+
+/// A GPU that has the bits of the processor.
+struct Checked {
+    ordinal: usize,
+    free_memory: u64,
+    /// Seconds to make its context.
+    open: f64,
+    /// Seconds to compile and load the kernels; the driver remembers what it compiled.
+    load: f64,
+    /// Bytes in a second from pinned memory of the host to the GPU.
+    upload: f64,
+    /// Bytes in a second that are read and written on the GPU.
+    memory: f64,
+}
+
+fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
+    let device = driver.device(ordinal)?;
+    let start = Instant::now();
+    let context = Context::new(device, u64::MAX)?;
+    let open = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let gpu = Gpu::load(device, &context)?;
+    let load = start.elapsed().as_secs_f64();
+    drop(context);
+    gpu.check()?;
+    let free_memory = gpu.free_memory()?;
+    let mut copies = gpu.copies()?;
+    let upload = rate(|| copies.upload(16))?;
+    let memory = rate(|| copies.on_the_gpu(64))?;
+    drop(copies);
+    gpu.close()?;
+    Ok(Checked {
+        ordinal,
+        free_memory,
+        open,
+        load,
+        upload,
+        memory,
+    })
+}
+
+/// Bytes in a second.
+fn rate(work: impl FnOnce() -> Result<usize, inference::Error>) -> Result<f64, inference::Error> {
+    let start = Instant::now();
+    let bytes = work()?;
+    Ok(bytes as f64 / start.elapsed().as_secs_f64())
+}
+
+impl Examined {
+    fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let (set, threads) = (instruction_set(), self.threads);
+        writeln!(out, "processor  {set}, {threads} threads")?;
+        if let Some(driver) = &self.driver {
+            writeln!(out, "driver     CUDA {}", driver.version)?;
+            for device in &driver.devices {
+                let Device {
+                    ordinal,
+                    name,
+                    capability,
+                    memory,
+                    multiprocessors,
+                } = device;
+                let name = name.escape_debug();
+                let memory = memory >> 20;
+                writeln!(
+                    out,
+                    "gpu {ordinal:<6} {name}, compute capability {capability}, {memory} MiB, {multiprocessors} multiprocessors"
+                )?;
+            }
+        }
+        match &self.checked {
+            Ok(checked) => {
+                let (ordinal, free) = (checked.ordinal, checked.free_memory >> 20);
+                let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
+                let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
+                writeln!(out, "context    made in {open:.0} ms")?;
+                writeln!(
+                    out,
+                    "kernels    loaded in {load:.0} ms, same bits as the processor"
+                )?;
+                writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
+                writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
+                writeln!(out, "\nGPU {ordinal} can be used")?;
+            }
+            Err(why) => writeln!(out, "\nno GPU is used: {why}")?,
+        }
+        Ok(out)
+    }
+
+    fn json(&self) -> Value {
+        let driver = self.driver.as_ref();
+        let device = |driver: &Driver, device: &Device| {
+            let supported = driver.device(device.ordinal);
+            json!({
+                "ordinal": device.ordinal,
+                "name": device.name,
+                "compute_capability": device.capability.to_string(),
+                "memory": device.memory,
+                "multiprocessors": device.multiprocessors,
+                "supported": supported.is_ok(),
+            })
+        };
+        json!({
+            "processor": { "instructions": instruction_set(), "threads": self.threads },
+            "driver": driver.map(|driver| json!({ "cuda": driver.version.to_string() })),
+            "devices": driver.map_or_else(Vec::new, |driver| {
+                let devices = driver.devices.iter();
+                devices.map(|found| device(driver, found)).collect()
+            }),
+            "checked": self.checked.as_ref().ok().map(|checked| json!({
+                "device": checked.ordinal,
+                "free_memory": checked.free_memory,
+                "open_seconds": checked.open,
+                "load_seconds": checked.load,
+                "upload_bytes_per_second": checked.upload,
+                "memory_bytes_per_second": checked.memory,
+            })),
+            "usable": self.checked.is_ok(),
+            "reason": self.checked.as_ref().err(),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! `aprove inspect`: shows what a model file holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use verifier::inspect::Sections;
+
+use crate::commands::verify::FormatFlag;
+use crate::exit::Outcome;
+use crate::input::Files;
+use crate::output;
+
+/// Shows what a GGUF or APR file holds: header, metadata, tensors, regions, and what is wrong with it.
+///
+/// The tensor data is not read. Names and values from the file are escaped. JSON always holds everything; text holds the
+/// metadata and the tensors, or the sections that are asked for.
+///
+/// Exit code: 0 the file was decoded completely, 1 it contradicts its own format, 2 undecided (unreadable, malformed, not a
+/// model, or the output could not be written).
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A GGUF model (of a split set, any of its files) or an APR file
+    file: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+    /// Show the regions that the file is cut into
+    #[arg(long)]
+    regions: bool,
+    /// Show the tensors
+    #[arg(long)]
+    tensors: bool,
+    /// Show the metadata
+    #[arg(long)]
+    metadata: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let files = Files::open(&arguments.file)?;
+    let inspection = verifier::inspect::inspect(&files.input());
+    output::print(&match arguments.format {
+        FormatFlag::Json => verifier::inspect::to_json(&inspection),
+        FormatFlag::Text => verifier::inspect::to_text(&inspection, arguments.sections()),
+    })?;
+    Ok(Outcome::Judged(inspection.verdict))
+}
+
+impl Arguments {
+    const fn sections(&self) -> Sections {
+        let none = !self.regions && !self.tensors && !self.metadata;
+        Sections {
+            metadata: self.metadata || none,
+            tensors: self.tensors || none,
+            regions: self.regions,
+        }
+    }
+}

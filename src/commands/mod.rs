@@ -1,0 +1,11 @@
+//! The subcommands, one file each.
+
+pub(crate) mod bisect;
+pub(crate) mod compare_trace;
+pub(crate) mod convert;
+pub(crate) mod doctor;
+pub(crate) mod forward;
+pub(crate) mod inspect;
+pub(crate) mod manifest;
+pub(crate) mod schema;
+pub(crate) mod verify;

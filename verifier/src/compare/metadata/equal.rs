@@ -1,0 +1,126 @@
+//! Whether a JSON value says what a GGUF value says: floats bit for bit, arrays element by element.
+
+use crate::decode::apr::{Document, Json, Kind};
+use crate::decode::gguf::{Items, Value};
+use crate::finding::escape;
+
+/// Where two values part.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    /// What the GGUF says.
+    pub(super) expected: String,
+    /// What the APR file says.
+    pub(super) found: String,
+    /// The finer place, for arrays.
+    pub(super) detail: Option<String>,
+}
+
+/// Compares a GGUF value with a JSON value.
+pub(super) fn same(value: Value<'_>, document: &Document, json: &Json) -> Result<(), Mismatch> {
+    match value.as_array() {
+        Some(items) => same_array(items, document, json),
+        None if same_scalar(value, document, json) => Ok(()),
+        None => Err(Mismatch {
+            expected: show(value),
+            found: shorten(document.text(json)),
+            detail: None,
+        }),
+    }
+}
+
+fn same_scalar(value: Value<'_>, document: &Document, json: &Json) -> bool {
+    if let Some(integer) = value.as_integer() {
+        return document.integer(json) == Some(integer);
+    }
+    if let Some(float) = value.as_f32() {
+        return document
+            .f32(json)
+            .is_some_and(|found| found.to_bits() == float.to_bits());
+    }
+    if let Some(float) = value.as_f64() {
+        return document
+            .f64(json)
+            .is_some_and(|found| found.to_bits() == float.to_bits());
+    }
+    if let Some(string) = value.as_string() {
+        return document
+            .string(json)
+            .is_some_and(|found| found.as_bytes() == string);
+    }
+    match (value.as_bool(), &json.kind) {
+        (Some(expected), Kind::Bool(found)) => expected == *found,
+        _ => false,
+    }
+}
+
+fn same_array(items: Items<'_>, document: &Document, json: &Json) -> Result<(), Mismatch> {
+    let count = items.count;
+    let Kind::Array(found) = &json.kind else {
+        // A value for each layer, written as one because all are the same.
+        if count > 0 && { items }.all(|item| same_scalar(item, document, json)) {
+            return Ok(());
+        }
+        return Err(Mismatch {
+            expected: format!("{count} items"),
+            found: shorten(document.text(json)),
+            detail: None,
+        });
+    };
+    let mut first = None;
+    let mut different: u64 = 0;
+    for (index, (expected, found)) in items.zip(found).enumerate() {
+        if let Err(mismatch) = same(expected, document, found) {
+            different = different.saturating_add(1);
+            first.get_or_insert((index, mismatch));
+        }
+    }
+    if let Some((index, mismatch)) = first {
+        return Err(Mismatch {
+            detail: Some(format!(
+                "element {index}, the first of {different} that differ"
+            )),
+            ..mismatch
+        });
+    }
+    if count != found.len() as u64 {
+        return Err(Mismatch {
+            expected: format!("{count} items"),
+            found: format!("{} items", found.len()),
+            detail: Some(format!("element {}", count.min(found.len() as u64))),
+        });
+    }
+    Ok(())
+}
+
+/// A GGUF value in a few words.
+pub(super) fn show(value: Value<'_>) -> String {
+    if let Some(integer) = value.as_integer() {
+        integer.to_string()
+    } else if let Some(float) = value.as_f32() {
+        format!("{float:?}")
+    } else if let Some(float) = value.as_f64() {
+        format!("{float:?}")
+    } else if let Some(string) = value.as_string() {
+        format!("\"{}\"", clip(&escape(string)))
+    } else if let Some(bool) = value.as_bool() {
+        bool.to_string()
+    } else if let Some(items) = value.as_array() {
+        format!("{} items", items.count)
+    } else {
+        value.type_name().to_owned()
+    }
+}
+
+/// A JSON text in a few words.
+pub(super) fn shorten(text: &str) -> String {
+    clip(&escape(text.as_bytes()))
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((cut, _)) => format!("{}...", text.get(..cut).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+const LONGEST_SHOWN: usize = 60;

@@ -1,0 +1,6 @@
+//! The comparison: which tensor is which, the one pass over both files, and the metadata key by key.
+
+pub mod metadata;
+pub(crate) mod names;
+pub(crate) mod pairing;
+pub(crate) mod scan;

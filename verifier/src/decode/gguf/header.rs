@@ -1,0 +1,108 @@
+//! The fixed header: magic, version and the two counts, 24 bytes.
+
+use super::{Broken, ShardHead};
+use crate::decode::head_reader::Head;
+use crate::finding::{Effect, Finding, Place, Side};
+use crate::region::{Region, RegionKind, Span};
+
+pub(super) fn decode(
+    head: &mut Head<'_>,
+    shard: usize,
+    parts: &mut ShardHead,
+    regions: &mut Vec<Region>,
+) -> Result<(), Broken> {
+    let stop = |stop| Broken::Stop(stop, "the header".to_owned());
+    let magic = head.u32().map_err(stop)?;
+    if magic != u32::from_le_bytes(*b"GGUF") {
+        return Err(refuse(
+            shard,
+            "gguf.magic",
+            0,
+            4,
+            "GGUF",
+            &format!("{:02x?}", magic.to_le_bytes()),
+        ));
+    }
+    parts.version = head.u32().map_err(stop)?;
+    let version = parts.version;
+    if version.trailing_zeros() >= 16 && version != 0 {
+        // Written on a big-endian machine: 3 reads as 00 00 00 03.
+        return Err(refuse(
+            shard,
+            "gguf.endian",
+            4,
+            4,
+            "a little-endian file",
+            "a big-endian one",
+        ));
+    }
+    match version {
+        2 | 3 => {}
+        1 => {
+            return Err(refuse(
+                shard,
+                "gguf.version.v1",
+                4,
+                4,
+                "version 2 or 3",
+                "1",
+            ));
+        }
+        _ => {
+            return Err(refuse(
+                shard,
+                "gguf.version.unknown",
+                4,
+                4,
+                "version 2 or 3",
+                &version.to_string(),
+            ));
+        }
+    }
+    parts.tensor_count = head.u64().map_err(stop)?;
+    parts.kv_count = head.u64().map_err(stop)?;
+    for (count, least, code, offset) in [
+        (parts.tensor_count, 24, "gguf.count.tensors", 8),
+        (parts.kv_count, 13, "gguf.count.kv", 16),
+    ] {
+        let most = head.left().checked_div(least).unwrap_or(0);
+        if count > most {
+            return Err(refuse(
+                shard,
+                code,
+                offset,
+                8,
+                &format!("at most {most}, by the bytes left"),
+                &count.to_string(),
+            ));
+        }
+    }
+    regions.push(Region {
+        kind: RegionKind::Header,
+        span: Span::new(0, head.position()),
+        label: Vec::new(),
+    });
+    Ok(())
+}
+
+fn refuse(
+    shard: usize,
+    code: &'static str,
+    offset: u64,
+    length: u64,
+    expected: &str,
+    found: &str,
+) -> Broken {
+    let what = code.trim_start_matches("gguf.");
+    Broken::Field(Box::new(
+        Finding::new(
+            code,
+            Effect::Undecided,
+            format!("header: {what} cannot be accepted"),
+        )
+        .at(Place::new(Side::Gguf, shard)
+            .region(RegionKind::Header)
+            .span(Span::new(offset, length)))
+        .expected_found(expected, found),
+    ))
+}

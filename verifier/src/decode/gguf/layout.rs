@@ -1,0 +1,260 @@
+//! The tensor data: where each tensor lies, what lies between, and the regions of it all.
+
+use super::ShardHead;
+use super::tensors::Info;
+use crate::decode::container::Tensor;
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::region::{Region, RegionKind, Span, push};
+use crate::source::Source;
+
+/// Gives every tensor its span in the file and completes the partition. Padding is checked where it is read.
+pub(super) fn lay_out(
+    source: &dyn Source,
+    shard: usize,
+    parts: &mut ShardHead,
+    infos: Vec<Info>,
+    regions: &mut Vec<Region>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Tensor> {
+    let length = source.length();
+    let Some(data_offset) = parts.infos_end.checked_next_multiple_of(parts.alignment) else {
+        return Vec::new();
+    };
+    parts.data_offset = data_offset;
+    check_order(shard, parts, &infos, findings);
+    let mut tensors: Vec<Tensor> = infos
+        .into_iter()
+        .map(|info| place_tensor(shard, parts, info, length, findings))
+        .collect();
+
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|&index| {
+        tensors
+            .get(index)
+            .map(|tensor| (tensor.span.offset, tensor.span.length))
+    });
+    let mut cursor = parts.infos_end;
+    let mut last: Vec<u8> = Vec::new();
+    for index in order {
+        let Some(tensor) = tensors.get_mut(index) else {
+            continue;
+        };
+        if !tensor.sound || tensor.span.length == 0 {
+            continue;
+        }
+        if tensor.span.offset < cursor {
+            tensor.sound = false;
+            findings.push(
+                Finding::new(
+                    "gguf.offset.overlap",
+                    Effect::Undecided,
+                    format!("{} lies over {}", escape(&tensor.name), escape(&last)),
+                )
+                .at(place(shard, &tensor.name, tensor.span)),
+            );
+            continue;
+        }
+        push(
+            regions,
+            RegionKind::Padding,
+            between(cursor, tensor.span.offset),
+            &last,
+        );
+        push(regions, RegionKind::Tensor, tensor.span, &tensor.name);
+        cursor = tensor.span.end();
+        last.clone_from(&tensor.name);
+    }
+    end(shard, parts, cursor, length, &last, regions, findings);
+    tensors
+}
+
+/// After the last tensor: padding up to the alignment, then bytes that nothing describes.
+fn end(
+    shard: usize,
+    parts: &ShardHead,
+    cursor: u64,
+    length: u64,
+    last: &[u8],
+    regions: &mut Vec<Region>,
+    findings: &mut Vec<Finding>,
+) {
+    let padded = cursor
+        .checked_next_multiple_of(parts.alignment)
+        .unwrap_or(u64::MAX);
+    let padding_end = padded.min(length);
+    push(
+        regions,
+        RegionKind::Padding,
+        between(cursor, padding_end),
+        last,
+    );
+    let has_data = parts.tensor_count > 0;
+    if length < padded && has_data && cursor <= length {
+        findings.push(
+            Finding::new(
+                "gguf.padding.missing",
+                Effect::Warning,
+                format!("the last tensor is not padded to {} bytes", parts.alignment),
+            )
+            .at(Place::new(Side::Gguf, shard)
+                .span(Span::new(length, padded.saturating_sub(length)))),
+        );
+    }
+    let trailing = Span::new(padding_end, length.saturating_sub(padding_end));
+    // A tensor that could not be placed may own these bytes: they are not called trailing then.
+    if trailing.length > 0 && !findings.iter().any(is_about_extent) {
+        push(regions, RegionKind::Trailing, trailing, b"");
+        findings.push(
+            Finding::new(
+                "gguf.trailing",
+                Effect::Different,
+                format!("{} bytes follow the last tensor", trailing.length),
+            )
+            .at(Place::new(Side::Gguf, shard)
+                .region(RegionKind::Trailing)
+                .span(trailing)),
+        );
+    }
+}
+
+fn is_about_extent(finding: &Finding) -> bool {
+    finding.code.starts_with("gguf.type.")
+        || finding.code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
+        || finding.code.starts_with("gguf.offset.")
+        || finding.code == "gguf.truncated"
+}
+
+fn place_tensor(
+    shard: usize,
+    parts: &ShardHead,
+    info: Info,
+    length: u64,
+    findings: &mut Vec<Finding>,
+) -> Tensor {
+    let name = escape(&info.name);
+    let start = parts.data_offset.checked_add(info.offset);
+    let end = start
+        .zip(info.size)
+        .and_then(|(start, size)| start.checked_add(size));
+    let mut sound = info.size.is_some();
+    let mut refuse = |code, text: String, expected: String, found: u64| {
+        findings.push(
+            Finding::new(code, Effect::Undecided, format!("{name}: {text}"))
+                .at(Place::new(Side::Gguf, shard)
+                    .region(RegionKind::TensorInfo)
+                    .span(info.span)
+                    .name(info.name.clone()))
+                .expected_found(expected, found.to_string()),
+        );
+        sound = false;
+    };
+    if start.is_none()
+        || info.size.is_some() && end.is_none()
+        || start.is_some_and(|start| start > length.max(parts.data_offset))
+    {
+        let (code, text) = if info.offset > i64::MAX.unsigned_abs() || start.is_none() {
+            (
+                "gguf.offset.range",
+                "the offset lies outside any file".to_owned(),
+            )
+        } else {
+            (
+                "gguf.truncated",
+                "the data begins after the end of the file".to_owned(),
+            )
+        };
+        refuse(
+            code,
+            text,
+            format!("a file of {length} bytes or less"),
+            info.offset,
+        );
+    } else if !info.offset.is_multiple_of(parts.alignment) {
+        refuse(
+            "gguf.offset.align",
+            "the offset is not aligned".to_owned(),
+            format!("a multiple of {}", parts.alignment),
+            info.offset,
+        );
+    } else if let Some(end) = end
+        && end > length
+    {
+        refuse(
+            "gguf.truncated",
+            format!(
+                "{} bytes of its data are missing",
+                end.saturating_sub(length)
+            ),
+            format!("a file of at least {end} bytes"),
+            length,
+        );
+    }
+    let start = start.unwrap_or(0);
+    Tensor {
+        span: Span::new(start, info.size.unwrap_or(0)),
+        name: info.name,
+        type_id: info.type_id,
+        block_type: info.block_type,
+        dims: info.dims,
+        shard,
+        info_span: info.span,
+        sound,
+    }
+}
+
+/// Strict profile: each offset is the padded sum of the sizes before it, in file order.
+fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut Vec<Finding>) {
+    let mut expected = 0_u64;
+    for info in infos {
+        if info.offset != expected {
+            if info.offset.is_multiple_of(parts.alignment) && info.offset <= i64::MAX.unsigned_abs()
+            {
+                findings.push(
+                    Finding::new(
+                        "gguf.offset.order",
+                        Effect::Undecided,
+                        format!(
+                            "{}: a gap, an overlap or another order than the infos",
+                            escape(&info.name)
+                        ),
+                    )
+                    .at(place(shard, &info.name, info.span))
+                    .expected_found(expected.to_string(), info.offset.to_string()),
+                );
+            }
+            return;
+        }
+        // Of a tensor without a known size nothing can be said about the next offset.
+        let Some(size) = info.size else {
+            return;
+        };
+        let next = expected
+            .checked_add(size)
+            .and_then(|end| end.checked_next_multiple_of(parts.alignment))
+            .filter(|&end| end <= i64::MAX.unsigned_abs());
+        let Some(next) = next else {
+            findings.push(
+                Finding::new(
+                    "gguf.offset.wrap",
+                    Effect::Undecided,
+                    format!(
+                        "{}: the padded sizes up to here add up to more than any file",
+                        escape(&info.name)
+                    ),
+                )
+                .at(place(shard, &info.name, info.span)),
+            );
+            return;
+        };
+        expected = next;
+    }
+}
+
+/// The span between two offsets; empty when they are in the wrong order.
+const fn between(start: u64, end: u64) -> Span {
+    Span::new(start, end.saturating_sub(start))
+}
+
+fn place(shard: usize, name: &[u8], span: Span) -> Place {
+    Place::new(Side::Gguf, shard).span(span).name(name)
+}

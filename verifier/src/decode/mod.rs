@@ -1,0 +1,9 @@
+//! The two decoders, GGUF and APR: bytes to regions, tensors and metadata; what is broken is a finding, never an error.
+
+pub mod apr;
+pub mod blocks;
+pub mod container;
+pub mod gguf;
+pub(crate) mod head_reader;
+pub(crate) mod padding;
+pub mod types;

@@ -1,0 +1,93 @@
+//! Padding must be zero: no digest of a tensor covers it, so anything could be hidden there.
+
+use std::io;
+
+use crate::decode::container::Shard;
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::region::{RegionKind, Span};
+use crate::source::Source;
+
+/// A padding with a byte that is not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotZero {
+    /// The first such byte of the file.
+    offset: u64,
+    /// Its value.
+    value: u8,
+    /// How many there are in this padding.
+    count: u64,
+}
+
+impl NotZero {
+    /// Looks through the bytes at `position` and adds what it finds.
+    pub(crate) fn note(found: &mut Option<Self>, position: u64, bytes: &[u8]) {
+        for (index, &value) in bytes.iter().enumerate().filter(|(_, value)| **value != 0) {
+            let first = found.get_or_insert(Self {
+                offset: position.saturating_add(index as u64),
+                value,
+                count: 0,
+            });
+            first.count = first.count.saturating_add(1);
+        }
+    }
+
+    /// The finding for it; `parts` is the file that it is in.
+    pub(crate) fn finding(&self, side: Side, shard: usize, parts: &Shard) -> Finding {
+        let region = parts
+            .regions
+            .iter()
+            .find(|region| region.span.end() > self.offset);
+        let label = region
+            .map(|region| region.label.clone())
+            .unwrap_or_default();
+        let code = match (side, label.as_slice()) {
+            (Side::Gguf, _) => "gguf.padding",
+            (Side::Apr, b"metadata") => "apr.meta.padding",
+            (Side::Apr, b"index") => "apr.index.padding",
+            (Side::Apr, _) => "apr.data.padding",
+        };
+        let after = if label.is_empty() {
+            String::new()
+        } else {
+            format!(" after {}", escape(&label))
+        };
+        let mut at = Place::new(side, shard)
+            .region(RegionKind::Padding)
+            .span(Span::new(self.offset, 1))
+            .name(label);
+        let message = format!("{} bytes of the padding{after} are not zero", self.count);
+        let mut finding = Finding::new(code, Effect::Different, message)
+            .expected_found("00", format!("{:02x}", self.value));
+        if self.count == 1 && self.value.is_power_of_two() {
+            at = at.detail(format!("bit {}", self.value.trailing_zeros()));
+            finding = finding.cause(
+                "cause.single-bit",
+                "single bit flipped: a memory or disk fault",
+            );
+        }
+        finding.at(at)
+    }
+}
+
+/// Reads the padding of a file and nothing else: what can be said of it without a pass over the data.
+pub(crate) fn check(
+    side: Side,
+    shard: usize,
+    parts: &Shard,
+    source: &dyn Source,
+) -> io::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for region in parts
+        .regions
+        .iter()
+        .filter(|region| region.kind == RegionKind::Padding)
+    {
+        // Never longer than the largest alignment.
+        let mut bytes = vec![0; usize::try_from(region.span.length).map_err(io::Error::other)?];
+        source.read_exact_at(region.span.offset, &mut bytes)?;
+        let mut found = None;
+        NotZero::note(&mut found, region.span.offset, &bytes);
+        findings.extend(found.map(|found| found.finding(side, shard, parts)));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,269 @@
+//! Signatures of a damage inside tensor data.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "offsets inside one tensor that lies inside a file"
+)]
+
+use std::io;
+
+use crate::compare::scan::Inputs;
+use crate::compare::scan::difference::Difference;
+use crate::compare::scan::tensor::PairOutcome;
+use crate::decode::container::Tensor;
+use crate::finding::{Cause, Finding};
+use crate::source::Source;
+
+/// The place of the first difference in words: `block 100, qs, element 24`.
+pub(crate) fn fine_place(difference: &Difference) -> String {
+    let mut text = match difference.part {
+        Some(part) => format!("block {}, {part}", difference.first_block),
+        None => format!("element {}", difference.first_block),
+    };
+    if difference.part.is_some()
+        && let Some(element) = difference.element
+    {
+        text.push_str(&format!(", element {element}"));
+    }
+    if let Some(bit) = difference.single_bit {
+        text.push_str(&format!(", bit {bit}"));
+    }
+    text
+}
+
+/// Adds the first differing bytes of both sides.
+pub(crate) fn with_bytes(
+    finding: Finding,
+    inputs: &Inputs<'_>,
+    a: &Tensor,
+    g: &Tensor,
+    first: u64,
+) -> Finding {
+    let length = WINDOW.min(a.span.length - first).min(g.span.length - first);
+    let show = |source: Option<&dyn Source>, tensor: &Tensor| {
+        let bytes = read(source?, tensor.span.offset + first, length).ok()?;
+        Some(
+            bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    };
+    let gguf = show(inputs.gguf_sources.get(g.shard).copied(), g);
+    match (gguf, show(Some(inputs.apr_source), a)) {
+        (Some(gguf), Some(apr)) => {
+            finding.expected_found(format!("{gguf} (gguf)"), format!("{apr} (apr)"))
+        }
+        _ => finding,
+    }
+}
+
+/// Looks for the signature that fits, the most telling one first.
+pub(crate) fn of_tensor(
+    inputs: &Inputs<'_>,
+    a: &Tensor,
+    g: &Tensor,
+    outcome: &PairOutcome,
+) -> Option<Cause> {
+    let difference = outcome.difference.as_ref()?;
+    by_counts(difference, outcome).or_else(|| {
+        // A cause is a hint: what cannot be read for it is left out.
+        let gguf = inputs.gguf_sources.get(g.shard).copied()?;
+        let sides = Sides {
+            apr: inputs.apr_source,
+            gguf,
+            a,
+            g,
+        };
+        sides
+            .ignored_alignment(inputs)
+            .or_else(|_| sides.transposed())
+            .or_else(|_| sides.moved_rows())
+            .or_else(|_| sides.permuted())
+            .or_else(|_| sides.repeated_page(difference))
+            .or_else(|_| sides.shift(difference))
+            .ok()
+    })
+}
+
+/// What the counts of the walk say by themselves.
+fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
+    let cause = |code, text| Some(Cause { code, text });
+    if let Some(bit) = difference.single_bit {
+        return cause(
+            "cause.single-bit",
+            format!("single bit flipped, bit {bit} of one byte: a memory or disk fault"),
+        );
+    }
+    if let Some(count) = difference.same_bit.filter(|&count| count > 1) {
+        return cause(
+            "cause.same-bit",
+            format!("the same bit flipped in {count} bytes: a faulty memory cell or line"),
+        );
+    }
+    for (zero, file) in difference.zero.into_iter().zip(["apr", "gguf"]) {
+        if zero == difference.bytes && difference.bytes >= ZERO_FILLED {
+            let length = difference.last - difference.first + 1;
+            return cause(
+                "cause.zero-filled",
+                format!(
+                    "zero-filled range: {length} bytes of the {file} file, as a sparse or unfinished copy leaves"
+                ),
+            );
+        }
+    }
+    let ratio = outcome.values.and_then(|values| values.ratio)?;
+    cause(
+        "cause.ratio",
+        format!(
+            "constant ratio {}: every value is that many times the one of the GGUF",
+            shown(ratio)
+        ),
+    )
+}
+
+/// The two tensors of a pair, and where they are read.
+pub(super) struct Sides<'a> {
+    pub(super) apr: &'a dyn Source,
+    pub(super) gguf: &'a dyn Source,
+    pub(super) a: &'a Tensor,
+    pub(super) g: &'a Tensor,
+}
+
+/// A cause, or why there is none.
+pub(super) type Found = Result<Cause, Option<io::Error>>;
+
+impl Sides<'_> {
+    /// The APR tensor begins with bytes that stand earlier in the GGUF, by what its alignment adds to the usual one.
+    fn ignored_alignment(&self, inputs: &Inputs<'_>) -> Found {
+        let head = inputs.gguf.metadata.shards.get(self.g.shard).ok_or(None)?;
+        let usual = head.infos_end.next_multiple_of(32);
+        let shift = head.data_offset.saturating_sub(usual);
+        let Some(start) = self.g.span.offset.checked_sub(shift).filter(|_| shift > 0) else {
+            return Err(None);
+        };
+        let length = PROBE.min(self.a.span.length);
+        let found = read(self.apr, self.a.span.offset, length)?;
+        if found == read(self.gguf, start, length)? && found.iter().any(|&byte| byte != 0) {
+            let text = format!(
+                "ignored alignment: the data stand {shift} bytes early, as with general.alignment 32 instead of {}",
+                head.alignment
+            );
+            return Ok(Cause {
+                code: "cause.alignment",
+                text,
+            });
+        }
+        Err(None)
+    }
+
+    /// A differing page that stands a second time in its file, within reach.
+    fn repeated_page(&self, difference: &Difference) -> Found {
+        for (source, tensor, name) in [(self.apr, self.a, "apr"), (self.gguf, self.g, "gguf")] {
+            let first = tensor.span.offset + difference.first;
+            let last = tensor.span.offset + difference.last;
+            let page = first.next_multiple_of(PAGE);
+            // The first whole page that differs, or the one that the first difference lies in.
+            let page = if page + PAGE <= last + 1 {
+                page
+            } else {
+                first / PAGE * PAGE
+            };
+            if page + PAGE > source.length() {
+                continue;
+            }
+            let bytes = read(source, page, PAGE)?;
+            if bytes.iter().all(|byte| bytes.first() == Some(byte)) {
+                continue;
+            }
+            let start = page.saturating_sub(REACH) / PAGE * PAGE;
+            let end = (page + REACH).min(source.length());
+            let mut offset = start;
+            while offset + PAGE <= end {
+                let stretch = read(source, offset, READ.min(end - offset))?;
+                for (index, other) in stretch
+                    .chunks_exact(usize::try_from(PAGE).unwrap_or(1))
+                    .enumerate()
+                {
+                    let at = offset + index as u64 * PAGE;
+                    if at != page && other == bytes {
+                        let text = format!(
+                            "repeated page: a stale buffer or a block written twice; the {PAGE} bytes at {page} of the {name} file stand also at {at}"
+                        );
+                        return Ok(Cause {
+                            code: "cause.repeated-page",
+                            text,
+                        });
+                    }
+                }
+                offset += READ;
+            }
+        }
+        Err(None)
+    }
+
+    /// After the first difference, bytes of one side equal those of the other moved by a constant distance.
+    fn shift(&self, difference: &Difference) -> Found {
+        let mut distances = Vec::new();
+        let left = self.a.span.length.min(self.g.span.length) - difference.first;
+        for part in 1..=3 {
+            let at = difference.first + left * part / 4;
+            let window = at.saturating_sub(FARTHEST_SHIFT);
+            let length = (2 * FARTHEST_SHIFT + NEEDLE).min(self.g.span.length - window);
+            let hay = read(self.gguf, self.g.span.offset + window, length)?;
+            let needle = read(
+                self.apr,
+                self.a.span.offset + at,
+                NEEDLE.min(self.a.span.length - at),
+            )?;
+            if needle.iter().all(|byte| needle.first() == Some(byte)) {
+                continue;
+            }
+            let found = hay
+                .windows(needle.len())
+                .position(|window| window == needle)
+                .ok_or(None)?;
+            distances.push((window + found as u64).cast_signed() - at.cast_signed());
+        }
+        match distances.as_slice() {
+            [first, rest @ ..]
+                if !rest.is_empty() && rest.iter().all(|other| other == first) && *first != 0 =>
+            {
+                let (count, what) = (
+                    first.unsigned_abs(),
+                    if *first < 0 { "inserted" } else { "missing" },
+                );
+                let text = format!(
+                    "shift by {count}: that many bytes {what} in the apr file at or before the first difference"
+                );
+                Ok(Cause {
+                    code: "cause.shift",
+                    text,
+                })
+            }
+            _ => Err(None),
+        }
+    }
+}
+
+/// A factor without the noise of its rounding.
+fn shown(ratio: f64) -> f64 {
+    (ratio * 1e4).round() / 1e4
+}
+
+pub(super) fn read(source: &dyn Source, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    source.read_exact_at(offset, &mut bytes)?;
+    Ok(bytes)
+}
+
+const WINDOW: u64 = 8;
+const PROBE: u64 = 256;
+const NEEDLE: u64 = 48;
+const FARTHEST_SHIFT: u64 = 4096;
+const PAGE: u64 = 4096;
+pub(super) const READ: u64 = 1 << 20;
+/// How far from the damage a second copy of a page is looked for.
+const REACH: u64 = 64 << 20;
+const ZERO_FILLED: u64 = 512;
