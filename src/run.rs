@@ -147,7 +147,7 @@ impl Runner<'_> {
         [a, b]: [Side<'_>; 2],
         prompts: &[&[u32]],
         mode: Mode,
-    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), inference::Error> {
+    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), cuda::RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[a.model, b.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -166,7 +166,7 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &[&[u32]],
-    ) -> Result<(Vec<Digests>, Vec<Weight>), inference::Error> {
+    ) -> Result<(Vec<Digests>, Vec<Weight>), cuda::RunError> {
         if let Some(gpu) = self.gpu {
             let mut steps = Steps::new(&[side.model], self.engine.quiet);
             let watch = &mut |step| steps.takes(step);
@@ -186,7 +186,7 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &mut [(&[u32], S)],
-    ) -> Result<(), inference::Error> {
+    ) -> Result<(), cuda::RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[side.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -195,7 +195,13 @@ impl Runner<'_> {
             .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
             .collect();
         match self.gpu {
-            None => forward_batch(side.model, side.sources, &mut batch, &options, watch),
+            None => Ok(forward_batch(
+                side.model,
+                side.sources,
+                &mut batch,
+                &options,
+                watch,
+            )?),
             Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch),
         }
     }
@@ -212,7 +218,7 @@ impl Runner<'_> {
 /// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
 pub(crate) fn apart<T>(ran: anyhow::Result<T>) -> Result<anyhow::Result<T>, cuda::Error> {
     match ran.as_ref().map_err(|error| error.downcast_ref()) {
-        Err(Some(inference::Error::Cuda(why))) => Err(why.clone()),
+        Err(Some(cuda::RunError::Gpu(why))) => Err(why.clone()),
         _ => Ok(ran),
     }
 }

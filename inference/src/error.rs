@@ -1,10 +1,8 @@
-//! Why a forward did not run.
+//! Errors of loading and running a model.
 
 use std::{fmt, io};
 
-use crate::cuda;
-
-/// Why a model could not be loaded or run.
+/// Reason why a model could not be loaded or run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,7 +12,7 @@ pub enum Error {
         /// What is not covered, such as `arch gemma2`.
         what: String,
     },
-    /// The file contradicts itself or lacks what no rule replaces.
+    /// The file contradicts itself, or something is missing that no rule replaces.
     #[error("{field}: expected {expected}, found {found}")]
     Model {
         /// The key or tensor.
@@ -38,9 +36,6 @@ pub enum Error {
     /// The APR file cannot be parsed.
     #[error(transparent)]
     Apr(#[from] apr_file::Error),
-    /// The GPU or its driver failed, which says nothing about a model.
-    #[error(transparent)]
-    Cuda(#[from] cuda::Error),
     /// A read failed; `UnexpectedEof` means that the file changed.
     #[error("read of {length} bytes at offset {offset}: {message}")]
     Io {

@@ -202,10 +202,7 @@ fn of_layer<'a>(bytes: &'a [u8], model: &Model, layer: &Layer) -> Vec<(Stage, Ve
     stages.extend([
         (Stage::QRope, rope()),
         (Stage::KRope, rope()),
-        (
-            Stage::AttnScores,
-            numbers(format!("{heads} {:?}", config.attention_scale)),
-        ),
+        (Stage::AttnScores, numbers(heads.clone())),
         (Stage::AttnSoftmax, numbers(config.heads.to_string())),
         (Stage::Attention, numbers(heads)),
         (Stage::AttnOut, matrix(&layer.attention_output)),

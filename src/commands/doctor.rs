@@ -71,7 +71,7 @@ struct Checked {
     memory: f64,
 }
 
-fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
+fn check(driver: &Driver, ordinal: usize) -> Result<Checked, cuda::Error> {
     let device = driver.device(ordinal)?;
     let start = Instant::now();
     let context = Context::new(device, u64::MAX)?;
@@ -82,10 +82,10 @@ fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
     drop(context);
     gpu.check()?;
     let free_memory = gpu.free_memory()?;
-    let mut copies = gpu.copies()?;
-    let upload = rate(|| copies.upload(16))?;
-    let memory = rate(|| copies.on_the_gpu(64))?;
-    drop(copies);
+    let (upload, memory) = {
+        let mut copies = gpu.copies()?;
+        (rate(|| copies.upload(16))?, rate(|| copies.on_the_gpu(64))?)
+    };
     gpu.close()?;
     Ok(Checked {
         ordinal,
@@ -98,7 +98,7 @@ fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
 }
 
 /// Bytes per second.
-fn rate(work: impl FnOnce() -> Result<usize, inference::Error>) -> Result<f64, inference::Error> {
+fn rate(work: impl FnOnce() -> Result<usize, cuda::Error>) -> Result<f64, cuda::Error> {
     let start = Instant::now();
     let bytes = work()?;
     Ok(bytes as f64 / start.elapsed().as_secs_f64())

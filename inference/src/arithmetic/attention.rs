@@ -1,15 +1,12 @@
 //! Causal attention in the order of rule 5, stage by stage.
 #![expect(
     clippy::arithmetic_side_effects,
-    reason = "floats, which the lint does not know behind a generic type"
+    reason = "floats behind a generic type; sizes of values in memory, and no number of a model is zero"
 )]
 
 use std::convert::Infallible;
 
-use crate::{
-    arithmetic::{instruction_set::Instructions, norm::tree, number::Real, thread_pool},
-    model::Config,
-};
+use crate::arithmetic::{instruction_set::Instructions, norm::tree, number::Real, thread_pool};
 
 /// The heads of an attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,36 +17,32 @@ pub(crate) struct Heads<F> {
     pub(crate) key_values: usize,
     /// Values of a head.
     pub(crate) dim: usize,
-    /// What a score is multiplied by.
+    /// The factor of scores.
     pub(crate) scale: F,
 }
 
-/// What attention scores are multiplied by: one square root and one division, unless the file says it.
-pub(crate) fn scale<F: Real>(config: &Config) -> F {
-    match config.attention_scale {
-        Some(scale) => F::from_f32(scale),
-        None => F::ONE / F::from_count(config.head_dim).square_root(),
-    }
+/// The factor of attention scores: one square root and one division.
+pub(crate) fn scale<F: Real>(head_dim: usize) -> F {
+    F::ONE / F::from_count(head_dim).square_root()
 }
 
 /// Computes the scores of every token and those before it: for each token and head a row of one score per position, 0
 /// where the token does not see the position.
 pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize) -> Vec<F> {
     let tokens = heads.tokens(q);
-    let mut scores = vec![F::default(); heads.rows(tokens).saturating_mul(tokens)];
+    let mut scores = vec![F::default(); heads.queries * tokens * tokens];
     let jobs = heads.jobs(tokens, &mut scores, q);
     for_each(
         threads,
         jobs,
         #[inline(always)]
         |position, scores, q| {
-            let rows = scores.chunks_mut(tokens.max(1)).zip(q.chunks(heads.dim));
+            let rows = scores.chunks_mut(tokens).zip(q.chunks(heads.dim));
             for (head, (scores, q)) in rows.enumerate() {
-                let seen = position.saturating_add(1).min(scores.len());
-                let (scores, _) = scores.split_at_mut(seen);
+                let (scores, _) = scores.split_at_mut(position + 1);
                 let mut keys = heads.served(k, head);
                 for scores in scores.chunks_mut(AT_ONCE) {
-                    // After the last position anything will do: its sums are dropped.
+                    // Sums after the last position are dropped, so any key will do.
                     let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
                     for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
                         *score = sum * heads.scale;
@@ -75,15 +68,11 @@ pub(crate) fn softmax<F: Real>(
         jobs,
         #[inline(always)]
         |position, probabilities, scores| {
-            let rows = probabilities
-                .chunks_mut(tokens.max(1))
-                .zip(scores.chunks(tokens.max(1)));
+            let rows = probabilities.chunks_mut(tokens).zip(scores.chunks(tokens));
             for (probabilities, scores) in rows {
-                let seen = position.saturating_add(1).min(tokens);
-                softmax_row(
-                    scores.get(..seen).unwrap_or(scores),
-                    probabilities.get_mut(..seen).unwrap_or_default(),
-                );
+                let (scores, _) = scores.split_at(position + 1);
+                let (probabilities, _) = probabilities.split_at_mut(position + 1);
+                softmax_row(scores, probabilities);
             }
         },
     );
@@ -98,19 +87,17 @@ pub(crate) fn weighted<F: Real>(
     tokens: usize,
     threads: usize,
 ) -> Vec<F> {
-    let length = heads.queries.saturating_mul(heads.dim);
-    let mut out = vec![F::default(); length.saturating_mul(tokens)];
+    let length = heads.queries * heads.dim;
+    let mut out = vec![F::default(); length * tokens];
     let jobs = heads.jobs(tokens, &mut out, probabilities);
     for_each(
         threads,
         jobs,
         #[inline(always)]
         |position, out, probabilities| {
-            let rows = out
-                .chunks_mut(heads.dim.max(1))
-                .zip(probabilities.chunks(tokens.max(1)));
+            let rows = out.chunks_mut(heads.dim).zip(probabilities.chunks(tokens));
             for (head, (out, probabilities)) in rows.enumerate() {
-                let seen = probabilities.iter().take(position.saturating_add(1));
+                let seen = probabilities.iter().take(position + 1);
                 for (p, v) in seen.zip(heads.served(v, head)) {
                     for (out, v) in out.iter_mut().zip(v) {
                         *out = p.fma(*v, *out);
@@ -124,18 +111,12 @@ pub(crate) fn weighted<F: Real>(
 
 impl<F: Real> Heads<F> {
     fn tokens(self, q: &[F]) -> usize {
-        let length = self.queries.saturating_mul(self.dim);
-        q.len().checked_div(length).unwrap_or_default()
-    }
-
-    /// Rows of scores.
-    const fn rows(self, tokens: usize) -> usize {
-        self.queries.saturating_mul(tokens)
+        q.len() / (self.queries * self.dim)
     }
 
     /// The work for each token: what it writes and what it reads.
     fn jobs<'a>(self, tokens: usize, written: &'a mut [F], read: &'a [F]) -> Vec<Job<'a, F>> {
-        let share = |length: usize| length.checked_div(tokens).unwrap_or_default().max(1);
+        let share = |length: usize| length / tokens;
         let (written_share, read_share) = (share(written.len()), share(read.len()));
         written
             .chunks_mut(written_share)
@@ -148,12 +129,11 @@ impl<F: Real> Heads<F> {
     /// The rows of the key/value head that serves a query head, one per position.
     #[inline(always)]
     fn served(self, values: &[F], head: usize) -> impl Iterator<Item = &[F]> {
-        let group = self.queries.checked_div(self.key_values).unwrap_or(1);
-        let serving = head.checked_div(group).unwrap_or_default();
+        let group = self.queries / self.key_values;
         values
-            .chunks(self.dim.max(1))
-            .skip(serving)
-            .step_by(self.key_values.max(1))
+            .chunks(self.dim)
+            .skip(head / group)
+            .step_by(self.key_values)
     }
 }
 
@@ -208,7 +188,7 @@ fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
     }
 }
 
-/// Chains that run side by side.
+/// Chains that run in parallel.
 const AT_ONCE: usize = 4;
 
 #[cfg(test)]

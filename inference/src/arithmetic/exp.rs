@@ -7,7 +7,7 @@ use crate::arithmetic::{instruction_set::Instructions, number::Real};
 /// Cody-Waite reduction x = n ln 2 + r, a polynomial of degree 6 in fma, two exact scalings. Above 88.72283 the result
 /// is +infinity, below -103.97208 it is +0, for a NaN it is the canonical NaN.
 ///
-/// There is no way out in the middle, so that it runs in vectors: the ends of the range are chosen at the end.
+/// Without an early exit, so that it vectorises: the ends of the range are chosen at the end.
 #[inline(always)]
 pub(crate) fn exp32(x: f32) -> f32 {
     let shifted = x.mul_add(LOG2_E, ROUNDER);
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// What `scripts/gpu-check` holds a GPU to: first input, number of inputs, and SHA-256 over the little-endian results.
+    /// The expected results of a GPU for `scripts/gpu-check`: first input, number of inputs, and SHA-256 over the little-endian results.
     const RECORDED: &str = include_str!("../../kernels/exp32.sha256");
 
     #[test]

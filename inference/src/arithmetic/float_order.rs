@@ -1,13 +1,13 @@
-//! The places of numbers among all floats in ascending order.
+//! The rank of a number among all floats in ascending order.
 
-/// The place of a number; both zeros are neighbours. A NaN lies beyond the infinity of its sign.
-pub(crate) const fn place(value: f32) -> i32 {
+/// The rank of a number; both zeros are neighbours. A NaN ranks beyond the infinity of its sign.
+pub(crate) const fn rank(value: f32) -> i32 {
     mirrored(value.to_bits().cast_signed())
 }
 
-/// The float at a place.
-pub(crate) const fn at_place(place: i32) -> f32 {
-    f32::from_bits(mirrored(place).cast_unsigned())
+/// The float of a rank.
+pub(crate) const fn from_rank(rank: i32) -> f32 {
+    f32::from_bits(mirrored(rank).cast_unsigned())
 }
 
 /// Negative floats are in descending order by their bits.
@@ -21,18 +21,18 @@ mod tests {
 
     #[test]
     fn neighbours_are_one_unit_apart_across_zero_as_well() {
-        assert_eq!(place(f32::from_bits(1)).abs_diff(place(-0.0)), 2);
-        assert_eq!(place(1.0).abs_diff(place(1f32.next_up())), 1);
+        assert_eq!(rank(f32::from_bits(1)).abs_diff(rank(-0.0)), 2);
+        assert_eq!(rank(1.0).abs_diff(rank(1f32.next_up())), 1);
         assert_eq!(
-            place(f32::MIN).abs_diff(place(f32::MAX)),
+            rank(f32::MIN).abs_diff(rank(f32::MAX)),
             u32::MAX - (1 << 24)
         );
     }
 
     #[test]
-    fn a_place_leads_back_to_its_float() {
+    fn a_rank_leads_back_to_its_float() {
         for value in [0.0, -0.0, 1e-45, -1e-45, 1.5, -1.5, f32::INFINITY, f32::MIN] {
-            assert_eq!(at_place(place(value)).to_bits(), value.to_bits());
+            assert_eq!(from_rank(rank(value)).to_bits(), value.to_bits());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Which instructions the hot loops use: every set gives the same bits.
+//! The instruction sets of the hot loops: all give the same bits.
 
 /// The instruction sets that there is code for, in ascending speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Set {
-    /// What every processor has: the reference.
+    /// No special instructions: the reference.
     Scalar,
     /// AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
@@ -16,7 +16,7 @@ pub(crate) enum Set {
     Neon,
 }
 
-/// Returns the name of the instruction set that the forward uses on this processor.
+/// Returns the name of the instruction set that the forward uses on this CPU.
 pub fn instruction_set() -> &'static str {
     match Instructions::best().set() {
         Set::Scalar => "scalar",
@@ -29,12 +29,12 @@ pub fn instruction_set() -> &'static str {
     }
 }
 
-/// A set that this processor has: there is no other way to make one.
+/// A set that this CPU has: it cannot be made in any other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instructions(Set);
 
 impl Instructions {
-    /// The fastest set of this processor.
+    /// The fastest set of this CPU.
     pub(crate) fn best() -> Self {
         Set::FASTEST_FIRST
             .into_iter()
@@ -42,23 +42,20 @@ impl Instructions {
             .map_or(Self(Set::Scalar), Self)
     }
 
-    /// Every set of this processor, the fastest first.
+    /// Every set of this CPU, the fastest first.
     #[cfg(test)]
     pub(crate) fn available() -> Vec<Self> {
         let sets = Set::FASTEST_FIRST.into_iter();
         sets.filter(|set| set.is_present()).map(Self).collect()
     }
 
-    /// Runs code that compilers make vectors of, as compiled for AVX2 and FMA where the processor has them: without, an
-    /// fma is a call. What is called inside must be inlined to gain by it.
+    /// Runs code that compilers vectorise, as compiled for AVX2 and FMA where the CPU has them: without, an
+    /// fma is a call. Only inlined callees gain from it.
     #[inline(always)]
     pub(crate) fn run<R>(self, work: impl FnOnce() -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         if self.0 != Set::Scalar {
-            #[expect(
-                unsafe_code,
-                reason = "code for instructions that not every processor has"
-            )]
+            #[expect(unsafe_code, reason = "code for instructions that not every CPU has")]
             // SAFETY: both other sets of x86 have the features that the function is compiled for.
             return unsafe { with_avx2(work) };
         }

@@ -11,7 +11,7 @@ use crate::arithmetic::{instruction_set::Instructions, number::Real};
 pub(crate) fn rms_norm<F: Real>(values: &[F], weight: &[F], epsilon: F) -> Vec<F> {
     Instructions::best().run(|| {
         let mut out = Vec::with_capacity(values.len());
-        for row in values.chunks(weight.len().max(1)) {
+        for row in values.chunks(weight.len()) {
             let mean = sum_of_squares(row) / F::from_count(row.len());
             let r = F::ONE / (mean + epsilon).square_root();
             out.extend(row.iter().zip(weight).map(|(x, w)| (*x * r) * *w));

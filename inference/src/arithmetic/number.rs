@@ -1,4 +1,4 @@
-//! The numbers that a forward computes with: f32 under `f32-fixed-1`, or f64 as the truth to judge other engines by.
+//! The numbers that a forward computes with: f32 under `f32-fixed-1`, or f64 as the reference to judge other engines by.
 
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
 

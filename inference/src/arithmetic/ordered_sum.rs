@@ -1,12 +1,16 @@
-//! Sums in f64 in the one order that a processor and a GPU both have (rule 10 of the contract).
+//! Sums in f64 in the one order that a CPU and a GPU both have (rule 10 of the contract).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "there are 256 lanes, and every index is below"
+)]
 
-/// Values of a block: what is summed on its own.
+/// Values of a block, which is summed on its own.
 pub(crate) const BLOCK: usize = 4096;
 
 /// Lanes of a block, and of the sums of blocks.
 pub(crate) const LANES: usize = 256;
 
-/// A number for each lane. All are independent of each other, so that a processor works on several at a time.
+/// A number for each lane. All are independent of each other, so that they vectorise.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lanes([f64; LANES]);
 
@@ -48,7 +52,7 @@ impl Lanes {
             }
             lanes = lower;
         }
-        lanes.first().copied().unwrap_or_default()
+        lanes[0]
     }
 
     /// The greatest of all lanes, or +0.
@@ -66,10 +70,8 @@ impl Total {
 
     /// Adds the sum of the next block.
     pub(crate) fn add(&mut self, block: Lanes) {
-        if let Some(lane) = self.lanes.0.get_mut(self.blocks % LANES) {
-            *lane += block.sum();
-        }
-        self.blocks = self.blocks.saturating_add(1);
+        self.lanes.0[self.blocks % LANES] += block.sum();
+        self.blocks += 1;
     }
 
     /// The sum of all blocks.

@@ -19,12 +19,16 @@ pub(crate) struct Table<F> {
 
 impl<F: Real> Table<F> {
     /// Computes the table for positions 0 to `tokens` - 1; `factors` divide the angle of each pair (llama3).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "loading checked that there is a factor for each pair"
+    )]
     pub(crate) fn new(rope: &Rope, factors: Option<&[f32]>, tokens: usize) -> Self {
         let pairs = rope.dims / 2;
         let angles: Vec<f64> = (0..pairs)
             .map(|pair| {
-                let factor = factors.and_then(|factors| factors.get(pair)).copied();
-                angle_of_one_step(rope, pair, f64::from(factor.unwrap_or(1.0)))
+                let factor = factors.map_or(1.0, |factors| factors[pair]);
+                angle_of_one_step(rope, pair, f64::from(factor))
             })
             .collect();
         let magnitude = magnitude(&rope.scaling);
@@ -45,27 +49,12 @@ impl<F: Real> Table<F> {
         }
     }
 
-    /// The values of a head that rotate.
-    pub(crate) const fn dims(&self) -> usize {
-        self.dims
-    }
-
-    /// Which values of a head are a pair.
-    pub(crate) const fn pairing(&self) -> Pairing {
-        self.pairing
-    }
-
-    /// `dims / 2` pairs (cosine, sine) for each position.
-    pub(crate) fn turns(&self) -> &[(F, F)] {
-        &self.turns
-    }
-
-    /// Rotates every head of every token; values after the first `dims` of a head stay.
+    /// Rotates every head of every token; values after the first `dims` of a head are kept.
     pub(crate) fn rotate(&self, values: &mut [F], token_length: usize, head_dim: usize) {
-        let pairs = (self.dims / 2).max(1);
-        let tokens = values.chunks_mut(token_length.max(1));
+        let pairs = self.dims / 2;
+        let tokens = values.chunks_mut(token_length);
         for (token, turns) in tokens.zip(self.turns.chunks(pairs)) {
-            for head in token.chunks_mut(head_dim.max(1)) {
+            for head in token.chunks_mut(head_dim) {
                 self.rotate_head(head, turns);
             }
         }
@@ -96,6 +85,25 @@ impl<F: Real> Table<F> {
     }
 }
 
+/// The parts that a GPU needs.
+#[cfg(feature = "cuda")]
+impl<F> Table<F> {
+    /// The values of a head that rotate.
+    pub(crate) const fn dims(&self) -> usize {
+        self.dims
+    }
+
+    /// Which values of a head are a pair.
+    pub(crate) const fn pairing(&self) -> Pairing {
+        self.pairing
+    }
+
+    /// `dims / 2` pairs (cosine, sine) for each position.
+    pub(crate) fn turns(&self) -> &[(F, F)] {
+        &self.turns
+    }
+}
+
 /// The angle that a pair turns by from one position to the next.
 fn angle_of_one_step(rope: &Rope, pair: usize, factor: f64) -> f64 {
     let exponent = -2.0 * number(pair) / number(rope.dims);
@@ -122,7 +130,7 @@ fn ramp(rope: &Rope, yarn: &Yarn, pair: usize) -> f64 {
     ((number(pair) - low) / (high - low).max(0.001)).clamp(0.0, 1.0)
 }
 
-/// What cosine and sine are multiplied by.
+/// The factor of cosine and sine.
 fn magnitude(scaling: &Scaling) -> f64 {
     match scaling {
         Scaling::Yarn(yarn) if yarn.extrapolation != 0.0 => {

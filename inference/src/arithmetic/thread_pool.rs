@@ -1,4 +1,4 @@
-//! Work split over threads that stay.
+//! A pool of threads that run jobs in order.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// result.
 ///
 /// The threads take the jobs in order, each the next one when it is done with the last. They are kept for the next call:
-/// new threads cost more than a small job, and may share a processor until the scheduler has looked at them.
+/// new threads cost more than a small job, and may share a CPU until the scheduler has looked at them.
 ///
 /// # Errors
 /// Fails with the failure of the first job that fails, in the order of the jobs. Jobs after it may not have run.
@@ -20,7 +20,7 @@ pub fn for_each<J: Send, E: Send>(
     jobs: Vec<J>,
     work: impl Fn(J) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let helpers = threads.clamp(1, MOST_THREADS).saturating_sub(1);
+    let helpers = threads.clamp(1, MOST_THREADS) - 1;
     let useful = helpers.min(jobs.len().saturating_sub(1));
     let Some(pool) = (useful > 0).then(|| pool(helpers)).flatten() else {
         return jobs.into_iter().try_for_each(work);
@@ -68,12 +68,12 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     Some(pool)
 }
 
-/// Nothing here is left half done by a panic, and the panic itself reaches the caller.
+/// A panic leaves nothing half done here, and reaches the caller itself.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// More threads than any processor of today runs at once.
+/// More threads than any current CPU runs at once.
 const MOST_THREADS: usize = 1024;
 
 #[cfg(test)]

@@ -1,41 +1,41 @@
 //! One side of a run on the GPU: the values of its prompts, which stay there between two steps.
 
 use crate::cuda::{
+    Weight,
     driver::{
         gpu::{Argument, Gpu},
         memory::{Buffer, Pinned},
     },
     product::Product,
-    upload::weights::Weight,
+    run_error::RunError,
 };
 use crate::{
     arithmetic::{
         attention::Heads,
         matmul::{bytes, decoded},
     },
-    error::Error,
     model::{Pairing, Tensor},
     program::{PerSlot, Slot, Stage, Step},
     record::Digest,
     run::{Side, state::State},
 };
 
-/// Prompts on their way through a model.
+/// The prompts of one side between two steps.
 pub(crate) struct DeviceState<'a> {
     gpu: &'a Gpu,
-    /// What does not depend on the device, and the values that were fetched.
+    /// The parts that do not depend on the device, and the values that were fetched.
     host: State<'a, f32>,
     values: PerSlot<Value>,
     /// The cosines and sines of all positions.
     turns: Buffer,
-    /// The weight of a norm, or a bias, and the memory through which it comes, in turn.
+    /// The weight of a norm, or a bias, and the pinned memory for its upload, two in turn.
     vector: Option<Buffer>,
     staging: [Option<Pinned>; 2],
     /// The digests of all of them so far.
     vectors: Vec<Weight>,
 }
 
-/// A value on the GPU: room, and how many floats there are.
+/// A value on the GPU: a buffer, and how many floats of it are used.
 #[derive(Default)]
 struct Value {
     buffer: Option<Buffer>,
@@ -49,7 +49,7 @@ impl<'a> DeviceState<'a> {
         side: Side<'a>,
         prompts: &[&[u32]],
         threads: usize,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, RunError> {
         let host = State::<f32>::new(side, prompts, threads)?;
         let turns = host.table().turns().iter();
         let turns: Vec<f32> = turns.flat_map(|(cosine, sine)| [*cosine, *sine]).collect();
@@ -76,13 +76,13 @@ impl<'a> DeviceState<'a> {
         &self.host
     }
 
-    /// Makes room for the result of a step that is a product.
-    pub(crate) fn prepare_product(&mut self, step: Step) -> Result<(), Error> {
+    /// Allocates the result of a step that is a product.
+    pub(crate) fn prepare_product(&mut self, step: Step) -> Result<(), RunError> {
         let (matrix, _) = self.host.matrix(step);
         self.resize(step.stage.slot(), self.tokens() * matrix.rows())
     }
 
-    /// The product of a step that has room for its result.
+    /// The product of a step whose result is allocated.
     pub(crate) fn product(&self, step: Step) -> Product<'_> {
         let (matrix, x) = self.host.matrix(step);
         Product {
@@ -94,7 +94,7 @@ impl<'a> DeviceState<'a> {
     }
 
     /// Takes a step that is not a product.
-    pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, step: Step) -> Result<(), RunError> {
         let slot = step.stage.slot();
         match step.stage {
             Stage::Embedding => {
@@ -134,21 +134,21 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
-    /// The number of values of each prompt, in the order in which they lie there.
+    /// The number of values of each prompt, in their order.
     pub(crate) fn lengths(&self, slot: Slot) -> impl Iterator<Item = usize> {
         self.host.lengths(slot, self.count(slot))
     }
 
     /// Copies what a step wrote to the host.
-    pub(crate) fn fetch(&mut self, slot: Slot) -> Result<(), Error> {
+    pub(crate) fn fetch(&mut self, slot: Slot) -> Result<(), RunError> {
         let mut values = vec![0f32; self.count(slot)];
         self.buffer(slot).read(&self.gpu.compute, 0, &mut values)?;
         self.host.set(slot, values);
         Ok(())
     }
 
-    /// Takes a value of another side in the place of its own, if they are of one length; whether it did.
-    pub(crate) fn replace(&self, slot: Slot, other: &Self) -> Result<bool, Error> {
+    /// Replaces a value by that of another side if the lengths match; returns whether it did.
+    pub(crate) fn replace(&self, slot: Slot, other: &Self) -> Result<bool, RunError> {
         let count = self.count(slot);
         if count == 0 || count != other.count(slot) {
             return Ok(false);
@@ -159,7 +159,7 @@ impl<'a> DeviceState<'a> {
         Ok(true)
     }
 
-    fn norm(&self, from: Slot, to: Slot, n: usize) -> Result<(), Error> {
+    fn norm(&self, from: Slot, to: Slot, n: usize) -> Result<(), RunError> {
         let (values, out) = (self.argument(from), self.argument(to));
         let epsilon = Argument::Float(self.host.side().model.config.epsilon);
         let rows = self.count(from) / n;
@@ -167,7 +167,7 @@ impl<'a> DeviceState<'a> {
         Ok(self.gpu.launch("rms_norm", [rows, 1, 1], &arguments)?)
     }
 
-    fn add_vector(&self, slot: Slot, n: usize) -> Result<(), Error> {
+    fn add_vector(&self, slot: Slot, n: usize) -> Result<(), RunError> {
         let value = self.argument(slot);
         let grid = [n.div_ceil(256), self.tokens(), 1];
         let arguments = [value, self.vector(), value, Argument::Count(n)];
@@ -175,7 +175,7 @@ impl<'a> DeviceState<'a> {
     }
 
     /// Rotates the heads of each prompt: the positions of each start at 0.
-    fn rotate(&self, slot: Slot) -> Result<(), Error> {
+    fn rotate(&self, slot: Slot) -> Result<(), RunError> {
         let (table, head_dim) = (self.host.table(), self.host.heads().dim);
         let pairs = table.dims() / 2;
         let token = self.row(slot);
@@ -185,7 +185,7 @@ impl<'a> DeviceState<'a> {
         let neox = usize::from(table.pairing() == Pairing::Neox);
         let [heads, head_dim, dims, neox] =
             [heads, head_dim, table.dims(), neox].map(Argument::Count);
-        for (tokens, first) in self.spans() {
+        for (tokens, first) in self.prompts_with_offsets() {
             let values = Argument::At(self.buffer(slot), first * token);
             let arguments = [values, turns, heads, head_dim, dims, neox];
             self.gpu.launch("rotate", [width, tokens, 1], &arguments)?;
@@ -193,13 +193,13 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
-    fn scores(&mut self) -> Result<(), Error> {
+    fn scores(&mut self) -> Result<(), RunError> {
         self.resize(Slot::Scores, self.score_count())?;
         let heads = self.host.heads();
         let (query, key) = (self.buffer(Slot::Query), self.buffer(Slot::Key));
         let scores = self.buffer(Slot::Scores);
         let mut first_score = 0usize;
-        for (tokens, first) in self.spans() {
+        for (tokens, first) in self.prompts_with_offsets() {
             let blocks = tokens.div_ceil(16);
             let arguments = [
                 Argument::At(query, first * self.row(Slot::Query)),
@@ -218,13 +218,13 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
-    fn softmax(&mut self) -> Result<(), Error> {
+    fn softmax(&mut self) -> Result<(), RunError> {
         self.resize(Slot::Probabilities, self.score_count())?;
         let heads = self.host.heads();
         let scores = self.buffer(Slot::Scores);
         let probabilities = self.buffer(Slot::Probabilities);
         let mut first_score = 0usize;
-        for (tokens, _) in self.spans() {
+        for (tokens, _) in self.prompts_with_offsets() {
             let arguments = [
                 Argument::At(scores, first_score),
                 Argument::At(probabilities, first_score),
@@ -238,14 +238,14 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
-    fn weighted(&mut self) -> Result<(), Error> {
+    fn weighted(&mut self) -> Result<(), RunError> {
         let heads = self.host.heads();
         let row = heads.queries * heads.dim;
         self.resize(Slot::Attended, self.tokens() * row)?;
         let probabilities = self.buffer(Slot::Probabilities);
         let (value, out) = (self.buffer(Slot::Value), self.buffer(Slot::Attended));
         let mut first_score = 0usize;
-        for (tokens, first) in self.spans() {
+        for (tokens, first) in self.prompts_with_offsets() {
             let arguments = [
                 Argument::At(probabilities, first_score),
                 Argument::At(value, first * self.row(Slot::Value)),
@@ -262,7 +262,7 @@ impl<'a> DeviceState<'a> {
         Ok(())
     }
 
-    fn silu(&self, slot: Slot) -> Result<(), Error> {
+    fn silu(&self, slot: Slot) -> Result<(), RunError> {
         let (value, count) = (self.argument(slot), self.count(slot));
         let arguments = [value, value, Argument::Count(count)];
         Ok(self
@@ -270,8 +270,8 @@ impl<'a> DeviceState<'a> {
             .launch("silu", [count.div_ceil(256), 1, 1], &arguments)?)
     }
 
-    /// Writes what a kernel makes of two values in the place of the first one.
-    fn pair(&self, kernel: &'static str, a: Slot, b: Slot) -> Result<(), Error> {
+    /// Replaces a value by what a kernel makes of it and a second one.
+    fn pair(&self, kernel: &'static str, a: Slot, b: Slot) -> Result<(), RunError> {
         let (value, count) = (self.argument(a), self.count(a));
         let arguments = [value, self.argument(b), value, Argument::Count(count)];
         Ok(self
@@ -279,15 +279,17 @@ impl<'a> DeviceState<'a> {
             .launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?)
     }
 
-    /// Brings a vector to the GPU; returns its length.
-    fn load_vector(&mut self, tensor: &Tensor) -> Result<usize, Error> {
+    /// Uploads a vector; returns its length.
+    fn load_vector(&mut self, tensor: &Tensor) -> Result<usize, RunError> {
         let bytes = bytes(tensor, self.host.side().sources, 0, 1)?;
         let values = decoded(tensor, &bytes);
         self.vectors.push(Weight {
             name: tensor.name.clone(),
             digest: Digest(*blake3::hash(&bytes).as_bytes()),
         });
-        let room = self.gpu.room::<f32>(&mut self.vector, values.len())?;
+        let buffer = self
+            .gpu
+            .ensure_capacity::<f32>(&mut self.vector, values.len())?;
         self.staging.reverse();
         let [staging, _] = &mut self.staging;
         let bytes = values.len() * 4;
@@ -295,7 +297,7 @@ impl<'a> DeviceState<'a> {
             Some(pinned) if pinned.bytes() >= bytes => staging.insert(pinned),
             _ => staging.insert(Pinned::new(self.gpu.context(), bytes)?),
         };
-        staging.write(&self.gpu.compute, room, &values)?;
+        staging.write(&self.gpu.compute, buffer, &values)?;
         Ok(values.len())
     }
 
@@ -304,9 +306,9 @@ impl<'a> DeviceState<'a> {
         Argument::Buffer(vector.unwrap_or_else(|| unreachable!("a vector was loaded before")))
     }
 
-    fn resize(&mut self, slot: Slot, count: usize) -> Result<(), Error> {
+    fn resize(&mut self, slot: Slot, count: usize) -> Result<(), RunError> {
         let value = &mut self.values[slot];
-        self.gpu.room::<f32>(&mut value.buffer, count)?;
+        self.gpu.ensure_capacity::<f32>(&mut value.buffer, count)?;
         value.count = count;
         Ok(())
     }
@@ -341,7 +343,7 @@ impl<'a> DeviceState<'a> {
     }
 
     /// The number of tokens of each prompt, and of those before it.
-    fn spans(&self) -> impl Iterator<Item = (usize, usize)> {
+    fn prompts_with_offsets(&self) -> impl Iterator<Item = (usize, usize)> {
         self.host.prompts().iter().scan(0usize, |before, tokens| {
             let first = *before;
             *before += *tokens;

@@ -3,19 +3,20 @@
 use std::thread;
 
 use crate::cuda::{
+    Weight,
     backend::DeviceState,
     driver::gpu::Gpu,
     product::Products,
     record::recorder::Recorder,
+    run_error::RunError,
     upload::{
         panel::{self, Matrix, Panel, panels},
         reader::Upload,
         ring::Ring,
-        weights::{Weight, Weights},
+        weights::Weights,
     },
 };
 use crate::{
-    error::Error,
     program::{Slot, StageSink, Step},
     record::{Comparison, Digests},
     run::{
@@ -29,18 +30,18 @@ use crate::{
 /// means that all of them are copied to the host; [`digests`] needs no such copies.
 ///
 /// `options.threads` read the weights ahead, in panels of `options.panel_bytes`; a few panels and their copies on the GPU
-/// are there at a time. `watch` is told each step before it is asked for.
+/// exist at a time. `watch` is called with each step before it is queued.
 ///
 /// # Errors
-/// Fails as [`crate::forward`](crate::forward()) does, and with [`Error::Cuda`] when the GPU or its driver fails, which says nothing about
-/// the model.
+/// Fails with [`RunError::Model`] as [`crate::forward`](crate::forward()) does, and with [`RunError::Gpu`] when the GPU or its
+/// driver fails, which says nothing about the model.
 pub fn forward_batch(
     gpu: &Gpu,
     side: Side<'_>,
     prompts: &mut [(&[u32], &mut dyn StageSink)],
     options: &Options,
     watch: &mut dyn FnMut(Step),
-) -> Result<(), Error> {
+) -> Result<(), RunError> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
     let mut values = Values {
         sinks: Sinks { prompts },
@@ -51,7 +52,7 @@ pub fn forward_batch(
 }
 
 /// Runs several prompts through a model on a GPU; returns the digests of all stages for each of them, and those of the
-/// weights that were used. `watch` is told each step before it is asked for.
+/// weights that were used. `watch` is called with each step before it is queued.
 ///
 /// # Errors
 /// Fails as [`forward_batch`] does.
@@ -61,7 +62,7 @@ pub fn digests(
     prompts: &[&[u32]],
     options: &Options,
     watch: &mut dyn FnMut(Step),
-) -> Result<(Vec<Digests>, Vec<Weight>), Error> {
+) -> Result<(Vec<Digests>, Vec<Weight>), RunError> {
     let sides = [Some(side), None];
     let steps = merged(sides).len();
     let mut recorder = Recorder::new(gpu, (steps, 1), prompts)?;
@@ -76,7 +77,7 @@ pub fn digests(
 /// for each of them, and the digests of the weights that each side has used.
 ///
 /// Where both files have the same bytes, they are copied to the GPU once; where the activations are the same as well, their
-/// product is computed once. `watch` is told each step before it is asked for.
+/// product is computed once. `watch` is called with each step before it is queued.
 ///
 /// # Errors
 /// Fails as [`forward_batch`] does, for either model.
@@ -88,7 +89,7 @@ pub fn forward_pair(
     options: &Options,
     mode: Mode,
     watch: &mut dyn FnMut(Step),
-) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), Error> {
+) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), RunError> {
     let sides = [Some(a), Some(b)];
     let steps = merged(sides).len();
     let mut recorder = Recorder::new(gpu, (steps, 2), prompts)?;
@@ -101,13 +102,13 @@ struct Values<'a, 'b, 'c> {
     sinks: Sinks<'a, 'b, 'c, f32>,
 }
 
-impl<'s> StageObserver<DeviceState<'s>> for Values<'_, '_, '_> {
+impl<'s> StageObserver<DeviceState<'s>, RunError> for Values<'_, '_, '_> {
     fn stage(
         &mut self,
         step: Step,
         takes: [bool; 2],
         sides: &mut [Option<DeviceState<'s>>; 2],
-    ) -> Result<(), Error> {
+    ) -> Result<(), RunError> {
         for state in taking(sides, takes) {
             state.fetch(step.stage.slot())?;
             self.sinks.take(step, state.host());
@@ -116,7 +117,11 @@ impl<'s> StageObserver<DeviceState<'s>> for Values<'_, '_, '_> {
     }
 
     /// There is one side.
-    fn equal(&mut self, _slot: Slot, _sides: &[Option<DeviceState<'s>>; 2]) -> Result<bool, Error> {
+    fn equal(
+        &mut self,
+        _slot: Slot,
+        _sides: &[Option<DeviceState<'s>>; 2],
+    ) -> Result<bool, RunError> {
         Ok(false)
     }
 }
@@ -128,9 +133,9 @@ fn run<'a>(
     prompts: &[&[u32]],
     options: &Options,
     mode: Mode,
-    recorder: &mut dyn StageObserver<DeviceState<'a>>,
+    recorder: &mut dyn StageObserver<DeviceState<'a>, RunError>,
     watch: &mut dyn FnMut(Step),
-) -> Result<[Vec<Weight>; 2], Error> {
+) -> Result<[Vec<Weight>; 2], RunError> {
     let steps = merged(sides);
     let mut states = [None, None];
     for (state, side) in states.iter_mut().zip(sides) {
@@ -200,11 +205,11 @@ struct GpuBackend<'a, 'w, P> {
     plan: P,
 }
 
-impl<'s, 'p, P> Backend<DeviceState<'s>> for GpuBackend<'_, '_, P>
+impl<'s, 'p, P> Backend<DeviceState<'s>, RunError> for GpuBackend<'_, '_, P>
 where
     P: Iterator<Item = (usize, &'p [Panel<'p>])>,
 {
-    fn step(&mut self, step: Step, side: &mut DeviceState<'s>) -> Result<(), Error> {
+    fn step(&mut self, step: Step, side: &mut DeviceState<'s>) -> Result<(), RunError> {
         side.take(step)
     }
 
@@ -215,7 +220,7 @@ where
         takes: [bool; 2],
         same: bool,
         sides: &mut [Option<DeviceState<'s>>; 2],
-    ) -> Result<(), Error> {
+    ) -> Result<(), RunError> {
         let Self {
             gpu,
             upload,
@@ -264,7 +269,7 @@ where
         slot: Slot,
         from: &DeviceState<'s>,
         to: &mut DeviceState<'s>,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, RunError> {
         to.replace(slot, from)
     }
 }

@@ -1,18 +1,20 @@
 //! Matrix products on the GPU (rule 2): all tokens are multiplied by each panel of rows.
 
-use crate::cuda::driver::{
+use crate::cuda::{
+    driver::{
+        gpu::{Argument, Gpu},
+        memory::Buffer,
+    },
     error::Error,
-    gpu::{Argument, Gpu},
-    memory::Buffer,
 };
 use crate::model::{Tensor, WeightType};
 
-/// What products need besides their operands; it is there once, for both files of a pair.
+/// Buffers that products need besides their operands, shared by both files of a pair.
 #[derive(Default)]
 pub(crate) struct Products {
-    /// The chains of a panel, where its blocks of columns are multiplied beside each other.
+    /// The chains of a panel, where its blocks of columns are multiplied in parallel.
     partial: Option<Buffer>,
-    /// Weights as f32, of types that no product takes as they are.
+    /// Weights as f32, of types that no product reads directly.
     decoded: Option<Buffer>,
 }
 
@@ -38,9 +40,9 @@ impl Product<'_> {
         (first, rows): (usize, usize),
     ) -> Result<(), Error> {
         let [from, to] = [other.y, self.y].map(Argument::Buffer);
-        let [rows_, first, all_rows] = [rows, first, self.matrix.rows()].map(Argument::Count);
         let grid = [rows.div_ceil(256), self.tokens, 1];
-        gpu.launch("copy_rows", grid, &[from, to, rows_, first, all_rows])
+        let [rows, first, all_rows] = [rows, first, self.matrix.rows()].map(Argument::Count);
+        gpu.launch("copy_rows", grid, &[from, to, rows, first, all_rows])
     }
 }
 
@@ -68,19 +70,18 @@ impl Products {
             Form::Decoded(kernel) => kernel,
         };
         // Whole words of bytes: eight rows of any type are.
-        let most = MOST_DECODED.checked_div(columns.saturating_mul(4));
-        let most = (most.unwrap_or_default() / 8).max(1).saturating_mul(8);
+        let most = (MOST_DECODED / (columns * 4) / 8).max(1) * 8;
         for skipped in (0..rows).step_by(most) {
-            let rows = most.min(rows.saturating_sub(skipped));
-            let count = rows.saturating_mul(columns);
-            let values = gpu.room::<f32>(decoded, count)?;
+            let rows = most.min(rows - skipped);
+            let count = rows * columns;
+            let values = gpu.ensure_capacity::<f32>(decoded, count)?;
             let arguments = [
-                Argument::At(bytes, skipped.saturating_mul(row_bytes) / 4),
+                Argument::At(bytes, skipped * row_bytes / 4),
                 Argument::Buffer(values),
                 Argument::Count(count),
             ];
             gpu.launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?;
-            let (first, weights) = (first.saturating_add(skipped), Argument::Buffer(values));
+            let (first, weights) = (first + skipped, Argument::Buffer(values));
             panel(first, rows).multiply(gpu, Direct::F32, weights, product, partial)?;
         }
         Ok(())
@@ -113,16 +114,16 @@ impl Panel {
         let [first_, all_rows_] = [first, all_rows].map(Argument::Count);
         let [x, y] = [product.x, product.y].map(Argument::Buffer);
         let blocks = columns.div_ceil(256);
-        let count = blocks.saturating_mul(tokens).saturating_mul(rows);
+        let count = blocks * tokens * rows;
         let gemv = weights_are.gemv(tokens);
         let (gemm, tile) = weights_are.gemm(tokens);
         let [width, height] = [rows.div_ceil(128), tokens.div_ceil(tile)];
-        let is_full = width.saturating_mul(height) >= FULL_GRID;
+        let is_full = width * height >= FULL_GRID;
         if gemv.is_none() && (is_full || blocks == 1 || count > MOST_PARTIAL) {
             let arguments = [weights, x, y, rows_, columns_, tokens_, first_, all_rows_];
             return gpu.launch(gemm, [width, height, 1], &arguments);
         }
-        let partial = Argument::Buffer(gpu.room::<f32>(partial, count)?);
+        let partial = Argument::Buffer(gpu.ensure_capacity::<f32>(partial, count)?);
         if let Some(gemv) = gemv {
             let arguments = [weights, x, partial, rows_, columns_, tokens_];
             let grid = [rows.div_ceil(32), blocks.div_ceil(4), 1];

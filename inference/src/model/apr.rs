@@ -13,6 +13,7 @@ use super::{
     roles::{Naming, Part, RawTensor, Role},
     scaling::ScalingKeys,
     tensor::WeightType,
+    unhonoured::{self, Stated},
 };
 use crate::{
     error::Error,
@@ -24,7 +25,7 @@ use crate::{
 /// # Errors
 /// Fails when the file cannot be read or parsed, when the model lacks a key or a tensor or contradicts itself, and with
 /// [`Error::NotCovered`] for what the forward does not do.
-pub fn load(source: &dyn Source) -> Result<Model, Error> {
+pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
     let head = read_head(source)?;
     let file = AprFile::parse(&head)?;
     let metadata = file.metadata.as_ref().ok_or_else(no_metadata)?;
@@ -92,9 +93,17 @@ fn facts(keys: &Keys<'_>) -> Result<Facts, Error> {
         .ok_or_else(|| missing("architecture"))?;
     let architecture = Architecture::from_name(name)
         .ok_or_else(|| Error::not_covered(format_args!("arch {}", name.escape_debug())))?;
-    if keys.count(&["num_experts"])?.is_some_and(|count| count > 0) {
-        return Err(Error::not_covered("num_experts"));
-    }
+    unhonoured::check_apr(|key| {
+        let mut value = keys.0.get(key.split('.').next()?)?;
+        for name in key.split('.').skip(1) {
+            value = value.get(name)?;
+        }
+        Some(match value {
+            Value::Null => return None,
+            Value::Bool(flag) => Stated::Flag(*flag),
+            value => value.as_f64().map_or(Stated::Other, Stated::Number),
+        })
+    })?;
     let pairing = keys
         .count(&["rope_type"])?
         .map(|id| {
@@ -122,9 +131,7 @@ fn facts(keys: &Keys<'_>) -> Result<Facts, Error> {
         base: keys.float(&["rope_theta"])?,
         rope_dims: keys.count(&["rope_dimension_count"])?,
         scaling: scaling(keys)?,
-        attention_scale: keys
-            .float(&["attention_scale"])?
-            .filter(|scale| *scale != 0.0),
+        attention_scale: keys.float(&["attention_scale"])?,
         context: keys.needed(&[
             "max_position_embeddings",
             "max_seq_len",
@@ -144,12 +151,6 @@ fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
         Some((_, Value::Object(scaling))) => Keys(scaling),
         Some((key, other)) => return Err(wrong(key, "an object", other)),
     };
-    let foreign = [
-        "yarn_log_multiplier",
-        "attention_factor",
-        "mscale",
-        "mscale_all_dim",
-    ];
     Ok(ScalingKeys {
         kind: keys.text(&["type", "rope_type"])?.map(str::to_owned),
         factor: keys.float(&["factor"])?,
@@ -157,11 +158,7 @@ fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
             "original_context_length",
             "original_max_position_embeddings",
         ])?,
-        extrapolation: keys.float(&["yarn_ext_factor"])?,
-        attention: keys.float(&["attn_factor", "yarn_attn_factor"])?,
-        beta_fast: keys.float(&["yarn_beta_fast", "beta_fast"])?,
-        beta_slow: keys.float(&["yarn_beta_slow", "beta_slow"])?,
-        foreign: foreign.into_iter().find(|key| keys.0.contains_key(*key)),
+        attention: keys.float(&["attn_factor"])?,
     })
 }
 
@@ -169,7 +166,7 @@ fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
 pub(crate) struct Keys<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Keys<'a> {
-    /// The value under a key or one of its aliases; two of them are one too many.
+    /// The value under a key or one of its aliases; more than one is an error.
     fn value(&self, names: &[&'static str]) -> Result<Option<(&'static str, &'a Value)>, Error> {
         let mut present = names.iter().filter_map(|name| {
             let value = self.0.get(*name).filter(|value| !value.is_null())?;
@@ -221,7 +218,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Matrices stand as rows by columns, everything else as in GGUF.
+/// The shape of a matrix is rows by columns, everything else is as in GGUF.
 fn ggml_dims(dims: &[u64]) -> Vec<u64> {
     match dims {
         [rows, columns] => vec![*columns, *rows],
@@ -293,6 +290,8 @@ const NAMING: Naming = Naming {
     epsilon: "rms_norm_eps",
     base: "rope_theta",
     rope_type: "rope_type",
+    attention_scale: "attention_scale",
+    attention_factor: "rope_scaling.attn_factor",
     head_dim: "head_dim",
     key_value_heads: "num_kv_heads",
     tied: "tied_embeddings",

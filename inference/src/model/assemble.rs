@@ -8,8 +8,9 @@ use super::{
     roles::{Naming, Part, RawTensor, Role, Tensors},
     scaling::ScalingKeys,
     tensor::Tensor,
+    unhonoured::is_used_elsewhere,
 };
-use crate::error::Error;
+use crate::{arithmetic::attention::scale, error::Error};
 
 /// The numbers as a file states them.
 #[derive(Debug)]
@@ -72,11 +73,7 @@ pub(crate) fn assemble(
     } else {
         None
     };
-    // A bias that is left out would change the result; what else is left over cannot be judged and is listed.
-    if let Some(name) = tensors.left.keys().find(|name| name.ends_with(".bias")) {
-        let name = name.escape_debug();
-        return Err(Error::not_covered(format_args!("tensor \"{name}\"")));
-    }
+    refuse_unread(tensors.left.keys().map(String::as_str))?;
     Ok(Model {
         format,
         config,
@@ -163,9 +160,22 @@ fn settle(
         }
     };
     let has_factors = uses_factors(architecture) && tensors.has(Role::RopeFactors);
-    let scaling = facts
-        .scaling
-        .settle(facts.context, has_factors, assumptions)?;
+    let scaling = facts.scaling.settle(
+        facts.context,
+        has_factors,
+        naming.attention_factor,
+        assumptions,
+    )?;
+    if let Some(found) = facts.attention_scale.filter(|scale| *scale != 0.0)
+        && found.to_bits() != scale::<f32>(head_dim).to_bits()
+    {
+        // llama.cpp reads it for the granite family alone.
+        let what = format_args!(
+            "{} {found}, which is read for granite alone",
+            naming.attention_scale
+        );
+        return Err(Error::not_covered(what));
+    }
     let config = Config {
         architecture,
         layers: facts.layers,
@@ -181,7 +191,6 @@ fn settle(
             dims: facts.rope_dims.unwrap_or(head_dim),
             scaling,
         },
-        attention_scale: facts.attention_scale,
         context: facts.context,
         window: facts.window,
         vocabulary: embedding.rows(),
@@ -232,10 +241,14 @@ fn check(config: &Config, value_dim: Option<usize>) -> Result<(), Error> {
     Ok(())
 }
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "`check` has bounded the product of heads and head dim"
+)]
 fn layer(config: &Config, index: usize, tensors: &mut Tensors<'_>) -> Result<Layer, Error> {
     let (hidden, feed_forward) = (Some(config.hidden), Some(config.feed_forward));
-    let query = Some(config.heads.saturating_mul(config.head_dim));
-    let key_value = Some(config.key_value_heads.saturating_mul(config.head_dim));
+    let query = Some(config.heads * config.head_dim);
+    let key_value = Some(config.key_value_heads * config.head_dim);
     let mut take = |part, dims: &[Option<usize>]| tensors.take(Role::Layer(index, part), dims);
     let head_norms = match config.architecture {
         Architecture::Qwen3 => {
@@ -277,9 +290,22 @@ fn layer(config: &Config, index: usize, tensors: &mut Tensors<'_>) -> Result<Lay
     Ok(layer)
 }
 
+/// What leaves out a tensor that an engine would use is not that model.
+fn refuse_unread<'a>(left: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut used = left.filter(|name| is_used_elsewhere(name));
+    let Some(first) = used.next() else {
+        return Ok(());
+    };
+    let first = first.escape_debug();
+    Err(match used.count() {
+        0 => Error::not_covered(format_args!("tensor \"{first}\"")),
+        more => Error::not_covered(format_args!("tensor \"{first}\" and {more} more")),
+    })
+}
+
 fn divided(number: usize, by: usize, field: &str) -> Result<usize, Error> {
-    match number.checked_rem(by) {
-        Some(0) => Ok(number.checked_div(by).unwrap_or_default()),
+    match (number.checked_rem(by), number.checked_div(by)) {
+        (Some(0), Some(quotient)) => Ok(quotient),
         _ => Err(Error::model(
             field,
             format_args!("a multiple of {by}"),

@@ -46,8 +46,6 @@ pub struct Config {
     pub epsilon: f32,
     /// The rotary positions.
     pub rope: Rope,
-    /// What attention scores are multiplied by, when the file says it; else 1 / sqrt([`Self::head_dim`]).
-    pub attention_scale: Option<f32>,
     /// The longest prompt.
     pub context: usize,
     /// Tokens that a token sees at most, itself included; longer prompts are not covered.
@@ -111,7 +109,7 @@ pub struct Yarn {
     pub beta_slow: f32,
 }
 
-/// Something that a file does not say and the forward took for granted.
+/// Something that a file does not say and the forward assumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assumption {
     /// What is missing, such as `rope_theta`.
@@ -179,5 +177,43 @@ impl fmt::Display for Assumption {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, value, why } = self;
         write!(formatter, "{what} is missing: {value} assumed, {why}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The facts of llama.cpp itself: the first lines say where they are from.
+    const ROPE_TYPES: &str = include_str!("rope_types.tsv");
+
+    #[test]
+    fn every_architecture_has_the_rope_type_of_llama_cpp() {
+        let rope_type = |architecture: &str| {
+            let mut rows = ROPE_TYPES.lines().filter_map(|line| line.split_once('\t'));
+            rows.find_map(|(name, rope_type)| (name == architecture).then_some(rope_type))
+        };
+        for architecture in Architecture::ALL {
+            // llama.cpp does not know the name: its converter writes these models as llama.
+            let name = match architecture {
+                Architecture::Mistral => "llama",
+                other => other.name(),
+            };
+            let expected = match architecture.pairing() {
+                Pairing::Norm => "NORM",
+                Pairing::Neox => "NEOX",
+            };
+            assert_eq!(rope_type(name), Some(expected), "{name}");
+        }
+        for name in ["plamo", "orion"] {
+            assert_eq!(rope_type(name), Some("NEOX"), "{name}");
+        }
+        assert_eq!(
+            ROPE_TYPES
+                .lines()
+                .filter(|line| line.contains('\t'))
+                .count(),
+            126
+        );
     }
 }

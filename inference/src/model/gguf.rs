@@ -11,6 +11,7 @@ use super::{
     roles::{Naming, Part, RawTensor, Role},
     scaling::ScalingKeys,
     tensor::WeightType,
+    unhonoured::{self, Stated},
 };
 use crate::{error::Error, model::source::Source};
 
@@ -19,7 +20,7 @@ use crate::{error::Error, model::source::Source};
 /// # Errors
 /// Fails when a file cannot be read or parsed, when the model lacks a key or a tensor or contradicts itself, and with
 /// [`Error::NotCovered`] for what the forward does not do.
-pub fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
+pub(super) fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
     let limits = Limits::default();
     let headers = sources
         .iter()
@@ -54,17 +55,12 @@ fn facts(set: &SplitSet<'_>) -> Result<Facts, Error> {
     let architecture = Architecture::from_name(&name)
         .ok_or_else(|| Error::not_covered(format_args!("arch {name}")))?;
     let keys = Keys { set, name: &name };
-    for key in ["expert_count", "rope.dimension_sections"] {
-        if keys
-            .value(key)
-            .is_some_and(|value| value.as_u64() != Some(0))
-        {
-            return Err(Error::not_covered(format_args!("{name}.{key}")));
-        }
-    }
-    if keys.value("attention.causal") == Some(&Value::Bool(false)) {
-        return Err(Error::not_covered("attention that is not causal"));
-    }
+    unhonoured::check_gguf(&name, |key| {
+        Some(match set.get(key.as_bytes())? {
+            Value::Bool(flag) => Stated::Flag(*flag),
+            value => number(value).map_or(Stated::Other, Stated::Number),
+        })
+    })?;
     Ok(Facts {
         format: Format::Gguf,
         architecture,
@@ -80,7 +76,7 @@ fn facts(set: &SplitSet<'_>) -> Result<Facts, Error> {
         base: keys.float("rope.freq_base")?,
         rope_dims: keys.count("rope.dimension_count")?,
         scaling: scaling(&keys)?,
-        attention_scale: keys.float("attention.scale")?.filter(|scale| *scale != 0.0),
+        attention_scale: keys.float("attention.scale")?,
         context: keys.needed("context_length")?,
         window: keys
             .count("attention.sliding_window")?
@@ -100,20 +96,22 @@ fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
         None => keys.float("rope.scale_linear")?,
         factor => factor,
     };
-    let log_multiplier = keys.value("rope.scaling.yarn_log_multiplier");
     Ok(ScalingKeys {
         kind,
         factor,
         original_context: keys.count("rope.scaling.original_context_length")?,
-        extrapolation: keys.float("rope.scaling.yarn_ext_factor")?,
-        attention: match keys.float("rope.scaling.attn_factor")? {
-            None => keys.float("rope.scaling.yarn_attn_factor")?,
-            factor => factor,
-        },
-        beta_fast: keys.float("rope.scaling.yarn_beta_fast")?,
-        beta_slow: keys.float("rope.scaling.yarn_beta_slow")?,
-        foreign: log_multiplier.map(|_| "yarn_log_multiplier"),
+        attention: keys.float("rope.scaling.attn_factor")?,
     })
+}
+
+/// A number of any type.
+fn number(value: &Value<'_>) -> Option<f64> {
+    match value {
+        Value::F32(number) => Some(f64::from(*number)),
+        Value::F64(number) => Some(*number),
+        // Neutral values are small whole numbers, which f64 holds.
+        integer => integer.as_u64().map(|number| number as f64),
+    }
 }
 
 fn weight_type(tensor: &gguf_file::TensorInfo<'_>) -> Result<WeightType, String> {
@@ -208,6 +206,8 @@ const NAMING: Naming = Naming {
     epsilon: "attention.layer_norm_rms_epsilon",
     base: "rope.freq_base",
     rope_type: "rope type",
+    attention_scale: "attention.scale",
+    attention_factor: "rope.scaling.attn_factor",
     head_dim: "attention.key_length",
     key_value_heads: "attention.head_count_kv",
     tied: "tied flag",

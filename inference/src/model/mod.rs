@@ -1,4 +1,4 @@
-//! Models: what a file says about itself, and where its tensors lie.
+//! Models: what a file states about itself, and where its tensors are.
 
 pub(crate) mod apr;
 mod assemble;
@@ -10,18 +10,17 @@ mod scaling;
 pub(crate) mod source;
 mod tensor;
 mod tokenizer;
+mod unhonoured;
 
-pub use apr::load as load_apr;
 pub use config::{Architecture, Assumption, Config, Format, Pairing, Rope, Scaling, Yarn};
-pub use gguf::load as load_gguf;
 pub use mapped_file::MappedFile;
-pub use source::{FileSource, Source};
+pub use source::Source;
 pub use tensor::{Tensor, WeightType};
 pub use tokenizer::Tokenizer;
 
 use crate::{error::Error, model::source::read};
 
-/// A model that can run: its configuration and the places of its tensors.
+/// A model that can run: its configuration and where its tensors are.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Model {
@@ -29,9 +28,9 @@ pub struct Model {
     pub format: Format,
     /// The numbers of the model.
     pub config: Config,
-    /// What the file does not say and the forward took for granted.
+    /// Assumptions about what the file does not say.
     pub assumptions: Vec<Assumption>,
-    /// The names of tensors that the forward does not read, sorted.
+    /// The names of tensors that neither the forward nor any engine reads, sorted.
     pub unused: Vec<String>,
     /// Embedding, `[hidden, vocabulary]`.
     pub embedding: Tensor,
@@ -76,11 +75,12 @@ pub struct Layer {
 /// Loads a model of either format, told by its first four bytes.
 ///
 /// # Errors
-/// Fails as [`load_gguf`] and [`load_apr`] do, or when the file is neither.
+/// Fails when a file cannot be read or parsed or is of neither format, when the model lacks a key or a tensor or contradicts
+/// itself, and with [`Error::NotCovered`] for what the forward does not do.
 pub fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
     match format_of(sources)? {
-        (Format::Gguf, _) => load_gguf(sources),
-        (Format::Apr, first) => load_apr(first),
+        (Format::Gguf, _) => gguf::load(sources),
+        (Format::Apr, first) => apr::load(first),
     }
 }
 

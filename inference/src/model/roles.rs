@@ -1,4 +1,4 @@
-//! The roles of tensors: which of a file's tensors has which, and whether it fits.
+//! The roles of tensors: which tensor of a file has which role, and whether it fits.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +53,8 @@ pub(crate) struct Naming {
     pub(crate) epsilon: &'static str,
     pub(crate) base: &'static str,
     pub(crate) rope_type: &'static str,
+    pub(crate) attention_scale: &'static str,
+    pub(crate) attention_factor: &'static str,
     pub(crate) head_dim: &'static str,
     pub(crate) key_value_heads: &'static str,
     pub(crate) tied: &'static str,
@@ -78,7 +80,7 @@ impl Tensors<'_> {
         self.name(role).is_some()
     }
 
-    /// The rows of a matrix that is there.
+    /// The rows of a matrix, if present.
     pub(crate) fn rows(&self, role: Role) -> Option<usize> {
         let tensor = self.left.get(&self.name(role)?)?;
         usize::try_from(*tensor.dims.get(1)?).ok()
@@ -92,7 +94,7 @@ impl Tensors<'_> {
         })
     }
 
-    /// Takes a tensor if it is there; `None` in the dims stands for any number.
+    /// Takes a tensor if it is present; `None` in the dims matches any number.
     pub(crate) fn find(
         &mut self,
         role: Role,

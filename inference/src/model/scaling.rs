@@ -9,12 +9,7 @@ pub(crate) struct ScalingKeys {
     pub(crate) kind: Option<String>,
     pub(crate) factor: Option<f32>,
     pub(crate) original_context: Option<usize>,
-    pub(crate) extrapolation: Option<f32>,
     pub(crate) attention: Option<f32>,
-    pub(crate) beta_fast: Option<f32>,
-    pub(crate) beta_slow: Option<f32>,
-    /// A key that changes the result in a way that the forward does not know.
-    pub(crate) foreign: Option<&'static str>,
 }
 
 impl ScalingKeys {
@@ -23,18 +18,19 @@ impl ScalingKeys {
         self,
         context: usize,
         has_factors: bool,
+        attention_factor: &str,
         assumptions: &mut Vec<Assumption>,
     ) -> Result<Scaling, Error> {
-        if let Some(key) = self.foreign {
-            return Err(Error::not_covered(format_args!("rope scaling with {key}")));
+        let is_yarn = self.kind.as_deref() == Some("yarn");
+        if let Some(attention) = self.attention.filter(|factor| *factor != 1.0 && !is_yarn) {
+            // llama.cpp multiplies sines and cosines by it whatever the type is.
+            let what = format_args!("{attention_factor} {attention} without yarn");
+            return Err(Error::not_covered(what));
         }
         let factor = self.factor.filter(|factor| *factor != 0.0);
-        if factor.is_some_and(|factor| !factor.is_finite() || factor < 0.0) {
-            return Err(Error::model(
-                "rope scaling factor",
-                "a positive number",
-                factor.unwrap_or_default(),
-            ));
+        if let Some(factor) = factor.filter(|factor| !factor.is_finite() || *factor < 0.0) {
+            let expected = "a positive number";
+            return Err(Error::model("rope scaling factor", expected, factor));
         }
         match (self.kind.as_deref(), factor) {
             (Some("none" | "default"), _) | (None, None) => Ok(Scaling::None),
@@ -61,10 +57,11 @@ impl ScalingKeys {
                     });
                     context
                 }),
-                extrapolation: self.extrapolation.unwrap_or(1.0),
                 attention: self.attention.unwrap_or(1.0),
-                beta_fast: self.beta_fast.unwrap_or(32.0),
-                beta_slow: self.beta_slow.unwrap_or(1.0),
+                // What llama.cpp takes for the architectures that are covered, whatever the file says.
+                extrapolation: 1.0,
+                beta_fast: 32.0,
+                beta_slow: 1.0,
             })),
             (Some(kind), _) => Err(Error::not_covered(format_args!(
                 "rope scaling \"{}\"",
@@ -85,7 +82,7 @@ mod tests {
             ..ScalingKeys::default()
         };
         let mut assumptions = Vec::new();
-        let scaling = keys.settle(2048, false, &mut assumptions);
+        let scaling = keys.settle(2048, false, "key", &mut assumptions);
         assert_eq!(scaling, Ok(Scaling::Linear { factor: 2.0 }));
         assert_eq!(assumptions.len(), 1);
     }
@@ -103,7 +100,7 @@ mod tests {
                 factor: Some(8.0),
                 ..ScalingKeys::default()
             };
-            let result = keys.settle(2048, has_factors, &mut Vec::new());
+            let result = keys.settle(2048, has_factors, "key", &mut Vec::new());
             assert_eq!(result.is_ok(), covered, "{kind}");
         }
     }

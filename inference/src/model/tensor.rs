@@ -1,4 +1,4 @@
-//! Tensors by type and place.
+//! The type of a tensor, and where its bytes are.
 
 use apr_file::Encoding;
 use gguf_file::GgmlType;
@@ -64,12 +64,13 @@ impl Tensor {
     }
 
     /// The bytes of a row; loading checked that rows are whole blocks.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "blocks are not empty, and a row is no longer than its file"
+    )]
     pub fn row_bytes(&self) -> usize {
         let (elements, bytes) = self.weight_type.block();
-        self.columns()
-            .checked_div(elements)
-            .unwrap_or_default()
-            .saturating_mul(bytes)
+        self.columns() / elements * bytes
     }
 }
 

@@ -1,4 +1,4 @@
-//! What feeds a stage: the tensors and the numbers of a model that its value depends on, besides earlier stages.
+//! The inputs of a stage: the tensors and numbers of a model that its value depends on, besides earlier stages.
 
 use crate::{
     arithmetic::attention::scale,
@@ -18,7 +18,7 @@ pub struct Feeds<'a> {
 /// A number of a model as text, so that two of them compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// The name, which is that of the key in APR files.
+    /// The name: that of the key in APR files.
     pub name: &'static str,
     /// The value; floats as their shortest text that reads back to the same bits.
     pub value: String,
@@ -94,7 +94,7 @@ fn settings(config: &Config, stage: Stage) -> Vec<Setting> {
             heads,
             key_value_heads,
             head_dim,
-            ("attention_scale", scale::<f32>(config).to_string()),
+            ("attention_scale", scale::<f32>(config.head_dim).to_string()),
         ],
         Stage::Attention => vec![heads, key_value_heads, head_dim],
         _ => Vec::new(),

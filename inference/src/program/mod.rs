@@ -22,7 +22,7 @@ pub trait StageSink<F = f32> {
 /// A value that steps read and write, one per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// What the layers add to.
+    /// The sum that the layers add to.
     Residual,
     /// After a norm.
     Normed,
@@ -35,7 +35,7 @@ pub(crate) enum Slot {
     Attended,
     Gate,
     Up,
-    /// What a layer adds to the residual, and the logits.
+    /// The result of a branch, which is added to the residual, and the logits.
     Out,
 }
 
@@ -83,7 +83,7 @@ impl Stage {
         }
     }
 
-    /// Where the activations of a product are; `None` for a stage that is no product.
+    /// Where the activations of a product are; `None` for a stage that is not a product.
     pub(crate) const fn activations(self) -> Option<Slot> {
         match self {
             Self::QPreBias

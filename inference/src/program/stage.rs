@@ -195,7 +195,7 @@ impl Step {
     /// Returns what to sort by to get the order of execution.
     pub const fn order(self) -> (usize, Stage) {
         match (self.layer, self.stage) {
-            (Some(layer), stage) => (layer.saturating_add(1), stage),
+            (Some(layer), stage) => (layer + 1, stage),
             (None, Stage::Embedding) => (0, Stage::Embedding),
             (None, stage) => (usize::MAX, stage),
         }

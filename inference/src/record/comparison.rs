@@ -2,7 +2,7 @@
 
 use crate::{
     arithmetic::{
-        float_order::place,
+        float_order::rank,
         instruction_set::Instructions,
         matmul::same_bits,
         ordered_sum::{BLOCK, LANES, Lanes, Total},
@@ -28,18 +28,18 @@ pub struct Row {
     pub step: Step,
     /// The record of each model; `None` where a model has no such stage.
     pub records: [Option<Record>; 2],
-    /// What comparing them came to.
+    /// The result of comparing them.
     pub outcome: Outcome,
 }
 
-/// What comparing two records came to.
+/// The result of comparing two records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
     /// All values have the same bits, a NaN being a NaN.
     Equal,
     /// Some values differ.
     Different(Difference),
-    /// They are unlike in this field, so nothing was compared.
+    /// They differ in this field, so nothing was compared.
     NotComparable(&'static str),
     /// One model has no such stage.
     Missing,
@@ -72,7 +72,7 @@ impl Comparison {
     /// stage.
     pub(crate) fn stage(&mut self, step: Step, tokens: usize, values: [Option<&[f32]>; 2]) {
         let all = TokenSet::All { count: tokens };
-        let position = tokens.saturating_sub(1);
+        let position = tokens - 1;
         self.rows.push(row(step, all, values));
         let last = values.map(|values| values.map(|values| last_token(values, tokens)));
         self.rows.push(row(step, TokenSet::Last { position }, last));
@@ -135,9 +135,8 @@ impl Row {
 }
 
 fn last_token(values: &[f32], tokens: usize) -> &[f32] {
-    let length = values.len().checked_div(tokens).unwrap_or_default();
-    let skipped = values.len().saturating_sub(length);
-    values.get(skipped..).unwrap_or_default()
+    let (_, last) = values.split_at(values.len() - values.len() / tokens);
+    last
 }
 
 fn row(step: Step, tokens: TokenSet, values: [Option<&[f32]>; 2]) -> Row {
@@ -184,7 +183,7 @@ const fn differs(a: f32, b: f32) -> bool {
     canonical(a) != canonical(b)
 }
 
-/// What all values of two spans add up to, in the order of rule 10.
+/// Sums over two sets of values, in the order of rule 10.
 pub(crate) struct Sums {
     elements: usize,
     largest_ulp: u32,
@@ -203,7 +202,7 @@ impl Sums {
         for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
             let pairs = || a.iter().copied().zip(b.iter().copied());
             let different = count(pairs().map(|(a, b)| differs(a, b)));
-            elements = elements.saturating_add(different);
+            elements += different;
             largest_ulp = pairs().map(|(a, b)| ulp(a, b)).fold(largest_ulp, u32::max);
             let mut sums = [Lanes::ZERO; 3];
             let [dot, square_a, square_b] = &mut sums;
@@ -233,7 +232,7 @@ const fn ulp(a: f32, b: f32) -> u32 {
     if a.is_nan() || b.is_nan() {
         0
     } else {
-        place(a).abs_diff(place(b))
+        rank(a).abs_diff(rank(b))
     }
 }
 

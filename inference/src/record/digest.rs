@@ -31,18 +31,14 @@ pub struct Digests {
 /// Computes BLAKE3 over the little-endian bits of the values, every NaN as 0x7fc00000.
 pub fn digest(values: &[f32]) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    let mut bytes = vec![0; values.len().min(CHUNK).saturating_mul(4)];
+    let mut bytes = vec![0; values.len().min(CHUNK) * 4];
     for chunk in values.chunks(CHUNK) {
+        let (bytes, _) = bytes.split_at_mut(chunk.len() * 4);
         let (targets, _) = bytes.as_chunks_mut();
         for (target, value) in targets.iter_mut().zip(chunk) {
             *target = canonical(*value).to_le_bytes();
         }
-        hasher.update(
-            targets
-                .as_flattened()
-                .get(..chunk.len().saturating_mul(4))
-                .unwrap_or_default(),
-        );
+        hasher.update(bytes);
     }
     Digest(*hasher.finalize().as_bytes())
 }

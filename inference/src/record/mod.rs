@@ -1,4 +1,4 @@
-//! Records of stages: what was taken where, with a digest and statistics.
+//! Records of stages: capture point, tokens, digest and statistics.
 
 pub(crate) mod comparison;
 pub(crate) mod digest;
@@ -8,7 +8,7 @@ pub use digest::{Digest, Digests, StageDigest, digest};
 
 use crate::{
     arithmetic::{
-        float_order::{at_place, place},
+        float_order::{from_rank, rank},
         instruction_set::Instructions,
         ordered_sum::sum,
     },
@@ -16,7 +16,7 @@ use crate::{
     record::digest::count_nans,
 };
 
-/// What a stage held for a set of tokens. Two records are comparable when everything but the digest and the statistics
+/// The values of a stage for a set of tokens, summarised. Two records are comparable when everything but the digest and the statistics
 /// is the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -49,7 +49,7 @@ pub enum TokenSet {
     },
 }
 
-/// What values look like. NaNs are counted, and left out of the rest.
+/// Statistics of values. NaNs are counted and left out of the rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Statistics {
     /// How many values are NaN.
@@ -58,9 +58,9 @@ pub struct Statistics {
     pub mean: f64,
     /// The standard deviation of the population, in f64.
     pub standard_deviation: f64,
-    /// The least value, -0 being less than +0; +infinity when there is none.
+    /// The least value, -0 being less than +0; +infinity without a number.
     pub minimum: f32,
-    /// The greatest value, +0 being greater than -0; -infinity when there is none.
+    /// The greatest value, +0 being greater than -0; -infinity without a number.
     pub maximum: f32,
 }
 
@@ -105,7 +105,7 @@ impl TokenSet {
 }
 
 impl Statistics {
-    /// Looks at the values twice, with sums in the order of rule 10.
+    /// Reads the values twice, with sums in the order of rule 10.
     pub fn new(values: &[f32]) -> Self {
         Instructions::best().run(|| Self::of(values))
     }
@@ -113,17 +113,17 @@ impl Statistics {
     #[inline(always)]
     fn of(values: &[f32]) -> Self {
         let nans = count_nans(values);
-        let numbers = values.len().saturating_sub(nans);
-        let places = |none: f32| {
-            let places = values
+        let numbers = values.len() - nans;
+        let ranks = |none: f32| {
+            let ranks = values
                 .iter()
-                .map(move |value| place(if value.is_nan() { none } else { *value }));
-            (place(none), places)
+                .map(move |value| rank(if value.is_nan() { none } else { *value }));
+            (rank(none), ranks)
         };
-        let (none, all) = places(f32::INFINITY);
-        let minimum = at_place(all.fold(none, i32::min));
-        let (none, all) = places(f32::NEG_INFINITY);
-        let maximum = at_place(all.fold(none, i32::max));
+        let (none, all) = ranks(f32::INFINITY);
+        let minimum = from_rank(all.fold(none, i32::min));
+        let (none, all) = ranks(f32::NEG_INFINITY);
+        let maximum = from_rank(all.fold(none, i32::max));
         let count = numbers.max(1) as f64;
         let of_numbers = |value: f32, term: f64| if value.is_nan() { 0.0 } else { term };
         let mean = sum(values, |value| of_numbers(value, value.into())) / count;

@@ -17,7 +17,7 @@ pub(crate) struct Cpu<'a> {
     pub(crate) options: &'a Options,
 }
 
-impl<'a, F: Real> Backend<State<'a, F>> for Cpu<'_> {
+impl<'a, F: Real> Backend<State<'a, F>, Error> for Cpu<'_> {
     fn step(&mut self, step: Step, side: &mut State<'a, F>) -> Result<(), Error> {
         side.take(step)
     }
@@ -66,7 +66,7 @@ impl<F: Real> Sinks<'_, '_, '_, F> {
     }
 }
 
-impl<'s, F: Real> StageObserver<State<'s, F>> for Sinks<'_, '_, '_, F> {
+impl<'s, F: Real> StageObserver<State<'s, F>, Error> for Sinks<'_, '_, '_, F> {
     fn stage(
         &mut self,
         step: Step,
@@ -92,7 +92,7 @@ pub(crate) struct Comparing<'a> {
     pub(crate) comparisons: Vec<Comparison>,
 }
 
-impl<'s> StageObserver<State<'s, f32>> for Comparing<'_> {
+impl<'s> StageObserver<State<'s, f32>, Error> for Comparing<'_> {
     fn stage(
         &mut self,
         step: Step,

@@ -33,8 +33,8 @@ fn draw(turn: u64, vocabulary: u32) -> u32 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^= z >> 31;
-    let token = z.checked_rem(u64::from(vocabulary)).unwrap_or_default();
-    u32::try_from(token).unwrap_or_default()
+    let token = u32::try_from(z % u64::from(vocabulary));
+    token.unwrap_or_else(|_| unreachable!("a remainder is below the vocabulary"))
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// What the second model of a pair goes on with after each stage.
+/// The values that the second model of a pair continues with after each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Its own values: the first stage that differs is the finding, later ones show how it spreads.
+    /// Its own values: the first stage that differs is the finding, later ones show how it propagates.
     Free,
     /// The values of the first model: every stage is judged alone.
     Isolated,
@@ -51,8 +51,8 @@ pub fn forward(
     single(Side { model, sources }, tokens, options, sink)
 }
 
-/// Runs several prompts at once, each with its own sink: the weights are read once, and every prompt gets the bits that
-/// it gets alone. `watch` is told each step before it is taken.
+/// Runs several prompts at once, each with its own sink: the weights are read once, and every prompt gets the same bits
+/// as alone. `watch` is called with each step before it is taken.
 ///
 /// # Errors
 /// Fails as [`forward`] does.
@@ -87,7 +87,7 @@ pub fn forward_in_f64(
 /// A panel of a matrix is read from both files, used and forgotten. Where the weights and the activations of both sides
 /// have the same bits, their product is computed once: it is a function of these bits alone.
 ///
-/// `watch` is told each step before it is taken.
+/// `watch` is called with each step before it is taken.
 ///
 /// # Errors
 /// Fails as [`forward`] does, for either model.

@@ -1,4 +1,4 @@
-//! One operation alone, in f64, from inputs that come from elsewhere: how another engine is judged.
+//! One operation alone, in f64, from given inputs: how another engine is judged.
 
 use crate::{
     arithmetic::attention::scale,
@@ -29,11 +29,12 @@ pub fn operation_in_f64(
     for step in steps {
         state.take(*step)?;
     }
-    let last = steps.last().map(|step| state.value(step.stage.slot()));
-    Ok(last.unwrap_or_default().to_vec())
+    let last = steps.last();
+    let last = last.unwrap_or_else(|| unreachable!("an operation has at least one step"));
+    Ok(state.take_value(last.stage.slot()))
 }
 
-/// What attention scores are multiplied by.
+/// The factor of attention scores.
 pub fn attention_scale(config: &Config) -> f32 {
-    scale(config)
+    scale(config.head_dim)
 }

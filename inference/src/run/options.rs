@@ -1,6 +1,6 @@
-//! What may be chosen for a run.
+//! Options of a run.
 
-/// What may be chosen without changing a bit of any result.
+/// Options that do not change a bit of any result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// The number of threads; 0 counts as 1.
@@ -10,7 +10,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Returns one thread per processor and panels of 4 MiB.
+    /// Returns one thread per CPU and panels of 4 MiB.
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -23,7 +23,7 @@ pub struct Side<'a> {
     pub sources: &'a [&'a dyn Source],
 }
 
-/// Prompts on their way through a model, one after the other in every value.
+/// The prompts of one side between two steps; every value holds them one after the other.
 pub(crate) struct State<'a, F> {
     side: Side<'a>,
     ids: Vec<usize>,
@@ -167,21 +167,6 @@ impl<'a, F: Real> State<'a, F> {
         Ok(())
     }
 
-    /// The model with its files.
-    pub(crate) const fn side(&self) -> Side<'a> {
-        self.side
-    }
-
-    /// The number of tokens of each prompt.
-    pub(crate) fn prompts(&self) -> &[usize] {
-        &self.prompts
-    }
-
-    /// The cosines and sines of the positions of the longest prompt.
-    pub(crate) const fn table(&self) -> &Table<F> {
-        &self.table
-    }
-
     /// The heads of the attention.
     pub(crate) fn heads(&self) -> Heads<F> {
         let config = &self.side.model.config;
@@ -189,7 +174,7 @@ impl<'a, F: Real> State<'a, F> {
             queries: config.heads,
             key_values: config.key_value_heads,
             dim: config.head_dim,
-            scale: attention::scale(config),
+            scale: attention::scale(config.head_dim),
         }
     }
 
@@ -269,6 +254,25 @@ impl<'a, F: Real> State<'a, F> {
     pub(crate) fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
         let row = rows(tensor, self.side.sources, row, 1)?;
         Ok(row.into_iter().map(F::from_f32).collect())
+    }
+}
+
+/// The parts that a GPU needs as well.
+#[cfg(feature = "cuda")]
+impl<'a, F> State<'a, F> {
+    /// The model with its files.
+    pub(crate) const fn side(&self) -> Side<'a> {
+        self.side
+    }
+
+    /// The number of tokens of each prompt.
+    pub(crate) fn prompts(&self) -> &[usize] {
+        &self.prompts
+    }
+
+    /// The cosines and sines of the positions of the longest prompt.
+    pub(crate) const fn table(&self) -> &Table<F> {
+        &self.table
     }
 }
 

@@ -2,15 +2,14 @@
 //! sides is computed once. A CPU or a GPU supplies how a step is taken, multiplied and recorded.
 
 use crate::{
-    error::Error,
     program::{PerSlot, Slot, Step, program},
     run::{Mode, Side},
 };
 
-/// What takes steps; `S` is one side between two steps.
-pub(crate) trait Backend<S> {
+/// A device that takes steps; `S` is one side between two steps, `E` says why a step cannot be taken.
+pub(crate) trait Backend<S, E> {
     /// Takes a step that is not a product.
-    fn step(&mut self, step: Step, side: &mut S) -> Result<(), Error>;
+    fn step(&mut self, step: Step, side: &mut S) -> Result<(), E>;
 
     /// Multiplies on the sides that have the step; `same` says that the activations of both have the same bits, so that
     /// rows of equal weights need to be computed once.
@@ -20,35 +19,31 @@ pub(crate) trait Backend<S> {
         takes: [bool; 2],
         same: bool,
         sides: &mut [Option<S>; 2],
-    ) -> Result<(), Error>;
+    ) -> Result<(), E>;
 
     /// Replaces a value of a side by that of another one, if both have as many elements; returns whether it did.
-    fn replace(&mut self, slot: Slot, from: &S, to: &mut S) -> Result<bool, Error>;
+    fn replace(&mut self, slot: Slot, from: &S, to: &mut S) -> Result<bool, E>;
 }
 
-/// What keeps or compares what steps wrote.
-pub(crate) trait StageObserver<S> {
+/// Keeps or compares the values that steps wrote.
+pub(crate) trait StageObserver<S, E> {
     /// Takes what a step wrote on the sides that have it.
-    fn stage(
-        &mut self,
-        step: Step,
-        takes: [bool; 2],
-        sides: &mut [Option<S>; 2],
-    ) -> Result<(), Error>;
+    fn stage(&mut self, step: Step, takes: [bool; 2], sides: &mut [Option<S>; 2]) -> Result<(), E>;
 
     /// Returns whether both sides hold the same bits in a slot.
-    fn equal(&mut self, slot: Slot, sides: &[Option<S>; 2]) -> Result<bool, Error>;
+    fn equal(&mut self, slot: Slot, sides: &[Option<S>; 2]) -> Result<bool, E>;
 }
 
-/// Takes every step on every side that has it, and hands what it wrote to the observer. `watch` is told each step before it is taken.
-pub(crate) fn run<S>(
+/// Takes every step on every side that has it, and shows the observer what it wrote. `watch` is called with each step before
+/// it is taken.
+pub(crate) fn run<S, E>(
     steps: &[(Step, [bool; 2])],
     sides: &mut [Option<S>; 2],
     mode: Mode,
-    backend: &mut impl Backend<S>,
-    observer: &mut (impl StageObserver<S> + ?Sized),
+    backend: &mut impl Backend<S, E>,
+    observer: &mut (impl StageObserver<S, E> + ?Sized),
     watch: &mut dyn FnMut(Step),
-) -> Result<(), Error> {
+) -> Result<(), E> {
     // The slots in which the second side holds a copy of the first.
     let mut copied = PerSlot::<bool>::default();
     for &(step, takes) in steps {

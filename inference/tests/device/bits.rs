@@ -131,7 +131,7 @@ fn the_memory_of_the_gpu_does_not_grow_with_the_model() {
     assert_eq!(found, digests(None, bytes, &[&LONG[..1]], 4096));
 }
 
-/// The digests of each prompt, on a GPU or on the processor.
+/// The digests of each prompt, on a GPU or on the CPU.
 fn digests(
     gpu: Option<&Gpu>,
     bytes: &[u8],
@@ -225,7 +225,7 @@ fn check_weights(weights: &[cuda::Weight], bytes: &[u8], model: &Model) {
     assert_eq!(found, expected);
 }
 
-/// The comparisons of two prompts, on a GPU or on the processor.
+/// The comparisons of two prompts, on a GPU or on the CPU.
 fn comparisons(gpu: Option<&Gpu>, a: &[u8], b: &[u8], mode: Mode) -> Vec<Comparison> {
     let (a, b) = (a.to_vec(), b.to_vec());
     let (of_a, of_b): ([&dyn Source; 1], [&dyn Source; 1]) = ([&a], [&b]);

@@ -56,13 +56,13 @@ fn a_panel_that_cannot_be_read_ends_the_run() {
     cuda::digests(&gpu, side, &[&[1, 2]], &options, &mut |_| {}).unwrap();
 }
 
-fn is_of_the_read(ran: Result<(), Error>) -> bool {
+fn is_of_the_read(ran: Result<(), cuda::RunError>) -> bool {
     matches!(
         ran,
-        Err(Error::Io {
+        Err(cuda::RunError::Model(Error::Io {
             kind: io::ErrorKind::Other,
             ..
-        })
+        }))
     )
 }
 

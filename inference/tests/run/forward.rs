@@ -7,7 +7,9 @@ use fixtures::{
     gguf::{Model as Fixture, Tensor},
     malformed, models, shared,
 };
-use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
+use inference::{
+    Error, Format, Options, Pairing, Scaling, Source, StageSink, Step, default_prompts, load,
+};
 use trace_compare::format::Trace;
 
 #[test]
@@ -223,9 +225,52 @@ fn what_is_not_covered_says_what() {
     experts.set("llama.expert_count", 8u32);
     let mut longrope = models::llama_scaled();
     longrope.set("llama.rope.scaling.type", "longrope");
+    let with = |key: &str, value: f32| {
+        let mut model = models::llama();
+        model.set(key, value);
+        model
+    };
+    let mut betas = models::llama_scaled();
+    betas.set("llama.rope.scaling.yarn_beta_fast", 31f32);
+    let scales = with_tensors(
+        models::qwen3(),
+        &["blk.0.attn_q.scale", "blk.1.ffn_up.scale"],
+    );
     for (model, text) in [
         (gemma, "not covered (arch gemma2)"),
-        (experts, "not covered (llama.expert_count)"),
+        (experts, "not covered (llama.expert_count: it adds experts)"),
+        (
+            with("llama.rope.scaling.attn_factor", 0.7),
+            "not covered (rope.scaling.attn_factor 0.7 without yarn)",
+        ),
+        (
+            with("llama.attention.scale", 0.25),
+            "not covered (attention.scale 0.25, which is read for granite alone)",
+        ),
+        (
+            with("llama.attn_logit_softcapping", 50.0),
+            "not covered (llama.attn_logit_softcapping: it caps attention scores)",
+        ),
+        (
+            betas,
+            "not covered (llama.rope.scaling.yarn_beta_fast: it is read for mistral3 and grok alone)",
+        ),
+        (
+            scales,
+            "not covered (tensor \"blk.0.attn_q.scale\" and 1 more)",
+        ),
+        (
+            with_tensors(models::llama(), &["v.blk.0.attn_q.weight"]),
+            "not covered (tensor \"v.blk.0.attn_q.weight\")",
+        ),
+        (
+            with_tensors(models::llama(), &["rope_factors_long.weight"]),
+            "not covered (tensor \"rope_factors_long.weight\")",
+        ),
+        (
+            with_tensors(models::llama(), &["blk.1.new_gate.weight"]),
+            "not covered (tensor \"blk.1.new_gate.weight\")",
+        ),
         (longrope, "not covered (rope scaling \"longrope\")"),
         (
             models::with_type(20),
@@ -238,6 +283,61 @@ fn what_is_not_covered_says_what() {
         assert!(matches!(error, Error::NotCovered { .. }));
         assert_eq!(error.to_string(), text);
     }
+}
+
+#[needs::data("field")]
+#[test]
+fn files_from_the_field_with_unread_factors_are_not_covered() {
+    for (name, text) in [
+        (
+            "field/scale-tensors/qwen3-scale.gguf",
+            "not covered (tensor \"blk.0.attn_k.scale\" and 13 more)",
+        ),
+        (
+            "field/attn-factor/attn-factor-alone.gguf",
+            "not covered (rope.scaling.attn_factor 0.7 without yarn)",
+        ),
+    ] {
+        let Err(error) = run(&shared::read(name), &[1], &Options::default()) else {
+            panic!("ran: {name}");
+        };
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn keys_that_say_what_engines_do_anyway_are_covered() {
+    let mut model = models::llama_scaled();
+    for (key, value) in [
+        ("llama.attention.scale", 0.125f32),
+        ("llama.rope.scaling.yarn_beta_fast", 32.0),
+        ("llama.rope.scaling.yarn_beta_slow", 1.0),
+        ("llama.logit_scale", 1.0),
+        ("llama.final_logit_softcapping", 0.0),
+    ] {
+        model.set(key, value);
+    }
+    let options = Options::default();
+    let (_, plain) = run(&models::llama_scaled().to_bytes(), &[1, 2], &options).unwrap();
+    let (_, stated) = run(&model.to_bytes(), &[1, 2], &options).unwrap();
+    assert_eq!(stated.digests, plain.digests);
+}
+
+#[test]
+fn tensors_that_no_engine_reads_are_listed_and_not_run() {
+    let names = ["blk.0.attn_rot_embd.weight", "notes"];
+    let bytes = with_tensors(models::llama(), &names).to_bytes();
+    let sources: [&dyn Source; 1] = [&bytes];
+    assert_eq!(load(&sources).unwrap().unused, names);
+}
+
+fn with_tensors(mut model: Fixture, names: &[&str]) -> Fixture {
+    for name in names {
+        let mut tensor = model.tensor("output_norm.weight").clone();
+        tensor.name = name.as_bytes().to_vec();
+        model.tensors.push(tensor);
+    }
+    model
 }
 
 #[test]
@@ -282,7 +382,10 @@ fn damaged_and_hostile_files_are_errors_and_never_panics() {
     for file in malformed::gguf().into_iter().chain(malformed::apr()) {
         drop(run(&file.bytes, &[0], &ONE_THREAD));
     }
-    let model = models::tiny();
+    let mut model = models::tiny();
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"blk.0.extra.weight");
     for bytes in [model.to_bytes(), from_model(&model).to_bytes()] {
         assert!(run(&bytes, &[0, 7], &ONE_THREAD).is_ok());
         for at in (0..bytes.len()).step_by(11) {
@@ -332,8 +435,8 @@ fn the_tokens_of_a_split_set_are_those_of_the_single_file() {
     let model = models::qwen2();
     let expected = digests(&model.to_bytes(), &TOKENS, 2, 4 << 20);
     let shards = model.shards(3);
-    let sources: Vec<&dyn inference::Source> = shards.iter().map(|shard| shard as _).collect();
-    let loaded = inference::load(&sources).unwrap();
+    let sources: Vec<&dyn Source> = shards.iter().map(|shard| shard as _).collect();
+    let loaded = load(&sources).unwrap();
     let mut found = inference::Digests::default();
     inference::forward(&loaded, &sources, &TOKENS, &Options::default(), &mut found).unwrap();
     assert_eq!(expected.first_difference(&found), None);
@@ -386,8 +489,8 @@ fn f64_gives_the_logits_of_an_independent_f64_forward() {
     for name in ["qwen2", "llama", "qwen3"] {
         let truth = npy(&shared::read(&format!("oracle/{name}.f64.logits.npy")));
         let bytes = shared::read(&format!("oracle/{name}.gguf"));
-        let sources: [&dyn inference::Source; 1] = [&bytes];
-        let model = inference::load(&sources).unwrap();
+        let sources: [&dyn Source; 1] = [&bytes];
+        let model = load(&sources).unwrap();
         let options = Options::default();
         let logits =
             inference::forward_in_f64(&model, &sources, &tokens, &options, &mut Nothing).unwrap();

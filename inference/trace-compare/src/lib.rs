@@ -1,8 +1,9 @@
-//! Judges other engines by what they record of a run.
-//!
-//! [`mod@format`] reads traces and writes our own, one file per format. [`judge`] holds a trace against our run, operation by
-//! operation, and says where and why they part: see `TRACES.md`.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod format;
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sizes of values that are in memory: a wrapped one must end the run, as overflow checks do"
+)]
 pub mod judge;

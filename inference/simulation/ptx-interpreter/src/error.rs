@@ -1,4 +1,4 @@
-//! What can be wrong with a PTX text.
+//! Errors in a PTX text.
 
 /// Why a text was not accepted: it is malformed, or says something that the interpreter does not cover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,7 +11,7 @@ pub enum Error {
         line: u32,
         /// What the grammar wants.
         expected: String,
-        /// What stands there.
+        /// The text found.
         found: String,
     },
     /// An instruction that the interpreter does not execute.

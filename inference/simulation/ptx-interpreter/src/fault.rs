@@ -1,4 +1,4 @@
-//! What can go wrong while a kernel runs.
+//! Faults of a running kernel.
 
 use std::fmt;
 
@@ -94,7 +94,7 @@ pub enum Cause {
         /// Bytes.
         size: u32,
     },
-    /// A read of bytes that nobody wrote.
+    /// A read of bytes that were never written.
     #[error("{size} bytes at {space} address {address:#x} are read before they are written")]
     Uninitialised {
         /// The memory.

@@ -1,6 +1,6 @@
 //! The decoded form of a kernel: a flat list of small operations over the slots of a lane.
 //!
-//! Registers, constants, addresses of variables and special registers all lie in slots of 64 bits, so an operand is a
+//! Registers, constants, addresses of variables and special registers are all in slots of 64 bits, so an operand is a
 //! slot number and nothing else. Who reads a slot takes the bits of its own type; who writes one leaves the upper bits 0.
 
 use crate::fault::Space;
@@ -134,7 +134,7 @@ pub(crate) enum WarpOp {
     Shuffle {
         mode: Shuffle,
         d: Slot,
-        /// Whether the source lay in range; the scratch slot where nobody asks.
+        /// Whether the source was in range; the scratch slot when unused.
         in_range: Slot,
         a: Slot,
         b: Slot,

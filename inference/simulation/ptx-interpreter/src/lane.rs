@@ -36,7 +36,7 @@ pub(crate) struct World<'a> {
     pub(crate) memory: &'a mut Memory,
     pub(crate) shared: Shared,
     pub(crate) global_races: Option<GlobalRaces>,
-    /// Whether reading what nobody wrote is a fault.
+    /// Whether reading unwritten memory is a fault.
     pub(crate) only_written: bool,
 }
 
@@ -215,7 +215,7 @@ impl World<'_> {
         self.note(access.space, shared, address, length, at, stamp, true)
     }
 
-    /// The bytes of a load, and where they lie in shared memory if they do.
+    /// The bytes of a load, and their position in shared memory, if they are there.
     #[inline(always)]
     fn read(
         &self,
@@ -253,7 +253,7 @@ impl World<'_> {
         Ok((bytes, None))
     }
 
-    /// The bytes of a store, and where they lie in shared memory if they do.
+    /// The bytes of a store, and their position in shared memory, if they are there.
     #[inline(always)]
     fn write(
         &mut self,

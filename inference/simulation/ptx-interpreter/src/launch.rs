@@ -29,7 +29,7 @@ pub struct Options {
     /// Whether two threads at one byte of shared memory without a barrier in between are a fault when one of them
     /// writes; and in global memory a write after a write of another thread, or a read after one.
     pub races: bool,
-    /// Whether reading shared memory that nobody wrote is a fault; else it gives 0xCD bytes.
+    /// Whether reading unwritten shared memory is a fault; else it gives 0xCD bytes.
     pub uninitialised: bool,
     /// The most steps of a launch, over all threads.
     pub step_limit: u64,

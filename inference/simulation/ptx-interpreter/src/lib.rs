@@ -7,7 +7,7 @@
 //! Every thread of a block is a lane with its own program counter. A lane runs until it waits at a barrier or for its
 //! warp; a [`Schedule`] decides who runs first, so that an order which only happens to work is found. Shared memory is
 //! poisoned at the start of each block. What a GPU would do silently is a [`Fault`] here: access out of bounds, not
-//! aligned or to bytes that nobody wrote, a barrier that some threads do not reach, a shuffle from a lane that takes no
+//! aligned or to unwritten bytes, a barrier that some threads do not reach, a shuffle from a lane that takes no
 //! part, and with [`Options::races`] two threads at one address without a barrier in between.
 //!
 //! Arithmetic is IEEE with round to nearest, subnormals are kept, and a NaN result has the bits of a GPU (0x7fffffff).

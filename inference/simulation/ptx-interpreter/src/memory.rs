@@ -46,7 +46,7 @@ impl Memory {
         })
     }
 
-    /// Allocates bytes that nobody wrote; returns their address.
+    /// Allocates unwritten bytes; returns their address.
     pub fn reserve(&mut self, length: usize) -> u64 {
         self.push(Allocation {
             bytes: vec![POISON; length],

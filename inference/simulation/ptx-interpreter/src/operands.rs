@@ -1,4 +1,4 @@
-//! Names of a kernel and the slots that they stand for.
+//! Names of a kernel and their slots.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::{
     variable::too_much,
 };
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Declared {
     Register {
@@ -36,7 +36,7 @@ pub(crate) struct Names<'a> {
     pub(crate) specials: BTreeMap<Special, Slot>,
     /// The slot that holds the address of dynamic shared memory.
     pub(crate) dynamic: Option<Slot>,
-    /// The first free slot; slot 0 takes what nobody reads.
+    /// The first free slot; slot 0 takes unused results.
     pub(crate) slots: usize,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
         Ok(slot)
     }
 
-    /// The slot that a name stands for, and its bits; none for the address of a variable, which has no size of its own.
+    /// The slot of a name, and its bits; none for the address of a variable, which has no size of its own.
     pub(crate) fn slot(&mut self, name: &str, line: u32) -> Result<(Slot, Option<u32>), Error> {
         match self.find(name) {
             Some(Declared::Register { slot, bits }) => return Ok((slot, Some(bits))),
@@ -164,7 +164,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Slot 0: what nobody reads.
+/// Slot 0: unused results.
 pub(crate) const SCRATCH: Slot = 0;
 
 fn special(name: &str) -> Option<Special> {

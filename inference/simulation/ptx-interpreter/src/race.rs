@@ -1,4 +1,4 @@
-//! Who touched which byte, and whether anything put two of them in order.
+//! Race detection: which thread touched which byte, and whether anything ordered two accesses.
 
 use crate::address::{self, Target};
 

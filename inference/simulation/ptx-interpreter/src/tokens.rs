@@ -87,7 +87,7 @@ impl<'a> Tokens<'a> {
         found
     }
 
-    /// Takes the character that has to come.
+    /// Takes a required character.
     pub(crate) fn expect(&mut self, mark: char) -> Result<(), Error> {
         if self.accept(mark) {
             return Ok(());
@@ -95,7 +95,7 @@ impl<'a> Tokens<'a> {
         Err(self.unexpected(&format!("'{mark}'")))
     }
 
-    /// Takes the word that has to come; `what` says what it would be.
+    /// Takes a required word; `what` says what it would be.
     pub(crate) fn word(&mut self, what: &str) -> Result<&'a str, Error> {
         let Some(Token::Word(word)) = self.peek() else {
             return Err(self.unexpected(what));

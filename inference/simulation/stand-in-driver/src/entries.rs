@@ -40,7 +40,7 @@ macro_rules! body {
         $body
     };
     (pointers $body:block) => {
-        // SAFETY: the caller keeps the rules of the library: pointers are null or valid for what they stand for.
+        // SAFETY: the caller keeps the rules of the library: pointers are null or valid.
         unsafe { $body }
     };
 }

@@ -1,9 +1,9 @@
-//! A library in the place of `libcuda.so.1` that runs kernels on the processor, to test without a GPU.
+//! A library in the place of `libcuda.so.1` that runs kernels on the CPU, to test without a GPU.
 //!
 //! An unmodified program loads it when a folder with it, named `libcuda.so` and `libcuda.so.1`, comes first in
 //! `LD_LIBRARY_PATH`. Kernels run through the PTX interpreter on the text that the program loads.
 //!
-//! Nothing happens before it must: work waits in its stream until somebody waits for it, so that a program which forgets
+//! Nothing happens before it must: work stays in its stream until the program waits for it, so that a program which forgets
 //! to wait sees what a GPU would show it on a bad day. Memory holds poison until it is written, and reading it is an
 //! error. A handle that is unknown, a context that is not current and an address out of bounds are errors as well.
 //!
@@ -19,7 +19,7 @@
 //! | `APROVE_STAND_IN_CUDA` | the version of CUDA, `12000` by default |
 //! | `APROVE_STAND_IN_LOG` | a file that gets a line with the name of each function that is called |
 //!
-//! Not modelled: the time of a GPU (events have that of the processor which does the work), and the order in which a GPU
+//! Not modelled: the time of a GPU (events have that of the CPU which does the work), and the order in which a GPU
 //! runs what may run at once.
 
 mod driver;

@@ -1,4 +1,4 @@
-//! What a test sets by variables of the environment.
+//! Settings of a test, from environment variables.
 
 use std::env;
 
@@ -26,11 +26,11 @@ pub(crate) struct Failure {
 /// When the work of streams is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// When somebody waits for it.
+    /// When the program waits for it.
     Late,
     /// At once.
     Early,
-    /// Copies at once, unless an event holds them; kernels when somebody waits for them.
+    /// Copies at once, unless an event holds them; kernels when the program waits for them.
     CopiesFirst,
 }
 

@@ -187,7 +187,7 @@ impl Streams {
         self.reach(event, number, memory)
     }
 
-    /// The milliseconds between two events as they were recorded last: those of the processor that did the work.
+    /// The milliseconds between two events as they were recorded last: those of the CPU that did the work.
     pub(crate) fn elapsed(&self, start: usize, end: usize) -> Result<f32, u32> {
         let time = |event| {
             let entry = self.events.get(&event).filter(|event| event.timed);
@@ -283,7 +283,7 @@ impl Streams {
                 if word.wrapping_sub(value).cast_signed() >= 0 {
                     return Ok(());
                 }
-                // Work is done when the program waits for it: nobody is left to write the word.
+                // Work is done when the program waits for it: no other thread writes the word.
                 note("a stream waits for a word that nobody will write");
                 return Err(LAUNCH_FAILED);
             }

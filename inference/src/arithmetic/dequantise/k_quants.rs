@@ -1,6 +1,6 @@
 //! Super-blocks of 256 elements.
 //!
-//! In every function i is the element, s = i / 32 its group of 32 and l = i mod 32 its place there, h = i / 128 its half
+//! In every function i is the element, s = i / 32 its group of 32 and l = i mod 32 its index there, h = i / 128 its half
 //! and g = (i mod 128) / 32 its quarter of the half. A product of scales is the same for 16 or 32 elements.
 
 use super::{half_at, signed};

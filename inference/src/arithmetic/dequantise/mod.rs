@@ -22,12 +22,12 @@ use crate::{
     model::WeightType,
 };
 
-/// The same columns of rows that follow each other in a file.
+/// The same columns of consecutive rows of a file.
 #[derive(Debug)]
 pub(crate) struct Cut<'a> {
     rows: &'a [u8],
     row_bytes: usize,
-    /// What is wanted of each row, in bytes.
+    /// The wanted bytes of each row.
     wanted: Range<usize>,
 }
 
@@ -44,18 +44,12 @@ pub(crate) fn dequantise(
         #[cfg(target_arch = "aarch64")]
         Set::Neon => compiled(weight_type, cut, values, stride),
         #[cfg(target_arch = "x86_64")]
-        #[expect(
-            unsafe_code,
-            reason = "code for instructions that not every processor has"
-        )]
-        // SAFETY: an `Instructions` holds a set that the processor has.
+        #[expect(unsafe_code, reason = "code for instructions that not every CPU has")]
+        // SAFETY: an `Instructions` holds a set that the CPU has.
         Set::Avx2 => unsafe { vectors::with_avx2(weight_type, cut, values, stride) },
         #[cfg(target_arch = "x86_64")]
-        #[expect(
-            unsafe_code,
-            reason = "code for instructions that not every processor has"
-        )]
-        // SAFETY: an `Instructions` holds a set that the processor has.
+        #[expect(unsafe_code, reason = "code for instructions that not every CPU has")]
+        // SAFETY: an `Instructions` holds a set that the CPU has.
         Set::Avx512 => unsafe { vectors::with_avx512(weight_type, cut, values, stride) },
     }
 }
@@ -93,7 +87,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// The formulas, for any processor.
+/// The formulas, for any CPU.
 #[inline(always)]
 fn compiled(weight_type: WeightType, cut: &Cut<'_>, values: &mut [f32], stride: usize) {
     match weight_type {
@@ -130,7 +124,7 @@ fn blocks<const BYTES: usize, const ELEMENTS: usize>(
     }
 }
 
-/// The IEEE half at an offset, widened: the exponent of an f32 is 112 greater, and subnormals come out as what they are.
+/// The IEEE half at an offset, widened: the exponent of an f32 is 112 greater, and subnormals are converted exactly.
 #[inline(always)]
 fn half_at(block: &[u8], offset: usize) -> f32 {
     let half = u32::from(u16::from_le_bytes([block[offset], block[offset + 1]]));

@@ -1,8 +1,5 @@
 //! AVX-512: 16 lanes, 32 registers.
-#![expect(
-    unsafe_code,
-    reason = "code for instructions that not every processor has"
-)]
+#![expect(unsafe_code, reason = "code for instructions that not every CPU has")]
 
 use std::arch::x86_64::*;
 
@@ -37,44 +34,44 @@ pub(super) fn lanes_are_rows<const T: usize>(
     unsafe { rows::<__m512, T>(weights, columns, x, y) }
 }
 
-// SAFETY: every function does what the trait says; the callers of the trait answer for processor and pointers.
+// SAFETY: every function does what the trait says; the callers of the trait answer for CPU and pointers.
 unsafe impl Vector for __m512 {
     const LANES: usize = 16;
     type Square = [Self; 16];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { _mm512_set1_ps(value) }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller has checked the processor and the pointer.
+        // SAFETY: the caller has checked the CPU and the pointer.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller has checked the processor and the pointer.
+        // SAFETY: the caller has checked the CPU and the pointer.
         unsafe { _mm512_storeu_ps(to, self) }
     }
 
     #[inline(always)]
     unsafe fn plus(self, other: Self) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { _mm512_add_ps(self, other) }
     }
 
     #[inline(always)]
     unsafe fn fma(self, factor: Self, sum: Self) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { _mm512_fmadd_ps(self, factor, sum) }
     }
 
     #[inline(always)]
     unsafe fn square(from: *const f32) -> [Self; 16] {
-        // SAFETY: the caller has checked the processor and the pointer: 16 rows of 16 values, BLOCK from one to the next.
+        // SAFETY: the caller has checked the CPU and the pointer: 16 rows of 16 values, BLOCK from one to the next.
         unsafe {
             let mut rows = [_mm512_setzero_ps(); 16];
             for (row, target) in rows.iter_mut().enumerate() {

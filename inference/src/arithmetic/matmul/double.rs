@@ -1,4 +1,4 @@
-//! The structure of rule 2 in f64: the truth for other arithmetics, and not fast.
+//! The structure of rule 2 in f64: the reference for other arithmetics, not optimised.
 
 use super::{BLOCK, Factor, rows};
 use crate::{arithmetic::thread_pool, error::Error, run::Options};
@@ -10,14 +10,11 @@ use crate::{arithmetic::thread_pool, error::Error, run::Options};
 pub(crate) fn in_f64(factor: &Factor<'_, f64>, options: &Options) -> Result<Vec<f64>, Error> {
     let (count, columns, tokens) = factor.shape();
     // Row-major: a job writes the sums of its rows.
-    let mut y = vec![0f64; count.saturating_mul(tokens)];
-    let jobs: Vec<_> = y
-        .chunks_mut(ROWS.saturating_mul(tokens).max(1))
-        .enumerate()
-        .collect();
+    let mut y = vec![0f64; count * tokens];
+    let jobs: Vec<_> = y.chunks_mut(ROWS * tokens).enumerate().collect();
     thread_pool::for_each(options.threads, jobs, |(job, y)| {
-        let first = job.saturating_mul(ROWS);
-        let count = y.len().checked_div(tokens).unwrap_or_default();
+        let first = job * ROWS;
+        let count = y.len() / tokens;
         let weights = rows(factor.matrix, factor.sources, first, count)?;
         for (weights, y) in weights.chunks(columns).zip(y.chunks_mut(tokens)) {
             for (x, y) in factor.x.chunks(columns).zip(y) {
@@ -29,7 +26,7 @@ pub(crate) fn in_f64(factor: &Factor<'_, f64>, options: &Options) -> Result<Vec<
         }
         Ok::<_, Error>(())
     })?;
-    let token = |token: usize| y.iter().skip(token).step_by(tokens.max(1));
+    let token = |token: usize| y.iter().skip(token).step_by(tokens);
     Ok((0..tokens).flat_map(token).copied().collect())
 }
 

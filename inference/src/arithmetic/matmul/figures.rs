@@ -4,9 +4,10 @@
 use std::time::Instant;
 
 use fixtures::{blocks::random_blocks, random::Random};
+use gguf_file::ReadAt;
 
 use super::*;
-use crate::model::{WeightType, source::FileSource};
+use crate::model::WeightType;
 
 /// Prints the best and the median of several runs: the best is what the code can do, the rest is the machine's load.
 #[test]
@@ -147,7 +148,7 @@ fn measure(mut work: impl FnMut()) -> [f64; 2] {
 
 /// A matrix in a file.
 struct File {
-    source: FileSource,
+    source: OnDisk,
     matrix: Tensor,
 }
 
@@ -169,8 +170,27 @@ impl File {
         let matrix = Tensor::alone(weight_type, COLUMNS, ROWS, bytes.len());
         let mut file = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
-        let source = FileSource::open(file.path()).unwrap();
+        let source = OnDisk {
+            length: bytes.len() as u64,
+            file: file.into_file(),
+        };
         Self { source, matrix }
+    }
+}
+
+/// A file that is read by position.
+struct OnDisk {
+    file: std::fs::File,
+    length: u64,
+}
+
+impl ReadAt for OnDisk {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     model::WeightType,
 };
 
-/// What the sides of a product in lock step have each.
+/// One side of a product in lock step.
 pub(super) struct Side {
     pub(super) kernel: Kernel,
     pub(super) weight_type: WeightType,
@@ -18,7 +18,7 @@ pub(super) struct Side {
     pub(super) x: Option<Vec<f32>>,
 }
 
-/// What a thread holds of one side.
+/// The buffers of a thread for one side.
 #[derive(Default)]
 pub(super) struct Work {
     /// The file bytes of a panel.
@@ -153,9 +153,9 @@ fn same_weights(a: &Work, b: &Work, rows: usize, columns: usize) -> bool {
     })
 }
 
-/// Whether all bits are equal: as numbers, +0 and -0 would be and a NaN would not.
+/// Whether all bits are equal; as numbers +0 and -0 would be equal, and a NaN would not.
 pub(crate) fn same_bits(a: &[f32], b: &[f32]) -> bool {
-    // Without a way out in the middle, so that it runs in vectors.
+    // Without an early exit, so that it vectorises.
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| {
         difference | (a.to_bits() ^ b.to_bits())
     });

@@ -1,4 +1,4 @@
-//! Which kernel multiplies, and how it wants its operands.
+//! The choice of a kernel, and the layout of its operands.
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
@@ -15,10 +15,10 @@ pub(super) struct Kernel {
     lanes: Lanes,
 }
 
-/// What the lanes of a vector hold.
+/// The content of the lanes of a vector.
 #[derive(Debug, Clone, Copy)]
 enum Lanes {
-    /// Tokens, so many at a time; those that are missing are zeros.
+    /// So many tokens at a time, padded with zeros.
     Tokens(usize),
     /// Rows.
     Rows,
@@ -54,12 +54,12 @@ impl Kernel {
         }
     }
 
-    /// What it computes with.
+    /// The instructions.
     pub(super) const fn instructions(self) -> Instructions {
         self.instructions
     }
 
-    /// What the number of rows must be a multiple of.
+    /// The number of rows must be a multiple of this.
     pub(super) const fn row_step(self) -> usize {
         match self.lanes {
             Lanes::Tokens(_) => 12,
@@ -67,7 +67,7 @@ impl Kernel {
         }
     }
 
-    /// The tokens with those that are missing.
+    /// The tokens, padded to whole tiles.
     pub(super) const fn padded_tokens(self) -> usize {
         match self.lanes {
             Lanes::Tokens(lanes) => self.tokens.next_multiple_of(lanes),
@@ -102,10 +102,7 @@ impl Kernel {
     /// [`Kernel::pack`]; `y` has a value for each row and padded token, in the order of [`Kernel::sums`].
     #[cfg_attr(
         any(target_arch = "x86_64", target_arch = "aarch64"),
-        expect(
-            unsafe_code,
-            reason = "code for instructions that not every processor has"
-        )
+        expect(unsafe_code, reason = "code for instructions that not every CPU has")
     )]
     pub(super) fn product(self, weights: &[f32], x: &[f32], y: &mut [f32]) {
         let columns = x.len().checked_div(self.padded_tokens());
@@ -113,7 +110,7 @@ impl Kernel {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         macro_rules! vectors {
             ($module:ident) => {
-                // SAFETY: an `Instructions` holds a set that the processor has.
+                // SAFETY: an `Instructions` holds a set that the CPU has.
                 unsafe {
                     match (self.lanes, self.tokens) {
                         (Lanes::Tokens(..=8), _) => {

@@ -6,7 +6,7 @@ use super::{
     Factor,
     group::{self, GROUP, Side, Work, same_bits},
     kernel::Kernel,
-    place,
+    locate_row,
 };
 use crate::{
     arithmetic::{instruction_set::Instructions, thread_pool},
@@ -21,15 +21,11 @@ pub(super) fn products(
     same: bool,
     options: &Options,
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let Some((first, (rows, columns, tokens))) =
-        factors.first().map(|first| (first, first.shape()))
-    else {
+    let [first, ..] = factors else {
         return Ok(Vec::new());
     };
-    let mut results: Vec<_> = factors
-        .iter()
-        .map(|_| vec![0f32; rows.saturating_mul(tokens)])
-        .collect();
+    let (rows, columns, tokens) = first.shape();
+    let mut results: Vec<_> = factors.iter().map(|_| vec![0f32; rows * tokens]).collect();
     if results.iter().any(Vec::is_empty) {
         return Ok(results);
     }
@@ -49,8 +45,8 @@ pub(super) fn products(
             x: (index == 0 || !same).then(|| kernel.pack(factor.x, columns)),
         })
         .collect();
-    let row_bytes = sides.iter().map(|side| side.row_bytes).max();
-    let panel_rows = panel_rows(rows, row_bytes.unwrap_or_default(), options);
+    let row_bytes = sides.iter().fold(0, |most, side| most.max(side.row_bytes));
+    let panel_rows = panel_rows(rows, row_bytes, options);
     let panels = cut(&mut results, rows, panel_rows);
     thread_pool::for_each(options.threads, panels, |panel| {
         WORK.with_borrow_mut(|work| panel.compute(factors, &sides, work))
@@ -61,13 +57,14 @@ pub(super) fn products(
 /// As many rows as may be read at once, but not so many that there is nothing to share between the threads.
 fn panel_rows(rows: usize, row_bytes: usize, options: &Options) -> usize {
     let most = options.panel_bytes.min(PANEL_BYTES);
-    let most = most.checked_div(row_bytes).unwrap_or_default().max(1);
+    let most = (most / row_bytes).max(1);
+    // Any number of threads may be asked for.
     let panels = options.threads.saturating_mul(PANELS_PER_THREAD).max(1);
     let share = rows.div_ceil(panels).next_multiple_of(GROUP).min(most);
     // Whole groups where there is a choice.
-    match share.checked_div(GROUP) {
-        None | Some(0) => share,
-        Some(groups) => groups.saturating_mul(GROUP),
+    match share / GROUP {
+        0 => share,
+        groups => groups * GROUP,
     }
 }
 
@@ -112,15 +109,15 @@ impl Panel<'_> {
         let rows = self.results.iter().flatten().next();
         let rows = rows.map_or(0, |token| token.len());
         for (factor, work) in factors.iter().zip(&mut *work) {
-            let (source, offset) = place(factor.matrix, factor.sources, self.first)?;
-            let length = rows.saturating_mul(factor.matrix.row_bytes());
+            let (source, offset) = locate_row(factor.matrix, factor.sources, self.first)?;
+            let length = rows * factor.matrix.row_bytes();
             work.bytes.resize(length, 0);
             source
                 .read_exact_at(offset, &mut work.bytes)
                 .map_err(|error| Error::io(offset, length, &error))?;
         }
         for first in (0..rows).step_by(GROUP) {
-            let group = first..rows.min(first.saturating_add(GROUP));
+            let group = first..rows.min(first + GROUP);
             group::compute(sides, &group, work);
             let mut leading = None;
             for ((side, work), results) in sides.iter().zip(&*work).zip(&mut self.results) {
@@ -147,8 +144,8 @@ thread_local! {
     static WORK: RefCell<Vec<Work>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The most bytes read at once, whatever is allowed: larger panels leave the cache before they are used.
+/// The most bytes read at once, even if more are allowed: larger panels leave the cache before they are used.
 const PANEL_BYTES: usize = 512 << 10;
 
-/// Threads that are done early find something to do.
+/// More panels than threads, so that fast threads do not idle.
 const PANELS_PER_THREAD: usize = 8;

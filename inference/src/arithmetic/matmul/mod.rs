@@ -52,8 +52,7 @@ pub(crate) struct Factor<'a, F = f32> {
 /// A panel of rows is read, used for all tokens and forgotten. A result does not depend on how rows are cut into panels,
 /// on the number of threads, on the other tokens or on the other factors.
 ///
-/// Factors that follow each other and have the same rows, columns and number of tokens run in lock step: of each the
-/// same panel is read, and what has to come out equal is computed once. `same` says that the activations of all factors
+/// Consecutive factors with the same rows, columns and number of tokens run in lock step: the same panel of each is read, and results that must be equal are computed once. `same` says that the activations of all factors
 /// have the same bits: then the results of the first one are taken for the rows whose bytes and type are the same, and for
 /// those whose decoded weights are the same. Equal bits in, equal bits out: the function is deterministic. So a result of
 /// a pair says that the inputs were compared and found equal, or that both sides were computed.
@@ -106,15 +105,14 @@ pub(crate) fn bytes(
     first: usize,
     rows: usize,
 ) -> Result<Vec<u8>, Error> {
-    let (source, offset) = place(tensor, sources, first)?;
-    read(source, offset, rows.saturating_mul(tensor.row_bytes()))
+    let (source, offset) = locate_row(tensor, sources, first)?;
+    read(source, offset, rows * tensor.row_bytes())
 }
 
 /// Dequantises whole rows of a tensor.
 pub(crate) fn decoded(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
-    let rows = bytes.len().checked_div(tensor.row_bytes());
-    let rows = rows.unwrap_or_default();
-    let mut values = vec![0f32; rows.saturating_mul(tensor.columns())];
+    let rows = bytes.len() / tensor.row_bytes();
+    let mut values = vec![0f32; rows * tensor.columns()];
     dequantise(
         Instructions::best(),
         tensor.weight_type,
@@ -126,26 +124,25 @@ pub(crate) fn decoded(tensor: &Tensor, bytes: &[u8]) -> Vec<f32> {
 }
 
 /// The file of a tensor, and where a row starts in it.
-pub(crate) fn place<'a>(
+pub(crate) fn locate_row<'a>(
     tensor: &Tensor,
     sources: &[&'a dyn Source],
     row: usize,
 ) -> Result<(&'a dyn Source, u64), Error> {
-    let skipped = u64::try_from(row.saturating_mul(tensor.row_bytes())).unwrap_or(u64::MAX);
+    let skipped = row * tensor.row_bytes();
     let source = sources
         .get(tensor.shard)
-        .ok_or_else(|| Error::model("sources", tensor.shard.saturating_add(1), sources.len()))?;
-    Ok((*source, tensor.offset.saturating_add(skipped)))
+        .ok_or_else(|| Error::model("sources", tensor.shard + 1, sources.len()))?;
+    Ok((*source, tensor.offset + skipped as u64))
 }
 
 impl<F> Factor<'_, F> {
     /// Rows, columns and tokens.
     fn shape(&self) -> (usize, usize, usize) {
         let columns = self.matrix.columns();
-        let tokens = self.x.len().checked_div(columns).unwrap_or_default();
-        (self.matrix.rows(), columns, tokens)
+        (self.matrix.rows(), columns, self.x.len() / columns)
     }
 }
 
-/// The length of a chain.
+/// The columns of a chain.
 const BLOCK: usize = 256;

@@ -1,8 +1,5 @@
 //! Advanced SIMD of 64-bit Arm: 4 lanes, 32 registers.
-#![expect(
-    unsafe_code,
-    reason = "code for instructions that not every processor has"
-)]
+#![expect(unsafe_code, reason = "code for instructions that not every CPU has")]
 
 use std::arch::aarch64::*;
 
@@ -36,44 +33,44 @@ pub(super) fn lanes_are_rows<const T: usize>(
     unsafe { rows::<float32x4_t, T>(weights, columns, x, y) }
 }
 
-// SAFETY: every function does what the trait says; the callers of the trait answer for processor and pointers.
+// SAFETY: every function does what the trait says; the callers of the trait answer for CPU and pointers.
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
     type Square = [Self; 4];
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { vdupq_n_f32(value) }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller has checked the processor and the pointer.
+        // SAFETY: the caller has checked the CPU and the pointer.
         unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller has checked the processor and the pointer.
+        // SAFETY: the caller has checked the CPU and the pointer.
         unsafe { vst1q_f32(to, self) }
     }
 
     #[inline(always)]
     unsafe fn plus(self, other: Self) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { vaddq_f32(self, other) }
     }
 
     #[inline(always)]
     unsafe fn fma(self, factor: Self, sum: Self) -> Self {
-        // SAFETY: the caller has checked the processor.
+        // SAFETY: the caller has checked the CPU.
         unsafe { vfmaq_f32(sum, self, factor) }
     }
 
     #[inline(always)]
     unsafe fn square(from: *const f32) -> [Self; 4] {
-        // SAFETY: the caller has checked the processor and the pointer: 4 rows of 4 values, BLOCK from one to the next.
+        // SAFETY: the caller has checked the CPU and the pointer: 4 rows of 4 values, BLOCK from one to the next.
         unsafe {
             let row = |row: usize| vld1q_f32(from.add(row.wrapping_mul(BLOCK)));
             let (a, b, c, d) = (row(0), row(1), row(2), row(3));

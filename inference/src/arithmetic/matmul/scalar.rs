@@ -1,4 +1,4 @@
-//! The reference of rule 2, for any processor: every other kernel has its bits.
+//! The reference of rule 2, for any CPU: every other kernel has its bits.
 
 use super::BLOCK;
 

@@ -218,11 +218,11 @@ impl ReadAt for Counted {
     }
 }
 
-/// The shape of tiles of four lanes, such as those of 64-bit Arm, on any processor.
+/// The shape of tiles of four lanes, such as those of 64-bit Arm, on any CPU.
 #[test]
 #[expect(
     unsafe_code,
-    reason = "the kernels of vectors are for callers who checked the processor"
+    reason = "the kernels of vectors are for callers who checked the CPU"
 )]
 fn the_kernels_have_the_bits_of_the_reference_for_four_lanes() {
     use super::vector::{rows, tokens};
@@ -234,7 +234,7 @@ fn the_kernels_have_the_bits_of_the_reference_for_four_lanes() {
         for count in [4, 16, 28] {
             let x = values(columns * count);
             let mut found = y[..48 * count].to_vec();
-            // SAFETY: arrays are on every processor.
+            // SAFETY: arrays are on every CPU.
             unsafe { tokens::<[f32; 4], 6, 4, 12>(&weights, columns, &x, &mut found) };
             // Tile by tile, as the reference has its tokens.
             let mut expected = y[..48 * count].to_vec();
@@ -245,7 +245,7 @@ fn the_kernels_have_the_bits_of_the_reference_for_four_lanes() {
         }
         let x = values(columns);
         let (mut found, mut expected) = (y[..48].to_vec(), y[..48].to_vec());
-        // SAFETY: arrays are on every processor.
+        // SAFETY: arrays are on every CPU.
         unsafe { rows::<[f32; 4], 1>(&weights, columns, &x, &mut found) };
         scalar::product(&weights, columns, &x, &mut expected);
         assert_eq!(canonical(&found), canonical(&expected), "{columns}");

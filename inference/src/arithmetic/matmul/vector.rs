@@ -4,7 +4,7 @@
 //! them, of as many rows. Registers hold the chains of a tile of rows and tokens from the first to the last column.
 #![expect(
     unsafe_code,
-    reason = "vectors are read and written through pointers, and their instructions are not on every processor"
+    reason = "vectors are read and written through pointers, and their instructions are not on every CPU"
 )]
 #![expect(
     clippy::arithmetic_side_effects,
@@ -16,7 +16,7 @@ use super::BLOCK;
 /// A vector of f32 in a register.
 ///
 /// # Safety
-/// Callers of any function make sure that the processor has the instructions, and that pointers are good for a vector:
+/// Callers of any function make sure that the CPU has the instructions, and that pointers are good for a vector:
 /// [`Vector::LANES`] values, for [`Vector::square`] as many rows of them with [`BLOCK`] values from one to the next.
 pub(super) unsafe trait Vector: Copy {
     /// Values in a vector.
@@ -44,7 +44,7 @@ pub(super) unsafe trait Vector: Copy {
 /// are kept in registers, of `S` rows where a vector is left over.
 ///
 /// # Safety
-/// The processor has the instructions of `V`.
+/// The CPU has the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn tokens<V: Vector, const R: usize, const N: usize, const S: usize>(
     weights: &[f32],
@@ -91,7 +91,7 @@ pub(super) unsafe fn tokens<V: Vector, const R: usize, const N: usize, const S: 
 }
 
 /// # Safety
-/// The processor has the instructions of `V`; `weights` is good for `R` rows of `columns` values, `x` for `N` tiles of
+/// The CPU has the instructions of `V`; `weights` is good for `R` rows of `columns` values, `x` for `N` tiles of
 /// `columns` vectors and `y` for `R` vectors at each of `N` places `stride` apart.
 #[inline(always)]
 unsafe fn tile_of_tokens<V: Vector, const R: usize, const N: usize>(
@@ -131,7 +131,7 @@ unsafe fn tile_of_tokens<V: Vector, const R: usize, const N: usize>(
 /// `weights` holds rows of [`BLOCK`] values, `x[column][token]` the activations.
 ///
 /// # Safety
-/// The processor has the instructions of `V`.
+/// The CPU has the instructions of `V`.
 #[inline(always)]
 pub(super) unsafe fn rows<V: Vector, const T: usize>(
     weights: &[f32],

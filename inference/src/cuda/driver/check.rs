@@ -1,24 +1,23 @@
-//! What a diagnosis asks of a GPU: the bits of the processor, and the work to measure its rates by.
+//! Checks and measurements of a GPU: its bits against those of the CPU, and its transfer rates.
 
 use std::collections::VecDeque;
 
 use crate::cuda::{
     driver::{
-        error::Error,
         gpu::{Argument, Gpu},
         memory::Buffer,
     },
+    error::Error,
     upload::ring::Ring,
 };
 use crate::{
     arithmetic::{exp::silu, norm::rms_norm},
-    error,
     record::digest,
 };
 
 impl Gpu {
-    /// Runs two kernels, with a division, a square root, the exponential function and a tree of sums in them, and holds
-    /// the digests of their results against those of the processor.
+    /// Runs two kernels, with a division, a square root, the exponential function and a tree of sums in them, and compares
+    /// the digests of their results with those of the CPU.
     ///
     /// # Errors
     /// Fails when a result has other bits, and when a call of the driver fails.
@@ -44,22 +43,22 @@ impl Gpu {
         let (n, epsilon) = (Argument::Count(1024), 1e-6);
         let arguments = [a, a, b, n, Argument::Float(epsilon)];
         self.launch("rms_norm", [4, 1, 1], &arguments)?;
-        let weight = values.get(..1024).unwrap_or_default();
+        let (weight, _) = values.split_at(1024);
         judge("rms_norm", &rms_norm(&values, weight, epsilon))
     }
 
-    /// Prepares copies to the GPU on the way that weights take, and on the GPU itself, to measure how long they take.
+    /// Prepares uploads as those of weights, and copies on the GPU itself, to measure how long they take.
     ///
     /// # Errors
     /// Fails when a call of the driver fails.
-    pub fn copies(&self) -> Result<Copies<'_>, error::Error> {
+    pub fn copies(&self) -> Result<Copies<'_>, Error> {
         let buffers = [self.allocate::<u8>(PANEL)?, self.allocate::<u8>(PANEL)?];
         let mut copies = Copies {
             gpu: self,
             ring: Ring::new(self, 3, PANEL)?,
             buffers,
         };
-        // Memory that was never written costs more the first time.
+        // The first write to memory costs more.
         copies.upload(4)?;
         for buffer in &copies.buffers {
             buffer.write(&self.compute, &vec![0u8; PANEL])?;
@@ -69,7 +68,7 @@ impl Gpu {
     }
 }
 
-/// Copies to measure by. Each of them waits for the last byte.
+/// Copies for measurements. Each of them waits for the last byte.
 pub struct Copies<'a> {
     gpu: &'a Gpu,
     ring: Ring,
@@ -81,39 +80,39 @@ impl Copies<'_> {
     ///
     /// # Errors
     /// Fails when a call of the driver fails.
-    pub fn upload(&mut self, panels: usize) -> Result<usize, error::Error> {
-        let (mut lent, places) = self.ring.lend(self.gpu);
+    pub fn upload(&mut self, panels: usize) -> Result<usize, Error> {
+        let (mut lent, slots) = self.ring.lend(self.gpu);
         let mut leaving = VecDeque::new();
         for _ in 0..panels {
             let next = match lent.pop() {
                 Some(lent) => Some(lent),
                 None => leaving
                     .pop_front()
-                    .map(|first| places.wait(first))
+                    .map(|first| slots.wait(first))
                     .transpose()?,
             };
             if let Some(next) = next {
-                let (copied, _) = places.copy(next, PANEL)?;
-                places.arrives(&copied)?;
-                places.used(&copied)?;
+                let (copied, _) = slots.copy(next, PANEL)?;
+                slots.arrives(&copied)?;
+                slots.used(&copied)?;
                 leaving.push_back(copied);
             }
         }
         self.gpu.compute.synchronize()?;
-        Ok(panels.saturating_mul(PANEL))
+        Ok(panels * PANEL)
     }
 
     /// Copies panels on the GPU; returns the number of bytes that were read and written.
     ///
     /// # Errors
     /// Fails when a call of the driver fails.
-    pub fn on_the_gpu(&self, panels: usize) -> Result<usize, error::Error> {
+    pub fn on_the_gpu(&self, panels: usize) -> Result<usize, Error> {
         let [from, to] = &self.buffers;
         for _ in 0..panels {
             to.copy_from(&self.gpu.compute, from, PANEL)?;
         }
         self.gpu.compute.synchronize()?;
-        Ok(panels.saturating_mul(PANEL).saturating_mul(2))
+        Ok(panels * PANEL * 2)
     }
 }
 

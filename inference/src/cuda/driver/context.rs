@@ -1,4 +1,4 @@
-//! A context on one GPU: what everything else on it belongs to.
+//! The context of one GPU, which owns everything else on it.
 #![expect(unsafe_code, reason = "the driver is foreign code")]
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use cudarc::driver::{DriverError, result, sys};
 
-use crate::cuda::driver::{error::Error, kernel::Kernel, probe::Device};
+use crate::cuda::{device::Device, error::Error, kernel::Kernel};
 
 /// The context of a GPU, current on the thread that made it, which is the only one that can use it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Context {
     limit: u64,
     used: Cell<u64>,
     released: Cell<bool>,
-    /// The first failure of what was given back when its owner went, and could return none.
+    /// The first failure of a destructor, which could not return it.
     failure: RefCell<Option<Error>>,
 }
 
@@ -67,10 +67,10 @@ impl Context {
     pub(crate) fn free_memory(&self) -> Result<u64, Error> {
         let (free, _) =
             result::mem_get_info().map_err(|error| Error::call("cuMemGetInfo", error))?;
-        Ok(u64::try_from(free).unwrap_or(u64::MAX))
+        Ok(free as u64)
     }
 
-    /// Remembers a failure that nobody could return, for [`Context::check`].
+    /// Keeps a failure that could not be returned, for [`Context::check`].
     pub(crate) fn keep(&self, what: &str, result: Result<(), DriverError>) {
         if let Err(error) = result {
             self.keep_error(Error::call(what, error));
@@ -87,7 +87,7 @@ impl Context {
         self.failure.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Gives the context back, which is the last thing that can fail.
+    /// Releases the context, the last call that can fail.
     pub(crate) fn close(self: Rc<Self>) -> Result<(), Error> {
         self.release();
         self.check()
@@ -103,7 +103,7 @@ impl Context {
 
     /// Counts bytes as allocated, if the limit allows them.
     pub(crate) fn take(&self, bytes: u64) -> Result<(), Error> {
-        let used = self.used.get().saturating_add(bytes);
+        let used = self.used.get() + bytes;
         if used > self.limit {
             return Err(Error::Memory {
                 needed: used,
@@ -116,12 +116,12 @@ impl Context {
 
     /// Counts bytes as free again.
     pub(crate) fn give_back(&self, bytes: u64) {
-        self.used.set(self.used.get().saturating_sub(bytes));
+        self.used.set(self.used.get() - bytes);
     }
 }
 
 impl Module {
-    /// Compiles a PTX text, which the driver does once and remembers.
+    /// Compiles a PTX text; the driver caches the result.
     pub(crate) fn new(context: &Rc<Context>, text: &str) -> Result<Rc<Self>, Error> {
         let text = c_string(text);
         // SAFETY: the text ends in a zero byte and outlives the call.
@@ -165,8 +165,6 @@ impl Drop for Module {
     }
 }
 
-/// Our texts have no zero bytes; one that had would end there.
 fn c_string(text: &str) -> CString {
-    let whole = text.split('\0').next().unwrap_or_default();
-    CString::new(whole).unwrap_or_default()
+    CString::new(text).unwrap_or_else(|_| unreachable!("our texts have no zero bytes"))
 }

@@ -5,13 +5,15 @@ use std::{ffi::c_void, rc::Rc};
 
 use cudarc::driver::result;
 
-use crate::cuda::driver::{
-    context::{Context, Function, Module},
+use crate::cuda::{
+    device::Device,
+    driver::{
+        context::{Context, Function, Module},
+        memory::Buffer,
+        stream::Stream,
+    },
     error::Error,
     kernel::{KERNELS, PTX, Parameter},
-    memory::Buffer,
-    probe::Device,
-    stream::Stream,
 };
 
 /// A GPU with compiled kernels.
@@ -31,7 +33,7 @@ pub struct Gpu {
 pub(crate) enum Argument<'a> {
     /// The start of a buffer.
     Buffer(&'a Buffer),
-    /// A place in a buffer of floats, in values from its start.
+    /// A position in a buffer of floats, in values from its start.
     At(&'a Buffer, usize),
     /// A count.
     Count(usize),
@@ -88,30 +90,30 @@ impl Gpu {
         self.context().free_memory()
     }
 
-    /// Sees to it that a buffer has room for values: keeps one that is large enough, and else takes a new one in its place.
-    pub(crate) fn room<'a, T>(
+    /// Ensures that a buffer holds so many values: keeps one that is large enough, and else replaces it.
+    pub(crate) fn ensure_capacity<'a, T>(
         &self,
-        place: &'a mut Option<Buffer>,
+        slot: &'a mut Option<Buffer>,
         count: usize,
     ) -> Result<&'a Buffer, Error> {
-        let bytes = count.saturating_mul(size_of::<T>());
-        if place.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
-            // The old one goes first, when no kernel uses it any more: there may not be memory for both.
-            if place.is_some() {
+        let bytes = count * size_of::<T>();
+        if slot.as_ref().is_none_or(|buffer| buffer.bytes() < bytes) {
+            // The old one is freed first, when no kernel uses it any longer: there may not be memory for both.
+            if slot.is_some() {
                 self.compute.synchronize()?;
             }
-            *place = None;
-            *place = Some(Buffer::new(self.context(), bytes)?);
+            *slot = None;
+            *slot = Some(Buffer::new(self.context(), bytes)?);
         }
-        place.as_ref().ok_or(Error::Outside {
+        slot.as_ref().ok_or(Error::Outside {
             needed: bytes,
             there: 0,
         })
     }
 
-    /// Allocates room for values.
+    /// Allocates a buffer for values.
     pub(crate) fn allocate<T>(&self, count: usize) -> Result<Buffer, Error> {
-        Buffer::new(self.context(), count.saturating_mul(size_of::<T>()))
+        Buffer::new(self.context(), count * size_of::<T>())
     }
 
     /// Allocates words and sets them to 0, for results that are read as a whole though not all of them are written.
@@ -143,7 +145,7 @@ impl Gpu {
         let words = arguments.iter().zip(parameters);
         let words = words.map(|(argument, parameter)| argument.word(*parameter));
         let mut words: Vec<u64> = words.collect::<Option<_>>().ok_or_else(refused)?;
-        let mut places: Vec<*mut c_void> = words
+        let mut pointers: Vec<*mut c_void> = words
             .iter_mut()
             .map(|word| (&raw mut *word).cast())
             .collect();
@@ -161,7 +163,7 @@ impl Gpu {
                 (function.kernel.threads, 1, 1),
                 0,
                 self.compute.handle,
-                &mut places,
+                &mut pointers,
             )
         }
         .map_err(|error| Error::call(format_args!("cuLaunchKernel of {name}"), error))

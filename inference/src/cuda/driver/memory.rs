@@ -5,10 +5,12 @@ use std::{ffi::c_void, ptr::NonNull, rc::Rc, slice};
 
 use cudarc::driver::{result, sys};
 
-use crate::cuda::driver::{
-    context::Context,
+use crate::cuda::{
+    driver::{
+        context::Context,
+        stream::{Event, Stream},
+    },
     error::Error,
-    stream::{Event, Stream},
 };
 
 /// An allocation on the GPU. Its content is whatever was there until something is written.
@@ -20,7 +22,7 @@ pub(crate) struct Buffer {
 
 /// Memory of the host that no page fault can hit, so that copies from it need no help of a thread.
 pub(crate) struct Pinned {
-    place: NonNull<u8>,
+    pointer: NonNull<u8>,
     bytes: usize,
     /// The end of the last copy from it.
     copied: Event,
@@ -30,7 +32,7 @@ pub(crate) struct Pinned {
 impl Buffer {
     /// Allocates bytes, at least one.
     pub(crate) fn new(context: &Rc<Context>, bytes: usize) -> Result<Self, Error> {
-        let counted = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let counted = bytes as u64;
         context.take(counted)?;
         // SAFETY: the address is used through this buffer only, and nothing is read before it is written.
         let address = unsafe { result::malloc_sync(bytes.max(1)) };
@@ -72,9 +74,8 @@ impl Buffer {
         offset: usize,
         values: &mut [T],
     ) -> Result<(), Error> {
-        self.check(offset.saturating_add(size_of_val(values)))?;
-        let skipped = u64::try_from(offset).unwrap_or(u64::MAX);
-        let from = self.address.saturating_add(skipped);
+        self.check(offset + size_of_val(values))?;
+        let from = self.address + offset as u64;
         // SAFETY: the buffer has as many bytes, every pattern of bits is a value, and the values are not touched before
         // the stream has done the copy.
         unsafe { result::memcpy_dtoh_async(values, from, stream.handle) }
@@ -126,15 +127,15 @@ impl Pinned {
         let named = |error| Error::call(format_args!("cuMemHostAlloc of {bytes} bytes"), error);
         // No flags: memory that is combined for writing would be slow to read, and its bytes are hashed.
         // SAFETY: the memory is used through this value only.
-        let place = unsafe { result::malloc_host(bytes.max(1), 0) }.map_err(named)?;
-        let place = NonNull::new(place.cast::<u8>()).ok_or(Error::Outside {
+        let pointer = unsafe { result::malloc_host(bytes.max(1), 0) }.map_err(named)?;
+        let pointer = NonNull::new(pointer.cast::<u8>()).ok_or(Error::Outside {
             needed: bytes,
             there: 0,
         })?;
         // SAFETY: the allocation has as many bytes, which the driver leaves as they were.
-        unsafe { place.write_bytes(0, bytes) };
+        unsafe { pointer.write_bytes(0, bytes) };
         Ok(Self {
-            place,
+            pointer,
             bytes,
             copied,
             context: Rc::clone(context),
@@ -174,16 +175,16 @@ impl Pinned {
     /// While a copy is on its way the memory must not be written to; freeing it waits for the last one.
     pub(crate) fn lend(&mut self) -> (&mut [u8], &Event) {
         // SAFETY: the allocation has as many bytes, all written, and `self` is borrowed alone.
-        let bytes = unsafe { slice::from_raw_parts_mut(self.place.as_ptr(), self.bytes) };
+        let bytes = unsafe { slice::from_raw_parts_mut(self.pointer.as_ptr(), self.bytes) };
         (bytes, &self.copied)
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let bytes = u64::try_from(self.bytes).unwrap_or(u64::MAX);
+        let bytes = self.bytes as u64;
         self.context.give_back(bytes);
-        // SAFETY: nobody has the address any more; the driver waits for work that uses it.
+        // SAFETY: the address is not used any longer; the driver waits for work that uses it.
         let freed = unsafe { result::free_sync(self.address) };
         self.context.keep("cuMemFree", freed);
     }
@@ -192,9 +193,9 @@ impl Drop for Buffer {
 impl Drop for Pinned {
     fn drop(&mut self) {
         let Err(error) = self.copied.synchronize() else {
-            let place = self.place.as_ptr().cast::<c_void>();
-            // SAFETY: nobody has the memory any more.
-            let freed = unsafe { result::free_host(place) };
+            let pointer = self.pointer.as_ptr().cast::<c_void>();
+            // SAFETY: the memory is not used any longer.
+            let freed = unsafe { result::free_host(pointer) };
             self.context.keep("cuMemFreeHost", freed);
             return;
         };

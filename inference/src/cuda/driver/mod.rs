@@ -2,9 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod context;
-pub(crate) mod error;
 pub(crate) mod gpu;
-pub(crate) mod kernel;
 pub(crate) mod memory;
 pub(crate) mod probe;
 pub(crate) mod stream;

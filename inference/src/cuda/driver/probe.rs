@@ -1,44 +1,12 @@
 //! Looks for a driver and GPUs, without a panic where there are none.
 #![expect(unsafe_code, reason = "the driver is foreign code")]
 
-use std::fmt;
-
 use cudarc::driver::{result, sys};
 
-use crate::cuda::driver::error::Error;
-
-/// A driver that can run the kernels, with its GPUs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Driver {
-    /// The newest CUDA that it supports.
-    pub version: Version,
-    /// Its GPUs, by number.
-    pub devices: Vec<Device>,
-}
-
-/// A GPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its number, which CUDA_VISIBLE_DEVICES may change.
-    pub ordinal: usize,
-    /// Its name.
-    pub name: String,
-    /// Its compute capability.
-    pub capability: Version,
-    /// Its memory in bytes.
-    pub memory: u64,
-    /// The number of its multiprocessors.
-    pub multiprocessors: u32,
-}
-
-/// A version of CUDA, or a compute capability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// The part before the dot.
-    pub major: u32,
-    /// The part behind it.
-    pub minor: u32,
-}
+use crate::cuda::{
+    device::{Device, Driver, LEAST_DRIVER, Version},
+    error::Error,
+};
 
 /// Asks the driver of this machine what there is.
 ///
@@ -63,32 +31,6 @@ pub fn probe() -> Result<Driver, Error> {
         version,
         devices: (0..count).map(device).collect::<Result<_, _>>()?,
     })
-}
-
-impl Driver {
-    /// Returns the GPU with this number, if it can run the kernels.
-    ///
-    /// # Errors
-    /// Fails when there is none or when it is too old.
-    pub fn device(&self, ordinal: usize) -> Result<&Device, Error> {
-        let count = self.devices.len();
-        let device = self.devices.get(ordinal);
-        let device = device.ok_or(Error::NoSuchDevice { ordinal, count })?;
-        if device.capability < LEAST_CAPABILITY {
-            return Err(Error::OldDevice {
-                ordinal,
-                name: device.name.clone(),
-                found: device.capability,
-            });
-        }
-        Ok(device)
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
 }
 
 /// Whether the driver has an entry point; a call of one that is missing would panic.
@@ -134,19 +76,12 @@ fn device(ordinal: i32) -> Result<Device, Error> {
                 sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
             )?,
         },
-        memory: u64::try_from(memory.map_err(named("cuDeviceTotalMem"))?).unwrap_or(u64::MAX),
+        memory: memory.map_err(named("cuDeviceTotalMem"))? as u64,
         multiprocessors: attribute(
             sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
         )?,
     })
 }
-
-/// What the PTX of the kernels asks for: ISA 8.0, which drivers from 525 on read, for `sm_61`.
-pub(crate) const LEAST_DRIVER: Version = Version {
-    major: 12,
-    minor: 0,
-};
-pub(crate) const LEAST_CAPABILITY: Version = Version { major: 6, minor: 1 };
 
 /// Every entry point that is called.
 const ENTRY_POINTS: [&str; 31] = [

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use cudarc::driver::{result, sys};
 
-use crate::cuda::driver::{context::Context, error::Error};
+use crate::cuda::{driver::context::Context, error::Error};
 
 /// Work that the GPU does in order.
 pub(crate) struct Stream {
@@ -86,7 +86,7 @@ impl Event {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // SAFETY: the handle is used no more; the driver ends the work that is left.
+        // SAFETY: the handle is not used any longer; the driver finishes the remaining work.
         let destroyed = unsafe { result::stream::destroy(self.handle) };
         self.context.keep("cuStreamDestroy", destroyed);
     }
@@ -94,7 +94,7 @@ impl Drop for Stream {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: the handle is used no more.
+        // SAFETY: the handle is not used any longer.
         let destroyed = unsafe { result::event::destroy(self.handle) };
         self.context.keep("cuEventDestroy", destroyed);
     }

@@ -1,10 +1,10 @@
-//! What is said of stages as it lies in device memory: spans, statistics, differences and digests.
+//! Device-memory layout of stage records: ranges of values, statistics, differences and digests.
 //!
 //! These are the structures of `inference/kernels/`, word by word; a word is 32 bits, an f64 is two, the lower one first.
 
 use crate::record::{Difference, Digest, Outcome, Statistics, comparison::cosine};
 
-/// Some values of a buffer that follow each other; at least one.
+/// Consecutive values of a buffer; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ValueRange {
     /// The number of the first one.
@@ -14,10 +14,10 @@ pub(crate) struct ValueRange {
 }
 
 impl ValueRange {
-    /// The words of a span.
+    /// The words of a range.
     pub(crate) const WORDS: usize = 2;
 
-    /// The span as kernels take it.
+    /// The range as kernels take it.
     pub(crate) const fn words(self) -> [u32; Self::WORDS] {
         [self.first, self.count]
     }
@@ -45,7 +45,7 @@ pub(crate) fn statistics(words: &[u32; STATISTICS_WORDS]) -> Statistics {
     }
 }
 
-/// Reads a result of `compare_join`: spans are equal or different.
+/// Reads a result of `compare_join`: ranges are equal or different.
 pub(crate) fn outcome(words: &[u32; DIFFERENCE_WORDS]) -> Outcome {
     let [d0, d1, a0, a1, b0, b1, l0, l1, numbers @ ..] = *words;
     let [elements, first, largest_ulp, value_a, value_b, _] = numbers;

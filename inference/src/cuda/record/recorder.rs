@@ -1,26 +1,31 @@
-//! Records of all stages, made on the GPU: no stage is copied to the host to be digested, summed up or compared.
+//! Records of all stages, made on the GPU: no stage is copied to the host to be digested or compared.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "steps and tables are numbered as they are taken and made, and buffers hold a result for each"
+)]
 
 use crate::cuda::{
     backend::DeviceState,
     driver::{
-        error::Error as Reason,
         gpu::{Argument, Gpu},
         memory::Buffer,
     },
+    error::Error,
     record::layout::{
         CHAINING_WORDS, COMPARED_WORDS, DIFFERENCE_WORDS, SQUARES_WORDS, STATISTICS_WORDS,
         SUM_WORDS, ValueRange, digest, outcome, statistics,
     },
-    upload::tree::{Spans, Tree},
+    run_error::RunError,
+    upload::tree::{Ranges, Tree},
 };
 use crate::{
-    error::Error,
     program::{NUMERICS, PerSlot, Slot, Step},
     record::{Comparison, Outcome, Record, Row, TokenSet},
     run::step_loop::StageObserver,
 };
 
-/// What the stages of a run hold, for each prompt over all of its tokens and over the last one.
+/// The records of a run, for each prompt over all of its tokens and over the last one.
 pub(crate) struct Recorder<'a> {
     gpu: &'a Gpu,
     sides: usize,
@@ -29,12 +34,12 @@ pub(crate) struct Recorder<'a> {
     taken: Vec<Taken>,
     /// The step that wrote each value last, by its number.
     last: PerSlot<Option<usize>>,
-    /// The tables of spans that were needed so far.
+    /// The tables of ranges that were needed so far.
     tables: Vec<Table>,
-    /// For each step, side and span.
+    /// For each step, side and range.
     statistics: Buffer,
     digests: Buffer,
-    /// For each step and span.
+    /// For each step and range.
     differences: Buffer,
     partials: Option<Buffer>,
     chaining: Option<Buffer>,
@@ -46,13 +51,13 @@ struct Taken {
     step: Step,
     /// The number of the table of each side that has it.
     tables: [Option<usize>; 2],
-    /// Whether all spans of both sides are equal, once somebody has asked.
+    /// Whether all ranges of both sides are equal, once that was asked.
     equal: Option<bool>,
 }
 
-/// Spans of a value: for each prompt all of it, then that of its last token.
+/// Ranges of a value: for each prompt all of it, then that of its last token.
 struct Table {
-    spans: Vec<ValueRange>,
+    ranges: Vec<ValueRange>,
     buffer: Buffer,
 }
 
@@ -65,9 +70,9 @@ impl<'a> Recorder<'a> {
         gpu: &'a Gpu,
         (steps, sides): (usize, usize),
         prompts: &[&[u32]],
-    ) -> Result<Self, Reason> {
-        let spans = steps.saturating_mul(prompts.len()).saturating_mul(2);
-        let room = |words: usize| gpu.zeros(spans.saturating_mul(words));
+    ) -> Result<Self, Error> {
+        let ranges = steps * prompts.len() * 2;
+        let results = |words: usize| gpu.zeros(ranges * words);
         Ok(Self {
             gpu,
             sides,
@@ -75,9 +80,9 @@ impl<'a> Recorder<'a> {
             taken: Vec::new(),
             last: PerSlot::default(),
             tables: Vec::new(),
-            statistics: room(sides.saturating_mul(STATISTICS_WORDS))?,
-            digests: room(sides.saturating_mul(CHAINING_WORDS))?,
-            differences: room(sides.saturating_sub(1).saturating_mul(DIFFERENCE_WORDS))?,
+            statistics: results(sides * STATISTICS_WORDS)?,
+            digests: results(sides * CHAINING_WORDS)?,
+            differences: results((sides - 1) * DIFFERENCE_WORDS)?,
             partials: None,
             chaining: None,
             tree: Tree::default(),
@@ -88,11 +93,11 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// Fails when a call of the driver fails, and when two kernels contradict each other.
-    pub(crate) fn finish(self) -> Result<Vec<Comparison>, Reason> {
+    pub(crate) fn finish(self) -> Result<Vec<Comparison>, Error> {
         let read = |buffer: &Buffer| {
             let mut words = vec![0u32; buffer.bytes() / 4];
             buffer.read(&self.gpu.compute, 0, &mut words)?;
-            Ok::<_, Reason>(words)
+            Ok::<_, Error>(words)
         };
         let found = Found {
             statistics: read(&self.statistics)?,
@@ -103,13 +108,12 @@ impl<'a> Recorder<'a> {
         for (prompt, tokens) in self.prompts.iter().enumerate() {
             let mut comparison = Comparison::default();
             let all = TokenSet::All { count: *tokens };
-            let position = tokens.saturating_sub(1);
+            let position = tokens - 1;
             for index in 0..self.taken.len() {
                 for (set, tokens) in [all, TokenSet::Last { position }].into_iter().enumerate() {
-                    let span = prompt.saturating_mul(2).saturating_add(set);
-                    comparison
-                        .rows
-                        .extend(self.row(&found, (index, span), tokens)?);
+                    let range = prompt * 2 + set;
+                    let row = self.row(&found, (index, range), tokens)?;
+                    comparison.rows.push(row);
                 }
             }
             comparisons.push(comparison);
@@ -117,38 +121,34 @@ impl<'a> Recorder<'a> {
         Ok(comparisons)
     }
 
-    /// The row of a span of a step.
+    /// The row of a range of a step.
     fn row(
         &self,
         found: &Found,
-        (index, span): (usize, usize),
+        (index, range): (usize, usize),
         tokens: TokenSet,
-    ) -> Result<Option<Row>, Reason> {
-        let Some(taken) = self.taken.get(index) else {
-            return Ok(None);
-        };
+    ) -> Result<Row, Error> {
+        let taken = &self.taken[index];
         let mut records = [None, None];
         for (side, (record, table)) in records.iter_mut().zip(taken.tables).enumerate() {
-            let table = table.and_then(|table| self.tables.get(table));
-            let Some(of_span) = table.and_then(|table| table.spans.get(span)) else {
-                continue;
-            };
-            let place = self.first_record(index, side).saturating_add(span);
+            let Some(table) = table else { continue };
+            let of_range = self.tables[table].ranges[range];
+            let number = self.first_record(index, side) + range;
             *record = Some(Record {
                 step: taken.step,
                 tokens,
-                elements: of_span.count as usize,
+                elements: of_range.count as usize,
                 numerics: NUMERICS,
-                digest: digest(piece(&found.digests, place)?),
-                statistics: statistics(piece(&found.statistics, place)?),
+                digest: digest(piece(&found.digests, number)),
+                statistics: statistics(piece(&found.statistics, number)),
             });
         }
         let [a, b] = records
             .each_ref()
             .map(|record| Some(record.as_ref()?.digest));
-        let place = index.saturating_mul(self.ranges()).saturating_add(span);
+        let number = index * self.ranges() + range;
         let outcome = match (a, b) {
-            (Some(_), Some(_)) => outcome(piece(&found.differences, place)?),
+            (Some(_), Some(_)) => outcome(piece(&found.differences, number)),
             _ => Outcome::Missing,
         };
         let row = Row::new(taken.step, records, || outcome);
@@ -156,7 +156,7 @@ impl<'a> Recorder<'a> {
         match row.outcome {
             Outcome::Equal if a != b => Err(CONTRADICTION),
             Outcome::Different(_) if a == b => Err(CONTRADICTION),
-            _ => Ok(Some(row)),
+            _ => Ok(row),
         }
     }
 
@@ -166,8 +166,8 @@ impl<'a> Recorder<'a> {
         state: &DeviceState<'_>,
         slot: Slot,
         table: usize,
-        place: usize,
-    ) -> Result<(), Error> {
+        number: usize,
+    ) -> Result<(), RunError> {
         let Self {
             gpu,
             tables,
@@ -178,45 +178,45 @@ impl<'a> Recorder<'a> {
             tree,
             ..
         } = self;
-        let table = tables.get(table).ok_or(NO_TABLE)?;
+        let table = &tables[table];
         let values = state.argument(slot);
-        let results = Argument::At(statistics, place.saturating_mul(STATISTICS_WORDS));
+        let results = Argument::At(statistics, number * STATISTICS_WORDS);
         let parts = table.parts(gpu, partials, SUM_WORDS.max(SQUARES_WORDS))?;
         let Parts {
-            spans,
+            ranges,
             partials,
             blocks,
             each,
             one,
         } = parts;
-        gpu.launch("sum_spans", each, &[values, spans, partials])?;
-        gpu.launch("sum_join", one, &[spans, partials, results, blocks])?;
-        gpu.launch("square_spans", each, &[values, spans, results, partials])?;
-        gpu.launch("square_join", one, &[spans, partials, results, blocks])?;
-        let (count, most_chunks) = (table.spans.len(), table.most(ValueRange::chunks));
-        let all = most_chunks.saturating_mul(count);
-        let chaining = gpu.room::<[u32; CHAINING_WORDS]>(chaining, all)?;
+        gpu.launch("sum_spans", each, &[values, ranges, partials])?;
+        gpu.launch("sum_join", one, &[ranges, partials, results, blocks])?;
+        gpu.launch("square_spans", each, &[values, ranges, results, partials])?;
+        gpu.launch("square_join", one, &[ranges, partials, results, blocks])?;
+        let (count, most_chunks) = (table.ranges.len(), table.most(ValueRange::chunks));
+        let all = most_chunks * count;
+        let chaining = gpu.ensure_capacity::<[u32; CHAINING_WORDS]>(chaining, all)?;
         let stride = Argument::Count(most_chunks);
-        let arguments = [values, spans, Argument::Buffer(chaining), stride];
+        let arguments = [values, ranges, Argument::Buffer(chaining), stride];
         let grid = [most_chunks.div_ceil(256), count, 1];
         gpu.launch("digest_spans", grid, &arguments)?;
-        let spans = Spans {
-            table: spans,
+        let ranges = Ranges {
+            table: ranges,
             count,
             most_chunks,
         };
-        let digests = Argument::At(digests, place.saturating_mul(CHAINING_WORDS));
-        Ok(tree.join(gpu, spans, chaining, digests)?)
+        let digests = Argument::At(digests, number * CHAINING_WORDS);
+        Ok(tree.join(gpu, ranges, chaining, digests)?)
     }
 
-    /// Compares a value of both sides, span by span.
+    /// Compares a value of both sides, range by range.
     fn compare(
         &mut self,
         [a, b]: [&DeviceState<'_>; 2],
         slot: Slot,
         table: usize,
-        place: usize,
-    ) -> Result<(), Error> {
+        number: usize,
+    ) -> Result<(), RunError> {
         let Self {
             gpu,
             tables,
@@ -224,67 +224,67 @@ impl<'a> Recorder<'a> {
             partials,
             ..
         } = self;
-        let table = tables.get(table).ok_or(NO_TABLE)?;
+        let table = &tables[table];
         let [a, b] = [a.argument(slot), b.argument(slot)];
-        let results = Argument::At(differences, place.saturating_mul(DIFFERENCE_WORDS));
+        let results = Argument::At(differences, number * DIFFERENCE_WORDS);
         let Parts {
-            spans,
+            ranges,
             partials,
             blocks,
             each,
             one,
         } = table.parts(gpu, partials, COMPARED_WORDS)?;
-        gpu.launch("compare_spans", each, &[a, b, spans, partials])?;
-        let arguments = [a, b, spans, partials, results, blocks];
+        gpu.launch("compare_spans", each, &[a, b, ranges, partials])?;
+        let arguments = [a, b, ranges, partials, results, blocks];
         Ok(gpu.launch("compare_join", one, &arguments)?)
     }
 
-    /// The number of the table with the spans of a value.
-    fn table(&mut self, state: &DeviceState<'_>, slot: Slot) -> Result<usize, Error> {
-        let mut spans = Vec::new();
+    /// The number of the table with the ranges of a value.
+    fn table(&mut self, state: &DeviceState<'_>, slot: Slot) -> Result<usize, RunError> {
+        let mut ranges = Vec::new();
         let mut first = 0usize;
         for (length, tokens) in state.lengths(slot).zip(&self.prompts) {
-            let last = length.checked_div(*tokens).unwrap_or_default();
-            let end = first.saturating_add(length);
-            for (first, count) in [(first, length), (end.saturating_sub(last), last)] {
+            let last = length / tokens;
+            let end = first + length;
+            for (first, count) in [(first, length), (end - last, last)] {
                 let word = |number| u32::try_from(number).map_err(|_| TOO_LONG);
-                spans.push(ValueRange {
+                ranges.push(ValueRange {
                     first: word(first)?,
                     count: word(count)?,
                 });
             }
             first = end;
         }
-        let known = self.tables.iter().position(|table| table.spans == spans);
+        let known = self.tables.iter().position(|table| table.ranges == ranges);
         if let Some(table) = known {
             return Ok(table);
         }
-        let words: Vec<u32> = spans.iter().flat_map(|span| span.words()).collect();
+        let words: Vec<u32> = ranges.iter().flat_map(|range| range.words()).collect();
         let buffer = self.gpu.allocate::<u32>(words.len())?;
         buffer.write(&self.gpu.compute, &words)?;
-        self.tables.push(Table { spans, buffer });
-        Ok(self.tables.len().saturating_sub(1))
+        self.tables.push(Table { ranges, buffer });
+        Ok(self.tables.len() - 1)
     }
 
-    /// The number of spans of each value.
+    /// The number of ranges of each value.
     const fn ranges(&self) -> usize {
-        self.prompts.len().saturating_mul(2)
+        self.prompts.len() * 2
     }
 
     /// The number of the first record of a step and a side.
     const fn first_record(&self, index: usize, side: usize) -> usize {
-        let values = index.saturating_mul(self.sides).saturating_add(side);
-        values.saturating_mul(self.ranges())
+        let values = index * self.sides + side;
+        values * self.ranges()
     }
 }
 
-impl<'s> StageObserver<DeviceState<'s>> for Recorder<'_> {
+impl<'s> StageObserver<DeviceState<'s>, RunError> for Recorder<'_> {
     fn stage(
         &mut self,
         step: Step,
         takes: [bool; 2],
         states: &mut [Option<DeviceState<'s>>; 2],
-    ) -> Result<(), Error> {
+    ) -> Result<(), RunError> {
         let (slot, index) = (step.stage.slot(), self.taken.len());
         let mut tables = [None, None];
         let sides = states.iter().zip(takes).zip(&mut tables).enumerate();
@@ -311,12 +311,15 @@ impl<'s> StageObserver<DeviceState<'s>> for Recorder<'_> {
         Ok(())
     }
 
-    fn equal(&mut self, slot: Slot, _states: &[Option<DeviceState<'s>>; 2]) -> Result<bool, Error> {
+    fn equal(
+        &mut self,
+        slot: Slot,
+        _states: &[Option<DeviceState<'s>>; 2],
+    ) -> Result<bool, RunError> {
         let index = self.last[slot];
         let index = index.unwrap_or_else(|| unreachable!("{slot:?} is read before it is written"));
         let ranges = self.ranges();
-        let taken = self.taken.get_mut(index);
-        let taken = taken.unwrap_or_else(|| unreachable!("steps are numbered as they are taken"));
+        let taken = &mut self.taken[index];
         if let Some(equal) = taken.equal {
             return Ok(equal);
         }
@@ -334,24 +337,24 @@ impl<'s> StageObserver<DeviceState<'s>> for Recorder<'_> {
 }
 
 impl Table {
-    /// The most blocks or chunks that a span has.
+    /// The most blocks or chunks that a range has.
     fn most(&self, of: impl Fn(ValueRange) -> u32) -> usize {
-        let most = self.spans.iter().map(|span| of(*span)).max();
-        most.unwrap_or_default() as usize
+        let most = self.ranges.iter().map(|range| of(*range)).max();
+        most.unwrap_or_else(|| unreachable!("a run has at least one prompt")) as usize
     }
 
     /// Prepares kernels that sum up blocks of values, and join what they leave: `words` for each block.
     fn parts<'a>(
         &'a self,
         gpu: &Gpu,
-        room: &'a mut Option<Buffer>,
+        partials: &'a mut Option<Buffer>,
         words: usize,
-    ) -> Result<Parts<'a>, Reason> {
-        let (count, blocks) = (self.spans.len(), self.most(ValueRange::blocks));
-        let all = blocks.saturating_mul(count).saturating_mul(words);
+    ) -> Result<Parts<'a>, Error> {
+        let (count, blocks) = (self.ranges.len(), self.most(ValueRange::blocks));
+        let all = blocks * count * words;
         Ok(Parts {
-            spans: Argument::Buffer(&self.buffer),
-            partials: Argument::Buffer(gpu.room::<u32>(room, all)?),
+            ranges: Argument::Buffer(&self.buffer),
+            partials: Argument::Buffer(gpu.ensure_capacity::<u32>(partials, all)?),
             blocks: Argument::Count(blocks),
             each: [blocks, count, 1],
             one: [1, count, 1],
@@ -359,12 +362,12 @@ impl Table {
     }
 }
 
-/// What a kernel for the blocks of all spans takes, and the one that joins its results.
+/// What a kernel for the blocks of all ranges takes, and the one that joins its results.
 struct Parts<'a> {
-    spans: Argument<'a>,
+    ranges: Argument<'a>,
     partials: Argument<'a>,
     blocks: Argument<'a>,
-    /// The grids: a thread block for each block of values, and one for each span.
+    /// The grids: a thread block for each block of values, and one for each range.
     each: [usize; 3],
     one: [usize; 3],
 }
@@ -377,23 +380,15 @@ struct Found {
 }
 
 /// The words of a result.
-fn piece<const WORDS: usize>(words: &[u32], number: usize) -> Result<&[u32; WORDS], Reason> {
+fn piece<const WORDS: usize>(words: &[u32], number: usize) -> &[u32; WORDS] {
     let (pieces, _) = words.as_chunks();
-    pieces.get(number).ok_or(Reason::Outside {
-        needed: number.saturating_add(1),
-        there: pieces.len(),
-    })
+    &pieces[number]
 }
 
-const CONTRADICTION: Reason = Reason::Wrong {
+const CONTRADICTION: Error = Error::Wrong {
     kernel: "compare_spans",
 };
-/// Spans count values in 32 bits.
-const TOO_LONG: Reason = Reason::Launch {
+/// Ranges count values in 32 bits.
+const TOO_LONG: Error = Error::Launch {
     kernel: "compare_spans",
-};
-/// A mistake of this program.
-const NO_TABLE: Reason = Reason::Outside {
-    needed: 1,
-    there: 0,
 };

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use ptx_interpreter::{Argument, Memory, Module, Options, Schedule};
 
-use crate::cuda::{PTX, kernel};
+use crate::cuda::kernel::{PTX, kernel};
 
 /// The shipped text.
 static MODULE: LazyLock<Module> = LazyLock::new(|| Module::parse(PTX).unwrap());

@@ -2,7 +2,7 @@
 //!
 //! Whole opcodes are looked at, so a symbol may be called anything.
 
-use crate::cuda::PTX;
+use crate::cuda::kernel::PTX;
 
 /// Returns what the text may not hold: the instruction or the directive, once for each place.
 fn forbidden(ptx: &str) -> Vec<String> {

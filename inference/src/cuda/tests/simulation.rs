@@ -112,10 +112,7 @@ impl<'a> Simulation<'a> {
             queries: config.heads,
             key_values: config.key_value_heads,
             dim: config.head_dim,
-            scale: match config.attention_scale {
-                Some(scale) => scale,
-                None => 1.0 / (config.head_dim as f32).sqrt(),
-            },
+            scale: 1.0 / (config.head_dim as f32).sqrt(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Panels: the rows of a matrix that are read, copied and multiplied at a time.
 
 use crate::{
-    arithmetic::matmul::place,
+    arithmetic::matmul::locate_row,
     error::Error,
     model::{Tensor, source::Source},
 };
@@ -18,13 +18,13 @@ pub(crate) struct Panel<'a> {
     /// The first row and the number of rows.
     pub(crate) first: usize,
     pub(crate) rows: usize,
-    /// Where they are, for each side that takes them.
-    pub(crate) places: [Option<Span<'a>>; 2],
+    /// The bytes of each side that takes them.
+    pub(crate) ranges: [Option<FileRange<'a>>; 2],
 }
 
 /// Bytes of a file.
 #[derive(Clone, Copy)]
-pub(crate) struct Span<'a> {
+pub(crate) struct FileRange<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) offset: u64,
     pub(crate) length: usize,
@@ -43,11 +43,11 @@ pub(crate) fn panels<'a>(
     let mut panels = Vec::new();
     match matrices {
         [Some(a), Some(b)] if a.is_like(b) => a.cut(most, |first, rows| {
-            let places = [Some(a.span(first, rows)?), Some(b.span(first, rows)?)];
+            let ranges = [Some(a.range(first, rows)?), Some(b.range(first, rows)?)];
             panels.push(Panel {
                 first,
                 rows,
-                places,
+                ranges,
             });
             Ok(())
         })?,
@@ -55,16 +55,16 @@ pub(crate) fn panels<'a>(
             for (side, matrix) in [a, b].into_iter().enumerate() {
                 let Some(matrix) = matrix else { continue };
                 matrix.cut(most, |first, rows| {
-                    let span = Some(matrix.span(first, rows)?);
-                    let places = if side == 0 {
-                        [span, None]
+                    let range = Some(matrix.range(first, rows)?);
+                    let ranges = if side == 0 {
+                        [range, None]
                     } else {
-                        [None, span]
+                        [None, range]
                     };
                     panels.push(Panel {
                         first,
                         rows,
-                        places,
+                        ranges,
                     });
                     Ok(())
                 })?;
@@ -77,11 +77,11 @@ pub(crate) fn panels<'a>(
 /// The bytes of the largest panel of a matrix, if `most` are asked for.
 pub(crate) fn largest(tensor: &Tensor, most: usize) -> usize {
     let least = granule(tensor).min(tensor.rows());
-    most.max(least.saturating_mul(tensor.row_bytes()))
+    most.max(least * tensor.row_bytes())
 }
 
 impl<'a> Matrix<'a> {
-    /// Whether bytes at the same place of both mean the same weights.
+    /// Whether the same bytes of both mean the same weights.
     fn is_like(self, other: Self) -> bool {
         let (a, b) = (self.tensor, other.tensor);
         a.weight_type == b.weight_type && a.columns() == b.columns() && a.rows() == b.rows()
@@ -93,21 +93,19 @@ impl<'a> Matrix<'a> {
         mut panel: impl FnMut(usize, usize) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let granule = granule(self.tensor);
-        let fit = most.checked_div(self.tensor.row_bytes());
-        let fit = fit.and_then(|rows| rows.checked_div(granule));
-        let step = fit.unwrap_or_default().max(1).saturating_mul(granule);
+        let step = (most / self.tensor.row_bytes() / granule).max(1) * granule;
         for first in (0..self.tensor.rows()).step_by(step) {
-            panel(first, step.min(self.tensor.rows().saturating_sub(first)))?;
+            panel(first, step.min(self.tensor.rows() - first))?;
         }
         Ok(())
     }
 
-    fn span(self, first: usize, rows: usize) -> Result<Span<'a>, Error> {
-        let (source, offset) = place(self.tensor, self.sources, first)?;
-        Ok(Span {
+    fn range(self, first: usize, rows: usize) -> Result<FileRange<'a>, Error> {
+        let (source, offset) = locate_row(self.tensor, self.sources, first)?;
+        Ok(FileRange {
             source,
             offset,
-            length: rows.saturating_mul(self.tensor.row_bytes()),
+            length: rows * self.tensor.row_bytes(),
         })
     }
 }
@@ -146,17 +144,17 @@ mod tests {
                 sources: &sources,
             };
             for most in [1, 5000, 1 << 20] {
-                let room = largest(&tensor, most);
+                let largest = largest(&tensor, most);
                 let mut next = 0;
-                for panel in panels([None, Some(matrix)], room).unwrap() {
-                    let [None, Some(span)] = panel.places else {
+                for panel in panels([None, Some(matrix)], largest).unwrap() {
+                    let [None, Some(range)] = panel.ranges else {
                         panic!("the panel of another side");
                     };
                     assert_eq!(panel.first, next);
-                    assert_eq!(span.offset, (next * tensor.row_bytes()) as u64);
-                    assert_eq!(span.offset % 1024, 0);
-                    assert_eq!(span.length, panel.rows * tensor.row_bytes());
-                    assert!(span.length <= room);
+                    assert_eq!(range.offset, (next * tensor.row_bytes()) as u64);
+                    assert_eq!(range.offset % 1024, 0);
+                    assert_eq!(range.length, panel.rows * tensor.row_bytes());
+                    assert!(range.length <= largest);
                     next += panel.rows;
                 }
                 assert_eq!(next, rows);
@@ -180,7 +178,7 @@ mod tests {
         });
         for (other, shared) in rest.into_iter().zip([true, false, false]) {
             let panels = panels([Some(a), Some(other)], 1 << 20).unwrap();
-            let both = |panel: &Panel<'_>| panel.places.iter().all(Option::is_some);
+            let both = |panel: &Panel<'_>| panel.ranges.iter().all(Option::is_some);
             assert_eq!(panels.iter().any(both), shared);
             assert_eq!(panels.len(), if shared { 1 } else { 2 });
         }

@@ -9,17 +9,18 @@ use std::{
 };
 
 use crate::cuda::{
-    driver::{error::Error as Reason, memory::Buffer},
+    driver::memory::Buffer,
+    run_error::RunError,
     upload::{
-        panel::{Panel, Span},
-        ring::{Leaving, Lent, Places},
+        panel::{FileRange, Panel},
+        ring::{Leaving, Lent, Slots},
     },
 };
 use crate::{arithmetic::thread_pool, error::Error};
 
 /// The panels of all products, in order, as they arrive on the GPU.
 pub(crate) struct Upload<'a> {
-    places: Places<'a>,
+    slots: Slots<'a>,
     filled: Receiver<Result<Filled<'a>, Error>>,
     free: Sender<Lent<'a>>,
     /// The next panel, on its way while the kernels of the last one run.
@@ -30,14 +31,14 @@ pub(crate) struct Upload<'a> {
 struct Filled<'a> {
     /// The memory and the number of bytes of each side that takes the panel; the bytes of the second side are left out
     /// where they are those of the first.
-    places: [Option<(Lent<'a>, usize)>; 2],
+    slots: [Option<(Lent<'a>, usize)>; 2],
     same: bool,
 }
 
 /// A panel on its way to the GPU.
 struct Arriving<'a> {
     panel: Arrived<'a>,
-    places: Vec<Leaving<'a>>,
+    slots: Vec<Leaving<'a>>,
 }
 
 /// A panel on the GPU.
@@ -49,14 +50,14 @@ pub(crate) struct Arrived<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Starts to read panels, in order, into the places of a ring.
+    /// Starts to read panels, in order, into the slots of a ring.
     ///
     /// `threads` read at a time: one alone may be slower than the disk. It ends with the last panel, with the first
     /// failure, or when the upload is dropped.
     pub(crate) fn start<'scope, 'b: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         panels: impl Iterator<Item = &'b Panel<'b>> + Send + 'scope,
-        (lent, places): (Vec<Lent<'a>>, Places<'a>),
+        (lent, slots): (Vec<Lent<'a>>, Slots<'a>),
         threads: usize,
     ) -> Self
     where
@@ -71,7 +72,7 @@ impl<'a> Upload<'a> {
         };
         scope.spawn(move || {
             for panel in panels {
-                // Without memory to fill nobody waits for panels any more.
+                // Without memory to fill, no one waits for panels any longer.
                 let Some(filled) = reader.fill(panel) else {
                     return;
                 };
@@ -82,7 +83,7 @@ impl<'a> Upload<'a> {
             }
         });
         Self {
-            places,
+            slots,
             filled,
             free,
             ahead: None,
@@ -96,39 +97,40 @@ impl<'a> Upload<'a> {
     /// Fails when a panel could not be read, and when `with` or a call of the driver fails.
     pub(crate) fn take(
         &mut self,
-        with: impl FnOnce(&Arrived<'a>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        with: impl FnOnce(&Arrived<'a>) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
         if self.ahead.is_none() {
             self.ahead = self.start_next()?;
         }
-        // More panels are asked for than there are: a mistake of this program.
-        let Arriving { panel, places } = self.ahead.take().ok_or(NO_PANEL)?;
-        for place in &places {
-            self.places.arrives(place)?;
+        let ahead = self.ahead.take();
+        let Arriving { panel, slots } =
+            ahead.unwrap_or_else(|| unreachable!("more panels are taken than the plan has"));
+        for slot in &slots {
+            self.slots.arrives(slot)?;
         }
         with(&panel)?;
-        for place in &places {
-            self.places.used(place)?;
+        for slot in &slots {
+            self.slots.used(slot)?;
         }
         self.ahead = self.start_next()?;
-        for place in places {
-            // Nobody takes it back when all is read.
-            drop(self.free.send(self.places.wait(place)?));
+        for slot in slots {
+            // The receiver is gone when everything has been read.
+            drop(self.free.send(self.slots.wait(slot)?));
         }
         Ok(())
     }
 
     /// Starts to copy the next panel, once it has been read; `None` after the last one.
-    fn start_next(&self) -> Result<Option<Arriving<'a>>, Error> {
+    fn start_next(&self) -> Result<Option<Arriving<'a>>, RunError> {
         let Ok(filled) = self.filled.recv() else {
             return Ok(None);
         };
-        let Filled { places, same } = filled?;
+        let Filled { slots, same } = filled?;
         let mut buffers = [None; 2];
         let mut leaving = Vec::new();
-        for (place, buffer) in places.into_iter().zip(&mut buffers) {
-            if let Some((lent, length)) = place {
-                let (copied, there) = self.places.copy(lent, length)?;
+        for (slot, buffer) in slots.into_iter().zip(&mut buffers) {
+            if let Some((lent, length)) = slot {
+                let (copied, there) = self.slots.copy(lent, length)?;
                 leaving.push(copied);
                 *buffer = Some(there);
             }
@@ -138,7 +140,7 @@ impl<'a> Upload<'a> {
         }
         Ok(Some(Arriving {
             panel: Arrived { buffers, same },
-            places: leaving,
+            slots: leaving,
         }))
     }
 }
@@ -152,18 +154,18 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads a panel; `None` when no memory comes back any more.
     fn fill(&mut self, panel: &Panel<'_>) -> Option<Result<Filled<'a>, Error>> {
-        let mut places = [None, None];
-        for (place, span) in places.iter_mut().zip(&panel.places) {
-            if let Some(span) = span {
-                *place = Some((self.memory()?, span.length));
+        let mut slots = [None, None];
+        for (slot, range) in slots.iter_mut().zip(&panel.ranges) {
+            if let Some(range) = range {
+                *slot = Some((self.memory()?, range.length));
             }
         }
         let mut jobs = Vec::new();
-        let [a, b] = &mut places;
-        let [of_a, of_b] = panel.places;
-        let mut stripes = [(a, of_a), (b, of_b)].map(|(place, span)| {
-            let memory = place.as_mut().zip(span);
-            memory.map(|((lent, length), span)| stripes(lent.bytes_mut(*length), span))
+        let [a, b] = &mut slots;
+        let [of_a, of_b] = panel.ranges;
+        let mut stripes = [(a, of_a), (b, of_b)].map(|(slot, range)| {
+            let memory = slot.as_mut().zip(range);
+            memory.map(|((lent, length), range)| stripes(lent.bytes_mut(*length), range))
         });
         loop {
             let stripe = stripes.each_mut().map(|side| side.as_mut()?.next());
@@ -173,7 +175,7 @@ impl<'a> Reader<'a> {
             jobs.push(stripe);
         }
         drop(stripes);
-        let same = AtomicBool::new(panel.places.iter().all(Option::is_some));
+        let same = AtomicBool::new(panel.ranges.iter().all(Option::is_some));
         let read = thread_pool::for_each(self.threads, jobs, |mut stripe| {
             stripe.iter_mut().flatten().try_for_each(Stripe::read)?;
             if let [Some(a), Some(b)] = &stripe
@@ -188,10 +190,10 @@ impl<'a> Reader<'a> {
         }
         let same = same.into_inner();
         if same {
-            let second = places.last_mut().and_then(Option::take);
+            let second = slots.last_mut().and_then(Option::take);
             self.spare.extend(second.map(|(lent, _)| lent));
         }
-        Some(Ok(Filled { places, same }))
+        Some(Ok(Filled { slots, same }))
     }
 
     fn memory(&mut self) -> Option<Lent<'a>> {
@@ -202,35 +204,34 @@ impl<'a> Reader<'a> {
 /// A part of a panel that one thread reads.
 struct Stripe<'a, 'b> {
     bytes: &'a mut [u8],
-    span: Span<'b>,
+    range: FileRange<'b>,
 }
 
 impl Stripe<'_, '_> {
     fn read(&mut self) -> Result<(), Error> {
-        let Span { source, offset, .. } = self.span;
+        let FileRange { source, offset, .. } = self.range;
         source
             .read_exact_at(offset, self.bytes)
             .map_err(|error| Error::io(offset, self.bytes.len(), &error))
     }
 }
 
-fn stripes<'a, 'b>(bytes: &'a mut [u8], span: Span<'b>) -> impl Iterator<Item = Stripe<'a, 'b>> {
-    let mut offset = span.offset;
+fn stripes<'a, 'b>(
+    bytes: &'a mut [u8],
+    range: FileRange<'b>,
+) -> impl Iterator<Item = Stripe<'a, 'b>> {
+    let mut offset = range.offset;
     bytes.chunks_mut(STRIPE).map(move |bytes| {
         let length = bytes.len();
-        let part = Span {
+        let part = FileRange {
             offset,
             length,
-            ..span
+            ..range
         };
-        offset = offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        Stripe { bytes, span: part }
+        offset += length as u64;
+        Stripe { bytes, range: part }
     })
 }
 
-const NO_PANEL: Reason = Reason::Outside {
-    needed: 1,
-    there: 0,
-};
 /// Small enough for the threads of a large machine to share a panel, large enough for a read.
 const STRIPE: usize = 512 << 10;

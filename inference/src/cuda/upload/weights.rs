@@ -1,38 +1,35 @@
 //! Digests of the weights as they reached the GPU, so that a run says which bytes it used.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "products are numbered as they were prepared, and there are two sides"
+)]
+
 use crate::cuda::{
+    Weight,
     driver::{
-        error::Error,
         gpu::{Argument, Gpu},
         memory::Buffer,
     },
+    error::Error,
     record::layout::{CHAINING_WORDS, digest},
     upload::{
         panel::{CHUNK, Matrix},
-        tree::{Spans, Tree},
+        tree::{Ranges, Tree},
     },
 };
-use crate::{model::Tensor, record::Digest};
+use crate::model::Tensor;
 
-/// A tensor that a run has used, by its name in the file, and what its bytes were.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weight {
-    /// The name.
-    pub name: String,
-    /// BLAKE3 of all bytes.
-    pub digest: Digest,
-}
-
-/// The digests of the matrices of a run, in the making.
+/// The digests of the matrices of a run while they are computed.
 pub(crate) struct Weights<'a> {
     gpu: &'a Gpu,
     /// The matrices of each product.
     products: Vec<[Option<Matrix<'a>>; 2]>,
-    /// For each product and side a span: all words of the matrix.
-    spans: Buffer,
+    /// For each product and side a range: all words of the matrix.
+    ranges: Buffer,
     /// For each product and side a digest.
     digests: Buffer,
-    /// The chaining values of the matrices that are on their way.
+    /// The chaining values of the matrices that are being uploaded.
     chaining: [Option<Buffer>; 2],
     tree: Tree,
 }
@@ -40,19 +37,19 @@ pub(crate) struct Weights<'a> {
 impl<'a> Weights<'a> {
     /// Prepares the digests of the matrices of all products.
     pub(crate) fn new(gpu: &'a Gpu, products: Vec<[Option<Matrix<'a>>; 2]>) -> Result<Self, Error> {
-        let mut spans = Vec::new();
+        let mut ranges = Vec::new();
         for matrix in products.iter().flatten() {
             let words = matrix.map_or(0, |matrix| length(matrix.tensor).div_ceil(4));
             let words = u32::try_from(words).map_err(|_| TOO_LARGE)?;
-            spans.extend([0, words]);
+            ranges.extend([0, words]);
         }
-        let table = gpu.allocate::<u32>(spans.len())?;
-        table.write(&gpu.compute, &spans)?;
+        let table = gpu.allocate::<u32>(ranges.len())?;
+        table.write(&gpu.compute, &ranges)?;
         Ok(Self {
             gpu,
-            digests: gpu.zeros((spans.len() / 2).saturating_mul(CHAINING_WORDS))?,
+            digests: gpu.zeros(ranges.len() / 2 * CHAINING_WORDS)?,
             products,
-            spans: table,
+            ranges: table,
             chaining: [None, None],
             tree: Tree::default(),
         })
@@ -65,39 +62,39 @@ impl<'a> Weights<'a> {
         (first, rows): (usize, usize),
         bytes: &Buffer,
     ) -> Result<(), Error> {
-        let matrix = matrix(&self.products, product, side);
-        let (Some(matrix), Some(place)) = (matrix, self.chaining.get_mut(side)) else {
-            return Ok(());
-        };
+        let matrix = self.products[product][side];
+        let matrix = matrix.unwrap_or_else(|| unreachable!("a panel of a matrix without a digest"));
+        let slot = &mut self.chaining[side];
         let all = length(matrix.tensor);
         let chaining = self
             .gpu
-            .room::<[u32; CHAINING_WORDS]>(place, all.div_ceil(CHUNK))?;
+            .ensure_capacity::<[u32; CHAINING_WORDS]>(slot, all.div_ceil(CHUNK))?;
         let row_bytes = matrix.tensor.row_bytes();
-        let [before, added] = [first, rows].map(|rows| rows.saturating_mul(row_bytes));
+        let [before, added] = [first, rows].map(|rows| rows * row_bytes);
         let [bytes, chaining] = [bytes, chaining].map(Argument::Buffer);
-        let [added_, first_, whole] =
-            [added, before / CHUNK, usize::from(added == all)].map(Argument::Count);
         let grid = [added.div_ceil(CHUNK).div_ceil(256), 1, 1];
-        let arguments = [bytes, chaining, added_, first_, whole];
+        let [added, first, whole] =
+            [added, before / CHUNK, usize::from(added == all)].map(Argument::Count);
+        let arguments = [bytes, chaining, added, first, whole];
         self.gpu.launch("digest_bytes", grid, &arguments)
     }
 
     /// Joins what was added of the matrices of a product.
     pub(crate) fn end(&mut self, product: usize) -> Result<(), Error> {
-        for (side, chaining) in self.chaining.iter().enumerate() {
-            let matrix = matrix(&self.products, product, side);
-            let (Some(matrix), Some(chaining)) = (matrix, chaining) else {
-                continue;
-            };
-            let index = product.saturating_mul(2).saturating_add(side);
-            let spans = Spans {
-                table: Argument::At(&self.spans, index.saturating_mul(2)),
+        let matrices = self.products[product].iter().zip(&self.chaining);
+        for (side, (matrix, chaining)) in matrices.enumerate() {
+            let Some(matrix) = matrix else { continue };
+            let chaining = chaining.as_ref();
+            let chaining =
+                chaining.unwrap_or_else(|| unreachable!("a matrix ends after its panels"));
+            let index = product * 2 + side;
+            let ranges = Ranges {
+                table: Argument::At(&self.ranges, index * 2),
                 count: 1,
                 most_chunks: length(matrix.tensor).div_ceil(CHUNK),
             };
-            let digest = Argument::At(&self.digests, index.saturating_mul(CHAINING_WORDS));
-            self.tree.join(self.gpu, spans, chaining, digest)?;
+            let digest = Argument::At(&self.digests, index * CHAINING_WORDS);
+            self.tree.join(self.gpu, ranges, chaining, digest)?;
         }
         Ok(())
     }
@@ -120,16 +117,8 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn matrix<'a>(
-    products: &[[Option<Matrix<'a>>; 2]],
-    product: usize,
-    side: usize,
-) -> Option<Matrix<'a>> {
-    *products.get(product)?.get(side)?
-}
-
 fn length(tensor: &Tensor) -> usize {
-    tensor.rows().saturating_mul(tensor.row_bytes())
+    tensor.rows() * tensor.row_bytes()
 }
 
 /// Digests count words of 32 bits.

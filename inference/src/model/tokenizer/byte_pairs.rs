@@ -75,7 +75,7 @@ impl BytePairs {
     }
 }
 
-/// The character that stands for a byte: printable ones stand for themselves, the others are numbered from U+0100 on.
+/// The character that represents a byte: printable ones represent themselves, the others are numbered from U+0100 on.
 fn symbol(byte: u8) -> char {
     let number = match byte {
         0x00..=0x20 => u32::from(byte),

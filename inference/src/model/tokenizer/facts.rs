@@ -1,4 +1,4 @@
-//! What a file says about its tokenizer, the same for both formats but for the names of the keys.
+//! Tokenizer facts of a file, the same for both formats except for the key names.
 
 use crate::error::Error;
 
@@ -17,7 +17,7 @@ pub(super) struct Facts {
     pub(super) add_bos: Option<bool>,
     pub(super) add_eos: Option<bool>,
     pub(super) add_space_prefix: Option<bool>,
-    /// The name of the model, by which llama.cpp treats phi-3 in its own way.
+    /// The name of the model: llama.cpp recognises phi-3 by it.
     pub(super) title: Option<String>,
 }
 

@@ -6,7 +6,7 @@
 //! - `gpt2`: byte-level byte pairs. Patterns cut the text into words ([`patterns`]), merges join their bytes.
 //! - `llama`: SentencePiece. Scores join the characters of the whole text, and spaces are written as U+2581.
 //!
-//! Special tokens that stand in the text are recognised: a prompt may hold a whole chat. The tables of Unicode are those
+//! Special tokens in the text are recognised: a prompt may hold a whole chat. The tables of Unicode are those
 //! of this build; llama.cpp has its own, so a character that only one of them knows may be cut differently.
 
 mod apr;
@@ -36,13 +36,13 @@ use crate::{
 pub struct Tokenizer {
     /// The format of the file.
     pub format: Format,
-    /// What the file does not say and the tokenizer took for granted.
+    /// Assumptions of the tokenizer about what the file does not say.
     pub assumptions: Vec<Assumption>,
     specials: Specials,
     kind: Kind,
-    /// The token in front of every text.
+    /// The token before every text.
     first: Option<u32>,
-    /// The token behind every text.
+    /// The token after every text.
     last: Option<u32>,
 }
 

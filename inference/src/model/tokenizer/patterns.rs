@@ -1,13 +1,13 @@
 //! Pre-tokenizers: the patterns that cut a text into words before merges join their bytes.
 //!
-//! Which patterns a name stands for, and what comes with it, is a fact of llama.cpp (`llama-vocab.cpp`). They are
+//! Which patterns a name selects, and what else it implies, is a fact of llama.cpp (`llama-vocab.cpp`). They are
 //! applied one after the other, each to the pieces that the ones before left; what no pattern matches is a piece, too.
 
 use fancy_regex::Regex;
 
 use crate::error::Error;
 
-/// What the name of a pre-tokenizer stands for.
+/// The rule that the name of a pre-tokenizer selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) patterns: &'static [&'static str],

@@ -69,8 +69,8 @@ fn ranks(scores: &[f32]) -> Vec<u32> {
             rank = rank.saturating_add(1);
         }
         last = Some(score);
-        if let Some(place) = ranks.get_mut(id) {
-            *place = rank;
+        if let Some(slot) = ranks.get_mut(id) {
+            *slot = rank;
         }
     }
     ranks

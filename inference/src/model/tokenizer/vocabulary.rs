@@ -7,7 +7,7 @@ use crate::error::Error;
 /// The ids of the tokens by their texts.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    /// The key that the tokens stand under.
+    /// The key of the tokens.
     pub(super) field: &'static str,
     /// The number of tokens, those without a text included.
     pub(super) length: usize,

@@ -223,7 +223,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, TraceError> {
 /// Reads the head of a file and holds its length against it.
 fn place(path: &Path, layer: Option<usize>) -> Result<Place, TraceError> {
     let failed = |error| TraceError::io(path, error);
-    // Asked before it is opened: opening a pipe would wait for somebody to write to it.
+    // Asked before it is opened: opening a pipe would block until something writes to it.
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");

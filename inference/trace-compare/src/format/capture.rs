@@ -1,4 +1,4 @@
-//! What a record of another engine may be of ours.
+//! Captures: which of our stages a record of another engine may be.
 
 use std::fmt;
 

@@ -1,11 +1,11 @@
-//! Why a trace could not be read or written.
+//! Errors of reading and writing traces.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// Why a trace could not be read.
+/// Reason why a trace could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
@@ -17,7 +17,7 @@ pub enum TraceError {
         /// What the operating system says.
         error: io::Error,
     },
-    /// The content is none of the formats that are known.
+    /// The content is in no known format.
     #[error(
         "{}: neither an APRT folder, .npz, .safetensors nor the output of `apr trace --payload` (text or JSON)",
         file.display()
@@ -38,7 +38,7 @@ pub enum TraceError {
         /// What the file holds, escaped.
         found: String,
     },
-    /// The file asks for more than a reader gives.
+    /// The file exceeds a limit of the reader.
     #[error("{}: {what} is over the limit of {limit}; capture fewer tokens or fewer nodes", file.display())]
     Limit {
         /// The file.

@@ -1,10 +1,10 @@
 //! Traces: what an engine recorded of a run, read from and written to files. One file per format.
 //!
 //! [`Trace::open`] tells the format by content. A record keeps the name that the engine gave it and says what it may be of
-//! ours: its [`Capture`]s, several when the name does not say where the value was taken. Nothing is judged here; see
+//! ours: its [`Capture`]s, several when the name does not say where the value was taken. Nothing is judged here: see
 //! [`crate::judge`].
 //!
-//! Readers refuse what contradicts its format, ask a limit before they allocate, and never panic. Writers give the same
+//! Readers refuse what contradicts its format, check a limit before they allocate, and never panic. Writers give the same
 //! bytes for the same values.
 
 mod aprt;

@@ -62,7 +62,7 @@ fn write_header(out: &mut dyn Write, element: &str, rows: usize, values: usize) 
     out.write_all(header.as_bytes())
 }
 
-/// Reads the header at the start of `bytes`; `None` when it is an array of something that is no stage, such as integers.
+/// Reads the header at the start of `bytes`; `None` for an array of a type that no stage has, such as integers.
 pub(crate) fn header(file: &Path, bytes: &[u8]) -> Result<Option<Header>, TraceError> {
     let malformed =
         |offset, expected: &str, found: &str| TraceError::malformed(file, offset, expected, found);

@@ -20,7 +20,7 @@ use inference::{Stage, Step};
 impl Trace {
     /// Opens a trace: a folder of APRT files, `.npz`, `.safetensors`, or what `apr trace --payload` prints as text or JSON.
     ///
-    /// The format is told by the content. Values of folders and `.safetensors` are read when they are asked for.
+    /// The format is detected by content. Values of folders and `.safetensors` are read on demand.
     ///
     /// # Errors
     /// Fails when the file cannot be read, is none of these formats, or contradicts its format.

@@ -1,4 +1,4 @@
-//! What `apr trace --payload` prints: statistics of a run, as text or as JSON.
+//! The output of `apr trace --payload`: statistics of a run, as text or as JSON.
 
 use std::{
     fs::File,
@@ -15,7 +15,7 @@ use super::{
 /// Reads a file that is neither packed nor a table of tensors.
 pub(crate) fn read(path: &Path, length: u64) -> Result<Trace, TraceError> {
     let mut bytes = Vec::new();
-    // A file of a model or a disk may be named here by mistake: its start already says that it is no text.
+    // A model file or a disk may be named here by mistake: its start already shows that it is not text.
     let limit = length.min(LONGEST_TEXT.saturating_add(1));
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))

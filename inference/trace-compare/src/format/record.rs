@@ -49,7 +49,7 @@ pub enum TraceFormat {
 pub struct Record {
     /// The name that the engine gave it.
     pub name: String,
-    /// What it may be of ours, the likelier first; empty when it is no stage of ours.
+    /// The stages of ours that it may be, the likelier first; empty when it is none.
     pub captures: Vec<Capture>,
     /// The values or their statistics.
     pub(crate) content: Content,

@@ -1,6 +1,6 @@
-//! `.safetensors`: a header of JSON with the type, shape and place of every tensor, then the data.
+//! `.safetensors`: a JSON header with the type, shape and offsets of every tensor, then the data.
 //!
-//! Header and data are read apart, so a large file costs no memory. Written files have their tensors in the order of
+//! The header is read alone and values by position, so a large file costs no memory. Written files have their tensors in the order of
 //! execution and are streamed stage by stage, since the header needs the shapes only.
 
 use std::{
@@ -124,7 +124,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
 #[derive(Debug)]
 pub struct SafetensorsSink<W> {
     out: W,
-    /// The stages that are to come, with their numbers of values.
+    /// The remaining stages, with their numbers of values.
     expected: std::vec::IntoIter<(Step, usize)>,
     failure: Option<io::Error>,
 }
@@ -134,6 +134,10 @@ impl<W: Write> SafetensorsSink<W> {
     ///
     /// # Errors
     /// Fails when the writer fails.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "sizes of a model that fits its file"
+    )]
     pub fn new(
         mut out: W,
         model: &Model,
@@ -155,8 +159,8 @@ impl<W: Write> SafetensorsSink<W> {
         let mut expected = Vec::new();
         let mut offset = 0usize;
         for (step, width) in stage_widths(model, tokens.len()) {
-            let count = width.saturating_mul(tokens.len());
-            let end = offset.saturating_add(count.saturating_mul(4));
+            let count = width * tokens.len();
+            let end = offset + count * 4;
             let tensor = json!({
                 "dtype": "F32",
                 "shape": [tokens.len(), width],

@@ -56,17 +56,16 @@ impl Difference {
             worst: None,
             first: None,
         };
-        for (place, (a, b)) in theirs.iter().zip(ours).enumerate() {
+        for (position, (a, b)) in theirs.iter().zip(ours).enumerate() {
             let (theirs, ours) = (f64::from(*a), *b);
             let distance = (theirs - ours).abs();
             let beyond = distance > threshold || distance.is_nan();
             if !(beyond || distance > found.largest) {
                 continue;
             }
-            let token = place.checked_div(width).unwrap_or_default();
             let element = Element {
-                token: token.saturating_add(first_token),
-                index: place.checked_rem(width).unwrap_or_default(),
+                token: position / width + first_token,
+                index: position % width,
                 theirs,
                 ours,
             };

@@ -25,15 +25,21 @@ pub(crate) fn emulate(
         let inputs: Vec<Vec<f32>> = operation
             .inputs
             .iter()
-            .map(|input| stages.get(&input.order()).cloned().unwrap_or_default())
+            .map(|input| {
+                let values = stages.get(&input.order()).cloned();
+                values.unwrap_or_else(|| unreachable!("{input} is computed before {step}"))
+            })
             .collect();
         let values = match operation.matrix {
             Some(matrix) => {
-                let input = inputs.first().map_or(&[][..], Vec::as_slice);
+                let [input] = inputs.as_slice() else {
+                    unreachable!("{step} is a product of one input");
+                };
                 let rounding = [rounding(matrix.weight_type)];
                 let sources = reference.sources;
                 let mut results = rounded_products(matrix, sources, input, &rounding, threads)?;
-                results.pop().unwrap_or_default()
+                let result = results.pop();
+                result.unwrap_or_else(|| unreachable!("a rounding has a result"))
             }
             None => reference.compute(step, &inputs)?,
         };

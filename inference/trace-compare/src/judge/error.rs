@@ -1,4 +1,4 @@
-//! Why a comparison did not take place.
+//! Errors of a comparison.
 
 use crate::format::TraceError;
 use inference::Error;

@@ -86,7 +86,7 @@ pub(crate) fn judge_layer(
         let (record, outcome) = match view.stage(step)? {
             Held::Nothing => continue,
             Held::Unfit(record, theirs) => {
-                let ours = width.saturating_mul(view.tokens);
+                let ours = width * view.tokens;
                 (record, Outcome::Unfit { theirs, ours })
             }
             Held::Values(record, seen) => (
@@ -121,11 +121,7 @@ fn judge(
             None => return Ok(Outcome::NoInput(*input)),
         }
     }
-    let skipped = if theirs.last {
-        view.tokens.saturating_sub(1)
-    } else {
-        0
-    };
+    let skipped = if theirs.last { view.tokens - 1 } else { 0 };
     let gate = gate(step, view.tokens) + STORED * theirs.precision;
     // Where the whole may be off by more, so may a value.
     let element_gate = ELEMENT_GATE * (gate / GATE);
@@ -158,7 +154,7 @@ fn obtain(
     last: bool,
 ) -> Result<Option<Vec<f32>>, CompareError> {
     let last_of = |values: Vec<f32>, width: usize| {
-        let skipped = values.len().saturating_sub(width);
+        let skipped = values.len() - width;
         values.into_iter().skip(skipped).collect()
     };
     match view.stage(step)? {

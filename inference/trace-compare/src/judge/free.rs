@@ -32,7 +32,7 @@ pub(crate) struct FreeRun<'a> {
 
 /// What a plain comparison found, by record.
 pub(crate) struct Found {
-    /// The index of the nearest capture; `None` for a record that is no stage of this model.
+    /// The index of the nearest capture; `None` for a record that is not a stage of this model.
     pub(crate) chosen: Vec<Option<usize>>,
     /// What was found for each capture.
     pub(crate) captures: Vec<Vec<Option<Plain>>>,
@@ -60,7 +60,7 @@ impl<'a> FreeRun<'a> {
             keys.dedup();
             for key in &keys {
                 let waiting = run.waiting.entry(*key).or_insert(0);
-                *waiting = waiting.saturating_add(1);
+                *waiting += 1;
             }
             if let Some(last) = keys.last() {
                 run.due.entry(*last).or_default().push(index);
@@ -104,11 +104,7 @@ impl<'a> FreeRun<'a> {
                 Some((seen, ours))
             });
             found.push(seen.map(|(seen, ours)| {
-                let skipped = if seen.last {
-                    self.view.tokens.saturating_sub(1)
-                } else {
-                    0
-                };
+                let skipped = if seen.last { self.view.tokens - 1 } else { 0 };
                 Plain {
                     last: seen.last,
                     difference: Difference::between(
@@ -141,7 +137,7 @@ impl<'a> FreeRun<'a> {
         keys.dedup();
         for key in keys {
             if let Some(waiting) = self.waiting.get_mut(&key) {
-                *waiting = waiting.saturating_sub(1);
+                *waiting -= 1;
                 if *waiting == 0 {
                     self.stages.remove(&key);
                 }
@@ -158,7 +154,7 @@ impl StageSink for FreeRun<'_> {
             return;
         }
         self.stages.insert(key, values.to_vec());
-        for index in self.due.remove(&key).unwrap_or_default() {
+        for index in self.due.remove(&key).into_iter().flatten() {
             if let Err(error) = self.judge(index) {
                 self.failure = Some(error);
                 return;
@@ -169,12 +165,12 @@ impl StageSink for FreeRun<'_> {
 
 /// Our stages joined for each token, or for the last one alone.
 fn joined(parts: &[&[f32]], tokens: usize, last: bool) -> Vec<f64> {
-    let first = if last { tokens.saturating_sub(1) } else { 0 };
+    let first = if last { tokens - 1 } else { 0 };
     let mut out = Vec::new();
     for token in first..tokens {
         for part in parts {
-            let width = part.len().checked_div(tokens).unwrap_or_default();
-            let values = part.iter().skip(token.saturating_mul(width)).take(width);
+            let width = part.len() / tokens;
+            let values = part.iter().skip(token * width).take(width);
             out.extend(values.map(|value| f64::from(*value)));
         }
     }

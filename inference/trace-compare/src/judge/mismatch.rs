@@ -6,11 +6,11 @@ use super::{
 };
 
 /// Finds, for every two traces of statistics, the records that both have and that ours reproduce at other capture points or
-/// over other tokens. Records that are found at the same two places are told together, the graver first.
+/// over other tokens. Records with the same two capture points are reported together, the worse first.
 pub(crate) fn between(reports: &[TraceReport]) -> Vec<Mismatch> {
     let mut all = Vec::new();
     for (index, a) in reports.iter().enumerate() {
-        for b in reports.iter().skip(index.saturating_add(1)) {
+        for b in reports.iter().skip(index + 1) {
             let (Findings::Statistics(first), Findings::Statistics(second)) =
                 (&a.findings, &b.findings)
             else {

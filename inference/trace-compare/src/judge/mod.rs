@@ -1,4 +1,4 @@
-//! Another engine's trace held against ours.
+//! Comparison of another engine's trace with our run.
 //!
 //! [`compare`] runs the model, finds what every record is of ours, and judges it:
 //!
@@ -8,7 +8,7 @@
 //! - Statistics are matched against every capture point and token set that their name allows; the report says which one
 //!   reproduces them. A capture point is never assumed where a name leaves it open.
 //! - Where an operation differs, a short list of hypotheses is tried, and the one that reproduces the other engine's values
-//!   says what it does otherwise.
+//!   says what it does differently.
 
 mod difference;
 mod emulate;

@@ -38,7 +38,7 @@ impl Moments {
     /// The moments of values.
     pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         values.fold(Self::default(), |found, x| Self {
-            count: found.count.saturating_add(1),
+            count: found.count + 1,
             sum: found.sum + x,
             squares: x.mul_add(x, found.squares),
             least: found.least.min(x),
@@ -49,7 +49,7 @@ impl Moments {
     /// The moments of both sets together.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
-            count: self.count.saturating_add(other.count),
+            count: self.count + other.count,
             sum: self.sum + other.sum,
             squares: self.squares + other.squares,
             least: self.least.min(other.least),
@@ -145,8 +145,8 @@ impl MomentsOfStages {
 
 impl StageSink for MomentsOfStages {
     fn stage(&mut self, step: Step, tokens: usize, values: &[f32]) {
-        let width = values.len().checked_div(tokens).unwrap_or_default();
-        let skipped = values.len().saturating_sub(width);
+        let width = values.len() / tokens;
+        let skipped = values.len() - width;
         let wide = |values: &[f32], skipped| {
             Moments::of(values.iter().skip(skipped).map(|value| f64::from(*value)))
         };

@@ -34,21 +34,21 @@ fn products(
     sets: &[Vec<f64>],
     threads: usize,
 ) -> Result<Vec<Vec<f64>>, Error> {
-    let (columns, height) = (matrix.columns().max(1), matrix.rows());
+    let (columns, height) = (matrix.columns(), matrix.rows());
     let inputs: Vec<&[f64]> = sets
         .iter()
         .flat_map(|set| set.chunks_exact(columns))
         .collect();
     let width = inputs.len();
     // By row, then by set and token.
-    let mut by_row = vec![0f64; height.saturating_mul(width)];
+    let mut by_row = vec![0f64; height * width];
     let panels: Vec<_> = by_row
-        .chunks_mut(PANEL.saturating_mul(width).max(1))
+        .chunks_mut((PANEL * width).max(1))
         .enumerate()
         .collect();
     internals::for_each(threads, panels, |(panel, out)| {
-        let count = out.len().checked_div(width).unwrap_or_default();
-        let weights = rows(matrix, sources, panel.saturating_mul(PANEL), count)?;
+        let count = out.len() / width;
+        let weights = rows(matrix, sources, panel * PANEL, count)?;
         let mut wide = vec![0f64; columns];
         for (row, out) in weights.chunks(columns).zip(out.chunks_mut(width)) {
             for (wide, weight) in wide.iter_mut().zip(row) {
@@ -64,8 +64,8 @@ fn products(
     Ok(sets
         .iter()
         .map(|set| {
-            let tokens = set.len().checked_div(columns).unwrap_or_default();
-            let columns = first..first.saturating_add(tokens);
+            let tokens = set.len() / columns;
+            let columns = first..first + tokens;
             first = columns.end;
             columns
                 .flat_map(|column| by_row.iter().skip(column).step_by(width))
@@ -89,15 +89,11 @@ fn add_minima(
         return Ok(());
     };
     let (_, block_bytes) = matrix.weight_type.block();
-    let blocks = matrix
-        .row_bytes()
-        .checked_div(block_bytes)
-        .unwrap_or_default()
-        .max(1);
+    let blocks = matrix.row_bytes() / block_bytes;
     let mut offset = matrix.offset;
     for row in 0..matrix.rows() {
         let bytes = read(*source, offset, matrix.row_bytes())?;
-        offset = offset.saturating_add(bytes.len() as u64);
+        offset += bytes.len() as u64;
         // The scale, then the minimum, both f16.
         let minima: Vec<f64> = bytes
             .chunks(block_bytes)

@@ -181,16 +181,17 @@ fn looked_up(
     let mut found: HashMap<&[u32], u32> = HashMap::new();
     let mut first = 0usize;
     while first < vocabulary {
-        let count = PANEL.min(vocabulary.saturating_sub(first));
+        let count = PANEL.min(vocabulary - first);
         let panel = rows(&model.embedding, sources, first, count)?;
         for (row, id) in panel.chunks(width).zip(first..) {
             let row = bits(row);
             if let Some(wanted) = wanted.iter().find(|wanted| **wanted == row) {
-                let id = u32::try_from(id).unwrap_or(u32::MAX);
+                let id = u32::try_from(id);
+                let id = id.unwrap_or_else(|_| unreachable!("token ids have 32 bits"));
                 found.entry(wanted.as_slice()).or_insert(id);
             }
         }
-        first = first.saturating_add(count);
+        first += count;
     }
     let tokens = wanted.iter().map(|row| found.get(row.as_slice()).copied());
     Ok(tokens

@@ -1,6 +1,6 @@
 //! Each stage from the stages before it, one operation at a time.
 //!
-//! The same table serves two ends: an operation is judged on the inputs that another engine recorded, and a whole run is
+//! The same table serves two purposes: an operation is judged on the inputs that another engine recorded, and a whole run is
 //! made of operations that feed each other ([`super::emulate`]).
 
 use inference::{Error, Model, Source, Stage, Step, Tensor};
@@ -85,15 +85,15 @@ impl<'a> Reference<'a> {
         })
     }
 
-    /// Computes an operation that is no product in f64 from its inputs, of all tokens or, by token, of any.
+    /// Computes an operation that is not a product in f64, from inputs of all tokens or, for an operation by token, of some.
     pub(crate) fn compute(&self, step: Step, inputs: &[Vec<f32>]) -> Result<Vec<f64>, Error> {
         let side = Side {
             model: self.model,
             sources: self.sources,
         };
-        let read = self.operation(step).map(|operation| operation.inputs);
-        let read = read.unwrap_or_default();
-        let stages = read.iter().map(|input| input.stage);
+        let operation = self.operation(step);
+        let operation = operation.unwrap_or_else(|| unreachable!("{step} is an operation"));
+        let stages = operation.inputs.iter().map(|input| input.stage);
         let inputs: Vec<_> = stages.zip(inputs.iter().map(Vec::as_slice)).collect();
         // The product of gate and up is taken from the gate as it is: engines fuse the activation with it.
         let stage = Stage::FfnSilu;

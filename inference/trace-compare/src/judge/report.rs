@@ -66,7 +66,7 @@ pub struct TraceReport {
     pub tokens_from: TokensFrom,
     /// The findings.
     pub findings: Findings,
-    /// Records that are no stage of ours.
+    /// Records that are not a stage of ours.
     pub theirs_only: Vec<String>,
     /// Stages that the trace does not hold.
     pub ours_only: Vec<Step>,
@@ -204,7 +204,7 @@ impl ValuesReport {
 impl StatisticsReport {
     fn sentence(&self) -> String {
         let [reproduced, near, off] = self.counts();
-        let all = reproduced.saturating_add(near).saturating_add(off);
+        let all = reproduced + near + off;
         let mut text = match (reproduced, near, off) {
             (0, 0, 0) => return "none of its statistics is a stage of this model".to_owned(),
             (_, 0, 0) => format!("all {all} statistics are reproduced to the printed digits"),

@@ -13,7 +13,7 @@ use inference::{Model, NUMERICS, Source, Step};
 /// Compares traces with a model; `tokens` are those of traces that do not say theirs.
 ///
 /// The sources are those that the model was loaded from. With several traces, records that look alike and were taken at
-/// other points are told as well.
+/// different points are reported as well.
 ///
 /// # Errors
 /// Fails when a trace cannot be read or its tokens are not known, and as [`inference::forward`] does.
@@ -73,12 +73,8 @@ pub fn compare(
 
 /// Only records of the same capture points, and of the same contract where both name one, are comparable bit for bit.
 fn check_labels(trace: &Trace) -> Result<(), CompareError> {
-    if !trace
-        .engine
-        .as_deref()
-        .unwrap_or_default()
-        .starts_with("aprove")
-    {
+    let engine = trace.engine.as_deref();
+    if !engine.is_some_and(|engine| engine.starts_with("aprove")) {
         return Ok(());
     }
     let schema = capture_point_schema().to_string();

@@ -13,7 +13,7 @@ use crate::format::{Capture, Record, Statistics, Trace, stage_widths};
 use inference::{Model, Source, WeightType, internals::matrices};
 use inference::{Options, forward};
 
-/// Runs the model as it is, with roundings, and changed, until one run reproduces all statistics; the best one is told.
+/// Runs the model as it is, with roundings, and changed, until one run reproduces all statistics; the best one is reported.
 pub(crate) fn judge(
     model: &Model,
     sources: &[&dyn Source],
@@ -169,7 +169,7 @@ impl Search<'_> {
         };
         let mut short = changed.clone();
         short.layers.truncate(1);
-        // One row of logits: nobody looks at them.
+        // One row of logits, which is not used.
         short.output.dims.truncate(1);
         for rounded in sets {
             search.run(&short, rounded, &padding(model, changed, self.tokens.len()))?;
@@ -219,7 +219,7 @@ fn padding<'a>(
     move |capture, set| {
         let lost = width(model, capture, tokens).saturating_sub(width(changed, capture, tokens));
         match set {
-            WhichTokens::All => lost.saturating_mul(tokens),
+            WhichTokens::All => lost * tokens,
             WhichTokens::Last => lost,
         }
     }

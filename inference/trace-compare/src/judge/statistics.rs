@@ -24,7 +24,7 @@ pub struct StatisticsRow {
     pub name: String,
     /// Its statistics.
     pub theirs: Statistics,
-    /// What it may be of ours, the nearest first; empty when it is no stage of this model.
+    /// The stages of ours that it may be, the nearest first; empty when it is none of this model.
     pub candidates: Vec<Candidate>,
 }
 
@@ -82,7 +82,7 @@ impl Estimator {
 }
 
 impl StatisticsReport {
-    /// The number of records of each fit: reproduced, near, off. A record that is no stage is not counted.
+    /// The number of records of each fit: reproduced, near, off. A record that is not a stage is not counted.
     pub fn counts(&self) -> [usize; 3] {
         [Fit::Reproduced, Fit::Near, Fit::Off].map(|fit| {
             let best = self.rows.iter().filter_map(StatisticsRow::best);

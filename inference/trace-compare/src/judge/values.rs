@@ -84,7 +84,7 @@ impl Explanation {
         let judged = |row: &&OperationRow| !matches!(row.outcome, Outcome::NoInput(_));
         let judged = self.operations.iter().filter(judged).count();
         let failing = self.operations.iter().filter(|row| row.fails()).count();
-        (judged.saturating_sub(failing), judged)
+        (judged - failing, judged)
     }
 }
 
@@ -230,8 +230,9 @@ fn status(
 
 /// Whether the trace is a dump of this program under the same contract.
 pub(crate) fn is_ours(trace: &Trace) -> bool {
-    let engine = trace.engine.as_deref().unwrap_or_default();
-    engine.starts_with("aprove") && trace.label("numerics") == Some(NUMERICS)
+    let engine = trace.engine.as_deref();
+    engine.is_some_and(|engine| engine.starts_with("aprove"))
+        && trace.label("numerics") == Some(NUMERICS)
 }
 
 /// The roundings that were found, by type and in the order of the types.
@@ -246,7 +247,7 @@ fn roundings(operations: &[OperationRow]) -> Vec<(WeightType, Rounding, usize)> 
         {
             let key = (product.weight_type.ggml_type().id(), product.rounding);
             let (_, count) = counts.entry(key).or_insert((product.weight_type, 0));
-            *count = count.saturating_add(1);
+            *count += 1;
         }
     }
     let counts = counts.into_iter();
@@ -314,11 +315,7 @@ fn effect(
     emulate(reference, &rounding, threads, &mut last)?;
     let width = reference.model.config.vocabulary;
     // Over the tokens that theirs holds.
-    let skipped = if plain.last {
-        logits.len().saturating_sub(width)
-    } else {
-        0
-    };
+    let skipped = if plain.last { logits.len() - width } else { 0 };
     let ours: Vec<f64> = logits.iter().skip(skipped).map(|x| f64::from(*x)).collect();
     let emulated: Vec<f32> = last.values.into_iter().skip(skipped).collect();
     let moved = Difference::between(&emulated, &ours, width, 0, 1.0);

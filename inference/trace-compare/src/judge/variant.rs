@@ -1,4 +1,4 @@
-//! What another engine may do otherwise: a short list of hypotheses.
+//! Hypotheses about what another engine does differently: a short list.
 //!
 //! A hypothesis is a changed model. Where it reproduces the values of the other engine and the model as it is does not, it
 //! names what the other engine does.

@@ -102,7 +102,7 @@ impl<'a> View<'a> {
             .try_fold(0usize, |sum, step| sum.checked_add(self.width(*step)?))?;
         let last = values.len() == width && self.tokens > 1;
         let tokens = if last { 1 } else { self.tokens };
-        // Rows of heads are as long as the prompt: the last token alone is told by tokens that follow each other.
+        // Rows of heads are as long as the prompt: the last token alone is recognised by consecutive tokens.
         let values = match capture.layout {
             Layout::Heads | Layout::UnscaledHeads if last => return None,
             _ => capture.ours(values, tokens, &self.model.config)?,

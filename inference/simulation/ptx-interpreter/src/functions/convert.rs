@@ -44,7 +44,7 @@ fn is_float(kind: &str) -> bool {
     kind.starts_with('f')
 }
 
-/// Calls a generic function with the type that a name stands for.
+/// Calls a generic function with the type of a name.
 macro_rules! of_integer {
     ($kind:expr, $function:ident::<_ $(, $more:ty)*>($($argument:expr),*)) => {
         match $kind {

@@ -1,4 +1,4 @@
-//! What the instructions compute: tables from the spelling of an opcode to a function over slots.
+//! The arithmetic of the instructions: tables from the spelling of an opcode to a function over slots.
 
 mod bits;
 mod compare;

@@ -1,4 +1,4 @@
-//! What is said of spans of any length at any place: digests, statistics, differences.
+//! Records of value ranges of any length and offset: digests, statistics, differences.
 
 use std::iter::repeat_with;
 

@@ -4,7 +4,7 @@ use fixtures::random::Random;
 
 use super::super::device::{Device, count};
 use crate::{
-    arithmetic::{float_order::at_place, ordered_sum::tests::by_lanes},
+    arithmetic::{float_order::from_rank, ordered_sum::tests::by_lanes},
     cuda::record::layout::{DIFFERENCE_WORDS, STATISTICS_WORDS},
 };
 
@@ -40,7 +40,7 @@ fn sums(device: &mut Device<'_>) -> Result<(Vec<u32>, Vec<u32>), String> {
     let greatest = |of: usize| counts.iter().map(|counts| counts[of]).max().unwrap();
     let nans: u32 = counts.iter().map(|[.., nans]| nans).sum();
     let [low, high] = halves(by_lanes(&sums) / f64::from(SPAN[1] - nans));
-    let minimum = at_place(greatest(0).wrapping_neg().cast_signed()).to_bits();
+    let minimum = from_rank(greatest(0).wrapping_neg().cast_signed()).to_bits();
     let expected = vec![low, high, 0, 0, minimum, greatest(1), nans, 0];
     Ok((device.download_words(result)?, expected))
 }

@@ -29,7 +29,7 @@ use self::{
     scenario::Scenario,
 };
 use super::device::Device;
-use crate::cuda::{KERNELS, PTX};
+use crate::cuda::kernel::{KERNELS, PTX};
 
 #[test]
 fn a_product_and_a_sum_for_one_fma_are_seen() {

@@ -1,4 +1,4 @@
-//! What runs the kernels of records: spans of values in which every line of the text counts.
+//! Inputs for the kernels of records: ranges of values in which every line of the text counts.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 

@@ -1,23 +1,29 @@
-//! What keeps a GPU from being used, each as a sentence that says what to do.
+//! Reasons why a GPU cannot be used, each as a sentence that says what to do.
 
 use std::fmt;
 
+#[cfg(feature = "cuda")]
 use cudarc::driver::DriverError;
 
-use crate::cuda::driver::probe::{LEAST_CAPABILITY, LEAST_DRIVER, Version};
+use crate::cuda::device::{LEAST_CAPABILITY, LEAST_DRIVER, Version};
 
-/// Why a GPU is not used. It never says anything about a model.
+/// Reason why a GPU is not used. It never says anything about a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The program has no code for GPUs.
+    #[error(
+        "this program was built without CUDA: build it with the feature `cuda`, or run on the CPU"
+    )]
+    NotBuilt,
     /// There is no driver.
     #[error(
-        "no NVIDIA driver: libcuda.so.1 cannot be loaded; install the driver of the GPU, or run on the processor"
+        "no NVIDIA driver: libcuda.so.1 cannot be loaded; install the driver of the GPU, or run on the CPU"
     )]
     NoDriver,
     /// The library is none of a driver that is new enough.
     #[error(
-        "the NVIDIA driver has no {symbol}: update it to one of CUDA {LEAST_DRIVER} or later, or run on the processor"
+        "the NVIDIA driver has no {symbol}: update it to one of CUDA {LEAST_DRIVER} or later, or run on the CPU"
     )]
     Incomplete {
         /// The entry point that is missing.
@@ -25,7 +31,7 @@ pub enum Error {
     },
     /// The driver is too old for the kernels.
     #[error(
-        "the NVIDIA driver is one of CUDA {found}: update it to one of CUDA {LEAST_DRIVER} or later, or run on the processor"
+        "the NVIDIA driver is one of CUDA {found}: update it to one of CUDA {LEAST_DRIVER} or later, or run on the CPU"
     )]
     OldDriver {
         /// The CUDA version of the driver.
@@ -33,7 +39,7 @@ pub enum Error {
     },
     /// The driver sees no GPU with this number.
     #[error(
-        "there is no GPU {ordinal}, the driver counts {count} from 0: choose one of them (CUDA_VISIBLE_DEVICES may hide others), or run on the processor"
+        "there is no GPU {ordinal}, the driver counts {count} from 0: choose one of them (CUDA_VISIBLE_DEVICES may hide others), or run on the CPU"
     )]
     NoSuchDevice {
         /// The number that was asked for.
@@ -43,7 +49,7 @@ pub enum Error {
     },
     /// The GPU is too old for the kernels.
     #[error(
-        "GPU {ordinal} ({name}) has compute capability {found}, the kernels need {LEAST_CAPABILITY}: choose another GPU, or run on the processor"
+        "GPU {ordinal} ({name}) has compute capability {found}, the kernels need {LEAST_CAPABILITY}: choose another GPU, or run on the CPU"
     )]
     OldDevice {
         /// Its number.
@@ -55,7 +61,7 @@ pub enum Error {
     },
     /// The run needs more memory of the GPU than it may have.
     #[error(
-        "the run needs {needed} bytes of GPU memory or more, and {limit} are allowed: raise --device-memory, shorten the prompt, or run on the processor"
+        "the run needs {needed} bytes of GPU memory or more, and {limit} are allowed: raise --device-memory, shorten the prompt, or run on the CPU"
     )]
     Memory {
         /// The bytes that would be allocated.
@@ -63,25 +69,25 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// A copy would have left its buffer: a mistake of this program.
-    #[error("a copy of {needed} bytes does not fit {there}: report this, and run on the processor")]
+    /// A copy would have left its buffer: a bug in aprove.
+    #[error("a copy of {needed} bytes does not fit {there}: report this, and run on the CPU")]
     Outside {
         /// The bytes that were to be copied.
         needed: usize,
         /// The bytes that there are.
         there: usize,
     },
-    /// A kernel cannot be launched like this: more than it counts, or a mistake of this program.
+    /// A kernel cannot be launched like this: a size beyond 32 bits, or a bug in aprove.
     #[error(
-        "kernel {kernel} does not take a matrix or prompt of this size: shorten the prompt, or run on the processor"
+        "kernel {kernel} does not take a matrix or prompt of this size: shorten the prompt, or run on the CPU"
     )]
     Launch {
         /// Its name.
         kernel: &'static str,
     },
-    /// A kernel gives other bits than the processor, which says that the GPU or its driver is wrong.
+    /// A kernel gives other bits than the CPU, which says that the GPU or its driver is wrong.
     #[error(
-        "kernel {kernel} gives other bits on this GPU than on the processor: run on the processor, and report this with the versions of GPU and driver"
+        "kernel {kernel} gives other bits on this GPU than on the CPU: run on the CPU, and report this with the versions of GPU and driver"
     )]
     Wrong {
         /// Its name.
@@ -104,12 +110,13 @@ pub struct Call {
 }
 
 impl Error {
-    /// Whether no GPU can be used here, or none for this run: then the processor may take over, and nothing is lost but
-    /// time. Every other error says that a GPU or its driver failed at work that it had accepted, so that nobody knows what
-    /// else it did wrong.
+    /// Whether no GPU can be used here, or none for this run: then the CPU may take over, and only time
+    /// is lost. Every other error says that a GPU or its driver failed at work that it had accepted, so that none of its
+    /// results can be trusted.
     pub const fn is_unavailable(&self) -> bool {
         match self {
-            Self::NoDriver
+            Self::NotBuilt
+            | Self::NoDriver
             | Self::Incomplete { .. }
             | Self::OldDriver { .. }
             | Self::NoSuchDevice { .. }
@@ -123,6 +130,7 @@ impl Error {
     }
 
     /// Makes the error of a call that failed.
+    #[cfg(feature = "cuda")]
     pub(crate) fn call(what: impl fmt::Display, error: DriverError) -> Self {
         let name = error.error_name().ok();
         Self::Call(Call {
@@ -148,13 +156,13 @@ impl Call {
     pub const fn advice(&self) -> &'static str {
         match self.code {
             2 => {
-                "the GPU has not enough free memory: end other programs on it, lower the limit of memory, or run on the processor"
+                "the GPU has not enough free memory: end other programs on it, lower the limit of memory, or run on the CPU"
             }
             34 => {
                 "libcuda.so is the stub that toolkits link with: put the folder of the real driver first in LD_LIBRARY_PATH"
             }
             36 => {
-                "the driver is too old for a call: update it to one of CUDA 12.0 (525) or later, or run on the processor"
+                "the driver is too old for a call: update it to one of CUDA 12.0 (525) or later, or run on the CPU"
             }
             46 => {
                 "the GPU is taken by another program or in a mode that forbids this one: end that program or change the compute mode"
@@ -163,9 +171,9 @@ impl Call {
                 "the driver sees no GPU: check that one is there (nvidia-smi), that CUDA_VISIBLE_DEVICES does not hide it and that a container has access to it"
             }
             101 => "there is no such GPU: list them with `aprove doctor`",
-            102 => "the GPU has no license (vGPU): get one, or run on the processor",
+            102 => "the GPU has no license (vGPU): get one, or run on the CPU",
             209 => {
-                "the kernels cannot be compiled for this GPU: choose another one, or run on the processor"
+                "the kernels cannot be compiled for this GPU: choose another one, or run on the CPU"
             }
             214 => {
                 "the memory of the GPU is damaged (ECC): reset the GPU or replace it; nothing that it computed counts"
@@ -183,16 +191,16 @@ impl Call {
                 "the operating system refused: check the permissions of /dev/nvidia* and free memory"
             }
             700 | 715..=718 => {
-                "a kernel did what no kernel may, and the context is lost: report this; run on the processor meanwhile"
+                "a kernel did what no kernel may, and the context is lost: report this; run on the CPU meanwhile"
             }
             701 => {
-                "a kernel needs more registers or threads than this GPU has: run on the processor, and report this"
+                "a kernel needs more registers or threads than this GPU has: run on the CPU, and report this"
             }
             702 => {
-                "a kernel took longer than the system allows: use a GPU without a display, or run on the processor"
+                "a kernel took longer than the system allows: use a GPU without a display, or run on the CPU"
             }
             719 => {
-                "a kernel failed on the GPU, and the context is lost: look for Xid in the kernel log, update the driver, or run on the processor"
+                "a kernel failed on the GPU, and the context is lost: look for Xid in the kernel log, update the driver, or run on the CPU"
             }
             802 => {
                 "the system is not ready: start the fabric manager or persistence service of the GPUs, and try again"
@@ -206,7 +214,7 @@ impl Call {
             999 => {
                 "the driver does not say what: look at the kernel log, restart the machine if this stays"
             }
-            _ => "run on the processor, and report this if it stays",
+            _ => "run on the CPU, and report this if it stays",
         }
     }
 }

@@ -7,22 +7,22 @@ use Parameter::{F32, InPlace, Input, Output, U32};
 /// The text of all kernels: PTX ISA 8.0 for compute capability 6.1, which drivers from 525 on compile for newer GPUs.
 ///
 /// `scripts/make-ptx` makes it.
-pub const PTX: &str = include_str!("../../../kernels/kernels.ptx");
+pub(crate) const PTX: &str = include_str!("../../kernels/kernels.ptx");
 
 /// How a kernel is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// The name of the entry.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The threads of a block, all in the first dimension.
-    pub threads: u32,
+    pub(crate) threads: u32,
     /// What it takes, in order.
-    pub parameters: &'static [Parameter],
+    pub(crate) parameters: &'static [Parameter],
 }
 
 /// A parameter of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parameter {
+pub(crate) enum Parameter {
     /// A device address that is read.
     Input(&'static str),
     /// A device address that is written.
@@ -36,12 +36,13 @@ pub enum Parameter {
 }
 
 /// Returns the kernel of a name.
-pub fn kernel(name: &str) -> Option<&'static Kernel> {
+#[cfg(test)]
+pub(crate) fn kernel(name: &str) -> Option<&'static Kernel> {
     KERNELS.iter().find(|kernel| kernel.name == name)
 }
 
 /// Every kernel, in the order of the sources.
-pub static KERNELS: [Kernel; 56] = [
+pub(crate) static KERNELS: [Kernel; 56] = [
     of("dequantise_f32", 256, &DEQUANTISE),
     of("dequantise_f16", 256, &DEQUANTISE),
     of("dequantise_bf16", 256, &DEQUANTISE),

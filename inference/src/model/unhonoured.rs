@@ -1,0 +1,275 @@
+//! The keys and tensors that change what an engine computes and that the forward does not honour: a model that has one is not
+//! covered, whatever else it holds.
+//!
+//! Two sources: the keys are those of `LLM_KV_NAMES` (llama.cpp, src/llama-arch.cpp), and which architectures read them is
+//! said by `load_arch_hparams` (src/models/*.cpp) at commit 0c1e57098. None of the architectures that the forward covers
+//! reads one of these but where a row says so; an engine that reads them for every architecture computes something else.
+
+use crate::error::Error;
+
+/// A key with the value that changes nothing.
+struct Row {
+    /// The key of GGUF, without the name of the architecture.
+    gguf: &'static str,
+    /// The keys of APR and of the configurations of Hugging Face.
+    apr: &'static [&'static str],
+    neutral: Neutral,
+    /// What the key does.
+    does: &'static str,
+}
+
+/// The values under which an engine computes what it computes without the key.
+#[derive(Clone, Copy)]
+enum Neutral {
+    /// These numbers.
+    Numbers(&'static [f64]),
+    /// This flag.
+    Flag(bool),
+    /// No value.
+    None,
+}
+
+use Neutral::{Flag, Numbers};
+
+const OFF: Neutral = Numbers(&[0.0]);
+const FACTOR: Neutral = Numbers(&[0.0, 1.0]);
+
+const fn row(
+    gguf: &'static str,
+    apr: &'static [&'static str],
+    neutral: Neutral,
+    does: &'static str,
+) -> Row {
+    Row {
+        gguf,
+        apr,
+        neutral,
+        does,
+    }
+}
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    // Gemma 2 and others: read by gemma2, gemma3, grok, gemma4.
+    row("attn_logit_softcapping", &["attn_logit_softcapping", "attention_logit_softcapping"], OFF, "caps attention scores"),
+    row("final_logit_softcapping", &["final_logit_softcapping", "logit_softcapping"], OFF, "caps logits"),
+    row("router_logit_softcapping", &["router_logit_softcapping"], OFF, "caps the router"),
+    // Granite, MiniCPM, Command R, Grok, Gemma.
+    row("logit_scale", &["logit_scale", "logits_scaling"], FACTOR, "scales logits"),
+    row("residual_scale", &["residual_scale", "residual_multiplier"], FACTOR, "scales what a layer adds"),
+    row("embedding_scale", &["embedding_scale", "embedding_multiplier"], FACTOR, "scales the embedding"),
+    row("attention.output_scale", &["attention_output_scale"], FACTOR, "scales what the attention gives"),
+    row("attention.temperature_scale", &["attention_temperature_scale"], OFF, "scales queries by position"),
+    // OLMo, DBRX, MPT, BLOOM.
+    row("attention.clamp_kqv", &["clip_qkv", "clamp_kqv"], OFF, "clips query, key and value"),
+    row("attention.max_alibi_bias", &["max_alibi_bias", "alibi_bias_max"], OFF, "adds a bias by distance to scores"),
+    row("attention.causal", &["is_causal", "causal"], Flag(true), "lets tokens see later ones"),
+    row("use_parallel_residual", &["use_parallel_residual", "parallel_residual"], Flag(false), "runs attention and feed-forward beside each other"),
+    row("swin_norm", &["swin_norm"], Flag(false), "moves the norms"),
+    row("rescale_every_n_layers", &["rescale_every"], OFF, "halves the residual"),
+    // Mixtures of experts: read for llama as well, and by all that are named after them.
+    row("expert_count", &["num_experts", "num_local_experts", "n_experts"], OFF, "adds experts"),
+    row("expert_shared_count", &["n_shared_experts", "num_shared_experts"], OFF, "adds shared experts"),
+    row("leading_dense_block_count", &["first_k_dense_replace"], OFF, "tells layers apart"),
+    row("interleave_moe_layer_step", &["interleave_moe_layer_step"], OFF, "tells layers apart"),
+    row("moe_every_n_layers", &["moe_every_n_layers"], OFF, "tells layers apart"),
+    // Layers of other kinds.
+    row("nextn_predict_layers", &["num_nextn_predict_layers", "nextn_predict_layers"], OFF, "makes the last layers draft ones"),
+    row("full_attention_interval", &["full_attention_interval"], OFF, "makes layers recurrent"),
+    row("attention.shared_kv_layers", &["num_kv_shared_layers"], OFF, "shares keys and values between layers"),
+    row("attention.kv_lora_rank", &["kv_lora_rank"], OFF, "compresses keys and values"),
+    row("attention.q_lora_rank", &["q_lora_rank"], OFF, "compresses queries"),
+    row("ssm.state_size", &["ssm_state_size", "state_size"], OFF, "makes layers recurrent"),
+    row("num_deepstack_layers", &["num_deepstack_layers", "n_deepstack_layers"], OFF, "feeds images into layers"),
+    // Rope: read for all are `freq_base`, `dimension_count`, `scaling.{type,factor,attn_factor,original_context_length}`.
+    row("rope.dimension_sections", &["rope_dimension_sections", "mrope_section"], Neutral::None, "rotates by several positions"),
+    row("rope.freq_base_swa", &["rope_local_base_freq", "rope_freq_base_swa"], Neutral::None, "gives layers with a window another base"),
+    row("rope.scaling.alpha", &["rope_scaling.alpha"], OFF, "changes the base (Hunyuan)"),
+    // Read for mistral3 and grok alone; the values are those that llama.cpp takes for the others.
+    row("rope.scaling.yarn_beta_fast", &["rope_scaling.yarn_beta_fast", "rope_scaling.beta_fast"], Numbers(&[32.0]), "is read for mistral3 and grok alone"),
+    row("rope.scaling.yarn_beta_slow", &["rope_scaling.yarn_beta_slow", "rope_scaling.beta_slow"], Numbers(&[1.0]), "is read for mistral3 and grok alone"),
+    row("rope.scaling.yarn_ext_factor", &["rope_scaling.yarn_ext_factor"], Numbers(&[-1.0, 1.0]), "is read for grok alone"),
+    row("rope.scaling.yarn_attn_factor", &["rope_scaling.yarn_attn_factor"], Numbers(&[1.0]), "is read for grok alone"),
+    row("rope.scaling.yarn_log_multiplier", &["rope_scaling.yarn_log_multiplier"], OFF, "is read for deepseek2 and mistral3 alone"),
+    // Keys of Hugging Face that no GGUF has.
+    row("", &["rope_scaling.attention_factor"], Neutral::None, "scales rope"),
+    row("", &["rope_scaling.mscale", "rope_scaling.mscale_all_dim"], Neutral::None, "scales rope"),
+    row("", &["query_pre_attn_scalar", "attention_multiplier"], Neutral::None, "replaces the scale of the attention"),
+    row("", &["partial_rotary_factor", "rotary_pct"], Numbers(&[1.0]), "rotates a part of a head"),
+];
+
+/// What a file says under a key.
+pub(super) enum Stated {
+    Number(f64),
+    Flag(bool),
+    /// Text, an array or an object.
+    Other,
+}
+
+impl Stated {
+    fn changes_nothing(&self, neutral: Neutral) -> bool {
+        match (self, neutral) {
+            (Self::Number(number), Numbers(neutral)) => neutral.contains(number),
+            (Self::Flag(flag), Flag(neutral)) => *flag == neutral,
+            _ => false,
+        }
+    }
+}
+
+/// Looks up every key of GGUF.
+///
+/// # Errors
+/// Fails with [`Error::NotCovered`] for the first key that changes the result.
+pub(super) fn check_gguf(
+    architecture: &str,
+    stated: impl Fn(&str) -> Option<Stated>,
+) -> Result<(), Error> {
+    let rows = ROWS.iter().filter(|row| !row.gguf.is_empty());
+    check(
+        rows.map(|row| (format!("{architecture}.{}", row.gguf), row)),
+        |key| stated(key),
+    )
+}
+
+/// Looks up every key of APR; a dot leads into an object.
+///
+/// # Errors
+/// Fails with [`Error::NotCovered`] for the first key that changes the result.
+pub(super) fn check_apr(stated: impl Fn(&str) -> Option<Stated>) -> Result<(), Error> {
+    let keys = ROWS
+        .iter()
+        .flat_map(|row| row.apr.iter().map(move |key| ((*key).to_owned(), row)));
+    check(keys, stated)
+}
+
+fn check<'a>(
+    mut keys: impl Iterator<Item = (String, &'a Row)>,
+    stated: impl Fn(&str) -> Option<Stated>,
+) -> Result<(), Error> {
+    let changing = keys
+        .find(|(key, row)| stated(key).is_some_and(|stated| !stated.changes_nothing(row.neutral)));
+    match changing {
+        None => Ok(()),
+        Some((key, row)) => Err(Error::not_covered(format_args!("{key}: it {}", row.does))),
+    }
+}
+
+/// Returns whether an engine would use a tensor that no step reads, by its name in either format.
+///
+/// llama.cpp refuses a file with a tensor that it does not read, but for the tables below that it skips: so every other
+/// name inside a layer is one that some engine knows, and so are the families of names outside of the layers. What is left
+/// has no meaning to any engine and is listed in [`super::Model::unused`].
+pub(super) fn is_used_elsewhere(name: &str) -> bool {
+    // Old tables of angles, which engines compute themselves.
+    let skipped = ["attn_rot_embd.weight", "rotary_emb.inv_freq", "rope.freqs"];
+    if skipped.iter().any(|end| name.ends_with(end)) {
+        return false;
+    }
+    let prefixes = [
+        // Layers.
+        "blk.",
+        "model.layers.",
+        "layers.",
+        // Vision and audio towers and what joins them to the text.
+        "v.",
+        "mm.",
+        "a.",
+        "visual.",
+        "vision_",
+        "model.vision",
+        "model.visual",
+        "audio_",
+        "model.audio",
+        "multi_modal_projector.",
+        "model.multi_modal_projector.",
+        "model.mm_projector.",
+        // Encoders and decoders, draft layers, heads.
+        "enc.",
+        "dec.",
+        "mtp.",
+        "nextn.",
+        "cls",
+        "dense_",
+        "score.",
+        "classifier.",
+        // Inputs and outputs of other architectures.
+        "token_embd",
+        "token_types",
+        "position_embd",
+        "per_layer_",
+        "output",
+        "altup_",
+        "model.norm.",
+        "lm_head.",
+        "model.embed_",
+        // Other sets of rope factors.
+        "rope_factors_",
+        "rope_freqs",
+    ];
+    name.ends_with(".bias")
+        || name.ends_with(".scale")
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neutral_value_is_covered_and_any_other_names_its_key() {
+        for row in ROWS {
+            for key in row.apr {
+                let with = |value: fn(Neutral) -> Stated| {
+                    let stated = value(row.neutral);
+                    let stated = std::cell::Cell::new(Some(stated));
+                    check_apr(|asked| (asked == *key).then(|| stated.take()).flatten())
+                };
+                let neutral = with(|neutral| match neutral {
+                    Numbers(numbers) => Stated::Number(numbers[0]),
+                    Flag(flag) => Stated::Flag(flag),
+                    Neutral::None => Stated::Other,
+                });
+                assert_eq!(
+                    neutral.is_ok(),
+                    !matches!(row.neutral, Neutral::None),
+                    "{key}"
+                );
+                let other = with(|neutral| match neutral {
+                    Numbers(_) => Stated::Number(0.7),
+                    Flag(flag) => Stated::Flag(!flag),
+                    Neutral::None => Stated::Number(0.0),
+                });
+                let error = other.unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&format!("not covered ({key}: it ")),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_that_engines_know_are_told_from_those_they_skip() {
+        for name in [
+            "blk.0.attn_q.scale",
+            "blk.7.extra.weight",
+            "v.blk.0.attn_q.weight",
+            "mm.0.weight",
+            "rope_factors_long.weight",
+            "rope_freqs.weight",
+            "output.bias",
+            "token_embd_norm.weight",
+            "model.layers.0.self_attn.q_proj.weight_scale",
+            "visual.patch_embed.weight",
+        ] {
+            assert!(is_used_elsewhere(name), "{name}");
+        }
+        for name in [
+            "blk.0.attn_rot_embd.weight",
+            "model.layers.0.self_attn.rotary_emb.inv_freq",
+            "notes.weight",
+        ] {
+            assert!(!is_used_elsewhere(name), "{name}");
+        }
+    }
+}
