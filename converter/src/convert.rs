@@ -7,6 +7,7 @@ use gguf_file::{Content, Limits, SplitSet};
 use crate::{
     copy::{segment::segments, stream::Pass},
     error::Error,
+    not_gguf,
     observer::Observer,
     plan::artifact_header::Draft,
     publish::{
@@ -34,7 +35,7 @@ pub fn convert(
     let destination = Destination::new(request, &sources)?;
     let limits = Limits::default();
     let headers = collect(sources.iter().map(|source| {
-        gguf_file::read_header(source, &limits).map_err(|error| refused(source, error))
+        gguf_file::read_header(source, &limits).map_err(|error| unread(source, error))
     }))?;
     let contents = sources.iter().zip(&headers);
     let contents = collect(contents.map(|(source, header)| parse(source, header, &limits)))?;
@@ -105,6 +106,21 @@ fn parse<'a>(source: &SourceFile, header: &'a [u8], limits: &Limits) -> Result<C
         .check_padding(source)
         .map_err(|error| refused(source, error))?;
     Ok(content)
+}
+
+/// Says what a file is whose header cannot be read, where its first bytes show that.
+fn unread(source: &SourceFile, error: gguf_file::Error) -> Error {
+    if !matches!(error, gguf_file::Error::Format(_)) {
+        return refused(source, error);
+    }
+    match not_gguf::describe(source, &error) {
+        Ok(Some(what)) => Error::NotGguf {
+            path: source.path().to_owned(),
+            what,
+        },
+        Ok(None) => refused(source, error),
+        Err(error) => error,
+    }
 }
 
 fn refused(source: &SourceFile, error: gguf_file::Error) -> Error {

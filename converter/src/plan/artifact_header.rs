@@ -10,11 +10,13 @@ use crate::{
     copy::stream::Passed,
     error::Error,
     plan::{
-        TensorPlan, TieState,
+        TensorPlan, TieState, architecture, behaviour, complete,
         keys::Keys,
+        kind,
         metadata::{Facts, Metadata},
         names::Names,
         record::{self, Choices, SourceDigests, TensorDigests},
+        rope,
         types::Storage,
     },
     publish::staged::StagedFile,
@@ -39,10 +41,16 @@ impl<'a> Draft<'a> {
         set: &SplitSet<'a>,
         sources: &[Content<'_>],
     ) -> Result<Self, Error> {
+        kind::check(set)?;
         let keys = Keys::new(*set)?;
+        architecture::check(keys.architecture())?;
+        let rope_type = rope::rope_type(keys.architecture())?;
+        behaviour::check(&keys, set)?;
+        complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
         let facts = Facts {
+            rope_type,
             vocabulary_rows: plan.vocabulary_rows(),
             tied: plan.tie != TieState::None,
             elements: plan.elements(),
@@ -58,6 +66,7 @@ impl<'a> Draft<'a> {
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();
         warnings.append(&mut metadata.warnings);
+        warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);
         let (before, after): (Map<_, _>, Map<_, _>) = metadata
             .map
@@ -142,6 +151,15 @@ impl<'a> Draft<'a> {
         parts.retain(|part| !part.is_empty());
         Ok(format!("{{{}}}", parts.join(",")))
     }
+}
+
+fn warning_about_loaders(architecture: &str) -> Option<String> {
+    (!architecture::runs_from_apr(architecture)).then(|| {
+        format!(
+            "no release of `apr` runs the architecture {architecture} from an .apr file (they run llama, mistral, qwen2 \
+             and qwen3): the artifact holds the model, and whoever runs it must know the architecture by its name"
+        )
+    })
 }
 
 fn warning_about_length(length: usize) -> Option<String> {

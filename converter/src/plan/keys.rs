@@ -34,14 +34,21 @@ impl<'a> Keys<'a> {
     /// Returns every key and value whose key begins with `start`, with the rest of the key.
     pub(crate) fn starting_with(
         &self,
-        start: &str,
-    ) -> impl Iterator<Item = (String, &'a str, &'a Value<'a>)> {
+        start: String,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Value<'a>)> + use<'a> {
         let first = self.set.shards().first();
         let pairs = first.map_or(&[][..], |shard| &shard.metadata);
         pairs.iter().filter_map(move |pair| {
             let key = str::from_utf8(pair.key).ok()?;
-            Some((key.to_owned(), key.strip_prefix(start)?, &pair.value))
+            Some((key, key.strip_prefix(start.as_str())?, &pair.value))
         })
+    }
+
+    /// Returns every key of the architecture, with its ending.
+    pub(crate) fn of_architecture(
+        &self,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Value<'a>)> + use<'a> {
+        self.starting_with(self.name(""))
     }
 
     /// Returns the bytes of a string.
@@ -72,16 +79,7 @@ impl<'a> Keys<'a> {
         let Some(value) = self.set.get(key.as_bytes()) else {
             return Ok(None);
         };
-        let expected = "an integer from 0 on, the same for every layer";
-        let count = match value {
-            Value::Array(array) => {
-                let mut counts = array.iter().map(|item| item.as_u64());
-                let first = counts.next().flatten();
-                first.filter(|_| counts.all(|count| count == first))
-            }
-            value => value.as_u64(),
-        };
-        count.map(Some).ok_or_else(|| wrong(key, expected, value))
+        count(key, value).map(Some)
     }
 
     /// Returns a finite f32.
@@ -118,6 +116,20 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// Reads an integer that is not negative; an array stands for one integer when all its items are equal.
+pub(crate) fn count(key: &str, value: &Value<'_>) -> Result<u64, Error> {
+    let count = match value {
+        Value::Array(array) => {
+            let mut counts = array.iter().map(|item| item.as_u64());
+            let first = counts.next().flatten();
+            first.filter(|_| counts.all(|count| count == first))
+        }
+        value => value.as_u64(),
+    };
+    let expected = "an integer from 0 on, the same for every layer";
+    count.ok_or_else(|| wrong(key, expected, value))
+}
+
 /// Refuses the absence of a key.
 pub(crate) fn required<T>(key: &str, value: Option<T>) -> Result<T, Error> {
     value.ok_or_else(|| Error::MissingKey {
@@ -127,7 +139,16 @@ pub(crate) fn required<T>(key: &str, value: Option<T>) -> Result<T, Error> {
 
 /// Refuses the value of a key.
 pub(crate) fn wrong(key: &str, expected: &str, value: &Value<'_>) -> Error {
-    let found = match value {
+    Error::Key {
+        key: key.escape_debug().to_string(),
+        expected: expected.to_owned(),
+        found: shown(value),
+    }
+}
+
+/// Shows a value in short, escaped.
+pub(crate) fn shown(value: &Value<'_>) -> String {
+    match value {
         Value::String(_) => "a str".to_owned(),
         Value::Array(array) => {
             let shown: Vec<String> = array.iter().take(SHOWN).map(|item| brief(&item)).collect();
@@ -144,11 +165,6 @@ pub(crate) fn wrong(key: &str, expected: &str, value: &Value<'_>) -> Error {
             )
         }
         scalar => brief(scalar),
-    };
-    Error::Key {
-        key: key.escape_debug().to_string(),
-        expected: expected.to_owned(),
-        found,
     }
 }
 

@@ -7,13 +7,14 @@ use crate::{
     error::Error,
     plan::{
         json::f32_number,
-        keys::{Keys, required, wrong},
-        rope::rope_type,
+        keys::{Keys, count, required, wrong},
     },
 };
 
-/// What the tensors say about the model.
+/// What the tensors and the architecture say about the model.
 pub(crate) struct Facts {
+    /// Which elements rotary positions pair.
+    pub(crate) rope_type: u32,
     /// Rows of the embedding.
     pub(crate) vocabulary_rows: u64,
     /// Whether the output matrix is the embedding.
@@ -45,6 +46,7 @@ impl Metadata {
         };
         metadata.describe(keys)?;
         metadata.configure(keys, facts)?;
+        metadata.put("rope_type", facts.rope_type);
         metadata.configure_positions(keys)?;
         metadata.configure_tokenizer(keys)?;
         Ok(metadata)
@@ -115,9 +117,6 @@ impl Metadata {
         self.put("tied_embeddings", facts.tied);
         self.put("param_count", facts.elements);
 
-        if let Some(scale) = keys.float(&keys.name("attention.scale"))? {
-            self.put("attention_scale", f32_number(scale));
-        }
         let key = keys.name("attention.layer_norm_rms_epsilon");
         let epsilon = required(&key, keys.float(&key)?)?;
         self.put("rms_norm_eps", f32_number(epsilon));
@@ -128,27 +127,20 @@ impl Metadata {
         let key = keys.name("rope.freq_base");
         let base = required(&key, keys.float(&key)?)?;
         self.put("rope_theta", f32_number(base));
-        self.put("rope_type", rope_type(keys.architecture())?);
         if let Some(count) = keys.count(&keys.name("rope.dimension_count"))? {
             self.put("rope_dimension_count", count);
         }
         let mut scaling = Map::new();
-        for (key, ending, value) in keys.starting_with(&keys.name("rope.scaling.")) {
+        for (key, ending, value) in keys.starting_with(keys.name("rope.scaling.")) {
             let plain = plain(value).ok_or_else(|| {
                 wrong(
-                    &key,
+                    key,
                     "an integer, a finite f32, a bool or a string of UTF-8",
                     value,
                 )
             })?;
-            let name = ending.rsplit('.').next().unwrap_or(ending);
-            if scaling.insert(name.to_owned(), plain).is_some() {
-                return Err(wrong(
-                    &key,
-                    "a last part that no other key of rope.scaling has",
-                    value,
-                ));
-            }
+            // Keys that are not carried were refused, and no two of the others end alike.
+            scaling.insert(ending.to_owned(), plain);
         }
         if !scaling.is_empty() {
             self.put("rope_scaling", scaling);
@@ -200,11 +192,11 @@ impl Metadata {
             self.put(CHAT_TEMPLATE, template);
             self.references.push((CHAT_TEMPLATE, CHAT_TEMPLATE));
         }
-        for (key, name, _) in keys.starting_with("tokenizer.ggml.") {
+        for (key, name, value) in keys.starting_with("tokenizer.ggml.".to_owned()) {
             if !name.ends_with("_token_id") {
                 continue;
             }
-            let id = required(&key, keys.count(&key)?)?;
+            let id = count(key, value)?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
                 self.warnings.push(format!(
                     "{key} is {id}, which no token of the vocabulary has"

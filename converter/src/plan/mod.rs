@@ -1,8 +1,12 @@
 //! What becomes of each tensor: its name, its type and its dims in the artifact.
 
+mod architecture;
 pub(crate) mod artifact_header;
+mod behaviour;
+mod complete;
 pub(crate) mod json;
 mod keys;
+mod kind;
 mod metadata;
 pub(crate) mod names;
 pub(crate) mod record;

@@ -11,6 +11,7 @@
 
 mod artifact;
 mod files;
+mod inexpressible;
 mod record;
 mod reference;
 mod refusals;
