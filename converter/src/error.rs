@@ -86,11 +86,19 @@ pub enum Error {
     },
     /// A key that loaders need is not in the GGUF.
     #[error(
-        "{key} is missing; loaders need it and it is never invented: add it to the GGUF and convert again"
+        "{key} is missing; loaders need it and it is never invented: give its value, or add it to the GGUF and convert again"
     )]
     MissingKey {
         /// The GGUF key.
         key: String,
+    },
+    /// A key that was given for the source cannot be used.
+    #[error("the value given for {key} cannot be used: {problem}")]
+    Set {
+        /// The key, escaped.
+        key: String,
+        /// Why.
+        problem: String,
     },
     /// The value of a key cannot be used.
     #[error("{key}: expected {expected}, found {found}")]
@@ -113,7 +121,8 @@ pub enum Error {
     /// Tensors have types that APR cannot hold and that were not to be stored another way.
     #[error(
         "APR cannot hold {}; decode-f32 stores exactly the decoded values as F32, raw stores the bytes under their \
-         ggml id; where neither is named, quantise the model again to F32, F16, BF16, Q4_K or Q6_K",
+         ggml id, auto does what fits each tensor; where neither is named, quantise the model again to F32, F16, BF16, \
+         Q4_K or Q6_K",
         listed(.tensors)
     )]
     Unsupported {

@@ -15,6 +15,8 @@ pub struct Request {
     pub tie: Tie,
     /// What happens to tensors of a type that APR cannot hold.
     pub unsupported: Unsupported,
+    /// Keys that the source lacks, with their values as text; none may be one that the source has.
+    pub set: Vec<(String, String)>,
     /// Whether an existing output and manifest are replaced.
     pub overwrite: bool,
     /// Whether the manifest gives the SHA-256 of each tensor; BLAKE3 is always given.
@@ -54,6 +56,8 @@ pub enum Unsupported {
     DecodeF32,
     /// The bytes are stored under their ggml id where `apr run` can use them.
     Raw,
+    /// Raw where `apr run` can use the bytes, decoded otherwise.
+    Auto,
 }
 
 /// Whether the artifact was verified before it got its name.

@@ -17,12 +17,10 @@ use std::{
     thread,
 };
 
-use gguf_file::GgmlType;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     copy::{
-        decode::Inexact,
         pipeline::{self, Chain, Reader},
         segment::{Piece, Segment},
     },
@@ -65,8 +63,7 @@ impl Pass<'_> {
     /// Runs the pass on at most `threads` threads.
     ///
     /// # Errors
-    /// Fails when a source cannot be read or changed, a value cannot be decoded, the output cannot be written, or the
-    /// caller cancelled.
+    /// Fails when a source cannot be read or changed, the output cannot be written, or the caller cancelled.
     pub(crate) fn run(
         &self,
         threads: usize,
@@ -153,8 +150,7 @@ impl Pass<'_> {
             }
             decoded.clear();
             if let Some(decoding) = piece.segment.decoding {
-                (decoding.decoder)(data, &mut decoded)
-                    .map_err(|inexact| self.inexact(&piece, decoding.ggml_type, inexact))?;
+                (decoding.decoder)(data, &mut decoded);
             }
             if piece.starts_shard() {
                 observer.advance(to_u64(self.headers[piece.segment.shard].len()));
@@ -166,24 +162,6 @@ impl Pass<'_> {
                 decoded,
             }))
         })
-    }
-
-    fn inexact(&self, piece: &Piece<'_>, ggml_type: GgmlType, inexact: Inexact) -> Error {
-        let first = piece.stored_offset.checked_div(F32_BYTES);
-        let element = first
-            .unwrap_or_default()
-            .saturating_add(to_u64(inexact.element));
-        let info = piece
-            .segment
-            .targets
-            .first()
-            .map(|target| self.tensors[*target].info);
-        Error::Tensor {
-            name: info.map_or_else(String::new, |info| info.name.escape_ascii().to_string()),
-            problem: format!(
-                "element {element} of type {ggml_type} has no equal among the F32 values"
-            ),
-        }
     }
 
     /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
@@ -338,4 +316,3 @@ const BLOCK: u64 = 512 << 10;
 const SLOTS: usize = 12;
 /// How many bytes are written before the disk is told.
 const SYNC_EVERY: u64 = 64 << 20;
-const F32_BYTES: u64 = 4;

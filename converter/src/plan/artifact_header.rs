@@ -3,15 +3,15 @@
 use std::os::unix::fs::FileExt as _;
 
 use apr_file::{Plan, PlannedTensor, flags};
-use gguf_file::{Content, SplitSet};
-use serde_json::{Map, Value};
+use gguf_file::{Content, SplitSet, Value};
+use serde_json::{Map, Value as Json};
 
 use crate::{
     copy::stream::Passed,
     error::Error,
     plan::{
-        TensorPlan, TieState, architecture, behaviour, complete,
-        keys::Keys,
+        TensorPlan, TieState, architecture, behaviour, complete, given,
+        keys::{Given, Keys, shown},
         kind,
         metadata::{Facts, Metadata},
         names::Names,
@@ -30,7 +30,7 @@ pub(crate) struct Draft<'a> {
     /// The metadata that sort before and after the record: large, and the same whatever the digests are.
     before: String,
     after: String,
-    record: Map<String, Value>,
+    record: Map<String, Json>,
     flags: u16,
 }
 
@@ -42,7 +42,8 @@ impl<'a> Draft<'a> {
         sources: &[Content<'_>],
     ) -> Result<Self, Error> {
         kind::check(set)?;
-        let keys = Keys::new(*set)?;
+        let given = given::read(&request.set, set)?;
+        let keys = Keys::new(*set, &given)?;
         architecture::check(keys.architecture())?;
         let rope_type = rope::rope_type(keys.architecture())?;
         behaviour::check(&keys, set)?;
@@ -62,9 +63,11 @@ impl<'a> Draft<'a> {
             tie: plan.tie.word(),
             decoded: plan.stored_as(Storage::Decoded),
             raw: plan.stored_as(Storage::Raw),
+            given: &given,
         };
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();
+        warnings.extend(given.iter().map(warning_about_given));
         warnings.append(&mut metadata.warnings);
         warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);
@@ -162,6 +165,14 @@ fn warning_about_loaders(architecture: &str) -> Option<String> {
     })
 }
 
+fn warning_about_given((key, value): &Given<'_>) -> String {
+    let shown = match value {
+        Value::String(text) => format!("\"{}\"", text.escape_ascii()),
+        value => shown(value),
+    };
+    format!("{key} = {shown} was given for this conversion: the source has no such key")
+}
+
 fn warning_about_length(length: usize) -> Option<String> {
     (length > DECLARED_LIMIT).then(|| {
         format!(
@@ -171,7 +182,7 @@ fn warning_about_length(length: usize) -> Option<String> {
     })
 }
 
-fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
+fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Json>) -> u16 {
     let mut bits = flags::LAYOUT_ROW_MAJOR;
     if plan
         .tensors
@@ -187,7 +198,7 @@ fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
 }
 
 /// Returns the members of an object without its braces.
-fn members(object: &Map<String, Value>) -> Result<String, Error> {
+fn members(object: &Map<String, Json>) -> Result<String, Error> {
     let text = apr_file::to_json(object)?;
     let inner = text
         .strip_prefix('{')

@@ -179,7 +179,7 @@ mod tests {
             let length = u64::try_from(bytes.len()).unwrap();
             let contents = [Content::parse(&bytes, length, &Limits::default()).unwrap()];
             let set = SplitSet::join(&contents).unwrap();
-            let keys = Keys::new(set).unwrap();
+            let keys = Keys::new(set, &[]).unwrap();
             if architecture::layer_needs(keys.architecture(), false).is_none() {
                 continue;
             }

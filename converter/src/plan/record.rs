@@ -6,7 +6,10 @@
 use gguf_file::{Content, Value};
 use serde_json::{Map, Value as Json, json};
 
-use crate::plan::json::{bytes, hex};
+use crate::plan::{
+    json::{bytes, hex},
+    keys::Given,
+};
 
 /// What the record says about the conversion.
 pub(crate) struct Choices<'a> {
@@ -17,6 +20,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) decoded: Vec<&'a str>,
     /// GGUF names, sorted.
     pub(crate) raw: Vec<&'a str>,
+    /// Keys that the source lacks, sorted.
+    pub(crate) given: &'a [Given<'a>],
 }
 
 /// The digests of one source file.
@@ -53,6 +58,13 @@ pub(crate) fn describe(
     }
     if !choices.raw.is_empty() {
         put("raw", json!(choices.raw));
+    }
+    if !choices.given.is_empty() {
+        let given = choices.given.iter().map(|(key, value)| {
+            let type_name = value.value_type().name();
+            json!([key, type_name, self::value(value, None)])
+        });
+        put("set", given.collect());
     }
     let sources = sources.iter().enumerate().map(|(shard, content)| {
         // The top-level keys were read from the first shard.
@@ -133,8 +145,7 @@ fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
                 }
             }
         }
-        // The reader knows thirteen types; another one would have been refused there.
-        _ => Json::Null,
+        _ => unreachable!("the reader knows these thirteen types and refuses others"),
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "helpers of tests stop the test as tests do"
 )]
 
+mod allowances;
 mod artifact;
 mod files;
 mod inexpressible;

@@ -125,19 +125,34 @@ fn every_unsupported_tensor_is_named_with_its_type_and_the_choices() {
 }
 
 #[test]
-fn values_without_an_equal_among_f32_are_not_decoded() {
-    let mut model = models::qwen2();
-    let tensor = model.tensor_mut("output_norm.weight");
-    tensor.type_id = 28;
-    let values = (0..256).map(|index| if index == 200 { 0.1 } else { 1.5 });
-    tensor.data = values.flat_map(f64::to_le_bytes).collect();
-    let mut bench = Workbench::new(&model);
-    bench.request.unsupported = Unsupported::DecodeF32;
-    let refusal = bench.refusal();
-    assert!(
-        refusal.contains(r#""output_norm.weight": element 200 of type F64"#),
-        "{refusal}"
-    );
+fn types_that_the_verifier_does_not_decode_are_refused() {
+    for (type_id, bytes, name) in [
+        (24, 1, "I8"),
+        (25, 2, "I16"),
+        (26, 4, "I32"),
+        (27, 8, "I64"),
+        (28, 8, "F64"),
+        (40, 0, "NVFP4"),
+    ] {
+        let mut model = models::qwen2();
+        let tensor = model.tensor_mut("output_norm.weight");
+        tensor.type_id = type_id;
+        tensor.data = vec![
+            0;
+            if bytes == 0 {
+                256 / 64 * 36
+            } else {
+                256 * bytes
+            }
+        ];
+        let mut bench = Workbench::new(&model);
+        for unsupported in [Unsupported::DecodeF32, Unsupported::Auto] {
+            bench.request.unsupported = unsupported;
+            let refusal = bench.refusal();
+            let expected = format!(r#""output_norm.weight" ({name}: neither)"#);
+            assert!(refusal.contains(&expected), "{refusal}");
+        }
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl Workbench {
             naming: Naming::Auto,
             tie: Tie::Shared,
             unsupported: Unsupported::Refuse,
+            set: Vec::new(),
             overwrite: false,
             tensor_sha256: false,
             threads: 2,
