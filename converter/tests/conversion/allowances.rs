@@ -1,6 +1,5 @@
 //! Files as people have them: odd but clear in their meaning, so that they convert and the caller is told.
 
-use apr_file::AprFile;
 use converter::{Error, Unsupported};
 use fixtures::{
     gguf::{Model, Value},
@@ -8,7 +7,7 @@ use fixtures::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::support::{Workbench, pending_bytes, shared};
+use crate::support::{Artifact, Workbench, pending_bytes, shared};
 
 #[test]
 fn integer_scores_become_the_same_numbers_as_f32() {
@@ -68,10 +67,7 @@ fn a_key_that_an_old_file_lacks_can_be_given() {
     let warnings = pending.warnings().join("; ");
     let told = "llama.rope.freq_base = 500000 (f32) was given for this conversion";
     assert!(warnings.contains(told), "{warnings}");
-    let metadata = AprFile::parse(&pending_bytes(&pending))
-        .unwrap()
-        .metadata
-        .unwrap();
+    let metadata = Artifact::of(&pending_bytes(&pending)).metadata;
     assert_eq!(metadata["rope_theta"], json!(500_000.0));
     assert_eq!(metadata["tokenizer.unknown_token_id"], json!(3));
     // As in "kv": the bits of a float, sorted by key.
@@ -169,10 +165,7 @@ fn automatic_storage_names_each_tensor_with_its_cost() {
         raw.contains("blk.0.ffn_up.weight (Q4_0: 73728 -> 73728 bytes)"),
         "{raw}"
     );
-    let metadata = AprFile::parse(&pending_bytes(&pending))
-        .unwrap()
-        .metadata
-        .unwrap();
+    let metadata = Artifact::of(&pending_bytes(&pending)).metadata;
     let record = &metadata["aprove"];
     assert_eq!(record["decoded"], json!(["blk.0.ffn_gate.weight"]));
     assert_eq!(record["raw"], json!(["blk.0.ffn_up.weight"]));
@@ -220,8 +213,8 @@ fn samples_from_the_field_convert_or_say_why_not() {
 
 fn converted(model: &Model) -> (Map<String, Json>, String) {
     let pending = Workbench::new(model).convert().unwrap();
-    let metadata = AprFile::parse(&pending_bytes(&pending)).unwrap().metadata;
-    (metadata.unwrap(), pending.warnings().join("; "))
+    let metadata = Artifact::of(&pending_bytes(&pending)).metadata;
+    (metadata, pending.warnings().join("; "))
 }
 
 /// The value that the record keeps of a key of the source.

@@ -8,7 +8,7 @@ use fixtures::{
     models,
 };
 
-use crate::support::{Workbench, shared};
+use crate::support::{Artifact, Workbench, shared};
 
 #[test]
 fn layer_norm_models_and_encoders_are_refused_with_that_reason() {
@@ -66,8 +66,8 @@ fn recurrent_and_diffusion_models_are_refused() {
 #[test]
 fn plamo_pairs_halves() {
     let artifact = Workbench::new(&as_architecture("plamo")).artifact();
-    let metadata = apr_file::AprFile::parse(&artifact).unwrap().metadata;
-    assert_eq!(metadata.unwrap()["rope_type"], 2);
+    let metadata = Artifact::of(&artifact).metadata;
+    assert_eq!(metadata["rope_type"], 2);
 }
 
 #[test]
@@ -400,8 +400,8 @@ fn samples_from_the_field_are_refused_with_their_reason() {
     };
     let bench = Workbench::with_files(&[("model.gguf".to_owned(), plamo)]);
     let artifact = bench.artifact();
-    let metadata = apr_file::AprFile::parse(&artifact).unwrap().metadata;
-    assert_eq!(metadata.unwrap()["rope_type"], 2);
+    let metadata = Artifact::of(&artifact).metadata;
+    assert_eq!(metadata["rope_type"], 2);
     assert!(fs::exists(bench.request.output).unwrap());
 }
 

@@ -1,10 +1,9 @@
 //! The record gives the sources back, byte for byte.
 
-use apr_file::AprFile;
 use fixtures::models::{self, PRESETS};
 use serde_json::{Map, Value};
 
-use crate::support::Workbench;
+use crate::support::{Artifact, Workbench};
 
 /// Rebuilds a GGUF file from an artifact alone, as `ARTIFACT.md` describes it.
 #[test]
@@ -13,8 +12,8 @@ fn every_source_can_be_rebuilt_from_its_artifact() {
         let model = make();
         let source = model.to_bytes();
         let artifact = Workbench::new(&model).artifact();
-        let apr = AprFile::parse(&artifact).unwrap();
-        let metadata = apr.metadata.clone().unwrap();
+        let apr = Artifact::of(&artifact);
+        let metadata = apr.metadata.clone();
         let record = &metadata["aprove"];
         assert_eq!(
             (&record["record"], &record["tool"]),
@@ -38,7 +37,7 @@ fn every_source_can_be_rebuilt_from_its_artifact() {
         for info in described["tensors"].as_array().unwrap() {
             let start = data_offset + usize::try_from(info[3].as_u64().unwrap()).unwrap();
             // Any tensor with these bytes will do: the names need no table then.
-            for data in apr.tensors.iter().map(|tensor| tensor.data.unwrap()) {
+            for data in apr.tensors.iter().map(|tensor| tensor.data) {
                 if source.get(start..start + data.len()) == Some(data) {
                     rebuilt[start..start + data.len()].copy_from_slice(data);
                 }
@@ -53,8 +52,8 @@ fn digests_are_those_of_the_bytes() {
     let model = models::tiny();
     let source = model.to_bytes();
     let artifact = Workbench::new(&model).artifact();
-    let apr = AprFile::parse(&artifact).unwrap();
-    let record = &apr.metadata.as_ref().unwrap()["aprove"];
+    let apr = Artifact::of(&artifact);
+    let record = &apr.metadata["aprove"];
     assert_eq!(
         record["sources"][0]["blake3"],
         blake3::hash(&source).to_hex().to_string()
@@ -65,7 +64,7 @@ fn digests_are_those_of_the_bytes() {
     );
     for tensor in &apr.tensors {
         let digest = &record["tensors"][&tensor.entry.name];
-        let data = tensor.data.unwrap();
+        let data = tensor.data;
         assert_eq!(*digest, blake3::hash(data).to_hex().to_string());
     }
 }
@@ -85,7 +84,7 @@ fn the_record_names_no_file_and_holds_no_sha256() {
     let mut bench = Workbench::new(&models::tiny());
     bench.request.tensor_sha256 = true;
     let artifact = bench.artifact();
-    let metadata = AprFile::parse(&artifact).unwrap().metadata.unwrap();
+    let metadata = Artifact::of(&artifact).metadata;
     let source = metadata["aprove"]["sources"][0].as_object().unwrap();
     let keys: Vec<&str> = source.keys().map(String::as_str).collect();
     assert_eq!(
@@ -112,8 +111,8 @@ fn the_record_names_no_file_and_holds_no_sha256() {
 fn vocabulary_and_template_stand_in_the_artifact_once() {
     let (_, make) = PRESETS[0];
     let artifact = Workbench::new(&make()).artifact();
-    let apr = AprFile::parse(&artifact).unwrap();
-    let record = &apr.metadata.unwrap()["aprove"];
+    let apr = Artifact::of(&artifact);
+    let record = &apr.metadata["aprove"];
     let references: Vec<&Value> = record["sources"][0]["kv"]
         .as_array()
         .unwrap()
