@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The id of a storage type as it stands in the index.
+/// The id of a storage type in the index.
 ///
 /// The library of the format and the loader that serves models read some ids differently. The constants name what the
 /// loader reads, which is the id of ggml.
@@ -159,12 +159,6 @@ impl Encoding {
         }
     }
 
-    /// Every encoding that fits these dims in this many bytes.
-    pub(crate) fn fitting(dims: &[u64], size: u64) -> impl Iterator<Item = Self> {
-        ALL.into_iter()
-            .filter(move |encoding| encoding.byte_length(dims) == Some(size))
-    }
-
     /// Name, elements per block and bytes per block.
     const fn row(self) -> (&'static str, u64, u64) {
         match self {
@@ -203,32 +197,6 @@ fn row(dims: &[u64]) -> u64 {
         [] => 1,
     }
 }
-
-const ALL: [Encoding; 23] = [
-    Encoding::F32,
-    Encoding::F16,
-    Encoding::BF16,
-    Encoding::F64,
-    Encoding::I8,
-    Encoding::U8,
-    Encoding::I32,
-    Encoding::I64,
-    Encoding::Q4_0,
-    Encoding::Q4_1,
-    Encoding::Q5_0,
-    Encoding::Q5_1,
-    Encoding::Q8_0,
-    Encoding::Q8_1,
-    Encoding::Q2K,
-    Encoding::Q3K,
-    Encoding::Q4K,
-    Encoding::Q5K,
-    Encoding::Q6K,
-    Encoding::Iq2Xxs,
-    Encoding::Iq2Xs,
-    Encoding::AprQ4,
-    Encoding::AprQ8,
-];
 
 #[cfg(test)]
 mod tests {

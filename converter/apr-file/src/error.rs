@@ -1,6 +1,6 @@
-//! Why a file is refused, and what is wrong with one that can be read.
+//! Why a file could not be read, or would not be written.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Why a file could not be read, or would not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,18 +34,18 @@ pub enum Error {
         /// What was handed over, escaped.
         found: String,
     },
-}
-
-/// A broken rule in a file that can be read all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The stable code, such as `apr.footer.crc`.
-    pub code: &'static str,
-    /// Offset in the file.
-    pub offset: u64,
-    /// What is wrong, with names escaped.
-    pub text: String,
+    /// The source could not be read; `UnexpectedEof` means that the file changed.
+    #[error("read of {length} bytes at offset {offset}: {message}")]
+    Io {
+        /// Where the read began.
+        offset: u64,
+        /// How many bytes were asked for.
+        length: usize,
+        /// The kind of the failure.
+        kind: io::ErrorKind,
+        /// The text of the failure.
+        message: String,
+    },
 }
 
 impl Error {
@@ -53,6 +53,11 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unreadable { code, .. } | Self::Unwritable { code, .. } => code,
+            Self::Io {
+                kind: io::ErrorKind::UnexpectedEof,
+                ..
+            } => "input-changed",
+            Self::Io { .. } => "io",
         }
     }
 
@@ -89,42 +94,6 @@ impl Error {
     }
 }
 
-/// Collects findings, and only counts them once there are too many to read.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    kept: Vec<Finding>,
-    more: u64,
-}
-
-impl Findings {
-    pub(crate) fn add(&mut self, code: &'static str, offset: u64, text: impl fmt::Display) {
-        if self.kept.len() < MOST_KEPT {
-            self.kept.push(Finding {
-                code,
-                offset,
-                text: text.to_string(),
-            });
-        } else {
-            self.more = self.more.saturating_add(1);
-        }
-    }
-
-    pub(crate) fn into_vec(mut self, file_length: u64) -> Vec<Finding> {
-        if self.more > 0 {
-            let text = format!("{} further findings were not kept", self.more);
-            self.kept.push(Finding {
-                code: "apr.findings.more",
-                offset: file_length,
-                text,
-            });
-        }
-        self.kept
-    }
-}
-
-/// A hostile file can be wrong in a million places; nobody reads that many findings.
-const MOST_KEPT: usize = 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,19 +111,5 @@ mod tests {
             "tensor \"a\" rank: expected 1 to 8, found 0 (apr.index.rank)"
         );
         assert_eq!(error.code(), "apr.index.rank");
-    }
-
-    #[test]
-    fn findings_beyond_the_most_kept_are_counted() {
-        let mut findings = Findings::default();
-        for offset in 0..2_000 {
-            findings.add("apr.index.name", offset, "odd");
-        }
-        let findings = findings.into_vec(9);
-        assert_eq!(findings.len(), MOST_KEPT + 1);
-        assert_eq!(
-            findings[MOST_KEPT].text,
-            "976 further findings were not kept"
-        );
     }
 }

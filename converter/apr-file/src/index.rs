@@ -1,11 +1,10 @@
 //! The tensor index.
 
 use crate::{
-    dtype::{DType, Encoding},
-    error::{Error, Findings},
+    error::Error,
     header::Header,
     span::Span,
-    text::{Grouped, Quoted, to_u64},
+    text::{Grouped, to_u64},
 };
 
 /// An entry of the tensor index.
@@ -13,7 +12,7 @@ use crate::{
 pub struct TensorEntry {
     /// The name.
     pub name: String,
-    /// The id of the storage type, see [`DType`].
+    /// The id of the storage type, see [`crate::DType`].
     pub dtype: u8,
     /// The dims in the order of APR: `[rows, columns]` of a matrix, else the order of GGUF.
     pub dims: Vec<u64>,
@@ -24,16 +23,17 @@ pub struct TensorEntry {
 }
 
 impl TensorEntry {
-    /// Appends the bytes of the entry; the plan checked that name and rank fit their fields.
+    /// Appends the bytes of the entry.
+    #[expect(
+        clippy::expect_used,
+        reason = "the plan checked that name and rank fit their fields"
+    )]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(
-            &u16::try_from(self.name.len())
-                .unwrap_or(u16::MAX)
-                .to_le_bytes(),
-        );
+        let name_length = u16::try_from(self.name.len()).expect("the plan bounds names");
+        out.extend_from_slice(&name_length.to_le_bytes());
         out.extend_from_slice(self.name.as_bytes());
         out.push(self.dtype);
-        out.push(u8::try_from(self.dims.len()).unwrap_or(u8::MAX));
+        out.push(u8::try_from(self.dims.len()).expect("the plan bounds ranks"));
         for dim in &self.dims {
             out.extend_from_slice(&dim.to_le_bytes());
         }
@@ -42,18 +42,19 @@ impl TensorEntry {
     }
 
     /// The number of bytes that [`Self::write`] appends.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the plan checked that the name has at most 256 bytes and the rank is at most 8"
+    )]
     pub(crate) fn length(&self) -> u64 {
-        let dims = to_u64(self.dims.len()).saturating_mul(8);
-        LEAST_ENTRY
-            .saturating_add(to_u64(self.name.len()))
-            .saturating_add(dims)
+        LEAST_ENTRY + to_u64(self.name.len()) + 8 * to_u64(self.dims.len())
     }
 }
 
 /// Reads the entries between the index offset and the data offset, with the span of each.
 pub(crate) fn read(file: &[u8], header: &Header) -> Result<Vec<(TensorEntry, Span)>, Error> {
     let region = Span::between(header.index_offset, header.data_offset);
-    let most = region.length.checked_div(LEAST_ENTRY).unwrap_or_default();
+    let most = region.length / LEAST_ENTRY;
     if u64::from(header.tensor_count) > most {
         let (expected, found) = (
             format_args!("at most {}", Grouped(most)),
@@ -79,45 +80,6 @@ pub(crate) fn read(file: &[u8], header: &Header) -> Result<Vec<(TensorEntry, Spa
     Ok(entries)
 }
 
-/// Reports what is wrong with the entries, one by one and in their order.
-pub(crate) fn check(entries: &[(TensorEntry, Span)], findings: &mut Findings) {
-    let mut previous: Option<&str> = None;
-    for (entry, span) in entries {
-        let name = Quoted(&entry.name);
-        if let Some(previous) = previous {
-            if previous == entry.name {
-                findings.add(
-                    "apr.index.duplicate",
-                    span.offset,
-                    format_args!("tensor {name} comes twice"),
-                );
-            } else if previous > entry.name.as_str() {
-                let text = format_args!("tensor {name} stands after {}", Quoted(previous));
-                findings.add("apr.index.order", span.offset, text);
-            }
-        }
-        if let Some(problem) = name_problem(&entry.name) {
-            findings.add(
-                "apr.index.name",
-                span.offset,
-                format_args!("tensor {name}: the name {problem}"),
-            );
-        }
-        if !RANKS.contains(&entry.dims.len()) {
-            let text = format_args!("tensor {name}: {} dims, not 1 to 8", entry.dims.len());
-            findings.add("apr.index.rank", span.offset, text);
-        }
-        if DType(entry.dtype)
-            .encoding(&entry.dims, entry.size)
-            .is_none()
-        {
-            let (code, problem) = misfit(entry);
-            findings.add(code, span.offset, format_args!("tensor {name}: {problem}"));
-        }
-        previous = Some(&entry.name);
-    }
-}
-
 /// What is wrong with a tensor name.
 pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
@@ -129,30 +91,6 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Which of type and size is wrong: the type, when the size fits another one.
-fn misfit(entry: &TensorEntry) -> (&'static str, String) {
-    let dtype = DType(entry.dtype);
-    let size = Grouped(entry.size);
-    let fits: Vec<_> = Encoding::fitting(&entry.dims, entry.size)
-        .map(Encoding::name)
-        .collect();
-    if !fits.is_empty() {
-        let text = format!(
-            "type {dtype} does not fit {size} bytes for {:?}; {} would",
-            entry.dims,
-            fits.join(", ")
-        );
-        return ("apr.tensor.dtype", text);
-    }
-    if dtype.meanings().is_empty() {
-        return ("apr.tensor.dtype", format!("type {dtype}"));
-    }
-    (
-        "apr.tensor.size",
-        format!("{size} bytes do not fit type {dtype} and {:?}", entry.dims),
-    )
 }
 
 fn read_entry(cursor: &mut Cursor<'_>, index: u32) -> Result<(TensorEntry, Span), Error> {

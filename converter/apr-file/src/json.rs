@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::{error::Error, metadata::canonical, text::Quoted};
+use crate::{aliases::canonical, error::Error, text::Quoted};
 
 /// Writes metadata as compact JSON with the keys of every object sorted by their bytes.
 ///

@@ -9,48 +9,28 @@ pub struct Span {
     pub length: u64,
 }
 
-/// A stretch of the file with its meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Region {
-    /// What the bytes are.
-    pub kind: RegionKind,
-    /// Where they are.
-    pub span: Span,
-}
-
-/// What the bytes of a region are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RegionKind {
-    /// The 64 bytes of header.
-    Header,
-    /// The metadata, without padding.
-    Metadata,
-    /// The tensor index, without padding.
-    Index,
-    /// Bytes up to the next multiple of 64, which must be zero.
-    Padding,
-    /// Data of the tensor with this index; where tensors overlap, the first one has the bytes.
-    Tensor(usize),
-    /// Bytes between tensors that belong to none.
-    Hole,
-    /// The CRC-32 at the end.
-    Footer,
-    /// Bytes after the end.
-    Trailing,
-}
-
 impl Span {
     /// Returns the offset of the first byte after the span.
+    ///
+    /// # Panics
+    /// Panics when that passes 2^64; the spans of a parsed head do not.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a wrapped offset is a bug of the caller"
+    )]
     pub const fn end(&self) -> u64 {
-        self.offset.saturating_add(self.length)
+        self.offset + self.length
     }
 
-    /// Returns the span between two offsets, empty when `end` comes first.
+    /// Returns the span between two offsets in their order.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "offsets in the wrong order are a bug of this crate"
+    )]
     pub(crate) const fn between(offset: u64, end: u64) -> Self {
         Self {
             offset,
-            length: end.saturating_sub(offset),
+            length: end - offset,
         }
     }
 }

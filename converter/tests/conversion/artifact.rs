@@ -1,6 +1,5 @@
 //! The tensors and the metadata of an artifact.
 
-use apr_file::AprFile;
 use converter::{Naming, Tie, Unsupported};
 use fixtures::{
     gguf::{Model, Tensor, Value, shard_name},
@@ -8,17 +7,16 @@ use fixtures::{
 };
 use serde_json::json;
 
-use crate::support::{Workbench, pending_bytes};
+use crate::support::{Artifact, Workbench, pending_bytes};
 
 #[test]
-fn every_model_becomes_an_artifact_without_findings_and_with_the_same_bytes() {
+fn every_model_becomes_an_artifact_with_the_same_tensor_bytes() {
     for (preset, make) in PRESETS {
         let model = make();
         let bytes = Workbench::new(&model).artifact();
-        let apr = AprFile::parse(&bytes).unwrap();
-        assert_eq!(apr.findings, [], "{preset}");
+        let apr = Artifact::of(&bytes);
         assert_eq!(apr.tensors.len(), model.tensors.len());
-        let record = &apr.metadata.as_ref().unwrap()["aprove"];
+        let record = &apr.metadata["aprove"];
         let hf = record["names"] == "hf";
         for tensor in &model.tensors {
             let gguf_name = str::from_utf8(&tensor.name).unwrap();
@@ -27,11 +25,7 @@ fn every_model_becomes_an_artifact_without_findings_and_with_the_same_bytes() {
                 .iter()
                 .find(|stored| stored.entry.name == renamed(gguf_name, hf))
                 .unwrap();
-            assert_eq!(
-                stored.data,
-                Some(tensor.data.as_slice()),
-                "{preset} {gguf_name}"
-            );
+            assert_eq!(stored.data, tensor.data.as_slice(), "{preset} {gguf_name}");
             assert_eq!(u32::from(stored.entry.dtype), tensor.type_id);
             let mut dims = tensor.dims.clone();
             if dims.len() == 2 {
@@ -56,7 +50,7 @@ fn the_number_of_threads_does_not_show() {
 }
 
 #[test]
-fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
+fn long_tensors_keep_their_bytes_with_any_number_of_threads() {
     for type_id in [12, 8] {
         let model = large_embedding(type_id);
         let mut bench = Workbench::new(&model);
@@ -68,8 +62,7 @@ fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
             artifacts.push(pending_bytes(&bench.convert().unwrap()));
         }
         assert!(artifacts.windows(2).all(|pair| pair[0] == pair[1]));
-        let apr = AprFile::parse(&artifacts[0]).unwrap();
-        assert_eq!(apr.findings, []);
+        let apr = Artifact::of(&artifacts[0]);
         let source = &model.tensor("token_embd.weight").data;
         let expected = if type_id == 8 {
             q8_0(source)
@@ -78,8 +71,8 @@ fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
         };
         let digest = blake3::hash(&expected).to_hex().to_string();
         for name in ["model.embed_tokens.weight", "lm_head.weight"] {
-            assert!(apr.tensor(name).unwrap().data.unwrap() == expected.as_slice());
-            assert_eq!(record(&artifacts[0])["tensors"][name][0], digest);
+            assert!(apr.tensor(name).unwrap().data == expected.as_slice());
+            assert_eq!(record(&artifacts[0])["tensors"][name], digest);
         }
     }
 }
@@ -87,7 +80,7 @@ fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
 #[test]
 fn metadata_hold_what_loaders_read() {
     let bytes = Workbench::new(&models::llama_scaled()).artifact();
-    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    let metadata = Artifact::of(&bytes).metadata;
     let expected = json!({
         "architecture": "llama", "model_type": "llama", "original_format": "gguf",
         "hidden_size": 256, "num_layers": 2, "num_heads": 4, "num_kv_heads": 2, "intermediate_size": 512,
@@ -108,13 +101,11 @@ fn metadata_hold_what_loaders_read() {
         metadata["tokenizer.vocabulary"].as_array().unwrap().len(),
         320
     );
-    let text = str::from_utf8(AprFile::parse(&bytes).unwrap().metadata_bytes)
-        .unwrap()
-        .to_owned();
+    let text = Artifact::of(&bytes).text;
     assert!(text.contains(r#""rms_norm_eps":1e-"#), "{text}");
 
     let qwen3 = Workbench::new(&models::qwen3()).artifact();
-    let metadata = AprFile::parse(&qwen3).unwrap().metadata.unwrap();
+    let metadata = Artifact::of(&qwen3).metadata;
     assert_eq!(
         (&metadata["rope_type"], &metadata["head_dim"]),
         (&json!(2), &json!(128))
@@ -125,7 +116,7 @@ fn metadata_hold_what_loaders_read() {
 fn scores_of_a_sentencepiece_tokenizer_keep_their_bits() {
     let model = models::llama_spm();
     let bytes = Workbench::new(&model).artifact();
-    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    let metadata = Artifact::of(&bytes).metadata;
     let Some(Value::Array(_, scores)) = model.get("tokenizer.ggml.scores") else {
         panic!("no scores");
     };
@@ -151,10 +142,7 @@ fn an_array_stands_for_one_number_when_all_its_items_are_equal() {
     let heads = |counts: [u32; 2]| Value::Array(4, counts.map(Value::U32).to_vec());
     model.set("qwen2.attention.head_count", heads([4, 4]));
     let bytes = Workbench::new(&model).artifact();
-    assert_eq!(
-        AprFile::parse(&bytes).unwrap().metadata.unwrap()["num_heads"],
-        4
-    );
+    assert_eq!(Artifact::of(&bytes).metadata["num_heads"], 4);
 
     model.set("qwen2.attention.head_count", heads([4, 2]));
     let refusal = Workbench::new(&model).refusal();
@@ -173,15 +161,11 @@ fn a_missing_output_matrix_is_shared_or_copied() {
     bench.request.tie = Tie::Duplicate;
     let copied = pending_bytes(&bench.convert().unwrap());
 
-    let (shared, copied) = (
-        AprFile::parse(&shared).unwrap(),
-        AprFile::parse(&copied).unwrap(),
-    );
-    assert_eq!((shared.findings, copied.findings.clone()), (vec![], vec![]));
+    let (shared, copied) = (Artifact::of(&shared), Artifact::of(&copied));
     assert_eq!(copied.tensors.len(), shared.tensors.len() + 1);
-    let data = |name| copied.tensor(name).unwrap().data.unwrap();
+    let data = |name| copied.tensor(name).unwrap().data;
     assert!(data("lm_head.weight") == data("model.embed_tokens.weight"));
-    let (shared, copied) = (shared.metadata.unwrap(), copied.metadata.unwrap());
+    let (shared, copied) = (shared.metadata, copied.metadata);
     assert_eq!(
         (&shared["aprove"]["tie"], &copied["aprove"]["tie"]),
         (&json!("shared"), &json!("duplicate"))
@@ -208,7 +192,7 @@ fn names_follow_the_choice() {
         let mut bench = Workbench::new(&models::llama());
         bench.request.naming = naming;
         let bytes = bench.artifact();
-        let apr = AprFile::parse(&bytes).unwrap();
+        let apr = Artifact::of(&bytes);
         assert!(apr.tensor(expected).is_some(), "{expected}");
     }
 }
@@ -222,17 +206,12 @@ fn shards_become_the_artifact_of_one_model() {
     let files: Vec<(String, Vec<u8>)> = names.zip(shards).collect();
     let split = Workbench::with_files(&files).artifact();
 
-    let (whole, split) = (
-        AprFile::parse(&whole).unwrap(),
-        AprFile::parse(&split).unwrap(),
-    );
-    assert_eq!(split.findings, []);
+    let (whole, split) = (Artifact::of(&whole), Artifact::of(&split));
     for (one, other) in whole.tensors.iter().zip(&split.tensors) {
         assert_eq!((&one.entry, one.data), (&other.entry, other.data));
     }
-    let record = &split.metadata.unwrap()["aprove"];
-    for ((name, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
-        assert_eq!(source["file"], *name);
+    let record = &split.metadata["aprove"];
+    for ((_, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
         assert_eq!(source["blake3"], blake3::hash(bytes).to_hex().to_string());
         assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(bytes)));
     }
@@ -247,11 +226,10 @@ fn unsupported_tensors_alone_are_decoded_on_request() {
         let pending = bench.convert().unwrap();
         assert!(pending.warnings()[0].contains("blk.0.ffn_gate.weight"));
         let bytes = pending_bytes(&pending);
-        let apr = AprFile::parse(&bytes).unwrap();
-        assert_eq!(apr.findings, []);
+        let apr = Artifact::of(&bytes);
         let gate = apr.tensor("model.layers.0.mlp.gate_proj.weight").unwrap();
         assert_eq!((gate.entry.dtype, gate.entry.size), (0, 512 * 256 * 4));
-        let values = gate.data.unwrap().as_chunks().0;
+        let values = gate.data.as_chunks().0;
         assert!(
             values
                 .iter()
@@ -259,7 +237,7 @@ fn unsupported_tensors_alone_are_decoded_on_request() {
         );
         if type_id == 8 {
             let source = &model.tensor("blk.0.ffn_gate.weight").data;
-            assert!(gate.data.unwrap() == q8_0(source));
+            assert!(gate.data == q8_0(source));
         }
         assert_eq!(record(&bytes)["decoded"], json!(["blk.0.ffn_gate.weight"]));
         let up = apr.tensor("model.layers.0.mlp.up_proj.weight").unwrap();
@@ -290,22 +268,17 @@ fn some_types_are_stored_raw_on_request_with_a_warning() {
             assert!(warning.contains(word), "{warning}");
         }
         let bytes = pending_bytes(&pending);
-        let apr = AprFile::parse(&bytes).unwrap();
+        let apr = Artifact::of(&bytes);
         let gate = apr.tensor("model.layers.0.mlp.gate_proj.weight").unwrap();
         assert_eq!(u32::from(gate.entry.dtype), type_id);
-        assert!(gate.data.unwrap() == model.tensor("blk.0.ffn_gate.weight").data);
+        assert!(gate.data == model.tensor("blk.0.ffn_gate.weight").data);
         assert_eq!(record(&bytes)["raw"], json!(["blk.0.ffn_gate.weight"]));
     }
 }
 
 #[test]
 fn flags_say_what_the_artifact_holds() {
-    let flags = |model: &Model| {
-        AprFile::parse(&Workbench::new(model).artifact())
-            .unwrap()
-            .header
-            .flags
-    };
+    let flags = |model: &Model| Artifact::of(&Workbench::new(model).artifact()).header.flags;
     assert_eq!(flags(&models::qwen2()), 0x0620);
     let mut plain = models::tiny();
     plain.remove("tokenizer.ggml.tokens");
@@ -335,7 +308,7 @@ fn what_is_odd_is_told() {
         assert!(warnings.contains(text), "{warnings}");
     }
     let bytes = pending_bytes(&pending);
-    let metadata = AprFile::parse(&bytes).unwrap().metadata.unwrap();
+    let metadata = Artifact::of(&bytes).metadata;
     assert!(!metadata.contains_key("name"));
     let sound = Workbench::new(&models::qwen2()).convert().unwrap();
     assert!(sound.warnings().is_empty());
@@ -353,7 +326,7 @@ fn tensors_without_elements_and_shards_without_tensors_are_legal() {
     model.tensors.insert(3, empty("extra.weight"));
     model.tensors.push(empty("last.weight"));
     let bytes = Workbench::new(&model).artifact();
-    let apr = AprFile::parse(&bytes).unwrap();
+    let apr = Artifact::of(&bytes);
     assert_eq!(apr.tensor("extra.weight").unwrap().entry.dims, [0, 256]);
     let digest = blake3::hash(&model.to_bytes()).to_hex().to_string();
     assert_eq!(record(&bytes)["sources"][0]["blake3"], digest);
@@ -373,7 +346,6 @@ fn tensors_without_elements_and_shards_without_tensors_are_legal() {
         ("b.gguf".to_owned(), shard(1, second)),
     ];
     let bytes = Workbench::with_files(&files).artifact();
-    assert_eq!(AprFile::parse(&bytes).unwrap().findings, []);
     let record = record(&bytes);
     for ((_, file), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
         assert_eq!(source["blake3"], blake3::hash(file).to_hex().to_string());
@@ -405,7 +377,7 @@ fn q8_0(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn record(artifact: &[u8]) -> serde_json::Value {
-    AprFile::parse(artifact).unwrap().metadata.unwrap()["aprove"].clone()
+    Artifact::of(artifact).metadata["aprove"].clone()
 }
 
 /// Half of the table, typed again.

@@ -1,11 +1,9 @@
 //! The record gives the sources back, byte for byte.
 
-use apr_file::AprFile;
 use fixtures::models::{self, PRESETS};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
-use crate::support::Workbench;
+use crate::support::{Artifact, Workbench};
 
 /// Rebuilds a GGUF file from an artifact alone, as `ARTIFACT.md` describes it.
 #[test]
@@ -14,15 +12,14 @@ fn every_source_can_be_rebuilt_from_its_artifact() {
         let model = make();
         let source = model.to_bytes();
         let artifact = Workbench::new(&model).artifact();
-        let apr = AprFile::parse(&artifact).unwrap();
-        let metadata = apr.metadata.clone().unwrap();
+        let apr = Artifact::of(&artifact);
+        let metadata = apr.metadata.clone();
         let record = &metadata["aprove"];
         assert_eq!(
             (&record["record"], &record["tool"]),
-            (&1.into(), &"aprove 0.0.0".into())
+            (&2.into(), &"aprove 0.0.0".into())
         );
         let described = &record["sources"][0];
-        assert_eq!(described["file"], "model.gguf");
         assert_eq!(described["size"], source.len());
         assert_eq!(
             described["blake3"],
@@ -40,7 +37,7 @@ fn every_source_can_be_rebuilt_from_its_artifact() {
         for info in described["tensors"].as_array().unwrap() {
             let start = data_offset + usize::try_from(info[3].as_u64().unwrap()).unwrap();
             // Any tensor with these bytes will do: the names need no table then.
-            for data in apr.tensors.iter().map(|tensor| tensor.data.unwrap()) {
+            for data in apr.tensors.iter().map(|tensor| tensor.data) {
                 if source.get(start..start + data.len()) == Some(data) {
                     rebuilt[start..start + data.len()].copy_from_slice(data);
                 }
@@ -55,27 +52,67 @@ fn digests_are_those_of_the_bytes() {
     let model = models::tiny();
     let source = model.to_bytes();
     let artifact = Workbench::new(&model).artifact();
-    let apr = AprFile::parse(&artifact).unwrap();
-    let record = &apr.metadata.as_ref().unwrap()["aprove"];
-    assert_eq!(record["sources"][0]["sha256"], sha256(&source));
+    let apr = Artifact::of(&artifact);
+    let record = &apr.metadata["aprove"];
+    assert_eq!(
+        record["sources"][0]["blake3"],
+        blake3::hash(&source).to_hex().to_string()
+    );
     assert_eq!(
         record["tensors"].as_object().unwrap().len(),
         apr.tensors.len()
     );
     for tensor in &apr.tensors {
-        let digests = &record["tensors"][&tensor.entry.name];
-        let data = tensor.data.unwrap();
-        assert_eq!(digests[0], blake3::hash(data).to_hex().to_string());
-        assert_eq!(digests[1], sha256(data));
+        let digest = &record["tensors"][&tensor.entry.name];
+        let data = tensor.data;
+        assert_eq!(*digest, blake3::hash(data).to_hex().to_string());
     }
+}
+
+#[test]
+fn renaming_the_source_changes_no_byte_of_the_artifact() {
+    let source = models::qwen2().to_bytes();
+    let named = |name: &str| Workbench::with_files(&[(name.to_owned(), source.clone())]).artifact();
+    let artifact = named("model.gguf");
+    assert!(artifact == named("a longer name than the other.gguf"));
+    let name = b"model.gguf";
+    assert!(!artifact.windows(name.len()).any(|window| window == name));
+}
+
+#[test]
+fn the_record_names_no_file_and_holds_no_sha256() {
+    let mut bench = Workbench::new(&models::tiny());
+    bench.request.tensor_sha256 = true;
+    let artifact = bench.artifact();
+    let metadata = Artifact::of(&artifact).metadata;
+    let source = metadata["aprove"]["sources"][0].as_object().unwrap();
+    let keys: Vec<&str> = source.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "blake3",
+            "crc32",
+            "data_offset",
+            "kv",
+            "size",
+            "tensors",
+            "version"
+        ]
+    );
+    let without = {
+        bench.request.tensor_sha256 = false;
+        bench.request.output = bench.folder.path().join("other.apr");
+        bench.artifact()
+    };
+    assert!(without == artifact);
 }
 
 #[test]
 fn vocabulary_and_template_stand_in_the_artifact_once() {
     let (_, make) = PRESETS[0];
     let artifact = Workbench::new(&make()).artifact();
-    let apr = AprFile::parse(&artifact).unwrap();
-    let record = &apr.metadata.unwrap()["aprove"];
+    let apr = Artifact::of(&artifact);
+    let record = &apr.metadata["aprove"];
     let references: Vec<&Value> = record["sources"][0]["kv"]
         .as_array()
         .unwrap()
@@ -91,11 +128,6 @@ fn vocabulary_and_template_stand_in_the_artifact_once() {
             "tokenizer.chat_template"
         ]
     );
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn header(described: &Value, metadata: &Map<String, Value>) -> Vec<u8> {

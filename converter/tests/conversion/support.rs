@@ -9,8 +9,10 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
+use apr_file::{Head, Header, TensorEntry};
 use converter::{Error, Naming, PendingArtifact, Request, Tie, Unsupported, Verification, convert};
 use fixtures::gguf::Model;
+use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 /// A folder with sources and a request that names them.
@@ -36,7 +38,9 @@ impl Workbench {
             naming: Naming::Auto,
             tie: Tie::Shared,
             unsupported: Unsupported::Refuse,
+            set: Vec::new(),
             overwrite: false,
+            tensor_sha256: false,
             threads: 2,
             tool: "aprove 0.0.0".to_owned(),
         };
@@ -76,6 +80,61 @@ impl Workbench {
             .collect();
         names.sort();
         names
+    }
+}
+
+/// An artifact that is sound outside its tensors: checksums, offsets and padding.
+pub(crate) struct Artifact<'a> {
+    pub(crate) header: Header,
+    pub(crate) metadata: Map<String, Value>,
+    /// The metadata as it is written.
+    pub(crate) text: &'a str,
+    pub(crate) tensors: Vec<Stored<'a>>,
+}
+
+/// A tensor with its bytes.
+pub(crate) struct Stored<'a> {
+    pub(crate) entry: TensorEntry,
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> Artifact<'a> {
+    pub(crate) fn of(file: &'a [u8]) -> Self {
+        let Head {
+            header,
+            metadata,
+            tensors,
+            ..
+        } = Head::parse(file, file.len() as u64).unwrap();
+        let size = |number: u64| usize::try_from(number).unwrap();
+        let text = &file[64..64 + header.metadata_size as usize];
+        let mut data_end = size(header.data_offset);
+        for tensor in &tensors {
+            let start = size(tensor.span.offset);
+            // In the order of the names, each padded with zeros to 64 bytes.
+            assert_eq!((start, start % 64), (data_end, 0), "{}", tensor.entry.name);
+            let end = size(tensor.span.end());
+            data_end = end.next_multiple_of(64);
+            assert!(file[end..data_end].iter().all(|byte| *byte == 0));
+        }
+        let (body, footer) = file.split_at(data_end);
+        assert_eq!(footer, crc32fast::hash(body).to_le_bytes());
+        let others = [&file[..40], &file[44..64]].concat();
+        assert_eq!(header.checksum, crc32fast::hash(&others));
+        let stored = |tensor: apr_file::Tensor| Stored {
+            data: &file[size(tensor.span.offset)..size(tensor.span.end())],
+            entry: tensor.entry,
+        };
+        Self {
+            header,
+            metadata,
+            text: str::from_utf8(text).unwrap(),
+            tensors: tensors.into_iter().map(stored).collect(),
+        }
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Option<&Stored<'a>> {
+        self.tensors.iter().find(|tensor| tensor.entry.name == name)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Models from APR: canonical keys or their aliases, names of Hugging Face or of GGUF.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
-use apr_file::{AprFile, DType, Encoding};
+use apr_file::{DType, Encoding, Head, ReadAt, read_header};
 use serde_json::{Map, Value};
 
 use super::{
@@ -15,10 +15,7 @@ use super::{
     tensor::WeightType,
     unhonoured::{self, Stated},
 };
-use crate::{
-    error::Error,
-    model::source::{Source, read},
-};
+use crate::{error::Error, model::source::Source};
 
 /// Loads a model from an APR file.
 ///
@@ -27,11 +24,9 @@ use crate::{
 /// [`Error::NotCovered`] for what the forward does not do.
 pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
     let head = read_head(source)?;
-    let file = AprFile::parse(&head)?;
-    let metadata = file.metadata.as_ref().ok_or_else(no_metadata)?;
-    let facts = facts(&Keys(metadata))?;
+    let facts = facts(&Keys(&head.metadata))?;
     let mut tensors = BTreeMap::new();
-    for tensor in &file.tensors {
+    for tensor in &head.tensors {
         let raw = RawTensor {
             weight_type: weight_type(tensor),
             dims: ggml_dims(&tensor.entry.dims),
@@ -50,7 +45,7 @@ pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
 }
 
 /// The type that id and size mean together; where no size fits, that of the id alone, for which the size is then wrong.
-fn weight_type(tensor: &apr_file::Tensor<'_>) -> Result<WeightType, String> {
+fn weight_type(tensor: &apr_file::Tensor) -> Result<WeightType, String> {
     let of = |encoding: Option<Encoding>| {
         let mut types = WeightType::ALL.into_iter();
         types.find(|known| Some(known.encoding()) == encoding)
@@ -65,26 +60,43 @@ fn weight_type(tensor: &apr_file::Tensor<'_>) -> Result<WeightType, String> {
 
 /// Reads the metadata of an APR file.
 pub(crate) fn metadata(source: &dyn Source) -> Result<Map<String, Value>, Error> {
-    let head = read_head(source)?;
-    AprFile::parse(&head)?.metadata.ok_or_else(no_metadata)
+    Ok(read_head(source)?.metadata)
 }
 
-/// Reads everything before the tensor data: parsing needs no more of a file.
-fn read_head(source: &dyn Source) -> Result<Vec<u8>, Error> {
-    let length = source.length();
-    let first = usize::try_from(length.min(64)).unwrap_or_default();
-    let first = read(source, 0, first)?;
-    let data_offset = first
-        .get(32..40)
-        .and_then(|bytes| bytes.first_chunk())
-        .map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    if data_offset > LONGEST_HEAD {
-        let expected = format_args!("at most {LONGEST_HEAD}");
-        return Err(Error::model("data offset", expected, data_offset));
+fn read_head(source: &dyn Source) -> Result<Head, Error> {
+    let head = read_header(&AprSource(source)).map_err(error)?;
+    Head::parse(&head, source.length()).map_err(error)
+}
+
+/// A source as the APR reader takes it.
+struct AprSource<'a>(&'a dyn Source);
+
+impl ReadAt for AprSource<'_> {
+    fn length(&self) -> u64 {
+        self.0.length()
     }
-    // A shorter file is cut; parsing says so.
-    let head = usize::try_from(data_offset.max(64).min(length)).unwrap_or_default();
-    read(source, 0, head)
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(offset, buffer)
+    }
+}
+
+/// A failed read is one error, whichever reader met it.
+fn error(error: apr_file::Error) -> Error {
+    match error {
+        apr_file::Error::Io {
+            offset,
+            length,
+            kind,
+            message,
+        } => Error::Io {
+            offset,
+            length,
+            kind,
+            message,
+        },
+        other => other.into(),
+    }
 }
 
 fn facts(keys: &Keys<'_>) -> Result<Facts, Error> {
@@ -226,10 +238,6 @@ fn ggml_dims(dims: &[u64]) -> Vec<u64> {
     }
 }
 
-fn no_metadata() -> Error {
-    Error::model("metadata", "a JSON object", "something else")
-}
-
 fn missing(key: &str) -> Error {
     Error::model(key, "a value", "none")
 }
@@ -297,6 +305,3 @@ const NAMING: Naming = Naming {
     tied: "tied_embeddings",
     names,
 };
-
-/// The bound of the GGUF reader, too.
-const LONGEST_HEAD: u64 = 256 << 20;

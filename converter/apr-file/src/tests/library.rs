@@ -32,13 +32,12 @@ fn assert_same(file: &[u8]) {
             (theirs.offset, theirs.size),
             (ours.entry.offset, ours.entry.size)
         );
-        assert_eq!(owned.get_tensor_data(&theirs.name), ours.data);
-        assert_eq!(borrowed.get_tensor_data(&theirs.name), ours.data);
+        let data = data_of(file, ours);
+        assert_eq!(owned.get_tensor_data(&theirs.name), data);
+        assert_eq!(borrowed.get_tensor_data(&theirs.name), data);
     }
     let architecture = parsed
         .metadata
-        .as_ref()
-        .unwrap()
         .get("architecture")
         .and_then(|value| value.as_str());
     assert_eq!(owned.metadata().architecture.as_deref(), architecture);
@@ -69,9 +68,8 @@ fn a_plan_lays_out_what_the_library_writes() {
     writer.add_tensor("b", TensorDType::Q4K, vec![2, 256], data(1, 288));
     let theirs = writer.write().unwrap();
     assert_same(&theirs);
-    let parsed = read(&theirs);
-    assert_eq!(parsed.findings, []);
-    let metadata = str::from_utf8(parsed.metadata_bytes).unwrap();
+    let metadata_size = usize::try_from(read(&theirs).header.metadata_size).unwrap();
+    let metadata = str::from_utf8(&theirs[64..64 + metadata_size]).unwrap();
     assert_eq!(
         file_of(tensors(), metadata, flags::LAYOUT_ROW_MAJOR),
         theirs
@@ -79,7 +77,7 @@ fn a_plan_lays_out_what_the_library_writes() {
 }
 
 #[test]
-fn data_in_the_order_of_their_arrival_are_read_without_a_finding() {
+fn data_in_the_order_of_its_arrival_is_read() {
     let metadata = AprV2Metadata {
         architecture: Some("llama".to_owned()),
         ..AprV2Metadata::default()
@@ -96,7 +94,6 @@ fn data_in_the_order_of_their_arrival_are_read_without_a_finding() {
     writer.finalize(&path).unwrap();
     let file = fs::read(&path).unwrap();
     assert_same(&file);
-    assert_eq!(codes(&file), []);
     assert_eq!(read(&file).tensors[0].entry.offset, 64);
 }
 
@@ -105,7 +102,7 @@ fn data_in_the_order_of_their_arrival_are_read_without_a_finding() {
     "ls -d ${CARGO_HOME:-$HOME/.cargo}/registry/src/*/apr-format-0.72.3/tests/fixtures"
 )]
 #[test]
-fn the_golden_files_of_the_library_are_read_without_a_finding() {
+fn the_golden_files_of_the_library_are_read() {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let sources = fs::read_dir(home.unwrap().join("registry/src")).unwrap();
@@ -119,8 +116,7 @@ fn the_golden_files_of_the_library_are_read_without_a_finding() {
     for name in ["golden_v2.apr", "golden_v2_skip_none.apr"] {
         let file = fs::read(folder.join(name)).unwrap();
         assert_same(&file);
-        assert_eq!(codes(&file), [], "{name}");
     }
     let old = fs::read(folder.join("golden_v1.apr")).unwrap();
-    assert_eq!(AprFile::parse(&old).unwrap_err().code(), "apr.magic");
+    assert_eq!(parse(&old).unwrap_err().code(), "apr.magic");
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::Error;
 
 fn assert_unreadable(file: &[u8], expected: &str, place: u64) {
-    match AprFile::parse(file).unwrap_err() {
+    match parse(file).unwrap_err() {
         Error::Unreadable { code, offset, .. } => assert_eq!((code, offset), (expected, place)),
         error => panic!("{error}"),
     }
@@ -25,7 +25,7 @@ fn other_magics_are_refused_by_name() {
     for magic in [b"FUGG", b"APRN", b"APR1", b"APR2", b"GGUF"] {
         assert_unreadable(&patched(good(), 0, magic), "apr.magic", 0);
     }
-    let error = AprFile::parse(b"APRN").unwrap_err();
+    let error = parse(b"APRN").unwrap_err();
     assert!(
         error
             .to_string()
@@ -45,14 +45,11 @@ fn other_versions_are_refused() {
 fn sections_come_in_their_order() {
     for (place, offset) in [(12, 0_u64), (12, u64::MAX), (24, 64), (32, 64)] {
         let file = patched(good(), place, &offset.to_le_bytes());
-        assert_eq!(
-            AprFile::parse(&file).unwrap_err().code(),
-            "apr.header.offsets"
-        );
+        assert_eq!(parse(&file).unwrap_err().code(), "apr.header.offsets");
     }
     assert_unreadable(&patched(good(), 20, &[255; 4]), "apr.header.offsets", 24);
     assert_unreadable(
-        &patched(good(), 32, &u64::MAX.to_le_bytes()),
+        &patched(good(), 32, &709_u64.to_le_bytes()),
         "apr.short",
         708,
     );
@@ -85,4 +82,28 @@ fn entries_end_inside_the_index() {
 #[test]
 fn names_are_utf_8() {
     assert_unreadable(&patched(good(), 130, b"\xff"), "apr.index.name", 130);
+}
+
+#[test]
+fn metadata_is_a_json_object() {
+    for metadata in [
+        "[1]",
+        "{\"a\":1,}",
+        "{} {}",
+        "{\"a\":1e400}",
+        "{\"a\":\"\u{1}\"}",
+        "",
+    ] {
+        let file = file_of(tensors(), metadata, FLAGS);
+        assert_unreadable(&file, "apr.meta.json", 64);
+    }
+}
+
+#[test]
+fn offsets_of_tensors_do_not_pass_2_to_the_64() {
+    // The offset of the first entry, and then its size.
+    for place in [141, 149] {
+        let file = patched(good(), place, &(u64::MAX - 100).to_le_bytes());
+        assert_unreadable(&file, "apr.data.bounds", 128);
+    }
 }
