@@ -39,6 +39,41 @@ pub(crate) struct Ran<T> {
     pub(crate) reason: Option<String>,
 }
 
+/// Why a run came to no end.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    /// The GPU or its driver failed: nothing about the files follows.
+    Device(cuda::Error),
+    /// A model cannot be run, which is an outcome.
+    Model(anyhow::Error),
+}
+
+impl RunError {
+    /// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
+    pub(crate) fn apart<T>(ran: Result<T, Self>) -> Result<anyhow::Result<T>, cuda::Error> {
+        match ran {
+            Ok(value) => Ok(Ok(value)),
+            Err(Self::Model(why)) => Ok(Err(why)),
+            Err(Self::Device(why)) => Err(why),
+        }
+    }
+}
+
+impl From<inference::Error> for RunError {
+    fn from(error: inference::Error) -> Self {
+        match error {
+            inference::Error::Cuda(why) => Self::Device(why),
+            other => Self::Model(other.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for RunError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
 /// An engine on a device that is open.
 pub(crate) struct Runner<'a> {
     engine: &'a Engine<'a>,
@@ -147,7 +182,7 @@ impl Runner<'_> {
         [a, b]: [Side<'_>; 2],
         prompts: &[&[u32]],
         mode: Mode,
-    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), inference::Error> {
+    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[a.model, b.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -156,7 +191,9 @@ impl Runner<'_> {
                 let compared = forward_pair(a, b, prompts, &options, mode, watch)?;
                 Ok((compared, [Vec::new(), Vec::new()]))
             }
-            Some(gpu) => cuda::forward_pair(gpu, a, b, prompts, &options, mode, watch),
+            Some(gpu) => Ok(cuda::forward_pair(
+                gpu, a, b, prompts, &options, mode, watch,
+            )?),
         }
     }
 
@@ -166,11 +203,11 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &[&[u32]],
-    ) -> Result<(Vec<Digests>, Vec<Weight>), inference::Error> {
+    ) -> Result<(Vec<Digests>, Vec<Weight>), RunError> {
         if let Some(gpu) = self.gpu {
             let mut steps = Steps::new(&[side.model], self.engine.quiet);
             let watch = &mut |step| steps.takes(step);
-            return cuda::digests(gpu, side, prompts, &self.options(), watch);
+            return Ok(cuda::digests(gpu, side, prompts, &self.options(), watch)?);
         }
         let digests = prompts.iter().map(|tokens| (*tokens, Digests::default()));
         let mut digests: Vec<_> = digests.collect();
@@ -186,7 +223,7 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &mut [(&[u32], S)],
-    ) -> Result<(), inference::Error> {
+    ) -> Result<(), RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[side.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -195,9 +232,10 @@ impl Runner<'_> {
             .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
             .collect();
         match self.gpu {
-            None => forward_batch(side.model, side.sources, &mut batch, &options, watch),
-            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch),
+            None => forward_batch(side.model, side.sources, &mut batch, &options, watch)?,
+            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch)?,
         }
+        Ok(())
     }
 
     fn options(&self) -> Options {
@@ -206,14 +244,6 @@ impl Runner<'_> {
             panel_bytes: self.gpu.map_or(options.panel_bytes, |_| PANEL),
             ..options
         }
-    }
-}
-
-/// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
-pub(crate) fn apart<T>(ran: anyhow::Result<T>) -> Result<anyhow::Result<T>, cuda::Error> {
-    match ran.as_ref().map_err(|error| error.downcast_ref()) {
-        Err(Some(inference::Error::Cuda(why))) => Err(why.clone()),
-        _ => Ok(ran),
     }
 }
 

@@ -8,6 +8,9 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use self::equal::{same, shorten, show};
 use self::record::SourceRecord;
 use self::table::Rule;
@@ -19,7 +22,8 @@ use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::RegionKind;
 
 /// How a key of the GGUF, or of the APR file alone, came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Both files say the same, bit for bit.
     Equal,
