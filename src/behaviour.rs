@@ -1,17 +1,20 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
+use anyhow::anyhow;
 use inference::cuda::{self, Weight};
 use inference::{Assumption, Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row};
+use verifier::finding::Side;
 use verifier::manifest::Fingerprint;
 use verifier::report::{
-    Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide, UsedWeight,
+    Behaviour, BehaviourResult, BehaviourRow, PromptRow, StageDifference, StageResult, StageRow,
+    StageSide, TokenSet, UsedWeight,
 };
 
 use crate::engine_flags::Io;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::prompt::{self, Prompt};
-use crate::run::{self, Engine, Ran, Runner, apart};
+use crate::run::{self, Engine, Ran, RunError, Runner};
 
 /// Both models of a pair, each built from its own file only, so that a difference that the bytes do not show lies in the
 /// metadata.
@@ -64,12 +67,12 @@ impl<'a> Pair<'a> {
         prompts: &[Prompt],
         mode: Mode,
         runner: &Runner<'_>,
-    ) -> anyhow::Result<(Vec<Comparison>, Vec<UsedWeight>)> {
+    ) -> Result<(Vec<Comparison>, Vec<UsedWeight>), RunError> {
         let tokens: Vec<_> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
         let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
         let sides = [self.apr.side(&apr), self.gguf.side(&gguf)];
         let (comparisons, [apr, gguf]) = runner.pair(sides, &tokens, mode)?;
-        let weights = [used(true, apr), used(false, gguf)];
+        let weights = [used(Side::Apr, apr), used(Side::Gguf, gguf)];
         Ok((comparisons, weights.into_iter().flatten().collect()))
     }
 
@@ -89,9 +92,9 @@ impl<'a> Pair<'a> {
 }
 
 /// The weights that a run has used, for the report.
-fn used(is_apr: bool, weights: Vec<Weight>) -> Vec<UsedWeight> {
+fn used(side: Side, weights: Vec<Weight>) -> Vec<UsedWeight> {
     let weights = weights.into_iter().map(|weight| UsedWeight {
-        is_apr,
+        side,
         name: weight.name,
         blake3: weight.digest.to_string(),
     });
@@ -187,12 +190,12 @@ pub(crate) fn placed(ran: Result<Ran<Judged>, String>) -> Judged {
 }
 
 /// The outcome of a run of files that are what they were when they were opened.
-fn judged(ran: anyhow::Result<Behaviour>, files: &[&Files]) -> Result<Behaviour, cuda::Error> {
+fn judged(ran: Result<Behaviour, RunError>, files: &[&Files]) -> Result<Behaviour, cuda::Error> {
     // What was read from a file that changed decides nothing.
     if let Err(why) = files.iter().try_for_each(|files| files.check_unchanged()) {
         return Ok(Behaviour::Changed { why });
     }
-    let ran = apart(ran)?;
+    let ran = RunError::apart(ran)?;
     Ok(ran.unwrap_or_else(|error| Behaviour::NotCovered {
         why: format!("{error:#}"),
     }))
@@ -213,7 +216,7 @@ fn new_row() -> BehaviourRow {
         device: String::new(),
         device_reason: None,
         numerics: NUMERICS.to_owned(),
-        result: String::new(),
+        result: BehaviourResult::NotCovered,
         tokens: 0,
         stages: 0,
         weights: None,
@@ -228,7 +231,7 @@ fn run(
     asked: &prompt::Arguments,
     runner: &Runner<'_>,
     row: &mut BehaviourRow,
-) -> anyhow::Result<Behaviour> {
+) -> Result<Behaviour, RunError> {
     let pair = Pair::load(a, b, runner.io())?;
     row.assumptions = pair.assumptions();
     let prompts = match pair.prompts(asked)? {
@@ -253,7 +256,7 @@ fn run(
         }
     }
     if row.stages == 0 {
-        anyhow::bail!("no stage was compared");
+        return Err(anyhow!("no stage was compared").into());
     }
     Ok(match first {
         None => Behaviour::Equal,
@@ -269,12 +272,13 @@ fn run_alone(
     recorded: &Fingerprint,
     runner: &Runner<'_>,
     row: &mut BehaviourRow,
-) -> anyhow::Result<Behaviour> {
+) -> Result<Behaviour, RunError> {
     if recorded.numerics != NUMERICS {
         let theirs = recorded.numerics.escape_debug();
-        anyhow::bail!(
+        let why = anyhow!(
             "the manifest records the arithmetic \"{theirs}\", this program has {NUMERICS}"
         );
+        return Err(why.into());
     }
     let loaded = Loaded::new(files, runner.io())?;
     row.assumptions = loaded
@@ -288,7 +292,7 @@ fn run_alone(
     let sources = loaded.sources();
     let (all, weights) = runner.digests(loaded.side(&sources), &prompts)?;
     let is_apr = loaded.model.format == Format::Apr;
-    row.used = used(is_apr, weights);
+    row.used = used(if is_apr { Side::Apr } else { Side::Gguf }, weights);
     let mut behaviour = Behaviour::Equal;
     for (prompt, digests) in recorded.prompts.iter().zip(&all) {
         let found = digests.run().to_string();
@@ -311,7 +315,7 @@ fn run_alone(
         });
     }
     if row.stages == 0 {
-        anyhow::bail!("the manifest records no prompt");
+        return Err(anyhow!("the manifest records no prompt").into());
     }
     Ok(behaviour)
 }
@@ -335,13 +339,15 @@ fn stage_row(row: &Row) -> StageRow {
         token_set: apr
             .as_ref()
             .or(gguf.as_ref())
-            .map_or("all", |record| record.tokens.name())
-            .to_owned(),
+            .map_or(TokenSet::All, |record| match record.tokens {
+                inference::TokenSet::All { .. } => TokenSet::All,
+                inference::TokenSet::Last { .. } => TokenSet::Last,
+            }),
         result: match row.outcome {
-            Outcome::Equal => "equal".to_owned(),
-            Outcome::Different(_) => "different".to_owned(),
-            Outcome::Missing => "missing".to_owned(),
-            Outcome::NotComparable(field) => format!("not comparable: {field}"),
+            Outcome::Equal => StageResult::Equal,
+            Outcome::Different(_) => StageResult::Different,
+            Outcome::Missing => StageResult::Missing,
+            Outcome::NotComparable(field) => StageResult::NotComparable(field),
         },
         apr: apr.as_ref().map(stage_side),
         gguf: gguf.as_ref().map(stage_side),

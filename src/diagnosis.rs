@@ -1,6 +1,8 @@
 //! Why a stage differs: what feeds it in both files, compared tensor for tensor and number for number.
 
 use inference::{Model, Setting, Step, Tensor};
+use verifier::code::{Code, Group};
+use verifier::finding::Side;
 use verifier::report::{FindingRow, Report, TensorRow};
 
 /// A stage that differs, and why.
@@ -25,8 +27,30 @@ pub(crate) struct Fed {
     pub(crate) apr: Option<String>,
     /// Its name or value in the GGUF.
     pub(crate) gguf: Option<String>,
+    /// How both compare.
+    pub(crate) result: FedResult,
+}
+
+/// How what feeds a stage compares.
+pub(crate) enum FedResult {
+    /// The same in both files.
+    Equal,
+    /// How it differs, in words.
+    Unlike(String),
+}
+
+impl FedResult {
     /// `equal`, or how it differs.
-    pub(crate) result: String,
+    pub(crate) fn text(&self) -> &str {
+        self.difference().unwrap_or(EQUAL)
+    }
+
+    fn difference(&self) -> Option<&str> {
+        match self {
+            Self::Equal => None,
+            Self::Unlike(how) => Some(how),
+        }
+    }
 }
 
 /// Compares what feeds a step of both models; the report has compared the bytes of all tensors.
@@ -70,7 +94,11 @@ fn settings(apr: &[Setting], gguf: &[Setting]) -> Vec<Fed> {
             let (apr, gguf) = (value(apr, name), value(gguf, name));
             Fed {
                 what: (*name).to_owned(),
-                result: if apr == gguf { EQUAL } else { "different" }.to_owned(),
+                result: if apr == gguf {
+                    FedResult::Equal
+                } else {
+                    FedResult::Unlike("different".to_owned())
+                },
                 apr,
                 gguf,
             }
@@ -84,14 +112,17 @@ fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &M
     if a != g {
         parts.push(in_both("architecture", a, g));
     }
-    let different = settings.iter().filter(|setting| setting.result != EQUAL);
+    let different = settings.iter();
+    let different = different.filter(|setting| setting.result.difference().is_some());
     parts.extend(different.map(|setting| {
         let [apr, gguf] =
             [&setting.apr, &setting.gguf].map(|value| value.as_deref().unwrap_or("none"));
         in_both(&setting.what, apr, gguf)
     }));
-    let different = tensors.iter().filter(|tensor| tensor.result != EQUAL);
-    parts.extend(different.map(|tensor| format!("{}: {}", tensor.what, tensor.result)));
+    parts.extend(tensors.iter().filter_map(|tensor| {
+        let how = tensor.result.difference()?;
+        Some(format!("{}: {how}", tensor.what))
+    }));
     if parts.is_empty() {
         let layers = [apr.layers.len(), gguf.layers.len()];
         parts.push(match layers {
@@ -107,8 +138,8 @@ fn tensor(report: &Report, apr: Option<&Tensor>, gguf: Option<&Tensor>) -> Fed {
     let name = gguf.or(apr).map_or("", |tensor| &tensor.name);
     let result = match (apr, gguf) {
         (Some(apr), Some(gguf)) => difference(report, apr, gguf),
-        (None, _) => "missing in the .apr".to_owned(),
-        (_, None) => "not in the .gguf".to_owned(),
+        (None, _) => FedResult::Unlike(MISSING.to_owned()),
+        (_, None) => FedResult::Unlike(EXTRA.to_owned()),
     };
     Fed {
         what: spoken(name),
@@ -118,37 +149,35 @@ fn tensor(report: &Report, apr: Option<&Tensor>, gguf: Option<&Tensor>) -> Fed {
     }
 }
 
-fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> String {
+fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> FedResult {
     let is_pair = |row: &&TensorRow| {
         let side = row.apr.as_ref().is_some_and(|side| side.name == apr.name);
         side && row.gguf.as_ref().is_some_and(|side| side.name == gguf.name)
     };
     if let Some(row) = report.tensors.iter().find(is_pair) {
-        return of_row(report, row);
+        return if row.result.is_equal() {
+            FedResult::Equal
+        } else {
+            FedResult::Unlike(of_row(report, row))
+        };
     }
     let is_missing = |row: &&TensorRow| {
         let gguf = row.gguf.as_ref().is_some_and(|side| side.name == gguf.name);
         gguf && row.apr.is_none()
     };
-    match report.tensors.iter().find(is_missing) {
+    FedResult::Unlike(match report.tensors.iter().find(is_missing) {
         Some(_) => format!("missing in the .apr, {} in its place", apr.name),
         None => format!("{} in the .apr, {} in the .gguf", apr.name, gguf.name),
-    }
+    })
 }
 
 /// How the tensors of a row differ, in a few words.
 fn of_row(report: &Report, row: &TensorRow) -> String {
-    if row.result.ends_with("equal") {
+    if row.result.is_equal() {
         return EQUAL.to_owned();
     }
     let (Some(apr), Some(gguf)) = (&row.apr, &row.gguf) else {
-        let only_gguf = row.apr.is_none();
-        let side = if only_gguf {
-            "missing in the .apr"
-        } else {
-            "not in the .gguf"
-        };
-        return side.to_owned();
+        return if row.apr.is_none() { MISSING } else { EXTRA }.to_owned();
     };
     if let Some(other) = holder(report, row) {
         return stored_elsewhere(report, other, row);
@@ -173,7 +202,10 @@ fn of_row(report: &Report, row: &TensorRow) -> String {
         if let Some(cause) = &finding.cause {
             text.push_str(&format!(", {}", cause.text));
         }
-        if finding.code.ends_with("not-finite") {
+        if matches!(
+            finding.code,
+            Code::TensorScaleNotFinite | Code::TensorValueNotFinite
+        ) {
             text.push_str(&format!(", {}", finding.message));
         }
     }
@@ -182,18 +214,18 @@ fn of_row(report: &Report, row: &TensorRow) -> String {
 
 /// What a finding of the verifier says, as a cause: for files whose stages agree or that could not be run.
 pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
-    let name = |file: &str| {
+    let name = |file| {
         let mut places = finding.places.iter().filter(|place| place.file == file);
         places.find_map(|place| place.name.as_deref())
     };
     let is_about = |row: &&TensorRow| {
         let apr = row.apr.as_ref().map(|side| side.name.as_str());
         let gguf = row.gguf.as_ref().map(|side| side.name.as_str());
-        name("apr").is_some_and(|name| apr == Some(name))
-            || name("gguf").is_some_and(|name| gguf == Some(name))
+        name(Side::Apr).is_some_and(|name| apr == Some(name))
+            || name(Side::Gguf).is_some_and(|name| gguf == Some(name))
     };
     let values = (&finding.found, &finding.expected);
-    if finding.code.starts_with("tensor.")
+    if finding.code.group() == Group::Tensor
         && let Some(row) = report.tensors.iter().find(is_about)
     {
         let side = row.gguf.as_ref().or(row.apr.as_ref());
@@ -201,13 +233,13 @@ pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
         return match values {
             // Shapes and types stand in the finding, bytes in the row.
             (Some(found), Some(expected)) if row.difference.is_none() => {
-                format!("{what}: {}", in_both(kind(&finding.code), found, expected))
+                format!("{what}: {}", in_both(finding.code.kind(), found, expected))
             }
             _ => format!("{what}: {}", of_row(report, row)),
         };
     }
-    match (values, name("apr").or(name("gguf"))) {
-        ((Some(found), Some(expected)), Some(name)) if finding.code.starts_with("meta.") => {
+    match (values, name(Side::Apr).or(name(Side::Gguf))) {
+        ((Some(found), Some(expected)), Some(name)) if finding.code.group() == Group::Metadata => {
             in_both(name, found, expected)
         }
         ((Some(found), Some(expected)), _) => {
@@ -215,11 +247,6 @@ pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
         }
         _ => finding.message.clone(),
     }
-}
-
-/// `shape` for `tensor.shape`.
-fn kind(code: &str) -> &str {
-    code.rsplit('.').next().unwrap_or(code)
 }
 
 fn in_both(what: &str, apr: &str, gguf: &str) -> String {
@@ -305,8 +332,8 @@ fn stored(from: &str, to: &str) -> String {
 fn findings<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = &'a FindingRow> {
     report.findings.iter().filter(move |finding| {
         let mut places = finding.places.iter();
-        finding.code.starts_with("tensor.")
-            && places.any(|place| place.file == "apr" && place.name.as_deref() == Some(name))
+        finding.code.group() == Group::Tensor
+            && places.any(|place| place.file == Side::Apr && place.name.as_deref() == Some(name))
     })
 }
 
@@ -344,7 +371,9 @@ fn grouped(number: u64) -> String {
     verifier::report::text::grouped(number)
 }
 
-pub(crate) const EQUAL: &str = "equal";
+const EQUAL: &str = "equal";
+const MISSING: &str = "missing in the .apr";
+const EXTRA: &str = "not in the .gguf";
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,47 @@ pub(crate) struct Ran<T> {
     pub(crate) reason: Option<String>,
 }
 
+/// Why a run came to no end.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    /// The GPU or its driver failed: nothing about the files follows.
+    Device(cuda::Error),
+    /// A model cannot be run, which is an outcome.
+    Model(anyhow::Error),
+}
+
+impl RunError {
+    /// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
+    pub(crate) fn apart<T>(ran: Result<T, Self>) -> Result<anyhow::Result<T>, cuda::Error> {
+        match ran {
+            Ok(value) => Ok(Ok(value)),
+            Err(Self::Model(why)) => Ok(Err(why)),
+            Err(Self::Device(why)) => Err(why),
+        }
+    }
+}
+
+impl From<inference::Error> for RunError {
+    fn from(error: inference::Error) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+impl From<cuda::RunError> for RunError {
+    fn from(error: cuda::RunError) -> Self {
+        match error {
+            cuda::RunError::Gpu(why) => Self::Device(why),
+            cuda::RunError::Model(why) => Self::Model(why.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for RunError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
 /// An engine on a device that is open.
 pub(crate) struct Runner<'a> {
     engine: &'a Engine<'a>,
@@ -147,7 +188,7 @@ impl Runner<'_> {
         [a, b]: [Side<'_>; 2],
         prompts: &[&[u32]],
         mode: Mode,
-    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), cuda::RunError> {
+    ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[a.model, b.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -156,7 +197,9 @@ impl Runner<'_> {
                 let compared = forward_pair(a, b, prompts, &options, mode, watch)?;
                 Ok((compared, [Vec::new(), Vec::new()]))
             }
-            Some(gpu) => cuda::forward_pair(gpu, a, b, prompts, &options, mode, watch),
+            Some(gpu) => Ok(cuda::forward_pair(
+                gpu, a, b, prompts, &options, mode, watch,
+            )?),
         }
     }
 
@@ -166,11 +209,11 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &[&[u32]],
-    ) -> Result<(Vec<Digests>, Vec<Weight>), cuda::RunError> {
+    ) -> Result<(Vec<Digests>, Vec<Weight>), RunError> {
         if let Some(gpu) = self.gpu {
             let mut steps = Steps::new(&[side.model], self.engine.quiet);
             let watch = &mut |step| steps.takes(step);
-            return cuda::digests(gpu, side, prompts, &self.options(), watch);
+            return Ok(cuda::digests(gpu, side, prompts, &self.options(), watch)?);
         }
         let digests = prompts.iter().map(|tokens| (*tokens, Digests::default()));
         let mut digests: Vec<_> = digests.collect();
@@ -186,7 +229,7 @@ impl Runner<'_> {
         &self,
         side: Side<'_>,
         prompts: &mut [(&[u32], S)],
-    ) -> Result<(), cuda::RunError> {
+    ) -> Result<(), RunError> {
         let options = self.options();
         let mut steps = Steps::new(&[side.model], self.engine.quiet);
         let watch = &mut |step| steps.takes(step);
@@ -195,15 +238,10 @@ impl Runner<'_> {
             .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
             .collect();
         match self.gpu {
-            None => Ok(forward_batch(
-                side.model,
-                side.sources,
-                &mut batch,
-                &options,
-                watch,
-            )?),
-            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch),
+            None => forward_batch(side.model, side.sources, &mut batch, &options, watch)?,
+            Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch)?,
         }
+        Ok(())
     }
 
     fn options(&self) -> Options {
@@ -212,14 +250,6 @@ impl Runner<'_> {
             panel_bytes: self.gpu.map_or(options.panel_bytes, |_| PANEL),
             ..options
         }
-    }
-}
-
-/// Takes the failure of a GPU out of a result. Any other failure is an outcome of the run.
-pub(crate) fn apart<T>(ran: anyhow::Result<T>) -> Result<anyhow::Result<T>, cuda::Error> {
-    match ran.as_ref().map_err(|error| error.downcast_ref()) {
-        Err(Some(cuda::RunError::Gpu(why))) => Err(why.clone()),
-        _ => Ok(ran),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::run::Engine;
-use crate::run::{Ran, Runner, apart};
+use crate::run::{Ran, RunError, Runner};
 use crate::{device, engine_flags, output, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let ran = engine.run(
             |runner| {
                 let judged = behaviour::compare_on(runner, &a, &b, &arguments.prompt)?;
-                let steps = apart(steps(arguments, &a, &b, &judged.0, runner))?;
+                let steps = RunError::apart(steps(arguments, &a, &b, &judged.0, runner))?;
                 Ok((judged, steps))
             },
             |(judged, steps)| Some((behaviour::difference(judged)?, steps.as_ref().ok().cloned())),
@@ -112,13 +112,13 @@ fn steps(
     b: &Files,
     behaviour: &Behaviour,
     runner: &Runner<'_>,
-) -> anyhow::Result<Vec<(Step, String)>> {
+) -> Result<Vec<(Step, String)>, RunError> {
     match behaviour {
         Behaviour::Different { .. } if arguments.isolate => {
             let steps = bad_steps(arguments, &Pair::load(a, b, runner.io())?, runner)?;
             for files in [a, b] {
                 if let Err(why) = files.check_unchanged() {
-                    bail!("a file changed while it was run: {why}");
+                    return Err(anyhow!("a file changed while it was run: {why}").into());
                 }
             }
             Ok(steps)
@@ -136,7 +136,7 @@ fn bad_steps(
     arguments: &Arguments,
     pair: &Pair<'_>,
     runner: &Runner<'_>,
-) -> anyhow::Result<Vec<(Step, String)>> {
+) -> Result<Vec<(Step, String)>, RunError> {
     let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
         return Ok(Vec::new());
     };
@@ -194,7 +194,8 @@ impl Answer {
                 writeln!(
                     out,
                     "  {kind:<8} {}: {apr} (apr), {gguf} (gguf): {}",
-                    fed.what, fed.result
+                    fed.what,
+                    fed.result.text()
                 )?;
             }
         }
@@ -208,7 +209,12 @@ impl Answer {
             }
             writeln!(out)?;
         }
-        let also: Vec<&str> = self.report.reasons.iter().map(String::as_str).collect();
+        let also: Vec<&str> = self
+            .report
+            .reasons
+            .iter()
+            .map(|code| code.as_str())
+            .collect();
         if !also.is_empty() {
             writeln!(out, "\nverify says: {}", also.join(", "))?;
         }
@@ -236,7 +242,7 @@ fn json_of(diagnosis: &Diagnosis) -> Value {
     let feds = |feds: &[Fed]| -> Vec<Value> {
         feds.iter()
             .map(|fed| {
-                json!({"what": fed.what, "apr": fed.apr, "gguf": fed.gguf, "result": fed.result})
+                json!({"what": fed.what, "apr": fed.apr, "gguf": fed.gguf, "result": fed.result.text()})
             })
             .collect()
     };

@@ -18,7 +18,7 @@ use crate::forward_output::Answer;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::prompt::{self, Prompt};
-use crate::run::{CPU, Engine, Ran, Runner, apart};
+use crate::run::{CPU, Engine, Ran, RunError, Runner};
 use crate::{device, engine_flags, output};
 
 /// Runs a GGUF or APR model on token ids or a text, from the file's own names and metadata only.
@@ -115,7 +115,7 @@ fn in_f32(
         times: false,
     };
     let ran = engine.run(
-        |runner| apart(with_stages(arguments, loaded, tokens, runner)),
+        |runner| RunError::apart(with_stages(arguments, loaded, tokens, runner)),
         |_| None::<()>,
     );
     let ran = ran.map_err(Error::msg)?;
@@ -140,7 +140,7 @@ fn with_stages(
     loaded: &Loaded<'_>,
     tokens: &[u32],
     runner: &Runner<'_>,
-) -> anyhow::Result<(Digests, Vec<f32>, Vec<Dump>)> {
+) -> Result<(Digests, Vec<f32>, Vec<Dump>), RunError> {
     let (mut digests, mut logits) = (Digests::default(), Logits(Vec::new()));
     let mut dumps = arguments
         .stages

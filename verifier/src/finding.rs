@@ -1,9 +1,14 @@
 //! Findings: what was noticed, where, what it means for the verdict, and its likely cause.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::code::{CauseCode, Code};
 use crate::region::{RegionKind, Span};
 
 /// Which of the two files of a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The APR v2 file.
     Apr,
@@ -20,11 +25,26 @@ impl Side {
             Self::Gguf => "gguf",
         }
     }
+
+    /// Returns the other file of the pair.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Apr => Self::Gguf,
+            Self::Gguf => Self::Apr,
+        }
+    }
 }
 
 /// What a finding means for the verdict. There is no default on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Effect {
+    /// A file could not be read or decoded to its end, or is not what it was: whatever else was seen in it decides
+    /// nothing. Reports say `undecided`, as for what could not be compared.
+    #[serde(rename = "undecided")]
+    #[schemars(skip)]
+    Unreadable,
     /// The two files were compared and differ, or one of them contradicts its own format.
     Different,
     /// Something could not be read, decoded or compared.
@@ -33,6 +53,28 @@ pub enum Effect {
     Warning,
     /// A remark.
     Note,
+}
+
+impl Effect {
+    /// Tells whether a finding with this effect keeps a verdict from being verified.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        match self {
+            Self::Unreadable | Self::Different | Self::Undecided => true,
+            Self::Warning | Self::Note => false,
+        }
+    }
+
+    /// Returns the word of reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Different => "different",
+            Self::Unreadable | Self::Undecided => "undecided",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// Where a finding lies in one file.
@@ -99,7 +141,7 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     /// Stable code, such as `cause.single-bit`.
-    pub code: &'static str,
+    pub code: CauseCode,
     /// One sentence for a person.
     pub text: String,
 }
@@ -108,7 +150,7 @@ pub struct Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Stable code, such as `apr.footer.crc` or `tensor.bytes`.
-    pub code: &'static str,
+    pub code: Code,
     /// What it means for the verdict.
     pub effect: Effect,
     /// One sentence: what is wrong. Lower case, no full stop; names from files are escaped.
@@ -128,9 +170,9 @@ pub struct Finding {
 impl Finding {
     /// Makes a finding without places.
     #[must_use]
-    pub fn new(code: &'static str, effect: Effect, message: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<Code>, effect: Effect, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.into(),
             effect,
             message: message.into(),
             places: Vec::new(),
@@ -165,9 +207,9 @@ impl Finding {
 
     /// Adds the likely cause.
     #[must_use]
-    pub fn cause(mut self, code: &'static str, text: impl Into<String>) -> Self {
+    pub fn cause(mut self, code: impl Into<CauseCode>, text: impl Into<String>) -> Self {
         self.cause = Some(Cause {
-            code,
+            code: code.into(),
             text: text.into(),
         });
         self

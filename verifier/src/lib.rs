@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod code;
 pub mod compare;
 pub mod decode;
 mod explain;

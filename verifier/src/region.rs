@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 /// A range of bytes in one file, in whole-file offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
@@ -77,18 +80,22 @@ impl fmt::Display for Span {
 }
 
 /// What a region of a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RegionKind {
     /// The fixed header: 24 bytes of a GGUF, 64 bytes of an APR.
     Header,
     /// One key/value of a GGUF.
+    #[serde(rename = "key/value")]
     KeyValue,
     /// One tensor info of a GGUF.
+    #[serde(rename = "tensor info")]
     TensorInfo,
     /// The metadata JSON of an APR, without its padding.
     Metadata,
     /// One entry of the tensor index of an APR.
+    #[serde(rename = "index entry")]
     IndexEntry,
     /// Zero bytes up to the next aligned offset.
     Padding,

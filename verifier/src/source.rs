@@ -28,6 +28,65 @@ pub trait Source: Sync {
     fn check_unchanged(&self) -> Result<(), String>;
 }
 
+/// A source whose decoded parts are served from memory: what is read here is what was decoded.
+pub(crate) struct Held<'a> {
+    source: &'a dyn Source,
+    head: &'a [u8],
+    footer: Option<(Span, [u8; 4])>,
+}
+
+impl<'a> Held<'a> {
+    /// `head` are bytes from the start of the source, `footer` are four more and where they lie.
+    pub(crate) const fn new(
+        source: &'a dyn Source,
+        head: &'a [u8],
+        footer: Option<(Span, [u8; 4])>,
+    ) -> Self {
+        Self {
+            source,
+            head,
+            footer,
+        }
+    }
+}
+
+impl Source for Held<'_> {
+    fn length(&self) -> u64 {
+        self.source.length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(io::Error::other)?;
+        let held = self.head.get(start..).unwrap_or_default();
+        let (from_head, rest) = buffer.split_at_mut(held.len().min(buffer.len()));
+        if let Some(held) = held.get(..from_head.len()) {
+            from_head.copy_from_slice(held);
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let offset = offset
+            .checked_add(from_head.len() as u64)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.source.read_exact_at(offset, rest)?;
+        if let Some((span, bytes)) = self.footer {
+            for (at, byte) in (span.offset..).zip(bytes) {
+                let index = at.checked_sub(offset).map(usize::try_from);
+                if let Some(Ok(index)) = index
+                    && let Some(slot) = rest.get_mut(index)
+                {
+                    *slot = byte;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_unchanged(&self) -> Result<(), String> {
+        self.source.check_unchanged()
+    }
+}
+
 impl Source for [u8] {
     fn length(&self) -> u64 {
         self.len() as u64

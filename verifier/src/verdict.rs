@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::finding::{Effect, Finding};
+use crate::code::Code;
+use crate::finding::Effect;
+use crate::report::FindingRow;
 
 /// What a comparison came to. There is no default.
 #[must_use]
@@ -16,6 +18,54 @@ pub enum Verdict {
     Different,
     /// Not everything could be read, decoded or compared.
     Undecided,
+}
+
+/// How much of each section was compared. Nothing is verified of which a section is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// Two models.
+    Pair {
+        /// Bytes of tensor data.
+        tensor_bytes: u64,
+        /// Metadata keys of the GGUF with a counterpart.
+        keys: usize,
+        /// Stages of a run of both, when one was asked for.
+        stages: Option<usize>,
+    },
+    /// One model against the rows of a manifest.
+    Manifest {
+        /// Rows that were compared with something.
+        rows: usize,
+        /// Stages of a run, when one was asked for.
+        stages: Option<usize>,
+    },
+    /// One file that was decoded and compared with nothing: it can only be held against its own format.
+    Decoded,
+    /// Nothing, because what was given is no pair.
+    Nothing,
+}
+
+impl Compared {
+    /// Notes how many stages of a run were compared.
+    pub(crate) const fn set_stages(&mut self, count: usize) {
+        match self {
+            Self::Pair { stages, .. } | Self::Manifest { stages, .. } => *stages = Some(count),
+            Self::Decoded | Self::Nothing => {}
+        }
+    }
+
+    fn is_anything_empty(self) -> bool {
+        match self {
+            Self::Pair {
+                tensor_bytes,
+                keys,
+                stages,
+            } => tensor_bytes == 0 || keys == 0 || stages == Some(0),
+            Self::Manifest { rows, stages } => rows == 0 || stages == Some(0),
+            Self::Decoded => false,
+            Self::Nothing => true,
+        }
+    }
 }
 
 impl Verdict {
@@ -39,20 +89,18 @@ impl Verdict {
         }
     }
 
-    /// Draws the verdict from the findings.
+    /// Draws the verdict from the findings and from how much was compared: the only rule there is.
     ///
-    /// What was read from a file that changed, or could not be read, decides nothing. Otherwise one difference is enough,
-    /// whatever else could not be compared; and where nothing differs, one thing not compared is enough for undecided.
-    pub(crate) fn of(findings: &[Finding]) -> Self {
+    /// What was read from a file that changed, or that could not be read or decoded to its end, decides nothing. Otherwise
+    /// one difference is enough, whatever else could not be compared; and where nothing differs, one thing not compared
+    /// is enough for undecided, and so is a section of which nothing was compared.
+    pub(crate) fn of(findings: &[FindingRow], compared: Compared) -> Self {
         let has = |effect| findings.iter().any(|finding| finding.effect == effect);
-        let unread = findings
-            .iter()
-            .any(|finding| matches!(finding.code, "input_changed" | "io"));
-        if unread {
+        if findings.iter().any(is_unreadable) {
             Self::Undecided
         } else if has(Effect::Different) {
             Self::Different
-        } else if has(Effect::Undecided) {
+        } else if has(Effect::Undecided) || compared.is_anything_empty() {
             Self::Undecided
         } else {
             Self::Verified
@@ -60,12 +108,23 @@ impl Verdict {
     }
 }
 
+fn is_unreadable(finding: &FindingRow) -> bool {
+    finding.effect == Effect::Unreadable || matches!(finding.code, Code::InputChanged | Code::Io)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Finding;
 
-    fn finding(code: &'static str, effect: Effect) -> Finding {
-        Finding::new(code, effect, "")
+    const ALL: Compared = Compared::Pair {
+        tensor_bytes: 1,
+        keys: 1,
+        stages: None,
+    };
+
+    fn row(code: Code, effect: Effect) -> FindingRow {
+        FindingRow::from(&Finding::new(code, effect, ""))
     }
 
     #[test]
@@ -78,14 +137,56 @@ mod tests {
     #[test]
     fn a_changed_input_decides_nothing() {
         let findings = [
-            finding("tensor.bytes", Effect::Different),
-            finding("input_changed", Effect::Undecided),
+            row(Code::TensorBytes, Effect::Different),
+            row(Code::InputChanged, Effect::Undecided),
         ];
-        assert_eq!(Verdict::of(&findings), Verdict::Undecided);
-        assert_eq!(Verdict::of(&findings[..1]), Verdict::Different);
-        assert_eq!(
-            Verdict::of(&[finding("x", Effect::Warning)]),
-            Verdict::Verified
-        );
+        assert_eq!(Verdict::of(&findings, ALL), Verdict::Undecided);
+        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Different);
+        let warning = [row(Code::MetaLost, Effect::Warning)];
+        assert_eq!(Verdict::of(&warning, ALL), Verdict::Verified);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_decoded_outweighs_a_difference() {
+        let findings = [
+            row(Code::MetaRopeType, Effect::Different),
+            row(Code::AprTruncated, Effect::Unreadable),
+        ];
+        assert_eq!(Verdict::of(&findings, ALL), Verdict::Undecided);
+        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Different);
+    }
+
+    #[test]
+    fn a_difference_outweighs_what_could_not_be_compared() {
+        let findings = [
+            row(Code::BehaviourNotCovered, Effect::Undecided),
+            row(Code::MetaRopeType, Effect::Different),
+        ];
+        assert_eq!(Verdict::of(&findings, ALL), Verdict::Different);
+        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Undecided);
+    }
+
+    #[test]
+    fn no_section_may_be_empty() {
+        let pair = |tensor_bytes, keys, stages| Compared::Pair {
+            tensor_bytes,
+            keys,
+            stages,
+        };
+        let manifest = |rows, stages| Compared::Manifest { rows, stages };
+        for (compared, verdict) in [
+            (pair(1, 1, None), Verdict::Verified),
+            (pair(1, 1, Some(1)), Verdict::Verified),
+            (pair(0, 1, None), Verdict::Undecided),
+            (pair(1, 0, None), Verdict::Undecided),
+            (pair(1, 1, Some(0)), Verdict::Undecided),
+            (manifest(1, None), Verdict::Verified),
+            (manifest(0, None), Verdict::Undecided),
+            (manifest(1, Some(0)), Verdict::Undecided),
+            (Compared::Decoded, Verdict::Verified),
+            (Compared::Nothing, Verdict::Undecided),
+        ] {
+            assert_eq!(Verdict::of(&[], compared), verdict, "{compared:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::code::Code;
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::{self, Pairing};
@@ -13,11 +14,11 @@ use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::observer::Observer;
 use crate::region::Span;
-use crate::report::{self, FileRow, Parts, Report, file_row, hex};
-use crate::source::{Source, read_through};
+use crate::report::{self, FileFormat, FileRow, Parts, Report, Scope, file_row, hex};
+use crate::source::{Held, Source, read_through};
 use crate::{
     decode::{apr, gguf},
-    explain::cause,
+    explain::{culprit, evidence::Evidence, sniff},
     manifest,
 };
 
@@ -61,97 +62,114 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
     }
     match roles(a, b) {
         Ok((apr, gguf)) => Pair { apr, gguf }.verify(options, observer),
-        Err(finding) => report::build(rows_of_unknown(&[a, b]), None, vec![*finding]),
+        Err(findings) => {
+            let mut report = report::build(rows_of_unknown(&[a, b]), &Scope::Nothing, &findings);
+            report.conclusion = culprit::conclude(&Evidence::default(), &findings);
+            report
+        }
     }
 }
 
-/// Finds out which input is the APR file. An input of no known format takes the role that is left, so that what is wrong
-/// with it can be said.
+/// Finds out which input is the APR file. A file that is no model ends here: nothing follows for the other one. A file of
+/// no kind that is known takes the role that is left, since it may be a model that is damaged at its start.
 fn roles<'a, 'i>(
     a: &'a Input<'i>,
     b: &'a Input<'i>,
-) -> Result<(&'a Input<'i>, &'a Input<'i>), Box<Finding>> {
-    let refuse = |code, text: String| Err(Box::new(Finding::new(code, Effect::Undecided, text)));
-    let formats = (format_of(a), format_of(b));
-    let (apr, gguf) = match formats {
-        (Ok(Some(Format::Apr)), Ok(Some(Format::Apr))) => {
-            return refuse(
-                "pair.formats",
-                "both files are APR files; give the GGUF that one was made from".to_owned(),
-            );
+) -> Result<(&'a Input<'i>, &'a Input<'i>), Vec<Finding>> {
+    let refuse = |text: &str| {
+        Err(vec![Finding::new(
+            Code::PairFormats,
+            Effect::Undecided,
+            text,
+        )])
+    };
+    let (of_a, of_b) = match (kind_of(a), kind_of(b)) {
+        (Ok(of_a), Ok(of_b)) => (of_a, of_b),
+        (Err(error), _) => return Err(vec![unreadable(a, &error)]),
+        (_, Err(error)) => return Err(vec![unreadable(b, &error)]),
+    };
+    let others = [(&of_a, &of_b), (&of_b, &of_a)].map(|(file, other)| match file {
+        FileKind::NoModel(finding) => Some(match other {
+            FileKind::Model(Format::Apr) => finding.clone().at(Place::new(Side::Gguf, 0)),
+            FileKind::Model(Format::Gguf) => finding.clone().at(Place::new(Side::Apr, 0)),
+            FileKind::NoModel(_) | FileKind::Unknown => *finding.clone(),
+        }),
+        FileKind::Model(_) | FileKind::Unknown => None,
+    });
+    let others: Vec<Finding> = others.into_iter().flatten().collect();
+    if !others.is_empty() {
+        return Err(others);
+    }
+    let (apr, gguf) = match (of_a, of_b) {
+        (FileKind::Model(Format::Apr), FileKind::Model(Format::Apr)) => {
+            return refuse("both files are APR files; give the GGUF that one was made from");
         }
-        (Ok(Some(Format::Gguf)), Ok(Some(Format::Gguf))) => {
-            return refuse(
-                "pair.formats",
-                "both files are GGUF files; give the APR file made from one".to_owned(),
-            );
+        (FileKind::Model(Format::Gguf), FileKind::Model(Format::Gguf)) => {
+            return refuse("both files are GGUF files; give the APR file made from one");
         }
-        (Ok(None), Ok(None)) => {
-            let hint = not_a_model(a).or_else(|| not_a_model(b));
-            return Err(Box::new(hint.unwrap_or_else(|| {
-                Finding::new(
-                    "pair.formats",
-                    Effect::Undecided,
-                    "neither file is an APR file or a GGUF file",
-                )
-            })));
-        }
-        (Ok(Some(Format::Apr)), Ok(_)) | (Ok(None), Ok(Some(Format::Gguf))) => (a, b),
-        (Ok(_), Ok(_)) => (b, a),
-        (Err(error), _) => {
-            return refuse(
-                "io",
-                format!("{} cannot be read: {error}", escape(a.name.as_bytes())),
-            );
-        }
-        (_, Err(error)) => {
-            return refuse(
-                "io",
-                format!("{} cannot be read: {error}", escape(b.name.as_bytes())),
-            );
-        }
+        (FileKind::Model(Format::Apr), _) | (_, FileKind::Model(Format::Gguf)) => (a, b),
+        (_, FileKind::Model(Format::Apr)) | (FileKind::Model(Format::Gguf), _) => (b, a),
+        _ => return refuse("neither file is an APR file or a GGUF file"),
     };
     if apr.shards.len() != 1 || gguf.shards.is_empty() {
-        return refuse("pair.formats", "an APR model is one file".to_owned());
+        return refuse("an APR model is one file");
     }
     Ok((apr, gguf))
 }
 
-fn format_of(input: &Input<'_>) -> io::Result<Option<Format>> {
-    let start = start_of(input, 4)?;
+/// What an input is by its first bytes.
+enum FileKind {
+    Model(Format),
+    NoModel(Box<Finding>),
+    Unknown,
+}
+
+fn kind_of(input: &Input<'_>) -> io::Result<FileKind> {
+    let Some((name, source)) = input.shards.first() else {
+        return Ok(FileKind::Unknown);
+    };
+    let length = source.length();
+    let held = usize::try_from(length.min(sniff::SAMPLE)).map_err(io::Error::other)?;
+    let mut start = vec![0; held];
+    source.read_exact_at(0, &mut start)?;
     Ok(match start.as_slice() {
-        b"GGUF" => Some(Format::Gguf),
-        [b'A', b'P', b'R', _] => Some(Format::Apr),
-        _ => None,
+        [b'G', b'G', b'U', b'F', ..] => FileKind::Model(Format::Gguf),
+        [b'A', b'P', b'R', _, ..] => FileKind::Model(Format::Apr),
+        start => match sniff::not_a_model(name, start, length) {
+            Some(finding) => FileKind::NoModel(Box::new(finding)),
+            None => FileKind::Unknown,
+        },
     })
 }
 
-fn not_a_model(input: &Input<'_>) -> Option<Finding> {
-    cause::not_a_model(&start_of(input, 512).ok()?)
-}
-
-fn start_of(input: &Input<'_>, length: u64) -> io::Result<Vec<u8>> {
-    let Some((_, source)) = input.shards.first() else {
-        return Ok(Vec::new());
-    };
-    let mut start = vec![0; usize::try_from(source.length().min(length)).unwrap_or(0)];
-    source.read_exact_at(0, &mut start)?;
-    Ok(start)
+fn unreadable(input: &Input<'_>, error: &io::Error) -> Finding {
+    let name = escape(input.name.as_bytes());
+    Finding::new(
+        Code::Io,
+        Effect::Unreadable,
+        format!("{name} cannot be read: {error}"),
+    )
 }
 
 fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
-    let shards = inputs
-        .iter()
-        .flat_map(|input| input.shards.iter().enumerate());
+    let shards = inputs.iter().flat_map(|input| {
+        let format = match kind_of(input) {
+            Ok(FileKind::Model(Format::Apr)) => FileFormat::Apr,
+            Ok(FileKind::Model(Format::Gguf)) => FileFormat::Gguf,
+            Ok(FileKind::NoModel(_) | FileKind::Unknown) | Err(_) => FileFormat::Unknown,
+        };
+        let shards = input.shards.iter().enumerate();
+        shards.map(move |(shard, file)| (format, shard, file))
+    });
     shards
-        .map(|(shard, (name, source))| {
+        .map(|(format, shard, (name, source))| {
             let parts = Shard {
                 length: source.length(),
                 regions: Vec::new(),
             };
             FileRow {
                 covered: 0,
-                ..file_row("unknown", shard, name, &parts, 0)
+                ..file_row(format, shard, name, &parts, 0)
             }
         })
         .collect()
@@ -164,17 +182,30 @@ struct Pair<'a, 'i> {
 
 impl Pair<'_, '_> {
     fn verify(&self, options: &Options, observer: &dyn Observer) -> Report {
-        let Some((_, apr_source)) = self.apr.shards.first() else {
-            return report::build(Vec::new(), None, Vec::new());
+        let [(_, apr_source)] = self.apr.shards.as_slice() else {
+            unreachable!("an APR model is one file, which the roles are given by");
         };
         let gguf_sources: Vec<&dyn Source> =
             self.gguf.shards.iter().map(|(_, source)| *source).collect();
         let apr = apr::decode(*apr_source);
         let gguf = gguf::decode(&gguf_sources);
+        // What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
+        let footer = apr
+            .metadata
+            .footer
+            .map(|(span, sum)| (span, sum.to_le_bytes()));
+        let apr_held = Held::new(*apr_source, &apr.metadata.head, footer);
+        let gguf_held: Vec<Held<'_>> = gguf_sources
+            .iter()
+            .zip(&gguf.metadata.shards)
+            .map(|(source, head)| Held::new(*source, &head.bytes, None))
+            .collect();
+        let gguf_sources: Vec<&dyn Source> =
+            gguf_held.iter().map(|held| held as &dyn Source).collect();
         let inputs = Inputs {
             apr: &apr,
             gguf: &gguf,
-            apr_source: *apr_source,
+            apr_source: &apr_held,
             gguf_sources: &gguf_sources,
         };
 
@@ -211,11 +242,10 @@ impl Pair<'_, '_> {
             scan: &scan,
             metadata: &metadata,
         };
-        let mut findings = self.not_models();
-        findings.extend(judge.findings(structure));
+        let (mut findings, evidence) = judge.findings(structure);
         let mut files = self.file_rows(&inputs, &scan);
         if options.file_digests {
-            self.add_sha256(&mut files, &metadata.records, &mut findings);
+            self.add_sha256(&mut files, &mut findings);
         }
         self.check_unchanged(&mut findings);
         let parts = Parts {
@@ -224,18 +254,9 @@ impl Pair<'_, '_> {
             scan: &scan,
             keys: &metadata.keys,
         };
-        report::build(files, Some(&parts), findings)
-    }
-
-    fn not_models(&self) -> Vec<Finding> {
-        let named = |input, side| {
-            let finding: Option<Finding> = not_a_model(input);
-            finding.map(|finding| finding.at(Place::new(side, 0)))
-        };
-        named(self.apr, Side::Apr)
-            .into_iter()
-            .chain(named(self.gguf, Side::Gguf))
-            .collect()
+        let mut report = report::build(files, &Scope::Pair(&parts), &findings);
+        report.conclusion = culprit::conclude(&evidence, &findings);
+        report
     }
 
     fn file_rows(&self, inputs: &Inputs<'_>, scan: &Scan) -> Vec<FileRow> {
@@ -254,10 +275,18 @@ impl Pair<'_, '_> {
             .shards
             .iter()
             .zip(&inputs.apr.shards)
-            .map(|((name, _), parts)| file_row("apr", 0, name, parts, unread(Side::Apr, 0)));
+            .map(|((name, _), parts)| {
+                file_row(FileFormat::Apr, 0, name, parts, unread(Side::Apr, 0))
+            });
         let gguf = self.gguf.shards.iter().zip(&inputs.gguf.shards).enumerate();
         let gguf = gguf.map(|(shard, ((name, _), parts))| {
-            file_row("gguf", shard, name, parts, unread(Side::Gguf, shard))
+            file_row(
+                FileFormat::Gguf,
+                shard,
+                name,
+                parts,
+                unread(Side::Gguf, shard),
+            )
         });
         apr.chain(gguf)
             .zip(scan.roots.iter().zip(&scan.blake3))
@@ -269,46 +298,16 @@ impl Pair<'_, '_> {
             .collect()
     }
 
-    fn add_sha256(
-        &self,
-        files: &mut [FileRow],
-        records: &[SourceRecord],
-        findings: &mut Vec<Finding>,
-    ) {
+    fn add_sha256(&self, files: &mut [FileRow], findings: &mut Vec<Finding>) {
         let sources = self.apr.shards.iter().chain(&self.gguf.shards);
         for (row, (name, source)) in files.iter_mut().zip(sources) {
             match sha256(*source) {
                 Ok(digest) => row.sha256 = Some(hex(&digest)),
                 Err(error) => findings.push(Finding::new(
-                    "io",
-                    Effect::Undecided,
+                    Code::Io,
+                    Effect::Unreadable,
                     format!("{} cannot be read: {error}", escape(name.as_bytes())),
                 )),
-            }
-        }
-        let sources = files.iter().filter(|row| row.format == "gguf");
-        for (row, record) in sources
-            .zip(records)
-            .filter(|_| records.len() == self.gguf.shards.len())
-        {
-            if row
-                .sha256
-                .as_ref()
-                .zip(record.sha256.as_ref())
-                .is_some_and(|(found, recorded)| found != recorded)
-            {
-                findings.push(
-                    Finding::new(
-                        "source.changed",
-                        Effect::Different,
-                        "the GGUF does not have the SHA-256 that the artifact records",
-                    )
-                    .at(Place::new(Side::Gguf, row.shard))
-                    .expected_found(
-                        record.sha256.clone().unwrap_or_default(),
-                        row.sha256.clone().unwrap_or_default(),
-                    ),
-                );
             }
         }
     }
@@ -321,8 +320,8 @@ impl Pair<'_, '_> {
                     findings.insert(
                         0,
                         Finding::new(
-                            "input_changed",
-                            Effect::Undecided,
+                            "input-changed",
+                            Effect::Unreadable,
                             format!(
                                 "{} changed while it was read: {change}",
                                 escape(name.as_bytes())

@@ -8,6 +8,7 @@ mod common;
 
 use fixtures::defects::{Defect, Seal, apr_defects};
 use fixtures::{apr, models};
+use verifier::finding::Side;
 use verifier::report::{PlaceRow, Report};
 use verifier::verdict::Verdict;
 
@@ -46,7 +47,7 @@ fn check(defect: &Defect, report: &Report) {
     }
     if let Some(offset) = defect.offset {
         let holds = |place: &&PlaceRow| {
-            place.file == "apr"
+            place.file == Side::Apr
                 && place.offset.is_some_and(|start| {
                     (start..=start + place.length.unwrap_or(0)).contains(&offset)
                 })

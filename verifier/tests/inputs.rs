@@ -6,6 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixtures::{apr, models};
+use verifier::code::Code;
 use verifier::report::Report;
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
@@ -69,8 +70,9 @@ fn a_file_that_shrinks_at_any_read_is_undecided() {
         }
         reads += 1;
     }
-    assert!(reads > 20, "{reads}");
-    let found = report(&apr, &shrinking(&gguf, 9));
+    // The head of so small a file is the whole file, read once to tell what it is, once to tell a manifest, and once to decode.
+    assert!(reads >= 3, "{reads}");
+    let found = report(&apr, &shrinking(&gguf, 2));
     assert_eq!(found.verdict, Verdict::Undecided);
 }
 
@@ -90,7 +92,7 @@ fn a_file_that_is_written_to_while_it_is_read_is_undecided() {
     file.as_file().set_len(source.length()).unwrap();
     let found = report(&source, &gguf);
     assert_eq!(found.verdict, Verdict::Undecided);
-    assert_eq!(found.reasons, ["input_changed"]);
+    assert_eq!(found.reasons, ["input-changed"]);
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn a_file_that_is_replaced_under_its_name_is_undecided() {
     let source = FileSource::open(&path).unwrap();
     std::fs::rename(&other, &path).unwrap();
     let found = report(&apr::from_model(&model).to_bytes(), &source);
-    assert_eq!(found.reasons, ["input_changed"]);
+    assert_eq!(found.reasons, ["input-changed"]);
 }
 
 #[test]
@@ -119,6 +121,6 @@ fn two_files_of_one_format_are_undecided() {
     let found = report(&gguf, &gguf);
     assert_eq!(
         (found.verdict, found.reasons.as_slice()),
-        (Verdict::Undecided, &["pair.formats".to_owned()][..])
+        (Verdict::Undecided, &[Code::PairFormats][..])
     );
 }

@@ -3,14 +3,14 @@
 use fixtures::malformed::{self, Malformed};
 use verifier::decode::container::Container;
 use verifier::decode::{apr, gguf};
-use verifier::finding::{Effect, Finding};
+use verifier::finding::Finding;
 use verifier::source::Source;
 
 fn errors(findings: &[Finding]) -> Vec<&'static str> {
     findings
         .iter()
-        .filter(|finding| matches!(finding.effect, Effect::Different | Effect::Undecided))
-        .map(|finding| finding.code)
+        .filter(|finding| finding.effect.decides())
+        .map(|finding| finding.code.as_str())
         .collect()
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use fixtures::shared;
-use verifier::report::Report;
+use verifier::report::{KeyStatus, Report};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 
@@ -28,7 +28,8 @@ fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_name
         let report = report(apr, gguf);
         let text = verifier::report::text::full(&report);
         assert_eq!(report.verdict, Verdict::Verified, "{apr}: {text}");
-        let named = |row: &verifier::report::KeyRow| row.key == lost && row.result == "lost";
+        let named =
+            |row: &verifier::report::KeyRow| row.key == lost && row.result == KeyStatus::Lost;
         assert!(report.metadata.iter().any(named), "{apr}: {text}");
         assert!(report.files.iter().all(|file| file.covered == file.size));
     }

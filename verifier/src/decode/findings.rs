@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 
+use crate::code::Code;
 use crate::finding::{Effect, Finding};
 
 /// The findings of one pass.
@@ -12,7 +13,7 @@ use crate::finding::{Effect, Finding};
 pub(crate) struct Findings {
     list: Vec<Finding>,
     /// How many were pushed of each kind. There are about a hundred codes, so a scan is short.
-    kinds: Vec<(&'static str, Effect, u64)>,
+    kinds: Vec<(Code, Effect, u64)>,
 }
 
 impl Findings {
@@ -50,7 +51,7 @@ impl Findings {
         self.kinds.iter_mut().for_each(|kind| raise(&mut kind.1));
     }
 
-    fn count(&mut self, code: &'static str, effect: Effect) -> u64 {
+    fn count(&mut self, code: Code, effect: Effect) -> u64 {
         let known = self
             .kinds
             .iter_mut()
@@ -87,9 +88,9 @@ mod tests {
     fn findings_of_one_kind_are_counted_beyond_the_cap() {
         let mut findings = Findings::default();
         for _ in 0..100_000 {
-            findings.push(Finding::new("a", Effect::Note, "one"));
+            findings.push(Finding::new(Code::MetaLost, Effect::Note, "one"));
         }
-        findings.push(Finding::new("a", Effect::Different, "another effect"));
+        findings.push(Finding::new(Code::MetaLost, Effect::Different, "another effect"));
         let list = findings.into_list();
         assert_eq!(list.len(), 22);
         assert_eq!(

@@ -1,12 +1,15 @@
 //! Puts the findings of all passes in the order of causes, and adds what only shows when they are seen together.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 
+use crate::code::Code;
 use crate::compare::metadata::{self, Digests, Outcome};
-use crate::compare::pairing::Pairing;
+use crate::compare::names::gguf_name;
+use crate::compare::pairing::{Pair, Pairing};
 use crate::compare::scan::{Inputs, Scan};
-use crate::decode::container::Container;
+use crate::decode::container::{Container, Tensor};
+use crate::explain::evidence::Evidence;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
 use crate::report::hex;
@@ -24,28 +27,68 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// All findings, the first cause first.
-    pub(crate) fn findings(&self, structure: Vec<Finding>) -> Vec<Finding> {
-        let apr_sum = self.check_footer();
-        let apr_is_whole = self.inputs.apr.complete && matches!(apr_sum, Ok(true));
-        let changed = self.changed_sources();
-        // An artifact that is as it was written agreed with its source then.
-        let damaged = (apr_is_whole && !self.metadata.records.is_empty()).then_some(Side::Gguf);
-        let data = tensors::findings(self.inputs, self.pairing, self.scan, damaged);
+    /// All findings, the first cause first, and what the digests prove.
+    pub(crate) fn findings(&self, structure: Vec<Finding>) -> (Vec<Finding>, Evidence) {
+        let crc = self.check_footer();
+        let evidence = Evidence::of(self, &crc);
+        let rewritten = self.rewritten(&evidence);
+        let missing = rewritten.as_ref().map(|(_, rewriting)| &rewriting.missing);
+        let data = tensors::findings(
+            self.inputs,
+            self.pairing,
+            self.scan,
+            evidence.damaged(),
+            missing,
+        );
 
         let mut findings = self.io_errors();
-        findings.extend(self.locate(apr_is_whole, &data));
-        findings.extend(self.inputs.apr.findings.iter().cloned());
-        findings.extend(self.inputs.gguf.findings.iter().cloned());
+        if let Some(other) = self.other_model(&evidence, &data) {
+            findings.extend(malformed(&self.inputs.apr.findings));
+            findings.extend(malformed(&self.inputs.gguf.findings));
+            findings.push(other);
+            return (findings, evidence);
+        }
+        let is_rewritten = rewritten.is_some();
+        match rewritten {
+            Some((ref finding, _)) => findings.push(finding.clone()),
+            None => findings.extend(self.locate(&evidence, matches!(crc, Ok(true)), &data)),
+        }
+        findings.extend(malformed(&self.inputs.apr.findings));
+        findings.extend(malformed(&self.inputs.gguf.findings));
         self.add_text_causes(&mut findings);
-        findings.extend(structure);
+        findings.extend(without_missing(structure, missing));
         findings.extend(data);
-        findings.extend(self.metadata.findings.iter().cloned());
-        findings.extend(self.wrong_records());
-        findings.extend(changed);
-        findings.extend(apr_sum.err().map(|finding| *finding));
+        findings.extend(self.metadata_findings(&evidence));
+        findings.extend(wrong_records(&evidence));
+        if !is_rewritten {
+            findings.extend(self.changed_sources(&evidence));
+        }
+        findings.extend(crc.err().map(|finding| *finding));
         findings.extend(self.nothing_compared());
         findings.extend(self.not_covered());
+        drop_followers(&mut findings);
+        (findings, evidence)
+    }
+
+    /// The tensors of a pair, which the pairing has made from both lists.
+    pub(super) fn tensors_of(&self, pair: Pair) -> (&Tensor, &Tensor) {
+        let apr = self.inputs.apr.tensors.get(pair.apr);
+        let gguf = self.inputs.gguf.tensors.get(pair.gguf);
+        let Some(both) = apr.zip(gguf) else {
+            unreachable!("a pair is made of tensors of both files");
+        };
+        both
+    }
+
+    /// What comparing the keys said; the intact file is the expected one.
+    fn metadata_findings(&self, evidence: &Evidence) -> Vec<Finding> {
+        let mut findings = self.metadata.findings.clone();
+        if evidence.damaged() == Some(Side::Gguf) {
+            for finding in findings.iter_mut().filter(|found| found.places.len() == 2) {
+                std::mem::swap(&mut finding.expected, &mut finding.found);
+                finding.places.reverse();
+            }
+        }
         findings
     }
 
@@ -94,8 +137,12 @@ impl Judge<'_> {
     }
 
     /// The exact byte, where the two files cannot be laid side by side.
-    fn locate(&self, apr_is_whole: bool, data: &[Finding]) -> Vec<Finding> {
-        if apr_is_whole {
+    fn locate(&self, evidence: &Evidence, crc_is_right: bool, data: &[Finding]) -> Vec<Finding> {
+        if self.inputs.apr.complete && crc_is_right {
+            // Only a record that holds itself says what the GGUF should be.
+            if !evidence.apr_is_intact || evidence.recorded.is_none() {
+                return Vec::new();
+            }
             let records = &self.metadata.records;
             let sources = self.inputs.gguf_sources;
             if records.len() != sources.len() {
@@ -114,27 +161,21 @@ impl Judge<'_> {
         }
         let apr = self.inputs.apr;
         // Where the structure is sound, the byte that differs from the GGUF is the damaged one.
-        let sound = !apr
-            .findings
-            .iter()
-            .any(|finding| matches!(finding.effect, Effect::Different | Effect::Undecided));
+        let sound = !apr.findings.iter().any(|finding| finding.effect.decides());
         let direct = data
             .iter()
-            .any(|finding| finding.code == "tensor.bytes" || finding.code.ends_with(".padding"));
+            .any(|finding| finding.code == Code::TensorBytes || finding.code.kind() == "padding");
         // A producer without a footer leaves nothing to look at.
         let no_footer = apr
             .findings
             .iter()
-            .any(|finding| finding.code == "apr.footer.absent");
+            .any(|finding| finding.code == Code::AprFooterAbsent);
         if apr.complete && (direct && sound || no_footer) {
             return Vec::new();
         }
         let is_right = |candidate: &Container<apr::Metadata>| {
-            let errors = |findings: &[Finding]| {
-                findings
-                    .iter()
-                    .any(|finding| matches!(finding.effect, Effect::Different | Effect::Undecided))
-            };
+            let errors =
+                |findings: &[Finding]| findings.iter().any(|finding| finding.effect.decides());
             !errors(&candidate.findings)
                 && (!self.inputs.gguf.complete
                     || !errors(
@@ -148,12 +189,12 @@ impl Judge<'_> {
     }
 
     /// Sources that are not byte for byte what the artifact was made from.
-    ///
-    /// Compared whatever flags and footer say: what a record says about its source is true or is not.
-    fn changed_sources(&self) -> Vec<Finding> {
+    fn changed_sources(&self, evidence: &Evidence) -> Vec<Finding> {
         let records = &self.metadata.records;
         let sources = self.inputs.gguf_sources;
-        if records.is_empty() {
+        // A head that cannot be decoded says enough of itself.
+        let is_told = evidence.apr_is_intact && self.inputs.gguf.complete;
+        if records.is_empty() || !is_told {
             return Vec::new();
         }
         if records.len() != sources.len() {
@@ -207,47 +248,6 @@ impl Judge<'_> {
         findings
     }
 
-    /// Digests that the artifact carries and its own tensors do not have.
-    fn wrong_records(&self) -> Vec<Finding> {
-        let Some(document) = self.inputs.apr.metadata.document.as_ref() else {
-            return Vec::new();
-        };
-        let mut computed = HashMap::new();
-        for (pair, outcome) in self.pairing.pairs.iter().zip(&self.scan.pairs) {
-            if let (Some(tensor), Some(outcome)) = (self.inputs.apr.tensors.get(pair.apr), outcome)
-            {
-                computed.insert(tensor.name.as_slice(), outcome.apr);
-            }
-        }
-        // A record that cannot be read has been named where the metadata was compared.
-        let Ok(recorded) = metadata::record::tensor_digests(document) else {
-            return Vec::new();
-        };
-        let wrong = recorded.into_iter().filter(|(name, blake3, sha256)| {
-            computed.get(name.as_bytes()).is_some_and(|found| {
-                hex(&found.blake3) != *blake3
-                    || sha256
-                        .as_ref()
-                        .is_some_and(|sha256| hex(&found.sha256) != *sha256)
-            })
-        });
-        wrong
-            .map(|(name, ..)| {
-                Finding::new(
-                    "meta.record-digest",
-                    Effect::Different,
-                    format!(
-                        "{} does not have the digests that the artifact records for it",
-                        escape(name.as_bytes())
-                    ),
-                )
-                .at(Place::new(Side::Apr, 0)
-                    .region(RegionKind::Tensor)
-                    .name(name))
-            })
-            .collect()
-    }
-
     /// A file that went through a text tool is broken all over; that says more than the first broken field.
     fn add_text_causes(&self, findings: &mut [Finding]) {
         for (side, source, complete) in [
@@ -278,8 +278,10 @@ impl Judge<'_> {
     }
 
     fn nothing_compared(&self) -> Option<Finding> {
+        // Of a file that cannot be decoded that is said already.
+        let are_decoded = self.inputs.apr.complete && self.inputs.gguf.complete;
         let compared = self.scan.pairs.iter().any(Option::is_some);
-        (!compared).then(|| {
+        (!compared && are_decoded).then(|| {
             Finding::new(
                 "nothing-compared",
                 Effect::Undecided,
@@ -330,6 +332,82 @@ impl Judge<'_> {
         }
         findings
     }
+}
+
+/// The findings of a decoder: what it cannot follow is malformed, whichever file it is. A type that is not known is not.
+pub(crate) fn malformed(findings: &[Finding]) -> impl Iterator<Item = Finding> {
+    findings.iter().cloned().map(|mut finding| {
+        let code = finding.code.as_str();
+        let is_about_type = code.starts_with("gguf.type.") || code.starts_with("apr.tensor.dtype");
+        let is_no_json = finding.code == Code::AprMetaJson;
+        if (finding.effect == Effect::Undecided && !is_about_type) || is_no_json {
+            finding.effect = Effect::Unreadable;
+        }
+        finding
+    })
+}
+
+/// Digests that the artifact carries and its own tensors do not have.
+fn wrong_records(evidence: &Evidence) -> impl Iterator<Item = Finding> {
+    evidence.unlike_record.iter().map(|name| {
+        Finding::new(
+            Code::MetaRecordDigest,
+            Effect::Different,
+            format!("{name} does not have the digest that the artifact records for it"),
+        )
+        .at(Place::new(Side::Apr, 0)
+            .region(RegionKind::Tensor)
+            .name(name.as_bytes()))
+    })
+}
+
+/// What the pairing said, but for tensors that the GGUF has lost: they are missing there, and not extra in the APR file.
+fn without_missing(
+    structure: Vec<Finding>,
+    missing: Option<&HashSet<Vec<u8>>>,
+) -> impl Iterator<Item = Finding> {
+    let is_of_missing = move |finding: &Finding| {
+        let name = finding.places.first().and_then(|place| place.name.as_ref());
+        let name = name.map(|name| gguf_name(name));
+        missing
+            .zip(name)
+            .is_some_and(|(missing, name)| missing.contains(&name))
+    };
+    structure.into_iter().filter_map(move |finding| {
+        if !is_of_missing(&finding) {
+            return Some(finding);
+        }
+        (finding.code == Code::TensorExtra).then(|| missing_finding(finding.places))
+    })
+}
+
+/// A tensor that the source of the artifact had.
+pub(super) fn missing_finding(places: Vec<Place>) -> Finding {
+    let name = places.first().and_then(|place| place.name.as_ref());
+    let name = name.map_or_else(String::new, |name| escape(&gguf_name(name)));
+    Finding {
+        places,
+        ..Finding::new(
+            Code::TensorMissing,
+            Effect::Different,
+            format!("{name} is missing in the GGUF; the source of the APR file had it"),
+        )
+    }
+}
+
+/// Leaves out that a tensor could not be compared, where it is said that the file ends before it.
+fn drop_followers(findings: &mut Vec<Finding>) {
+    let names: HashSet<Vec<u8>> = findings
+        .iter()
+        .filter(|finding| matches!(finding.code, Code::AprTruncated | Code::GgufTruncated))
+        .flat_map(|finding| &finding.places)
+        .filter_map(|place| place.name.clone())
+        .collect();
+    findings.retain(|finding| {
+        let mut places = finding.places.iter();
+        finding.code != Code::TensorNotCompared
+            || !places.any(|place| place.name.as_ref().is_some_and(|name| names.contains(name)))
+    });
 }
 
 fn unreadable(side: Side, error: &io::Error) -> Finding {

@@ -1,51 +1,35 @@
 //! What the pass says about each tensor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::code::Code;
+use crate::compare::names::OUTPUT;
 use crate::compare::pairing::{Comparison, Pair, Pairing, comparison, place};
 use crate::compare::scan::tensor::PairOutcome;
 use crate::compare::scan::{Inputs, Scan};
 use crate::decode::blocks::NotFinite;
 use crate::decode::container::Tensor;
 use crate::explain::cause;
+use crate::explain::judge::missing_finding;
 use crate::finding::{Effect, Finding, Side, escape};
 use crate::region::{RegionKind, Span};
-
-/// How a pair of tensors came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Result {
-    BytesEqual,
-    ValuesEqual,
-    Different,
-    NotCompared,
-}
-
-impl Result {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::BytesEqual => "bytes equal",
-            Self::ValuesEqual => "values equal",
-            Self::Different => "different",
-            Self::NotCompared => "not compared",
-        }
-    }
-}
+use crate::report::TensorResult;
 
 /// Judges one pair. Values are judged by their bits, with no tolerance.
-pub(crate) fn result(a: &Tensor, g: &Tensor, outcome: Option<&PairOutcome>) -> Result {
+pub(crate) fn result(a: &Tensor, g: &Tensor, outcome: Option<&PairOutcome>) -> TensorResult {
     let (Some(how), Some(outcome)) = (comparison(a, g), outcome) else {
-        return Result::NotCompared;
+        return TensorResult::NotCompared;
     };
     match how {
-        Comparison::Bytes(_) if outcome.difference.is_none() => Result::BytesEqual,
+        Comparison::Bytes(_) if outcome.difference.is_none() => TensorResult::BytesEqual,
         Comparison::DecodedF32 { .. }
             if outcome.values.is_some_and(|values| values.different == 0)
                 && elements(a).is_some_and(|count| Some(count) == elements(g)) =>
         {
-            Result::ValuesEqual
+            TensorResult::ValuesEqual
         }
         Comparison::Bytes(_) | Comparison::DecodedF32 { .. } | Comparison::Types { .. } => {
-            Result::Different
+            TensorResult::Different
         }
     }
 }
@@ -63,6 +47,7 @@ pub(crate) fn findings(
     pairing: &Pairing,
     scan: &Scan,
     damaged: Option<Side>,
+    missing: Option<&HashSet<Vec<u8>>>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (side, shard, found) in &scan.not_zero {
@@ -83,11 +68,15 @@ pub(crate) fn findings(
         ) else {
             continue;
         };
+        if pair.tied && missing.is_some_and(|missing| missing.contains(OUTPUT)) {
+            findings.push(missing_finding(vec![place(Side::Apr, a)]));
+            continue;
+        }
         match result(a, g, outcome.as_ref()) {
-            Result::BytesEqual => {}
-            Result::ValuesEqual => decoded.push((a, g)),
-            Result::NotCompared => findings.push(not_compared(a, g)),
-            Result::Different => {
+            TensorResult::BytesEqual => {}
+            TensorResult::ValuesEqual => decoded.push((a, g)),
+            TensorResult::NotCompared => findings.push(not_compared(a, g)),
+            TensorResult::Different => {
                 if let Some(outcome) = outcome {
                     findings.push(different(inputs, *pair, outcome, &holders, damaged));
                 }
@@ -139,6 +128,17 @@ fn different(
         return Finding::new("tensor.bytes", Effect::Different, "a tensor differs");
     };
     let name = escape(&a.name);
+    if pair.tied && is_no_copy(a, g, outcome) {
+        return Finding::new(
+            Code::TensorExtra,
+            Effect::Different,
+            format!(
+                "{name} is no copy of the embedding, and the GGUF has no {}: it is missing there, or does not belong here",
+                escape(OUTPUT)
+            ),
+        )
+        .at(place(Side::Apr, a));
+    }
     if let Some(other) = holders.get(&outcome.apr.blake3)
         && other.name != g.name
     {
@@ -175,7 +175,8 @@ fn different(
                 .detail(cause::fine_place(difference))
         };
         let mut places = [at(Side::Apr, a), at(Side::Gguf, g)];
-        if damaged == Some(Side::Gguf) {
+        let is_gguf_damaged = damaged == Some(Side::Gguf);
+        if is_gguf_damaged {
             places.reverse();
         }
         let mut finding = Finding::new(
@@ -188,7 +189,11 @@ fn different(
         );
         finding.places = places.to_vec();
         finding.cause = cause::of_tensor(inputs, a, g, outcome);
-        return cause::with_bytes(finding, inputs, a, g, difference.first);
+        let mut finding = cause::with_bytes(finding, inputs, a, g, difference.first);
+        if is_gguf_damaged {
+            std::mem::swap(&mut finding.expected, &mut finding.found);
+        }
+        return finding;
     }
     if let Some(Comparison::DecodedF32 { gguf, .. }) = comparison(a, g) {
         let values = outcome.values;
@@ -236,6 +241,17 @@ fn different(
         .region(RegionKind::TensorInfo)
         .span(g.info_span))
     .expected_found(type_name(g), type_name(a))
+}
+
+/// Whether a tensor that stands for a tied embedding has so little of it that it is another tensor.
+fn is_no_copy(a: &Tensor, g: &Tensor, outcome: &PairOutcome) -> bool {
+    let Some(difference) = &outcome.difference else {
+        return a.block_type != g.block_type;
+    };
+    let blocks = a
+        .block_type
+        .map_or(0, |of| a.span.length.div_ceil(of.bytes));
+    difference.blocks > blocks / 2
 }
 
 fn not_compared(a: &Tensor, g: &Tensor) -> Finding {

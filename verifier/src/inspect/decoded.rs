@@ -2,11 +2,13 @@
 
 use std::io;
 
+use crate::code::Code;
 use crate::decode::container::{Container, Shard, Tensor};
 use crate::decode::{apr, gguf};
-use crate::explain::cause::not_a_model;
+use crate::explain::sniff;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{Region, RegionKind, Span};
+use crate::report::FileFormat;
 use crate::source::Source;
 use crate::verify::Input;
 
@@ -28,16 +30,15 @@ impl Decoded {
         match (start, sources.as_slice()) {
             (Ok(start), _) if start.starts_with(b"GGUF") => Self::Gguf(gguf::decode(&sources)),
             (Ok(start), [source]) if start.starts_with(b"APR") => Self::Apr(apr::decode(*source)),
-            (start, _) => Self::Unknown(unknown(&sources, start)),
+            (start, _) => Self::Unknown(unknown(input, &sources, start)),
         }
     }
 
-    /// `gguf`, `apr` or `unknown`.
-    pub(crate) const fn format(&self) -> &'static str {
+    pub(crate) const fn format(&self) -> FileFormat {
         match self {
-            Self::Gguf(_) => "gguf",
-            Self::Apr(_) => "apr",
-            Self::Unknown(_) => "unknown",
+            Self::Gguf(_) => FileFormat::Gguf,
+            Self::Apr(_) => FileFormat::Apr,
+            Self::Unknown(_) => FileFormat::Unknown,
         }
     }
 
@@ -93,17 +94,26 @@ pub(crate) fn type_name(tensor: &Tensor) -> String {
 
 /// As much of the first file as tells what it is.
 fn start_of(source: &dyn Source) -> io::Result<Vec<u8>> {
-    let mut start = vec![0; usize::try_from(source.length().min(512)).unwrap_or(0)];
+    let held = source.length().min(sniff::SAMPLE);
+    let mut start = vec![0; usize::try_from(held).map_err(io::Error::other)?];
     source.read_exact_at(0, &mut start)?;
     Ok(start)
 }
 
-fn unknown(sources: &[&dyn Source], start: io::Result<Vec<u8>>) -> Container<()> {
-    let finding = match start {
-        Ok(start) => not_a_model(&start).unwrap_or_else(|| no_magic(sources, &start)),
-        Err(error) => Finding::new(
-            "io",
-            Effect::Undecided,
+fn unknown(
+    input: &Input<'_>,
+    sources: &[&dyn Source],
+    start: io::Result<Vec<u8>>,
+) -> Container<()> {
+    let finding = match (start, input.shards.as_slice()) {
+        (Ok(start), [(name, source)]) => {
+            let other = sniff::not_a_model(name, &start, source.length());
+            other.unwrap_or_else(|| no_magic(sources, &start))
+        }
+        (Ok(start), _) => no_magic(sources, &start),
+        (Err(error), _) => Finding::new(
+            Code::Io,
+            Effect::Unreadable,
             format!("the header cannot be read: {error}"),
         ),
     };

@@ -14,8 +14,9 @@ pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
 use crate::decode::padding;
+use crate::explain::judge::malformed;
 use crate::finding::{Effect, Finding, escape};
-use crate::report::{FindingRow, build};
+use crate::report::{FileFormat, FindingRow, Scope, build};
 use crate::verdict::Verdict;
 use crate::verify::Input;
 
@@ -28,7 +29,7 @@ pub struct Inspection {
     /// contradicts the format.
     pub verdict: Verdict,
     /// `gguf`, `apr` or `unknown`.
-    pub format: String,
+    pub format: FileFormat,
     /// The files, in shard order.
     pub files: Vec<FileView>,
     /// The keys, in the order of the files; of an APR file the top level of its JSON.
@@ -115,7 +116,7 @@ pub struct RegionView {
 #[must_use]
 pub fn inspect(input: &Input<'_>) -> Inspection {
     let decoded = Decoded::of(input);
-    let mut findings = decoded.findings().to_vec();
+    let mut findings: Vec<_> = malformed(decoded.findings()).collect();
     for (shard, (parts, (_, source))) in decoded.shards().iter().zip(&input.shards).enumerate() {
         findings.extend(
             padding::check(decoded.side(), shard, parts, *source).unwrap_or_else(|error| {
@@ -124,7 +125,7 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
             }),
         );
     }
-    let judged = build(Vec::new(), None, findings);
+    let judged = build(Vec::new(), &Scope::Decoded, &findings);
     let (headers, metadata) = match &decoded {
         Decoded::Gguf(container) => (gguf::headers(container), gguf::keys(container)),
         Decoded::Apr(container) => (vec![apr::header(container)], apr::keys(container)),
@@ -134,7 +135,7 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
     Inspection {
         schema_version: 1,
         verdict: judged.verdict,
-        format: decoded.format().to_owned(),
+        format: decoded.format(),
         files: input
             .shards
             .iter()
@@ -154,8 +155,12 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
 /// Writes an inspection as JSON, indented, with a line end.
 #[must_use]
 pub fn to_json(inspection: &Inspection) -> String {
-    // Strings and numbers only, which always serialise.
-    let mut text = serde_json::to_string_pretty(inspection).unwrap_or_default();
+    #[expect(
+        clippy::expect_used,
+        reason = "an answer that is not written must not look like an empty one"
+    )]
+    let mut text = serde_json::to_string_pretty(inspection)
+        .expect("an inspection holds strings and numbers only, which always serialise");
     text.push('\n');
     text
 }

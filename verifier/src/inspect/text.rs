@@ -74,7 +74,9 @@ fn file_text(inspection: &Inspection, shard: usize, file: &FileView) -> String {
         .count();
     let mut text = format!(
         "{}: {}, {} bytes, {regions} regions\n",
-        file.name, inspection.format, file.size
+        file.name,
+        inspection.format.as_str(),
+        file.size
     );
     let rows = file
         .header
@@ -96,7 +98,9 @@ fn key_row(key: &KeyView) -> Vec<String> {
 fn finding_text(finding: &FindingRow) -> String {
     let mut text = format!(
         "  {}: {} [{}]\n",
-        finding.effect, finding.message, finding.code
+        finding.effect.as_str(),
+        finding.message,
+        finding.code
     );
     for place in &finding.places {
         if let (Some(offset), Some(length)) = (place.offset, place.length) {

@@ -329,8 +329,8 @@ impl Judge<'_> {
         {
             if let Err(change) = source.check_unchanged() {
                 let finding = Finding::new(
-                    "input_changed",
-                    Effect::Undecided,
+                    "input-changed",
+                    Effect::Unreadable,
                     format!(
                         "{} changed while it was read: {change}",
                         escape(name.as_bytes())

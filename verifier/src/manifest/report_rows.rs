@@ -6,7 +6,7 @@ use super::target::Subject;
 use crate::decode::container::Tensor;
 use crate::finding::escape;
 use crate::inspect::{Decoded, type_name};
-use crate::report::{FileRow, Report, TensorRow, TensorSide, build, file_row};
+use crate::report::{FileRow, Report, Scope, TensorResult, TensorRow, TensorSide, build, file_row};
 
 impl Judge<'_> {
     /// Puts the report together; it has tensor rows when the manifest has.
@@ -17,7 +17,13 @@ impl Judge<'_> {
         } else {
             Vec::new()
         };
-        let mut report = build(files, None, self.findings);
+        let mut report = build(
+            files,
+            &Scope::Manifest {
+                rows: self.outcomes.len(),
+            },
+            &self.findings,
+        );
         let counts = &mut report.counts;
         for row in &tensors {
             let size = row
@@ -25,7 +31,7 @@ impl Judge<'_> {
                 .as_ref()
                 .or(row.gguf.as_ref())
                 .map_or(0, |side| side.size);
-            let slot = match row.result.as_str() {
+            let slot = match row.result {
                 EQUAL => &mut counts.bytes_equal,
                 DIFFERENT => &mut counts.tensors_different,
                 _ => &mut counts.tensors_not_compared,
@@ -100,8 +106,7 @@ impl Judge<'_> {
                     Some(outcome) if outcome.equal => EQUAL,
                     Some(_) => DIFFERENT,
                     None => NOT_COMPARED,
-                }
-                .to_owned(),
+                },
                 tied: false,
                 apr,
                 gguf,
@@ -119,6 +124,6 @@ impl Judge<'_> {
     }
 }
 
-const EQUAL: &str = "bytes equal";
-const DIFFERENT: &str = "different";
-const NOT_COMPARED: &str = "not compared";
+const EQUAL: TensorResult = TensorResult::BytesEqual;
+const DIFFERENT: TensorResult = TensorResult::Different;
+const NOT_COMPARED: TensorResult = TensorResult::NotCompared;

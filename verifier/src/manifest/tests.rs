@@ -479,7 +479,7 @@ fn a_file_that_changes_while_it_is_read_is_not_described_and_not_judged() {
         Err(Error::Changed { .. })
     ));
     let report = check(&parse(text.as_bytes()).unwrap(), &input, 1, &());
-    assert_judged(&report, Verdict::Undecided, "input_changed");
+    assert_judged(&report, Verdict::Undecided, "input-changed");
 }
 
 #[needs::command("sha256sum --version")]

@@ -11,7 +11,7 @@ use super::lines::escape_name;
 use super::stream;
 use super::target::{Subject, Target};
 use crate::decode::container::Tensor;
-use crate::finding::{Effect, Finding, escape};
+use crate::finding::{Finding, escape};
 use crate::inspect::{Decoded, type_name};
 use crate::observer::Observer;
 use crate::verify::Input;
@@ -213,7 +213,7 @@ fn incomplete(target: &Target<'_>) -> Error {
 }
 
 const fn is_decisive(finding: &Finding) -> bool {
-    matches!(finding.effect, Effect::Different | Effect::Undecided)
+    finding.effect.decides()
 }
 
 fn json(target: &Target<'_>, hashed: &Hashed) -> String {

@@ -1,13 +1,19 @@
 //! What running both files said, joined to a report. The verifier itself runs nothing.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "counts of what one report holds; one that wraps ends the run"
+)]
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
 
-use super::{FindingRow, PlaceRow, Report};
-use crate::finding::escape;
-use crate::verdict::Verdict;
+use super::Report;
+use crate::code::Code;
+use crate::finding::{Effect, Finding, Place, Side, escape};
 
 /// The outcome of one engine run on both files.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -20,7 +26,7 @@ pub struct BehaviourRow {
     /// The id of the arithmetic.
     pub numerics: String,
     /// `equal`, `different`, or `not covered`.
-    pub result: String,
+    pub result: BehaviourResult,
     /// Tokens that were run through each file.
     pub tokens: usize,
     /// Stages whose digests were compared.
@@ -37,11 +43,37 @@ pub struct BehaviourRow {
     pub prompts: Vec<PromptRow>,
 }
 
+/// What running both files came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum BehaviourResult {
+    /// Every stage has the same bits, and at least one was compared.
+    #[serde(rename = "equal")]
+    Equal,
+    /// Something differs.
+    #[serde(rename = "different")]
+    Different,
+    /// Not everything was run and compared.
+    #[serde(rename = "not covered")]
+    NotCovered,
+}
+
+impl BehaviourResult {
+    /// Returns the words of reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Different => "different",
+            Self::NotCovered => "not covered",
+        }
+    }
+}
+
 /// A tensor as a run used it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedWeight {
-    /// Whether it is one of the APR file.
-    pub is_apr: bool,
+    /// The file that it is a tensor of.
+    pub side: Side,
     /// The name in the file.
     pub name: String,
     /// BLAKE3 of the bytes that were used.
@@ -76,9 +108,9 @@ pub struct StageRow {
     /// Where the value is taken, such as `after the matmul, before bias`.
     pub capture_point: String,
     /// `all` tokens, or the `last` one.
-    pub token_set: String,
+    pub token_set: TokenSet,
     /// `equal`, `different`, `missing`, or `not comparable: ` and the field that is unlike.
-    pub result: String,
+    pub result: StageResult,
     /// The APR file, when its model has the stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apr: Option<StageSide>,
@@ -94,6 +126,73 @@ pub struct StageRow {
     /// How the values differ, where they were compared and do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<StageDifference>,
+}
+
+/// The tokens that a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenSet {
+    /// All of them.
+    All,
+    /// The last one.
+    Last,
+}
+
+impl TokenSet {
+    /// Returns the word of reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Last => "last",
+        }
+    }
+}
+
+/// How a stage came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageResult {
+    /// The same bits.
+    Equal,
+    /// Other bits.
+    Different,
+    /// Only one of the models has it.
+    Missing,
+    /// This field of the two records is unlike, so that their values cannot be set side by side.
+    NotComparable(&'static str),
+}
+
+impl StageResult {
+    /// Returns the words of reports.
+    #[must_use]
+    pub fn text(self) -> Cow<'static, str> {
+        match self {
+            Self::Equal => "equal".into(),
+            Self::Different => "different".into(),
+            Self::Missing => "missing".into(),
+            Self::NotComparable(field) => format!("not comparable: {field}").into(),
+        }
+    }
+}
+
+impl Serialize for StageResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+impl JsonSchema for StageResult {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
 }
 
 /// A stage in one file.
@@ -174,114 +273,110 @@ pub enum Behaviour {
     },
 }
 
-impl Report {
-    /// Adds what running both files said. It can only make a verdict worse.
-    ///
-    /// Where the row says which bytes were run, they are held against those that were compared.
-    pub fn add_behaviour(&mut self, behaviour: &Behaviour, mut row: BehaviourRow) {
-        let bound = self.bind(&row.used);
-        row.weights = bound.as_ref().ok().copied().filter(|count| *count > 0);
-        let changed = bound.err().map(|why| Behaviour::Changed { why });
-        let behaviour = changed.as_ref().unwrap_or(behaviour);
-        let (result, decided) = match behaviour {
-            Behaviour::Equal => ("equal", None),
-            Behaviour::Different { stage, prompt } => (
-                "different",
-                Some(finding(
-                    "behaviour.stage",
-                    Verdict::Different,
-                    format!(
-                        "the files behave differently: the first stage that differs is {stage} (prompt {prompt})"
-                    ),
-                    stage,
-                )),
-            ),
-            Behaviour::Tokenised { apr, gguf } => {
+impl Behaviour {
+    /// What the outcome is called, and the finding that it gives.
+    fn judged(&self) -> (BehaviourResult, Option<Finding>) {
+        let different = |code, message: String| Finding::new(code, Effect::Different, message);
+        match self {
+            Self::Equal => (BehaviourResult::Equal, None),
+            Self::Different { stage, prompt } => {
+                let message = format!(
+                    "the files behave differently: the first stage that differs is {stage} (prompt {prompt})"
+                );
+                let place = |side| Place::new(side, 0).detail(format!("stage {stage}"));
+                let finding = different(Code::BehaviourStage, message)
+                    .at(place(Side::Apr))
+                    .at(place(Side::Gguf));
+                (BehaviourResult::Different, Some(finding))
+            }
+            Self::Tokenised { apr, gguf } => {
                 let at = apr.iter().zip(gguf).take_while(|(a, g)| a == g).count();
                 let message = format!(
                     "the tokenizers of the files differ: the text becomes other ids from token {at} on"
                 );
-                let finding = FindingRow {
-                    expected: Some(format!("{gguf:?} (gguf)")),
-                    found: Some(format!("{apr:?} (apr)")),
-                    ..finding("behaviour.tokens", Verdict::Different, message, "")
-                };
-                ("different", Some(finding))
+                let finding = different(Code::BehaviourTokens, message)
+                    .expected_found(format!("{gguf:?} (gguf)"), format!("{apr:?} (apr)"));
+                (BehaviourResult::Different, Some(finding))
             }
-            Behaviour::Unrecorded {
+            Self::Unrecorded {
                 prompt,
                 expected,
                 found,
             } => {
                 let message =
                     format!("the file does not behave as the manifest records (prompt {prompt})");
-                let finding = FindingRow {
-                    expected: Some(expected.clone()),
-                    found: Some(found.clone()),
-                    ..finding("behaviour.fingerprint", Verdict::Different, message, "")
-                };
-                ("different", Some(finding))
+                let finding = different(Code::BehaviourFingerprint, message)
+                    .expected_found(expected.clone(), found.clone());
+                (BehaviourResult::Different, Some(finding))
             }
-            Behaviour::NotCovered { why } => {
-                let hint = "`verify --forward off` compares bytes and metadata only";
-                let message = format!("the behaviour was not compared: {why}");
-                let finding = FindingRow {
-                    hint: Some(hint.to_owned()),
-                    ..finding("behaviour.not-covered", Verdict::Undecided, message, "")
-                };
-                ("not covered", Some(finding))
+            Self::NotCovered { why } => {
+                let finding = Finding::new(
+                    Code::BehaviourNotCovered,
+                    Effect::Undecided,
+                    format!("the behaviour was not compared: {why}"),
+                )
+                .hint("`verify --forward off` compares bytes and metadata only");
+                (BehaviourResult::NotCovered, Some(finding))
             }
-            Behaviour::Changed { why } => (
-                "not covered",
-                Some(finding(
-                    "input_changed",
-                    Verdict::Undecided,
+            Self::Changed { why } => {
+                let finding = Finding::new(
+                    Code::InputChanged,
+                    Effect::Unreadable,
                     format!("a file changed while it was run: {why}"),
-                    "",
-                )),
-            ),
+                );
+                (BehaviourResult::NotCovered, Some(finding))
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Adds what running both files said. It can only make a verdict worse.
+    ///
+    /// Where the row says which bytes were run, they are held against those that were compared. An outcome that rests on no
+    /// stage is not covered.
+    pub fn add_behaviour(&mut self, behaviour: &Behaviour, mut row: BehaviourRow) {
+        let bound = self.bind(&row.used);
+        row.weights = bound.as_ref().ok().copied().filter(|count| *count > 0);
+        let other = match bound {
+            Err(why) => Some(Behaviour::Changed { why }),
+            Ok(_) if *behaviour == Behaviour::Equal && row.stages == 0 => {
+                let why = "no stage was compared".to_owned();
+                Some(Behaviour::NotCovered { why })
+            }
+            Ok(_) => None,
         };
-        row.result = result.to_owned();
-        for text in &row.assumptions {
-            self.findings.push(FindingRow {
-                effect: "warning".to_owned(),
-                ..finding("behaviour.assumed", Verdict::Verified, text.clone(), "")
-            });
+        let (result, decided) = other.as_ref().unwrap_or(behaviour).judged();
+        row.result = result;
+        if result == BehaviourResult::Equal {
+            self.compared.set_stages(row.stages);
         }
-        if let Some(finding) = decided {
-            self.verdict = match (self.verdict, behaviour) {
-                (_, Behaviour::Changed { .. }) => Verdict::Undecided,
-                (Verdict::Verified, Behaviour::NotCovered { .. }) => Verdict::Undecided,
-                (Verdict::Verified, _) => Verdict::Different,
-                (verdict, _) => verdict,
-            };
-            let decisive =
-                |row: &FindingRow| matches!(row.effect.as_str(), "different" | "undecided");
-            let place = self.findings.iter().take_while(|row| decisive(row)).count();
-            self.reasons.push(finding.code.clone());
-            self.findings.insert(place, finding);
-        }
+        let assumed = row.assumptions.iter();
+        let assumed = assumed
+            .map(|text| Finding::new(Code::BehaviourAssumed, Effect::Warning, text.as_str()));
+        let findings: Vec<_> = assumed.chain(decided).collect();
+        self.add(&findings);
         self.behaviour = Some(row);
     }
 
     /// Counts the tensors whose bytes were run as they were compared. One that was not is an error: nothing follows.
     fn bind(&self, used: &[UsedWeight]) -> Result<usize, String> {
         let sides = self.tensors.iter().flat_map(|tensor| {
-            [(true, &tensor.apr), (false, &tensor.gguf)]
+            [(Side::Apr, &tensor.apr), (Side::Gguf, &tensor.gguf)]
                 .into_iter()
-                .filter_map(|(is_apr, side)| {
-                    let side = side.as_ref()?;
-                    Some(((is_apr, side.name.as_str()), side.blake3.as_ref()?))
+                .filter_map(|(side, tensor)| {
+                    let tensor = tensor.as_ref()?;
+                    Some(((side, tensor.name.as_str()), tensor.blake3.as_ref()?))
                 })
         });
         let compared: BTreeMap<_, _> = sides.collect();
         let mut count = 0usize;
         for weight in used {
             let name = escape(weight.name.as_bytes());
-            match compared.get(&(weight.is_apr, name.as_str())) {
-                Some(blake3) if **blake3 == weight.blake3 => count = count.saturating_add(1),
+            match compared.get(&(weight.side, name.as_str())) {
+                Some(blake3) if **blake3 == weight.blake3 => count += 1,
                 Some(blake3) => {
-                    let file = if weight.is_apr { "apr" } else { "gguf" };
+                    let file = weight.side.as_str();
                     return Err(format!(
                         "tensor {name} ({file}): the bytes that were run have BLAKE3 {}, those that were compared {blake3}; if the file is the same, the device damaged them",
                         weight.blake3
@@ -297,15 +392,11 @@ impl Report {
     /// Notes that a manifest records a behaviour and nobody asked to check it.
     pub fn note_unchecked_behaviour(&mut self) {
         let message = "the manifest records a behaviour, which was not checked";
-        self.findings.push(FindingRow {
-            effect: "note".to_owned(),
-            ..finding(
-                "behaviour.not-checked",
-                Verdict::Verified,
-                message.to_owned(),
-                "",
-            )
-        });
+        self.add(&[Finding::new(
+            Code::BehaviourNotChecked,
+            Effect::Note,
+            message,
+        )]);
     }
 }
 
@@ -314,47 +405,27 @@ impl BehaviourRow {
     #[must_use]
     pub fn first_difference(&self) -> Option<(&PromptRow, &StageRow)> {
         self.prompts.iter().find_map(|prompt| {
-            let row = prompt.table.iter().find(|row| row.result != "equal")?;
+            let row = prompt
+                .table
+                .iter()
+                .find(|row| row.result != StageResult::Equal)?;
             Some((prompt, row))
         })
-    }
-}
-
-fn finding(code: &str, effect: Verdict, message: String, stage: &str) -> FindingRow {
-    let places = ["apr", "gguf"].into_iter().filter(|_| !stage.is_empty());
-    FindingRow {
-        code: code.to_owned(),
-        effect: effect.as_str().to_owned(),
-        message,
-        places: places
-            .map(|file| PlaceRow {
-                file: file.to_owned(),
-                shard: 0,
-                region: None,
-                offset: None,
-                length: None,
-                name: None,
-                detail: Some(format!("stage {stage}")),
-            })
-            .collect(),
-        expected: None,
-        found: None,
-        cause: None,
-        hint: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{TensorRow, TensorSide, build};
+    use crate::report::{Scope, TensorResult, TensorRow, TensorSide, build};
+    use crate::verdict::{Compared, Verdict};
 
     fn row() -> BehaviourRow {
         BehaviourRow {
             device: "cpu".to_owned(),
             device_reason: None,
             numerics: "f32-fixed-1".to_owned(),
-            result: String::new(),
+            result: BehaviourResult::NotCovered,
             tokens: 3,
             stages: 9,
             weights: None,
@@ -362,6 +433,28 @@ mod tests {
             assumptions: Vec::new(),
             prompts: Vec::new(),
         }
+    }
+
+    /// A report of a pair that comes to this verdict.
+    fn report(verdict: Verdict) -> Report {
+        let finding = match verdict {
+            Verdict::Verified => None,
+            Verdict::Different => Some((Code::TensorBytes, Effect::Different)),
+            Verdict::Undecided => Some((Code::TensorNotCompared, Effect::Undecided)),
+        };
+        let findings: Vec<_> = finding
+            .map(|(code, effect)| Finding::new(code, effect, ""))
+            .into_iter()
+            .collect();
+        let mut report = build(Vec::new(), &Scope::Nothing, &[]);
+        report.compared = Compared::Pair {
+            tensor_bytes: 1,
+            keys: 1,
+            stages: None,
+        };
+        report.add(&findings);
+        assert_eq!(report.verdict, verdict);
+        report
     }
 
     #[test]
@@ -388,21 +481,31 @@ mod tests {
         for (behaviour, before, after) in [
             (&unrecorded, Verdict::Verified, Verdict::Different),
             (&tokenised, Verdict::Verified, Verdict::Different),
-            (&unrecorded, Verdict::Undecided, Verdict::Undecided),
+            // A difference that was found is one, whatever else could not be compared.
+            (&unrecorded, Verdict::Undecided, Verdict::Different),
             (&Behaviour::Equal, Verdict::Verified, Verdict::Verified),
             (&Behaviour::Equal, Verdict::Undecided, Verdict::Undecided),
             (&different, Verdict::Verified, Verdict::Different),
-            (&different, Verdict::Undecided, Verdict::Undecided),
+            (&different, Verdict::Undecided, Verdict::Different),
             (&not_covered, Verdict::Verified, Verdict::Undecided),
             (&not_covered, Verdict::Different, Verdict::Different),
             (&changed, Verdict::Verified, Verdict::Undecided),
             (&changed, Verdict::Different, Verdict::Undecided),
         ] {
-            let mut report = build(Vec::new(), None, Vec::new());
-            report.verdict = before;
+            let mut report = report(before);
             report.add_behaviour(behaviour, row());
             assert_eq!(report.verdict, after, "{behaviour:?}");
         }
+    }
+
+    #[test]
+    fn a_run_of_no_stage_is_not_covered() {
+        let mut report = report(Verdict::Verified);
+        report.add_behaviour(&Behaviour::Equal, BehaviourRow { stages: 0, ..row() });
+        assert_eq!(report.verdict, Verdict::Undecided);
+        assert_eq!(report.reasons, ["behaviour.not-covered"]);
+        let result = report.behaviour.unwrap().result;
+        assert_eq!(result, BehaviourResult::NotCovered);
     }
 
     #[test]
@@ -418,7 +521,7 @@ mod tests {
             sha256: None,
         };
         let used = |name: &str, blake3: &str| UsedWeight {
-            is_apr: false,
+            side: Side::Gguf,
             name: name.to_owned(),
             blake3: blake3.to_owned(),
         };
@@ -433,10 +536,9 @@ mod tests {
             (Some("11"), vec![used("b", "12")], None, Verdict::Verified),
             (None, vec![used("a", "11")], None, Verdict::Verified),
         ] {
-            let mut report = build(Vec::new(), None, Vec::new());
-            report.verdict = Verdict::Verified;
+            let mut report = report(Verdict::Verified);
             report.tensors.push(TensorRow {
-                result: "bytes equal".to_owned(),
+                result: TensorResult::BytesEqual,
                 tied: false,
                 apr: Some(side(Some("10"))),
                 gguf: Some(side(digest)),
@@ -450,7 +552,7 @@ mod tests {
             let changed = report
                 .findings
                 .iter()
-                .any(|found| found.code == "input_changed");
+                .any(|found| found.code == Code::InputChanged);
             assert_eq!(changed, after == Verdict::Undecided);
         }
     }

@@ -1,20 +1,26 @@
 //! Turns what the passes found into rows.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "counts of what one report holds; one that wraps ends the run"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 
+use super::cap::capped;
 use super::{
-    CauseRow, Counts, DifferenceRow, FileRow, FindingRow, KeyRow, PlaceRow, Report, TensorRow,
-    TensorSide, ValuesRow,
+    Counts, DifferenceRow, FileFormat, FileRow, FindingRow, KeyRow, Report, TensorResult,
+    TensorRow, TensorSide, ValuesRow,
 };
 use crate::compare::metadata::{KeyResult, Status};
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::tensor::{Digests, PairOutcome};
 use crate::compare::scan::{Inputs, Scan};
 use crate::decode::container::{Shard, Tensor};
-use crate::explain::tensors::{Result as TensorResult, result};
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::explain::tensors::result;
+use crate::finding::{Effect, Finding, Side, escape};
 use crate::region::RegionKind;
-use crate::verdict::Verdict;
+use crate::verdict::{Compared, Verdict};
 
 /// What a report is made of when both files could be decoded.
 pub(crate) struct Parts<'a> {
@@ -24,51 +30,88 @@ pub(crate) struct Parts<'a> {
     pub(crate) keys: &'a [KeyResult],
 }
 
+/// What a report is about.
+pub(crate) enum Scope<'a> {
+    /// A pair that could be decoded.
+    Pair(&'a Parts<'a>),
+    /// A model and a manifest, of which this many rows were compared with something.
+    Manifest {
+        /// Rows that were compared.
+        rows: usize,
+    },
+    /// One file on its own.
+    Decoded,
+    /// What was given is no pair.
+    Nothing,
+}
+
 /// Puts a report together. `findings` come in the order of causes.
-pub(crate) fn build(
-    files: Vec<FileRow>,
-    parts: Option<&Parts<'_>>,
-    mut findings: Vec<Finding>,
-) -> Report {
-    // What decides comes first; a stable sort keeps the order of causes.
-    findings.sort_by_key(|finding| match finding.effect {
-        Effect::Different | Effect::Undecided => 0,
-        Effect::Warning => 1,
-        Effect::Note => 2,
-    });
-    let tensors = parts.map(tensor_rows).unwrap_or_default();
-    let keys = parts.map(|parts| parts.keys).unwrap_or_default();
+pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]) -> Report {
+    let (tensors, keys) = match scope {
+        Scope::Pair(parts) => (tensor_rows(parts), parts.keys),
+        Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => Default::default(),
+    };
     let mut counts = counts(&tensors);
     count_keys(keys, &mut counts);
-    let mut reasons: Vec<String> = Vec::new();
-    for finding in &findings {
-        let decides = matches!(finding.effect, Effect::Different | Effect::Undecided);
-        if decides && !reasons.iter().any(|reason| reason == finding.code) {
-            reasons.push(finding.code.to_owned());
-        }
-    }
-    Report {
-        schema_version: 1,
-        verdict: Verdict::of(&findings),
-        reasons,
+    let compared = match scope {
+        Scope::Pair(_) => Compared::Pair {
+            tensor_bytes: counts.tensor_bytes_compared,
+            keys: counts.keys_equal + counts.keys_changed,
+            stages: None,
+        },
+        Scope::Manifest { rows } => Compared::Manifest {
+            rows: *rows,
+            stages: None,
+        },
+        Scope::Decoded => Compared::Decoded,
+        Scope::Nothing => Compared::Nothing,
+    };
+    let mut report = Report {
+        schema_version: 2,
+        verdict: Verdict::Undecided,
+        reasons: Vec::new(),
+        conclusion: None,
         files,
         counts,
         behaviour: None,
-        findings: findings.iter().map(finding_row).collect(),
+        findings: Vec::new(),
         tensors,
         metadata: keys
             .iter()
             .map(|key| KeyRow {
                 key: escape(&key.key),
-                result: key.status.as_str().to_owned(),
+                result: key.status,
             })
             .collect(),
+        compared,
+    };
+    report.add(&capped(findings, report.counts.tensors_compared));
+    report
+}
+
+impl Report {
+    /// Adds findings behind those that are there, what decides before what does not, and draws the verdict again.
+    pub(crate) fn add(&mut self, findings: &[Finding]) {
+        self.findings.extend(findings.iter().map(FindingRow::from));
+        // A stable sort keeps the order of causes.
+        self.findings.sort_by_key(|finding| match finding.effect {
+            Effect::Unreadable | Effect::Different | Effect::Undecided => 0,
+            Effect::Warning => 1,
+            Effect::Note => 2,
+        });
+        self.reasons.clear();
+        for finding in self.findings.iter().filter(|row| row.effect.decides()) {
+            if !self.reasons.contains(&finding.code) {
+                self.reasons.push(finding.code);
+            }
+        }
+        self.verdict = Verdict::of(&self.findings, self.compared);
     }
 }
 
 /// The row of one file. `unread` are stretches that could not be read.
 pub(crate) fn file_row(
-    format: &str,
+    format: FileFormat,
     shard: usize,
     name: &str,
     parts: &Shard,
@@ -80,7 +123,7 @@ pub(crate) fn file_row(
         .filter(|region| region.kind == RegionKind::Undecoded)
         .fold(0_u64, |sum, region| sum.saturating_add(region.span.length));
     FileRow {
-        format: format.to_owned(),
+        format,
         shard,
         name: escape(name.as_bytes()),
         size: parts.length,
@@ -105,40 +148,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn finding_row(finding: &Finding) -> FindingRow {
-    FindingRow {
-        code: finding.code.to_owned(),
-        effect: match finding.effect {
-            Effect::Different => "different",
-            Effect::Undecided => "undecided",
-            Effect::Warning => "warning",
-            Effect::Note => "note",
-        }
-        .to_owned(),
-        message: finding.message.clone(),
-        places: finding.places.iter().map(place_row).collect(),
-        expected: finding.expected.clone(),
-        found: finding.found.clone(),
-        cause: finding.cause.as_ref().map(|cause| CauseRow {
-            code: cause.code.to_owned(),
-            text: cause.text.clone(),
-        }),
-        hint: finding.hint.clone(),
-    }
-}
-
-fn place_row(place: &Place) -> PlaceRow {
-    PlaceRow {
-        file: place.side.as_str().to_owned(),
-        shard: place.shard,
-        region: place.region.map(|region| region.as_str().to_owned()),
-        offset: place.span.map(|span| span.offset),
-        length: place.span.map(|span| span.length),
-        name: place.name.as_ref().map(|name| escape(name)),
-        detail: place.detail.clone(),
-    }
-}
-
 fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
     let (apr, gguf) = (&parts.inputs.apr.tensors, &parts.inputs.gguf.tensors);
     let alone: HashMap<(Side, usize), &Digests> = parts
@@ -157,7 +166,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
             let (a, g) = (apr.get(pair.apr)?, gguf.get(pair.gguf)?);
             let outcome = outcome.as_ref();
             Some(TensorRow {
-                result: result(a, g, outcome).as_str().to_owned(),
+                result: result(a, g, outcome),
                 tied: pair.tied,
                 apr: Some(side(
                     a,
@@ -182,7 +191,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
             (None, Some(found))
         };
         TensorRow {
-            result: TensorResult::NotCompared.as_str().to_owned(),
+            result: TensorResult::NotCompared,
             tied: false,
             apr,
             gguf,
@@ -262,18 +271,17 @@ fn values_row(outcome: &PairOutcome) -> Option<ValuesRow> {
 fn counts(tensors: &[TensorRow]) -> Counts {
     let mut counts = Counts::default();
     for row in tensors {
-        let slot = match row.result.as_str() {
-            "bytes equal" => &mut counts.bytes_equal,
-            "values equal" => &mut counts.values_equal,
-            "different" => &mut counts.tensors_different,
-            _ => &mut counts.tensors_not_compared,
-        };
-        *slot = slot.saturating_add(1);
-        if row.result != TensorResult::NotCompared.as_str() {
-            counts.tensors_compared = counts.tensors_compared.saturating_add(1);
-            let size = row.apr.as_ref().map_or(0, |side| side.size);
-            counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(size);
+        match row.result {
+            TensorResult::BytesEqual => counts.bytes_equal += 1,
+            TensorResult::ValuesEqual => counts.values_equal += 1,
+            TensorResult::Different => counts.tensors_different += 1,
+            TensorResult::NotCompared => {
+                counts.tensors_not_compared += 1;
+                continue;
+            }
         }
+        counts.tensors_compared += 1;
+        counts.tensor_bytes_compared += row.apr.as_ref().map_or(0, |side| side.size);
     }
     counts
 }
@@ -286,6 +294,6 @@ fn count_keys(keys: &[KeyResult], counts: &mut Counts) {
             Status::Changed => &mut counts.keys_changed,
             Status::Invented => &mut counts.keys_invented,
         };
-        *slot = slot.saturating_add(1);
+        *slot += 1;
     }
 }

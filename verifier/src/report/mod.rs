@@ -5,6 +5,9 @@
 
 mod behaviour;
 mod build;
+mod cap;
+mod conclusion;
+mod row;
 mod stages;
 pub mod text;
 
@@ -12,21 +15,30 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 pub use behaviour::{
-    Behaviour, BehaviourRow, PromptRow, StageDifference, StageRow, StageSide, UsedWeight,
+    Behaviour, BehaviourResult, BehaviourRow, PromptRow, StageDifference, StageResult, StageRow,
+    StageSide, TokenSet, UsedWeight,
 };
-pub(crate) use build::{Parts, build, file_row, hex};
+pub(crate) use build::{Parts, Scope, build, file_row, hex};
+pub use row::{CauseRow, FindingRow, PlaceRow};
 
-use crate::verdict::Verdict;
+pub use conclusion::{AtFault, Conclusion, ConclusionKind};
+
+use crate::code::Code;
+pub use crate::compare::metadata::Status as KeyStatus;
+use crate::verdict::{Compared, Verdict};
 
 /// The result of a verification.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// The version of this form; 1.
+    /// The version of this form; 2.
     pub schema_version: u32,
     /// What it came to.
     pub verdict: Verdict,
     /// The codes of all findings that decided the verdict, each once, the first cause first.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Code>,
+    /// Who is at fault, when something decides against the pair and the files tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
     /// The files that were read, the APR file first, then the GGUF shard by shard.
     pub files: Vec<FileRow>,
     /// How much was compared.
@@ -40,13 +52,40 @@ pub struct Report {
     pub tensors: Vec<TensorRow>,
     /// One row for every key of the GGUF, then what only the APR file has.
     pub metadata: Vec<KeyRow>,
+    /// What the verdict rests on beside the findings.
+    #[serde(skip)]
+    pub(crate) compared: Compared,
+}
+
+/// What a file is by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// APR v2.
+    Apr,
+    /// GGUF.
+    Gguf,
+    /// Neither of them.
+    Unknown,
+}
+
+impl FileFormat {
+    /// Returns the word of reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apr => "apr",
+            Self::Gguf => "gguf",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One file, and that all of it was accounted for.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FileRow {
     /// `apr`, `gguf`, or `unknown`.
-    pub format: String,
+    pub format: FileFormat,
     /// The shard of a split set, from 0.
     pub shard: usize,
     /// The base name.
@@ -93,69 +132,11 @@ pub struct Counts {
     pub keys_invented: usize,
 }
 
-/// One finding.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct FindingRow {
-    /// Stable code, such as `tensor.bytes`.
-    pub code: String,
-    /// `different`, `undecided`, `warning` or `note`.
-    pub effect: String,
-    /// One sentence. Bytes of the files that could confuse a reader are escaped.
-    pub message: String,
-    /// Where, the damaged file first.
-    pub places: Vec<PlaceRow>,
-    /// What should stand there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<String>,
-    /// What stands there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found: Option<String>,
-    /// The likely cause of a damage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<CauseRow>,
-    /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-/// The likely cause of a damage: a hint that never changes the verdict.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct CauseRow {
-    /// Stable code, such as `cause.single-bit`.
-    pub code: String,
-    /// One sentence.
-    pub text: String,
-}
-
-/// A place in one file.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct PlaceRow {
-    /// `apr` or `gguf`.
-    pub file: String,
-    /// The shard of a split set, from 0.
-    pub shard: usize,
-    /// The kind of the region.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// First byte, from the start of the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<u64>,
-    /// Number of bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub length: Option<u64>,
-    /// The tensor name or metadata key, escaped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The finer place: block, part of the block, element, bit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
 /// One tensor and how it came out.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorRow {
     /// `bytes equal`, `values equal`, `different`, `not compared`.
-    pub result: String,
+    pub result: TensorResult,
     /// Whether the APR tensor is the copy of a tied embedding.
     pub tied: bool,
     /// The tensor of the APR file.
@@ -170,6 +151,31 @@ pub struct TensorRow {
     /// How the decoded values differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<ValuesRow>,
+}
+
+/// How a tensor came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum TensorResult {
+    /// The same bytes.
+    #[serde(rename = "bytes equal")]
+    BytesEqual,
+    /// Stored as F32 with exactly the decoded values.
+    #[serde(rename = "values equal")]
+    ValuesEqual,
+    /// Other bytes or values.
+    #[serde(rename = "different")]
+    Different,
+    /// Without a counterpart, or with one that cannot be interpreted or read.
+    #[serde(rename = "not compared")]
+    NotCompared,
+}
+
+impl TensorResult {
+    /// Tells whether the tensor was compared and agrees.
+    #[must_use]
+    pub const fn is_equal(self) -> bool {
+        matches!(self, Self::BytesEqual | Self::ValuesEqual)
+    }
 }
 
 /// A tensor in one file.
@@ -247,7 +253,7 @@ pub struct KeyRow {
     /// The key, escaped.
     pub key: String,
     /// `equal`, `lost`, `changed` or `invented`.
-    pub result: String,
+    pub result: KeyStatus,
 }
 
 /// Returns the JSON Schema of the report.
@@ -259,8 +265,12 @@ pub fn schema() -> Schema {
 /// Writes a report as JSON, indented, with a line end.
 #[must_use]
 pub fn to_json(report: &Report) -> String {
-    // The report holds strings and numbers only, which always serialise.
-    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    #[expect(
+        clippy::expect_used,
+        reason = "a report that is not written must not look like an empty one"
+    )]
+    let mut text = serde_json::to_string_pretty(report)
+        .expect("a report holds strings and numbers only, which always serialise");
     text.push('\n');
     text
 }

@@ -9,7 +9,11 @@ pub(super) fn write(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Re
     writeln!(
         text,
         "  behaviour {}: {} stages of {} tokens, {}, {}",
-        behaviour.result, behaviour.stages, behaviour.tokens, behaviour.numerics, behaviour.device
+        behaviour.result.as_str(),
+        behaviour.stages,
+        behaviour.tokens,
+        behaviour.numerics,
+        behaviour.device
     )?;
     if let Some(reason) = &behaviour.device_reason {
         writeln!(text, "            {reason}")?;
@@ -86,7 +90,7 @@ fn write_row(text: &mut String, row: &StageRow) -> std::fmt::Result {
         text,
         "  {:<18} {:<4} {:>9} {:>11} {:>11} {:>8} {:>8} {:>9} {:>10} {:>10}  {}",
         row.stage,
-        row.token_set,
+        row.token_set.as_str(),
         elements.unwrap_or_default(),
         deviation(&row.apr),
         deviation(&row.gguf),
@@ -97,7 +101,7 @@ fn write_row(text: &mut String, row: &StageRow) -> std::fmt::Result {
         difference.map_or("-".to_owned(), |found| found.first.to_string()),
         difference.map_or("-".to_owned(), |found| number(found.largest_absolute)),
         difference.map_or("-".to_owned(), |found| found.largest_ulp.to_string()),
-        row.result
+        row.result.text()
     )
 }
 

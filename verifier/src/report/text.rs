@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{BehaviourRow, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
+use super::{BehaviourRow, FileFormat, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
+use crate::code::Group;
+use crate::finding::{Effect, Side};
 use crate::verdict::Verdict;
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -22,9 +24,10 @@ pub fn line(report: &Report) -> String {
     } else {
         "against a manifest of files".to_owned()
     };
-    let reason = match report.findings.first() {
-        Some(finding) if report.verdict != Verdict::Verified => {
-            format!(", {}: {}", finding.code, finding.message)
+    let reason = match (report.findings.first(), &report.conclusion) {
+        (Some(finding), conclusion) if report.verdict != Verdict::Verified => {
+            let text = conclusion.as_ref().map(|conclusion| &conclusion.text);
+            format!(", {}: {}", finding.code, text.unwrap_or(&finding.message))
         }
         _ => String::new(),
     };
@@ -51,6 +54,8 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Different => "the files were compared and differ, or break their format",
         Verdict::Undecided => "not everything could be read, decoded or compared",
     };
+    let conclusion = report.conclusion.as_ref();
+    let meaning = conclusion.map_or(meaning, |conclusion| &conclusion.text);
     writeln!(text, "{}: {meaning}", report.verdict.as_str())?;
     for file in &report.files {
         write_file(text, file)?;
@@ -62,12 +67,12 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let decisive = report
         .findings
         .iter()
-        .filter(|finding| is_decisive(finding));
+        .filter(|finding| finding.effect.decides());
     let shown = report
         .findings
         .iter()
-        .filter(|finding| finding.effect != "note");
-    if let Some(first) = decisive.clone().next() {
+        .filter(|finding| finding.effect != Effect::Note);
+    if let (Some(first), None) = (decisive.clone().next(), conclusion) {
         writeln!(text, "\nfirst: {}", first.message)?;
     }
     let total = shown.clone().count();
@@ -88,7 +93,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     for finding in report
         .findings
         .iter()
-        .filter(|finding| finding.effect == "note")
+        .filter(|finding| finding.effect == Effect::Note)
     {
         writeln!(text, "note: {} [{}]", finding.message, finding.code)?;
     }
@@ -103,7 +108,7 @@ fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
     writeln!(
         text,
         "  {:<5} {}  {} bytes, {} regions, {percent} covered",
-        file.format,
+        file.format.as_str(),
         file.name,
         grouped(file.size),
         file.regions
@@ -168,7 +173,9 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",
-        finding.effect, finding.message, finding.code
+        finding.effect.as_str(),
+        finding.message,
+        finding.code
     )?;
     for place in &finding.places {
         writeln!(text, "  at {}", show_place(place))?;
@@ -190,14 +197,14 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     let name = finding
         .places
         .iter()
-        .find(|place| place.file == "apr")
+        .find(|place| place.file == Side::Apr)
         .and_then(|place| place.name.as_ref());
     let about = |row: &&TensorRow| row.apr.as_ref().map(|side| &side.name) == name;
     let row = report
         .tensors
         .iter()
         .find(about)
-        .filter(|_| finding.code.starts_with("tensor."));
+        .filter(|_| finding.code.group() == Group::Tensor);
     let Some(values) = row.and_then(|row| row.values.as_ref()) else {
         return Ok(());
     };
@@ -220,7 +227,7 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
 }
 
 fn show_place(place: &PlaceRow) -> String {
-    let mut text = place.file.clone();
+    let mut text = place.file.as_str().to_owned();
     if place.shard > 0 {
         let _ = write!(text, " shard {}", place.shard);
     }
@@ -234,8 +241,8 @@ fn show_place(place: &PlaceRow) -> String {
             );
         }
     }
-    if let Some(region) = &place.region {
-        let _ = write!(text, ", {region}");
+    if let Some(region) = place.region {
+        let _ = write!(text, ", {}", region.as_str());
         if let Some(name) = &place.name {
             let _ = write!(text, " {name}");
         }
@@ -250,13 +257,9 @@ fn show_place(place: &PlaceRow) -> String {
 
 /// Whether two models were compared, and not one with a manifest.
 fn is_pair(report: &Report) -> bool {
-    ["apr", "gguf"]
+    [FileFormat::Apr, FileFormat::Gguf]
         .into_iter()
         .all(|format| report.files.iter().any(|file| file.format == format))
-}
-
-fn is_decisive(finding: &FindingRow) -> bool {
-    matches!(finding.effect.as_str(), "different" | "undecided")
 }
 
 /// Writes the stages around the first difference, or nothing when there is none.

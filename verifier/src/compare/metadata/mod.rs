@@ -17,6 +17,9 @@ mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use self::equal::{same, shorten, show};
 use self::expected::{Expected, expected};
 use self::look_alike::looks_like;
@@ -32,7 +35,8 @@ use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::RegionKind;
 
 /// How a key of the GGUF, or of the APR file alone, came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Both files say the same, bit for bit.
     Equal,

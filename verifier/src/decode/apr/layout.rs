@@ -3,6 +3,7 @@
 use super::header::{Header, flags};
 use super::index::Entry;
 use super::{Metadata, align};
+use crate::code::Code;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -265,7 +266,7 @@ fn end(
         ),
         None | Some(1..=3) => {
             // Tensors that lack bytes were named already; else padding or footer are cut.
-            if !findings.iter().any(|finding| finding.code == "apr.truncated") {
+            if !findings.iter().any(|finding| finding.code == Code::AprTruncated) {
                 let expected = data_end.saturating_add(4);
                 findings.push(
                     Finding::new(

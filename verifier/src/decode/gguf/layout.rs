@@ -2,6 +2,7 @@
 
 use super::ShardHead;
 use super::tensors::Info;
+use crate::code::Code;
 use crate::decode::container::Tensor;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -119,10 +120,11 @@ fn end(
 }
 
 fn is_about_extent(finding: &Finding) -> bool {
-    finding.code.starts_with("gguf.type.")
-        || finding.code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
-        || finding.code.starts_with("gguf.offset.")
-        || finding.code == "gguf.truncated"
+    let code = finding.code.as_str();
+    code.starts_with("gguf.type.")
+        || code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
+        || code.starts_with("gguf.offset.")
+        || finding.code == Code::GgufTruncated
 }
 
 fn place_tensor(

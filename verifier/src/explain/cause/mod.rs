@@ -6,5 +6,5 @@ mod file;
 mod order;
 mod tensor;
 
-pub(crate) use file::{not_a_model, text_mode};
+pub(crate) use file::text_mode;
 pub(crate) use tensor::{fine_place, of_tensor, with_bytes};

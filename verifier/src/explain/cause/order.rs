@@ -8,6 +8,7 @@
 use std::io;
 
 use super::tensor::{Found, READ, Sides, read};
+use crate::code::CauseCode;
 use crate::finding::Cause;
 use crate::region::Span;
 use crate::source::Source;
@@ -40,7 +41,7 @@ impl Sides<'_> {
         let text =
             format!("transposed: the {rows} rows of {columns} elements are stored as columns");
         Ok(Cause {
-            code: "cause.transposed",
+            code: CauseCode::Transposed,
             text,
         })
     }
@@ -63,7 +64,7 @@ impl Sides<'_> {
             if fits && telling {
                 let text = format!("rows shifted: each holds the one at distance {distance}");
                 return Ok(Cause {
-                    code: "cause.shifted-rows",
+                    code: CauseCode::ShiftedRows,
                     text,
                 });
             }
@@ -99,7 +100,7 @@ impl Sides<'_> {
         if sum(self.apr, self.a.span)? == sum(self.gguf, self.g.span)? {
             let text = "blocks permuted: the same blocks stand in another order".to_owned();
             return Ok(Cause {
-                code: "cause.permuted",
+                code: CauseCode::Permuted,
                 text,
             });
         }

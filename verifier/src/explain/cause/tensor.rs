@@ -7,6 +7,7 @@
 
 use std::io;
 
+use crate::code::CauseCode;
 use crate::compare::scan::Inputs;
 use crate::compare::scan::difference::Difference;
 use crate::compare::scan::tensor::PairOutcome;
@@ -89,7 +90,10 @@ pub(crate) fn of_tensor(
 
 /// What the counts of the walk say by themselves.
 fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
-    let cause = |code, text| Some(Cause { code, text });
+    let cause = |code: &'static str, text| {
+        let code = code.into();
+        Some(Cause { code, text })
+    };
     if let Some(bit) = difference.single_bit {
         return cause(
             "cause.single-bit",
@@ -151,7 +155,7 @@ impl Sides<'_> {
                 head.alignment
             );
             return Ok(Cause {
-                code: "cause.alignment",
+                code: CauseCode::Alignment,
                 text,
             });
         }
@@ -192,7 +196,7 @@ impl Sides<'_> {
                             "repeated page: a stale buffer or a block written twice; the {PAGE} bytes at {page} of the {name} file stand also at {at}"
                         );
                         return Ok(Cause {
-                            code: "cause.repeated-page",
+                            code: CauseCode::RepeatedPage,
                             text,
                         });
                     }
@@ -238,7 +242,7 @@ impl Sides<'_> {
                     "shift by {count}: that many bytes {what} in the apr file at or before the first difference"
                 );
                 Ok(Cause {
-                    code: "cause.shift",
+                    code: CauseCode::Shift,
                     text,
                 })
             }

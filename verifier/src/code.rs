@@ -1,0 +1,403 @@
+//! The codes of all findings and causes: each stands here once, and nowhere else as a name of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
+
+macro_rules! codes {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "the text of a code says what it stands for")]
+        pub enum $name { $($variant,)* }
+
+        impl $name {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns the stable text of reports.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl From<&'static str> for $name {
+            /// # Panics
+            /// Panics when the text is not one of the list, which is a bug: a report must not have a code that is not
+            /// listed.
+            fn from(text: &'static str) -> Self {
+                match text {
+                    $($text => Self::$variant,)*
+                    other => unreachable!("the code {other} is not listed in code.rs"),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        /// A plain string: a list of all codes would make each new one a change of the schema.
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                String::schema_name()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                String::json_schema(generator)
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+    };
+}
+
+codes! {
+    /// What a finding is about: a stable code, such as `apr.footer.crc` or `tensor.bytes`.
+    Code {
+        AprCount = "apr.count",
+        AprDamaged = "apr.damaged",
+        AprDataAlign = "apr.data.align",
+        AprDataBounds = "apr.data.bounds",
+        AprDataHole = "apr.data.hole",
+        AprDataOverlap = "apr.data.overlap",
+        AprDataPadding = "apr.data.padding",
+        AprFlags = "apr.flags",
+        AprFlagsSigned = "apr.flags.signed",
+        AprFooterAbsent = "apr.footer.absent",
+        AprFooterCrc = "apr.footer.crc",
+        AprFooterMissing = "apr.footer.missing",
+        AprHeaderCrc = "apr.header.crc",
+        AprHeaderOffsets = "apr.header.offsets",
+        AprHeaderReserved = "apr.header.reserved",
+        AprIndexDuplicate = "apr.index.duplicate",
+        AprIndexName = "apr.index.name",
+        AprIndexOrder = "apr.index.order",
+        AprIndexPadding = "apr.index.padding",
+        AprIndexRank = "apr.index.rank",
+        AprIndexShort = "apr.index.short",
+        AprMagic = "apr.magic",
+        AprMetaAlias = "apr.meta.alias",
+        AprMetaCopiesDisagree = "apr.meta.copies-disagree",
+        AprMetaDuplicate = "apr.meta.duplicate",
+        AprMetaJson = "apr.meta.json",
+        AprMetaLimit = "apr.meta.limit",
+        AprMetaPadding = "apr.meta.padding",
+        AprMetaUtf8 = "apr.meta.utf8",
+        AprMetaVocabulary = "apr.meta.vocabulary",
+        AprShort = "apr.short",
+        AprTensorDtype = "apr.tensor.dtype",
+        AprTensorDtypeAmbiguous = "apr.tensor.dtype-ambiguous",
+        AprTensorElements = "apr.tensor.elements",
+        AprTensorSize = "apr.tensor.size",
+        AprTrailing = "apr.trailing",
+        AprTruncated = "apr.truncated",
+        AprVersion = "apr.version",
+        BehaviourAssumed = "behaviour.assumed",
+        BehaviourFingerprint = "behaviour.fingerprint",
+        BehaviourNotChecked = "behaviour.not-checked",
+        BehaviourNotCovered = "behaviour.not-covered",
+        BehaviourStage = "behaviour.stage",
+        BehaviourTokens = "behaviour.tokens",
+        GgufAlignmentLimit = "gguf.alignment.limit",
+        GgufAlignmentType = "gguf.alignment.type",
+        GgufAlignmentValue = "gguf.alignment.value",
+        GgufArrayCount = "gguf.array.count",
+        GgufArrayDepth = "gguf.array.depth",
+        GgufArrayNested = "gguf.array.nested",
+        GgufCountKv = "gguf.count.kv",
+        GgufCountTensors = "gguf.count.tensors",
+        GgufDamaged = "gguf.damaged",
+        GgufEndian = "gguf.endian",
+        GgufKeyBytes = "gguf.key.bytes",
+        GgufKeyDuplicate = "gguf.key.duplicate",
+        GgufKeyEmpty = "gguf.key.empty",
+        GgufKeyLength = "gguf.key.length",
+        GgufKeyStyle = "gguf.key.style",
+        GgufLimitMetadata = "gguf.limit.metadata",
+        GgufMagic = "gguf.magic",
+        GgufMetaArchitecture = "gguf.meta.architecture",
+        GgufMetaLength = "gguf.meta.length",
+        GgufMetaTokenId = "gguf.meta.token-id",
+        GgufMetaType = "gguf.meta.type",
+        GgufNameBytes = "gguf.name.bytes",
+        GgufNameCDuplicate = "gguf.name.c-duplicate",
+        GgufNameDuplicate = "gguf.name.duplicate",
+        GgufNameLength = "gguf.name.length",
+        GgufNameLong = "gguf.name.long",
+        GgufOffsetAlign = "gguf.offset.align",
+        GgufOffsetOrder = "gguf.offset.order",
+        GgufOffsetOverlap = "gguf.offset.overlap",
+        GgufOffsetRange = "gguf.offset.range",
+        GgufOffsetWrap = "gguf.offset.wrap",
+        GgufPadding = "gguf.padding",
+        GgufPaddingMissing = "gguf.padding.missing",
+        GgufShort = "gguf.short",
+        GgufSplitCount = "gguf.split.count",
+        GgufSplitDuplicate = "gguf.split.duplicate",
+        GgufSplitNo = "gguf.split.no",
+        GgufSplitTensors = "gguf.split.tensors",
+        GgufStringLength = "gguf.string.length",
+        GgufTensorBytes = "gguf.tensor.bytes",
+        GgufTensorDim = "gguf.tensor.dim",
+        GgufTensorElements = "gguf.tensor.elements",
+        GgufTensorEmpty = "gguf.tensor.empty",
+        GgufTensorRank = "gguf.tensor.rank",
+        GgufTensorRow = "gguf.tensor.row",
+        GgufTensorScalar = "gguf.tensor.scalar",
+        GgufTrailing = "gguf.trailing",
+        GgufTruncated = "gguf.truncated",
+        GgufTypeRemoved = "gguf.type.removed",
+        GgufTypeUnknown = "gguf.type.unknown",
+        GgufValueBool = "gguf.value.bool",
+        GgufValueType = "gguf.value.type",
+        GgufVersionV1 = "gguf.version.v1",
+        GgufVersionUnknown = "gguf.version.unknown",
+        FormatUnknown = "format.unknown",
+        InputChanged = "input-changed",
+        Io = "io",
+        NotCovered = "not-covered",
+        NothingCompared = "nothing-compared",
+        InputNotAModel = "input.not-a-model",
+        InputPointer = "input.pointer",
+        InputWebPage = "input.web-page",
+        ManifestCoverage = "manifest.coverage",
+        ManifestDuplicate = "manifest.duplicate",
+        ManifestExtra = "manifest.extra",
+        ManifestMismatch = "manifest.mismatch",
+        ManifestMissing = "manifest.missing",
+        ManifestName = "manifest.name",
+        ManifestNotCompared = "manifest.not-compared",
+        ManifestOtherFiles = "manifest.other-files",
+        ManifestRole = "manifest.role",
+        ManifestSyntax = "manifest.syntax",
+        ManifestWeak = "manifest.weak",
+        MetaArchitecture = "meta.architecture",
+        MetaAttentionScale = "meta.attention_scale",
+        MetaAuthor = "meta.author",
+        MetaChanged = "meta.changed",
+        MetaChatTemplate = "meta.chat_template",
+        MetaDescription = "meta.description",
+        MetaFlags = "meta.flags",
+        MetaForm = "meta.form",
+        MetaGiven = "meta.given",
+        MetaHeadDim = "meta.head_dim",
+        MetaHiddenSize = "meta.hidden_size",
+        MetaIntermediateSize = "meta.intermediate_size",
+        MetaInvented = "meta.invented",
+        MetaLicense = "meta.license",
+        MetaLost = "meta.lost",
+        MetaMaxPositionEmbeddings = "meta.max_position_embeddings",
+        MetaMoeIntermediateSize = "meta.moe_intermediate_size",
+        MetaName = "meta.name",
+        MetaNotCarried = "meta.not-carried",
+        MetaNotRead = "meta.not-read",
+        MetaNumExperts = "meta.num_experts",
+        MetaNumExpertsPerTok = "meta.num_experts_per_tok",
+        MetaNumHeads = "meta.num_heads",
+        MetaNumKvHeads = "meta.num_kv_heads",
+        MetaNumLayers = "meta.num_layers",
+        MetaRecord = "meta.record",
+        MetaRecordDigest = "meta.record-digest",
+        MetaRecordUnchecked = "meta.record-unchecked",
+        MetaRecordVersion = "meta.record-version",
+        MetaRmsNormEps = "meta.rms_norm_eps",
+        MetaRopeDimensionCount = "meta.rope_dimension_count",
+        MetaRopeTheta = "meta.rope_theta",
+        MetaRopeType = "meta.rope_type",
+        MetaSlidingWindow = "meta.sliding_window",
+        MetaTiedEmbeddings = "meta.tied_embeddings",
+        MetaTokenizerMerges = "meta.tokenizer.merges",
+        MetaTokenizerModel = "meta.tokenizer.model",
+        MetaTokenizerPreType = "meta.tokenizer.pre_type",
+        MetaTokenizerScores = "meta.tokenizer.scores",
+        MetaTokenizerToken = "meta.tokenizer.token",
+        MetaTokenizerTokenType = "meta.tokenizer.token_type",
+        MetaTokenizerVocabulary = "meta.tokenizer.vocabulary",
+        MetaType = "meta.type",
+        MetaUnexplained = "meta.unexplained",
+        MetaValueLength = "meta.value_length",
+        MetaVersion = "meta.version",
+        MetaVocabSize = "meta.vocab_size",
+        PairFormats = "pair.formats",
+        SourceChanged = "source.changed",
+        SourceOther = "source.other",
+        SourceRewritten = "source.rewritten",
+        SourceSplit = "source.split",
+        TensorBytes = "tensor.bytes",
+        TensorExtra = "tensor.extra",
+        TensorMissing = "tensor.missing",
+        TensorNotCompared = "tensor.not-compared",
+        TensorScaleNotFinite = "tensor.scale-not-finite",
+        TensorShape = "tensor.shape",
+        TensorSize = "tensor.size",
+        TensorSwapped = "tensor.swapped",
+        TensorTiedDuplicate = "tensor.tied-duplicate",
+        TensorType = "tensor.type",
+        TensorValueNotFinite = "tensor.value-not-finite",
+        TensorValues = "tensor.values",
+        TensorValuesEqual = "tensor.values-equal",
+    }
+}
+
+codes! {
+    /// What a damage looks like: a stable code, such as `cause.single-bit`.
+    CauseCode {
+        Alignment = "cause.alignment",
+        Byte = "cause.byte",
+        Crlf = "cause.crlf",
+        Permuted = "cause.permuted",
+        Pointer = "cause.pointer",
+        Ratio = "cause.ratio",
+        RepeatedPage = "cause.repeated-page",
+        SameBit = "cause.same-bit",
+        Shift = "cause.shift",
+        ShiftedRows = "cause.shifted-rows",
+        SingleBit = "cause.single-bit",
+        Swapped = "cause.swapped",
+        Transcoded = "cause.transcoded",
+        Transposed = "cause.transposed",
+        Truncated = "cause.truncated",
+        WebPage = "cause.web-page",
+        ZeroFilled = "cause.zero-filled",
+    }
+}
+
+/// What the codes with one first word are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The container of an APR file.
+    Apr,
+    /// The container of a GGUF.
+    Gguf,
+    /// Metadata, compared.
+    Metadata,
+    /// Tensors, compared.
+    Tensor,
+    /// Anything else.
+    Other,
+}
+
+impl Code {
+    /// Returns what the code is about.
+    #[must_use]
+    pub fn group(self) -> Group {
+        match self.as_str().split_once('.') {
+            Some(("apr", _)) => Group::Apr,
+            Some(("gguf", _)) => Group::Gguf,
+            Some(("meta", _)) => Group::Metadata,
+            Some(("tensor", _)) => Group::Tensor,
+            _ => Group::Other,
+        }
+    }
+
+    /// Returns what follows the last point: `shape` of `tensor.shape`.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        let text = self.as_str();
+        text.rsplit('.').next().unwrap_or(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The literals of all sources of this crate that have the form of a code.
+    fn literals(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                literals(&path, found);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            // Every second part of a text cut at quotation marks is a literal, or else lies between two.
+            found.extend(
+                text.split('"')
+                    .filter(|part| is_code(part))
+                    .map(str::to_owned),
+            );
+        }
+    }
+
+    /// Words with points between them, the first of them one with which codes begin.
+    fn is_code(text: &str) -> bool {
+        let firsts = [
+            "apr",
+            "behaviour",
+            "cause",
+            "gguf",
+            "input",
+            "manifest",
+            "meta",
+            "pair",
+            "source",
+            "tensor",
+        ];
+        let is_word =
+            |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
+        let is_begun = text
+            .split_once('.')
+            .is_some_and(|(first, _)| firsts.contains(&first));
+        is_begun && text.chars().all(is_word) && !text.ends_with('.') && text != "gguf.kv"
+    }
+
+    #[test]
+    fn every_code_of_the_sources_is_listed() {
+        let mut found = BTreeSet::new();
+        literals(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut found,
+        );
+        let codes = Code::ALL.iter().map(|code| code.as_str());
+        let causes = CauseCode::ALL.iter().map(|code| code.as_str());
+        let listed: BTreeSet<&str> = codes.chain(causes).collect();
+        let unlisted: Vec<_> = found
+            .iter()
+            .filter(|code| !listed.contains(code.as_str()))
+            .collect();
+        assert!(unlisted.is_empty(), "{unlisted:?}");
+        assert!(found.len() > 150, "{}", found.len());
+    }
+
+    #[test]
+    fn codes_are_written_with_points_and_hyphens() {
+        // Keys of the metadata keep the underscores of their files.
+        let is_plain = |code: &&&str| !code.starts_with("meta.") && code.contains('_');
+        let codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.iter().filter(is_plain).count(), 0);
+        let distinct: BTreeSet<_> = codes.iter().collect();
+        assert_eq!(distinct.len(), codes.len());
+    }
+}

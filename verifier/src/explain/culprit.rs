@@ -1,0 +1,295 @@
+//! Who is at fault: one sentence drawn from the evidence and the findings.
+
+use std::collections::BTreeSet;
+
+use super::evidence::Evidence;
+use super::identity::Identity;
+use super::judge::Judge;
+use super::recorded::Rewriting;
+use super::tensors::result;
+use crate::code::{Code, Group};
+use crate::compare::scan::Scan;
+use crate::finding::{Effect, Finding, Place, Side};
+use crate::report::{AtFault, Conclusion, ConclusionKind, TensorResult};
+
+/// Concludes from findings in the order of causes; none when nothing decides.
+pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conclusion> {
+    let conclusion = |kind, at_fault, text| Conclusion {
+        kind,
+        at_fault,
+        text,
+    };
+    if let Some(unreadable) = unreadable(findings) {
+        return Some(unreadable);
+    }
+    let first = findings.iter().find(|finding| finding.effect.decides())?;
+    let message = &first.message;
+    match first.code {
+        Code::SourceOther => {
+            return Some(conclusion(
+                ConclusionKind::AnotherModel,
+                AtFault::Neither,
+                message.clone(),
+            ));
+        }
+        Code::SourceRewritten => {
+            return Some(conclusion(
+                ConclusionKind::Rewritten,
+                AtFault::Gguf,
+                message.clone(),
+            ));
+        }
+        _ => {}
+    }
+    let gguf_is_damaged =
+        !evidence.gguf_is_source && evidence.recorded.is_some() && gguf_contradicts(findings);
+    let (kind, at_fault, text) = if evidence.apr_is_intact && evidence.recorded.is_some() {
+        (
+            ConclusionKind::Damaged,
+            AtFault::Gguf,
+            format!("the GGUF is damaged, the APR file is as it was written: {message}"),
+        )
+    } else if evidence.apr_is_damaged && gguf_is_damaged {
+        (
+            ConclusionKind::Damaged,
+            AtFault::Both,
+            format!("both files are damaged: {message}"),
+        )
+    } else if evidence.apr_is_damaged {
+        let gguf = if evidence.gguf_is_source {
+            "the GGUF is the file that it was made from"
+        } else {
+            "nothing shows a damage of the GGUF"
+        };
+        (
+            ConclusionKind::Damaged,
+            AtFault::Apr,
+            format!("the APR file is not what was written, {gguf}: {message}"),
+        )
+    } else if evidence.gguf_is_source || evidence.record_is_wrong {
+        (
+            ConclusionKind::Unlike,
+            AtFault::Apr,
+            format!("the APR file does not hold what its source does: {message}"),
+        )
+    } else if findings
+        .iter()
+        .any(|finding| finding.effect == Effect::Different && finding.code.group() == Group::Gguf)
+    {
+        (
+            ConclusionKind::Damaged,
+            AtFault::Gguf,
+            format!("the GGUF contradicts its own format: {message}"),
+        )
+    } else if first.effect == Effect::Undecided {
+        return None;
+    } else {
+        (
+            ConclusionKind::Unlike,
+            AtFault::Unknown,
+            format!(
+                "the files do not agree, and no record of the source tells which is wrong: {message}"
+            ),
+        )
+    };
+    Some(conclusion(kind, at_fault, text))
+}
+
+/// Whether a finding shows that the GGUF is not what the artifact recorded, beside the tensors of a damaged APR file.
+fn gguf_contradicts(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| {
+        finding.effect == Effect::Different
+            && (finding.code == Code::SourceChanged || finding.code.group() == Group::Gguf)
+    })
+}
+
+/// A file that cannot be read or decoded is all that is to be said.
+fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
+    let mut unreadable = findings
+        .iter()
+        .filter(|finding| finding.effect == Effect::Unreadable || finding.code == Code::Io);
+    let first = unreadable.clone().next()?;
+    let sides: BTreeSet<Side> = unreadable
+        .by_ref()
+        .filter_map(|finding| finding.places.first())
+        .map(|place| place.side)
+        .collect();
+    let sides: Vec<Side> = sides.into_iter().collect();
+    let (at_fault, what) = match sides.as_slice() {
+        [Side::Apr] => (AtFault::Apr, "the APR file"),
+        [Side::Gguf] => (AtFault::Gguf, "the GGUF"),
+        [_, _, ..] => (AtFault::Both, "neither file"),
+        [] => (AtFault::Unknown, "a file"),
+    };
+    let (kind, text) = match first.code {
+        Code::InputNotAModel | Code::InputPointer | Code::InputWebPage => {
+            (ConclusionKind::NotAModel, first.message.clone())
+        }
+        Code::InputChanged => (ConclusionKind::Unreadable, first.message.clone()),
+        code => {
+            let how = if is_cut(code) {
+                "is cut, half a download or copy"
+            } else if code == Code::Io {
+                "cannot be read"
+            } else {
+                "cannot be decoded"
+            };
+            let text = if at_fault == AtFault::Both {
+                format!("both files cannot be read to their end: {}", first.message)
+            } else {
+                format!("{what} {how}: {}", first.message)
+            };
+            (ConclusionKind::Unreadable, text)
+        }
+    };
+    Some(Conclusion {
+        kind,
+        at_fault,
+        text,
+    })
+}
+
+const fn is_cut(code: Code) -> bool {
+    matches!(
+        code,
+        Code::AprShort | Code::AprTruncated | Code::GgufShort | Code::GgufTruncated
+    )
+}
+
+impl Judge<'_> {
+    /// One finding for two models that do not belong together, in the place of one for each tensor and key.
+    pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
+        let (apr, gguf) = (self.inputs.apr, self.inputs.gguf);
+        if !apr.complete || !gguf.complete {
+            return None;
+        }
+        let census = Census::of(self, self.scan);
+        // What damage looks like is damage, however much of the file it has reached.
+        let has_cause = data
+            .iter()
+            .any(|finding| finding.code.group() == Group::Tensor && finding.cause.is_some());
+        if census.total == 0 || is_most(census.equal, census.total) || has_cause {
+            return None;
+        }
+        let recorded = evidence.recorded.as_ref();
+        let made_from = match recorded {
+            Some(recorded) => Identity::of_gguf(recorded),
+            None => Identity::of_apr(apr.metadata.document.as_ref()?),
+        };
+        let found = Identity::of_gguf(gguf);
+        let is_other_file = recorded.is_some() && evidence.apr_is_intact;
+        if !made_from.is_unlike(&found) && !is_most(census.unlike, census.total) && !is_other_file {
+            return None;
+        }
+        let digest = |digest: Option<&str>| digest.map(|digest| format!("blake3 {digest}"));
+        let recorded_digest = self
+            .metadata
+            .records
+            .first()
+            .filter(|_| recorded.is_some())
+            .map(|record| record.blake3.as_str());
+        let now = self.scan.blake3.get(1).and_then(|digest| *digest);
+        let now = now.map(|digest| crate::report::hex(&digest));
+        let made_from = made_from.text(digest(recorded_digest));
+        let found = found.text(digest(now.as_deref()));
+        Some(
+            Finding::new(
+                Code::SourceOther,
+                Effect::Different,
+                format!(
+                    "another model: the APR file was made from {made_from}; this is {found}; {} of {} tensors are equal",
+                    census.equal, census.total
+                ),
+            )
+            .at(Place::new(Side::Gguf, 0))
+            .expected_found(made_from, found)
+            .hint("give the GGUF that the APR file was made from"),
+        )
+    }
+
+    /// One finding for a GGUF that is the recorded source written in another way.
+    pub(super) fn rewritten(&self, evidence: &Evidence) -> Option<(Finding, Rewriting)> {
+        let recorded = evidence.recorded.as_ref()?;
+        let gguf = self.inputs.gguf;
+        let is_sound = gguf.complete && gguf.findings.iter().all(|found| !found.effect.decides());
+        if !evidence.apr_is_intact || !is_sound || self.looks_damaged() {
+            return None;
+        }
+        let rewriting = Rewriting::between(recorded, gguf);
+        let is_same_set = self.metadata.records.len() == self.inputs.gguf_sources.len();
+        if rewriting.changes.is_empty() || (!is_same_set && rewriting.changes.len() == 1) {
+            return None;
+        }
+        let finding = Finding::new(
+            Code::SourceRewritten,
+            Effect::Different,
+            format!(
+                "the GGUF is the model that the APR file was made from, written in another way: {}",
+                rewriting.changes.join("; ")
+            ),
+        )
+        .at(Place::new(Side::Gguf, 0))
+        .hint("convert it again, or give the file that the APR file was made from");
+        Some((finding, rewriting))
+    }
+
+    /// Whether a head differs from the recorded one as damage does and no tool: in one byte.
+    fn looks_damaged(&self) -> bool {
+        let heads = &self.inputs.gguf.metadata.shards;
+        self.metadata
+            .records
+            .iter()
+            .zip(heads)
+            .any(|(record, head)| {
+                let Some(found) = head.bytes.get(..record.head.len()) else {
+                    return false;
+                };
+                let differing = found.iter().zip(&record.head).filter(|(a, b)| a != b);
+                differing.take(2).count() == 1
+            })
+    }
+}
+
+/// Whether a count is at least half of all.
+const fn is_most(count: usize, total: usize) -> bool {
+    count >= total.div_ceil(2)
+}
+
+/// How many tensors agree.
+struct Census {
+    total: usize,
+    equal: usize,
+    /// Without a counterpart, or with one of another shape.
+    unlike: usize,
+}
+
+impl Census {
+    fn of(judge: &Judge<'_>, scan: &Scan) -> Self {
+        let pairing = judge.pairing;
+        let alone = pairing
+            .only_apr
+            .len()
+            .saturating_add(pairing.only_gguf.len());
+        let mut census = Self {
+            total: pairing.pairs.len().saturating_add(alone),
+            equal: 0,
+            unlike: alone,
+        };
+        for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
+            let (a, g) = judge.tensors_of(*pair);
+            let sorted = |dims: &[u64]| {
+                let mut dims = dims.to_vec();
+                dims.sort_unstable();
+                dims
+            };
+            let is_equal = matches!(
+                result(a, g, outcome.as_ref()),
+                TensorResult::BytesEqual | TensorResult::ValuesEqual
+            );
+            census.equal = census.equal.saturating_add(usize::from(is_equal));
+            let is_unlike = sorted(&a.dims) != sorted(&g.dims);
+            census.unlike = census.unlike.saturating_add(usize::from(is_unlike));
+        }
+        census
+    }
+}

@@ -1,0 +1,149 @@
+//! What the digests and checksums of a pair prove about each file.
+
+use std::collections::HashMap;
+
+use super::judge::Judge;
+use super::recorded;
+use crate::code::Code;
+use crate::compare::metadata::record;
+use crate::compare::pairing::{Comparison, comparison};
+use crate::compare::scan::tensor::PairOutcome;
+use crate::decode::container::{Container, Tensor};
+use crate::decode::gguf::Metadata;
+use crate::finding::{Finding, Side, escape};
+use crate::report::hex;
+
+/// What is known of the two files; nothing, by default.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    /// The sources that the artifact records, when it does and they are sound.
+    pub(crate) recorded: Option<Container<Metadata>>,
+    /// Whether the APR file is byte for byte what was written.
+    pub(crate) apr_is_intact: bool,
+    /// Whether the APR file is provably not what was written.
+    pub(crate) apr_is_damaged: bool,
+    /// Whether the GGUF is byte for byte a source that the artifact records.
+    pub(crate) gguf_is_source: bool,
+    /// APR tensors that do not have the digests that the artifact records for them, escaped.
+    pub(crate) unlike_record: Vec<String>,
+    /// Whether a digest of the record fits neither file while both are equal: the record is wrong.
+    pub(crate) record_is_wrong: bool,
+}
+
+impl Evidence {
+    pub(crate) fn of(judge: &Judge<'_>, crc: &Result<bool, Box<Finding>>) -> Self {
+        let tensors = Tensors::of(judge);
+        let records = &judge.metadata.records;
+        let has_broken_record = judge
+            .metadata
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::MetaRecord);
+        let apr = judge.inputs.apr;
+        let contradicts_itself = apr.findings.iter().any(|finding| finding.effect.decides());
+        let crc_is_wrong = crc.is_err();
+        let gguf_is_source = !records.is_empty() && is_source(judge, &tensors);
+        Self {
+            recorded: (!gguf_is_source && !has_broken_record)
+                .then(|| recorded::decode(records))
+                .flatten(),
+            apr_is_intact: apr.complete
+                && matches!(crc, Ok(true))
+                && !contradicts_itself
+                && !has_broken_record
+                && tensors.apr_unlike.is_empty()
+                && !tensors.record_is_wrong,
+            apr_is_damaged: crc_is_wrong || contradicts_itself || !tensors.apr_unlike.is_empty(),
+            gguf_is_source,
+            unlike_record: tensors.apr_unlike,
+            record_is_wrong: tensors.record_is_wrong,
+        }
+    }
+
+    /// The file that is known to be damaged while the other one is intact.
+    pub(crate) fn damaged(&self) -> Option<Side> {
+        if self.apr_is_intact && self.recorded.is_some() {
+            Some(Side::Gguf)
+        } else if self.apr_is_damaged {
+            Some(Side::Apr)
+        } else {
+            None
+        }
+    }
+}
+
+/// What the recorded digests of the tensors say.
+#[derive(Default)]
+struct Tensors {
+    apr_unlike: Vec<String>,
+    gguf_is_unlike: bool,
+    record_is_wrong: bool,
+}
+
+impl Tensors {
+    fn of(judge: &Judge<'_>) -> Self {
+        let mut found = Self::default();
+        let Some(document) = &judge.inputs.apr.metadata.document else {
+            return found;
+        };
+        let pairs = judge.pairing.pairs.iter().zip(&judge.scan.pairs);
+        let mut paired: HashMap<&[u8], (&Tensor, &Tensor, &PairOutcome)> = HashMap::new();
+        let mut digests: HashMap<&[u8], [u8; 32]> = HashMap::new();
+        for (pair, outcome) in pairs {
+            let (a, g) = judge.tensors_of(*pair);
+            if let Some(outcome) = outcome {
+                digests.insert(&a.name, outcome.apr.blake3);
+                paired.insert(&a.name, (a, g, outcome));
+            }
+        }
+        for (side, index, of_tensor, _) in &judge.scan.alone {
+            if let (Side::Apr, Some(tensor)) = (side, judge.inputs.apr.tensors.get(*index)) {
+                digests.insert(&tensor.name, of_tensor.blake3);
+            }
+        }
+        // A record that cannot be read is a finding of the comparison of the metadata.
+        let recorded = record::tensor_digests(document).unwrap_or_default();
+        for (name, blake3, ..) in recorded {
+            // What was not computed says nothing.
+            let Some(of_apr) = digests.get(name.as_bytes()) else {
+                continue;
+            };
+            let apr_is_unlike = hex(of_apr) != blake3;
+            let gguf = paired.get(name.as_bytes());
+            let gguf =
+                gguf.filter(|(a, g, _)| matches!(comparison(a, g), Some(Comparison::Bytes(_))));
+            let gguf_is_unlike = gguf.map(|(.., outcome)| hex(&outcome.gguf.blake3) != blake3);
+            found.gguf_is_unlike |= gguf_is_unlike == Some(true);
+            if apr_is_unlike {
+                let are_equal = gguf.is_some_and(|(.., outcome)| outcome.difference.is_none());
+                found.record_is_wrong |= are_equal;
+                found.apr_unlike.push(escape(name.as_bytes()));
+            }
+        }
+        found
+    }
+}
+
+/// Whether every byte of the GGUF is one that the artifact records: by the digest of the file, or part by part.
+fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
+    let records = &judge.metadata.records;
+    let sources = judge.inputs.gguf_sources;
+    if records.len() != sources.len() || !judge.inputs.gguf.complete {
+        return false;
+    }
+    let heads = &judge.inputs.gguf.metadata.shards;
+    let digests = judge.scan.blake3.iter().skip(1);
+    let parts = records.iter().zip(sources).zip(heads).zip(digests);
+    let mut files = parts.map(|(((record, source), head), digest)| {
+        digest.as_ref().map_or_else(
+            || source.length() == record.size && head.bytes.starts_with(&record.head),
+            |digest| hex(digest) == record.blake3,
+        )
+    });
+    let has_dirty_padding = judge
+        .scan
+        .not_zero
+        .iter()
+        .any(|(side, ..)| *side == Side::Gguf);
+    files.all(|is_same| is_same) && !tensors.gguf_is_unlike && !has_dirty_padding
+}
