@@ -1,10 +1,10 @@
-//! Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
+#![doc = include_str!("../README.md")]
 //!
-//! The decoders here are written from the format descriptions and share no code with the converter: a mistake of the
-//! converter must not be hidden by shared code. The way of the data: [`source`] gives bytes by position, [`decode`]
-//! turns them into a [`decode::container::Container`] whose regions partition the file.
+//! # Where to look
 //!
-//! The library never touches the terminal, the environment or the clock, and never panics on an input.
+//! [`source`] gives bytes by position, [`decode`] turns them into a [`decode::container::Container`] whose regions
+//! partition the file, [`verify()`] compares two of them, and [`report`] holds what came of it. [`inspect`] shows one file,
+//! [`manifest`] writes and reads digests of one.
 
 #![forbid(unsafe_code)]
 
@@ -20,3 +20,7 @@ pub mod report;
 pub mod source;
 pub mod verdict;
 pub mod verify;
+
+pub use report::Report;
+pub use verdict::Verdict;
+pub use verify::{Input, Options, verify};
