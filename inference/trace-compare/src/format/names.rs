@@ -1,4 +1,4 @@
-//! From the names of other engines to our stages.
+//! Mapping of the names of other engines to our stages.
 //!
 //! A name that does not say where a value was taken gets every capture point that it may mean; comparing decides.
 
@@ -136,7 +136,7 @@ pub(crate) fn hugging_face(key: &str) -> Vec<Capture> {
     let Ok(layer) = layer.parse() else {
         return Vec::new();
     };
-    // A projection adds its bias itself; and llama's pairs lie otherwise there than in GGUF.
+    // A projection adds its bias itself, and llama's pairs are ordered differently there than in GGUF.
     let projection = |stages: [Stage; 2], layouts: &[Layout]| {
         stages
             .iter()

@@ -1,4 +1,4 @@
-//! Tells a trace by its content.
+//! Detection of the format of a trace.
 
 use std::{
     collections::BTreeMap,

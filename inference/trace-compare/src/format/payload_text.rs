@@ -102,7 +102,7 @@ fn labelled(line: &str, records: &mut Vec<Record>, name: &str) -> Option<()> {
                 "Mean" => statistics.mean = Some(printed(number)?),
                 "Std" => statistics.deviation = Some(printed(number)?),
                 "L2 norm" => statistics.norm = Some(printed(number)?),
-                // The size of the vocabulary and whatever else a version adds.
+                // The size of the vocabulary, and anything else that a version adds.
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! A trace in memory: its records, what they may be of ours, and where their values lie.
+//! A trace in memory: its records, the stages that they may be, and where their values are.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,18 @@ use std::{
 
 use super::{capture::Capture, error::TraceError};
 
-/// What an engine recorded of one run.
+/// The records of one run of an engine.
 #[derive(Debug)]
 pub struct Trace {
-    /// Where it was read from.
+    /// The file or folder.
     pub path: PathBuf,
     /// The format.
     pub format: TraceFormat,
-    /// The engine and its version, as far as the file tells.
+    /// The engine and its version, if the file says so.
     pub engine: Option<String>,
     /// The token ids, when the file holds them.
     pub tokens: Option<Vec<u32>>,
-    /// What else the file says about the run, by name.
+    /// Other labels of the run, by name.
     pub labels: BTreeMap<String, String>,
     /// The records, in the order of the file.
     pub records: Vec<Record>,
@@ -55,7 +55,7 @@ pub struct Record {
     pub(crate) content: Content,
 }
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Debug)]
 pub(crate) enum Content {
     Held(Vec<f32>, Element),

@@ -22,14 +22,14 @@ use super::{
 use inference::Digest;
 use inference::{Model, NUMERICS, Stage, StageSink, Step};
 
-/// What a file holds.
+/// The content of a file.
 pub(crate) struct Read {
     pub(crate) records: Vec<Record>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) tokens: Option<Vec<u32>>,
 }
 
-/// Reads the header; the captures of the records are left empty. Tensors of integers are passed over.
+/// Reads the header; the captures of the records are left empty. Tensors of integers are skipped.
 pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
     let failed = |error| TraceError::io(path, error);
     let malformed = |offset, expected: &str, found: String| {

@@ -1,6 +1,6 @@
-//! How far two sets of values are apart.
+//! The distance between two sets of values.
 
-/// What separates their values from ours.
+/// The difference between their values and ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// |theirs - ours| / |ours|, Euclidean; infinite where ours are 0 and theirs are not, or where one is not finite.
@@ -29,7 +29,7 @@ pub struct Element {
 }
 
 impl Difference {
-    /// Compares as many values as both have; `width` values belong to a token, the first of which stands at `first_token`.
+    /// Compares as many values as both have; `width` values belong to a token, the first of which is at `first_token`.
     pub(crate) fn between(
         theirs: &[f32],
         ours: &[f64],

@@ -1,4 +1,4 @@
-//! A run whose products round their activations as another engine does.
+//! A run whose products round activations as another engine does.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(crate) fn emulate(
         };
         let values: Vec<f32> = values.into_iter().map(narrowed).collect();
         sink.stage(step, tokens, &values);
-        // A later layer takes nothing but what entered it.
+        // A later layer reads its own input only.
         let (layer, _) = step.order();
         if step.layer.is_some()
             && operation

@@ -13,8 +13,8 @@ pub enum CompareError {
     /// The model could not be run.
     #[error(transparent)]
     Model(#[from] Error),
-    /// Nothing says which tokens a trace was made with.
-    #[error("{trace}: it does not say its tokens, and {why}; give them with --tokens")]
+    /// The tokens of a trace are unknown.
+    #[error("{trace}: the tokens are not recorded, and {why}; pass them with --tokens")]
     NoTokens {
         /// The name of the trace.
         trace: String,
@@ -22,7 +22,7 @@ pub enum CompareError {
         why: String,
     },
     /// The tokens that were given are not those of the trace.
-    #[error("{trace}: it was made with the tokens {found}, and --tokens says {given}")]
+    #[error("{trace}: made with the tokens {found}, but --tokens says {given}")]
     OtherTokens {
         /// The name of the trace.
         trace: String,
@@ -33,7 +33,7 @@ pub enum CompareError {
     },
     /// The sizes of its records are those of another number of tokens.
     #[error(
-        "{trace}: its records hold {found} tokens, and {given} are given; give those that it was made with"
+        "{trace}: the records hold {found} tokens, but {given} were given; pass those of the trace"
     )]
     TokenCount {
         /// The name of the trace.
@@ -50,9 +50,9 @@ pub enum CompareError {
         trace: String,
         /// The field.
         field: &'static str,
-        /// What the trace says.
+        /// The value in the trace.
         found: String,
-        /// What this program says.
+        /// The value of this program.
         ours: String,
     },
 }

@@ -1,6 +1,6 @@
 //! The sharp comparison: every operation on the inputs that the other engine recorded.
 //!
-//! What an engine did before an operation cannot blur it, so the gate is narrow. For a product each rounding of activations
+//! Earlier operations of the engine cannot blur the result, so the gate is narrow. For a product each rounding of activations
 //! that an engine may use is tried; the one that reproduces the result is found, not assumed.
 
 use super::{
@@ -22,11 +22,11 @@ pub struct OperationRow {
     pub step: Step,
     /// The name of the record that holds the result.
     pub record: String,
-    /// What was found.
+    /// The finding.
     pub outcome: Outcome,
 }
 
-/// What was found about an operation.
+/// The finding about an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It was computed and is within the gates or not.
@@ -38,7 +38,7 @@ pub enum Outcome {
         /// For a product, what is known about its rounding.
         product: Option<Product>,
     },
-    /// The record has another number of values than the stage.
+    /// The record has a different number of values than the stage.
     Unfit {
         /// The values of the record.
         theirs: usize,

@@ -1,4 +1,4 @@
-//! The plain comparison: our run beside theirs, record by record.
+//! The plain comparison: our run and theirs, record by record.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{difference::Difference, forced::STORED, view::View};
 use crate::format::{Trace, TraceError};
 use inference::{Model, Stage, StageSink, Step};
 
-/// A record held against our run.
+/// A record compared with our run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plain {
     /// Whether the record holds the last token alone.
@@ -15,7 +15,7 @@ pub struct Plain {
     pub difference: Difference,
 }
 
-/// A sink that holds every record of a trace against our stages. A stage is kept until the last record that may be it.
+/// A sink that compares every record of a trace with our stages. A stage is kept until the last record that may be it.
 pub(crate) struct FreeRun<'a> {
     view: View<'a>,
     /// The records to judge once a stage has come.

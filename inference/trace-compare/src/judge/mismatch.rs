@@ -104,7 +104,7 @@ impl Pair<'_> {
         let tokens = if a.tokens == b.tokens {
             ""
         } else {
-            " (and the prompts are other tokens)"
+            " (and the prompts differ)"
         };
         Mismatch {
             records: self

@@ -177,16 +177,14 @@ impl ValuesReport {
                     Some(explanation) => {
                         let (reproduced, judged) = explanation.reproduced();
                         format!(
-                            "{place}; the other engine {}: so changed, ours reproduces {reproduced} of its {judged} operations",
+                            "{place}; the other engine {}: with these changes our run reproduces {reproduced} of its {judged} operations",
                             explanation.changes.join(", and ")
                         )
                     }
                     None => place,
                 }
             }
-            _ if self.records.is_empty() => {
-                "none of its records is a stage of this model".to_owned()
-            }
+            _ if self.records.is_empty() => "no record is a stage of this model".to_owned(),
             _ => {
                 let open = self
                     .records
@@ -206,7 +204,7 @@ impl StatisticsReport {
         let [reproduced, near, off] = self.counts();
         let all = reproduced + near + off;
         let mut text = match (reproduced, near, off) {
-            (0, 0, 0) => return "none of its statistics is a stage of this model".to_owned(),
+            (0, 0, 0) => return "no statistic belongs to a stage of this model".to_owned(),
             (_, 0, 0) => format!("all {all} statistics are reproduced to the printed digits"),
             (_, _, 0) => format!(
                 "{reproduced} of {all} statistics are reproduced to the printed digits, {near} within the noise of 8-bit activations"

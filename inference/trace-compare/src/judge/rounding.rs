@@ -1,7 +1,7 @@
 //! How engines round activations before they multiply.
 //!
 //! An engine that multiplies integers turns the activations of a product into 8 bits first. Done the same way here, on the
-//! same activations, its products can be held against exact ones.
+//! same activations, its products can be compared with exact ones.
 
 use inference::WeightType;
 

@@ -1,4 +1,4 @@
-//! Statistics held against ours: what a record may be, and how near it is.
+//! Comparison of statistics: which stage a record may be, and how near it is.
 
 use super::moments::{Moments, WhichTokens};
 use crate::format::{Capture, Statistics};

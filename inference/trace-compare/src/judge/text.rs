@@ -79,7 +79,7 @@ impl ValuesReport {
         if let Some(effect) = &self.effect {
             writeln!(
                 out,
-                "\n  whole run: their {} are {:.1e} from ours, and our own run with their rounding is {:.1e} from ours: distances of this size are what the rounding makes",
+                "\n  whole run: their {} are {:.1e} from ours, and our own run under their rounding is {:.1e} from ours: the rounding alone makes differences of this size",
                 effect.step, effect.theirs, effect.emulated
             )?;
         }
@@ -128,7 +128,7 @@ impl ValuesReport {
         if self.roundings.is_empty() {
             return Ok(());
         }
-        writeln!(out, "\n  activations of products, as found")?;
+        writeln!(out, "\n  rounding of activations, as found")?;
         let mut rows = vec![header([
             "weights",
             "rounded to",
@@ -184,9 +184,9 @@ impl ValuesReport {
             .all(|record| record.status != Status::NotJudged);
         writeln!(
             out,
-            "\n  beside our run, the farthest first{}",
+            "\n  compared with our run, largest difference first{}",
             if gated && !self.operations.is_empty() {
-                " (no gate: earlier differences spread)"
+                " (no gate: earlier differences propagate)"
             } else {
                 ""
             }
@@ -243,7 +243,7 @@ fn record(row: &RecordRow) -> Vec<String> {
             cells.push(format!("{largest:.1e}"));
             cells.push(format!("{cosine:.7}"));
         }
-        None => cells.extend(["", "another number of values", "", ""].map(str::to_owned)),
+        None => cells.extend(["", "different number of values", "", ""].map(str::to_owned)),
     }
     let mut notes = Vec::new();
     match row.status {

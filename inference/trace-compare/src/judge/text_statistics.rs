@@ -18,7 +18,7 @@ impl StatisticsReport {
             .map(|weight_type| weight_type.ggml_type().name())
             .collect();
         let run = if types.is_empty() {
-            "our run as it is".to_owned()
+            "our run".to_owned()
         } else {
             format!(
                 "a run that rounds activations to 8 bits before it multiplies {}",
@@ -27,7 +27,7 @@ impl StatisticsReport {
         };
         writeln!(
             out,
-            "\n  held against {run}, deviations as those of {}; statistics may agree and never prove",
+            "\n  compared with {run}, deviations as those of {}; statistics that agree prove nothing",
             self.estimator.name()
         )?;
         let mut rows = vec![header([

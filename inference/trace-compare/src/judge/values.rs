@@ -63,7 +63,7 @@ pub enum Status {
 pub struct Explanation {
     /// The changes, one after the other.
     pub changes: Vec<String>,
-    /// The operations of the engine held against ours with these changes.
+    /// The operations of the engine compared with ours under these changes.
     pub operations: Vec<OperationRow>,
 }
 

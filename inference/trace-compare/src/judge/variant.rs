@@ -67,7 +67,7 @@ impl Variant {
         }
         if self.head_from_hidden {
             changes.push(format!(
-                "takes a head of {} values (hidden / heads) and not of {}",
+                "uses a head size of {} (hidden / heads) instead of {}",
                 config.hidden / config.heads,
                 config.head_dim
             ));
@@ -79,7 +79,7 @@ impl Variant {
             };
             let theirs = name(other(config.rope.pairing));
             changes.push(format!(
-                "rotates {theirs}, and this file says {}",
+                "rotates {theirs}, but this file says {}",
                 name(config.rope.pairing)
             ));
         }

@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 pub(crate) enum Held<'a> {
     /// Its values, with the name of the record.
     Values(&'a str, Seen),
-    /// A record that has another number of values than the stage.
+    /// A record that has a different number of values than the stage.
     Unfit(&'a str, usize),
     /// Nothing.
     Nothing,

@@ -1,4 +1,4 @@
-//! Traces of other engines held against ours: real ones of the shared data where they are present, and our own runs under
+//! Traces of other engines compared with our runs: real ones of the shared data where they are present, and our own runs under
 //! the names of others.
 
 use std::path::PathBuf;
@@ -125,7 +125,7 @@ fn the_report_says_what_the_reference_tool_leaves_out_of_qwen3() {
     ]);
     let (norms, heads) = (
         "leaves out q_norm and k_norm",
-        "takes a head of 64 values (hidden / heads) and not of 128",
+        "uses a head size of 64 (hidden / heads) instead of 128",
     );
     let dump = dump.parent().unwrap();
     let found = Loaded::open(&gguf).compare(&[Trace::open(dump).unwrap()], None);
