@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{Workbench, pending_bytes};
 
 #[test]
-fn every_model_becomes_an_artifact_without_findings_and_with_the_same_bytes() {
+fn every_model_becomes_an_artifact_with_the_same_bytes() {
     for (preset, make) in PRESETS {
         let model = make();
         let bytes = Workbench::new(&model).artifact();
@@ -56,7 +56,7 @@ fn the_number_of_threads_does_not_show() {
 }
 
 #[test]
-fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
+fn long_tensors_keep_their_bytes_with_any_number_of_threads() {
     for type_id in [12, 8] {
         let model = large_embedding(type_id);
         let mut bench = Workbench::new(&model);
