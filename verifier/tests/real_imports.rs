@@ -17,7 +17,7 @@ fn report(apr: &str, gguf: &str) -> Report {
 
 #[needs::data("apr", "oracle")]
 #[test]
-fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_named() {
+fn right_imports_are_verified_and_what_they_drop_is_named() {
     for (apr, gguf, lost) in [
         ("qwen2.A.apr", "qwen2.gguf", "general.file_type"),
         ("qwen2.B.apr", "qwen2.gguf", "tokenizer.ggml.pre"),

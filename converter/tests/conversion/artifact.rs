@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Artifact, Workbench, pending_bytes};
 
 #[test]
-fn every_model_becomes_an_artifact_with_the_same_tensor_bytes() {
+fn every_model_becomes_an_artifact_with_the_same_bytes() {
     for (preset, make) in PRESETS {
         let model = make();
         let bytes = Workbench::new(&model).artifact();

@@ -39,9 +39,9 @@ fn models_have_the_bits_of_the_processor_in_every_order() {
 }
 
 #[test]
-fn every_type_and_every_number_of_tokens_has_the_bits_of_the_processor() {
+fn every_type_and_number_of_tokens_has_the_bits_of_the_cpu() {
     let Some(gpu) = gpu() else {
-        let test = "bits::every_type_and_every_number_of_tokens_has_the_bits_of_the_processor";
+        let test = "bits::every_type_and_number_of_tokens_has_the_bits_of_the_cpu";
         again(test, &[]);
         return;
     };
@@ -63,9 +63,9 @@ fn every_type_and_every_number_of_tokens_has_the_bits_of_the_processor() {
 }
 
 #[test]
-fn panels_of_a_row_and_of_some_rows_have_the_bits_of_whole_matrices() {
+fn panels_of_any_number_of_rows_have_the_bits_of_whole_matrices() {
     let Some(gpu) = gpu() else {
-        let test = "bits::panels_of_a_row_and_of_some_rows_have_the_bits_of_whole_matrices";
+        let test = "bits::panels_of_any_number_of_rows_have_the_bits_of_whole_matrices";
         for order in ["late", "copies-first"] {
             again(test, &[("ORDER", order)]);
         }

@@ -195,7 +195,7 @@ fn what_a_file_does_not_say_is_an_assumption() {
 }
 
 #[test]
-fn an_apr_file_without_rope_type_is_assumed_to_have_that_of_its_architecture() {
+fn a_missing_rope_type_is_assumed_to_be_that_of_the_architecture() {
     let mut apr = from_model(&models::qwen3());
     apr.metadata = apr.metadata.replacen("\"rope_type\":0,", "", 1);
     let (model, _) = run(&apr.to_bytes(), &TOKENS, &Options::default()).unwrap();

@@ -64,7 +64,7 @@ fn prompts_in_one_batch_get_the_bits_that_they_get_alone() {
 }
 
 #[test]
-fn a_free_run_shows_the_spread_and_an_isolated_one_every_bad_tensor() {
+fn a_free_run_shows_the_spread_an_isolated_one_every_bad_tensor() {
     let (good, bad) = (models::qwen2(), with_faults(models::qwen2()));
     let [good, bad] = [good, bad].map(|model| model.to_bytes());
     for (mode, expected) in [(Mode::Free, 28), (Mode::Isolated, 2)] {

@@ -62,7 +62,7 @@ fn the_seed_case_is_a_capture_point_mismatch_and_no_divergence() {
 
 #[needs::data("oracle", "apr")]
 #[test]
-fn statistics_of_a_gguf_run_are_reproduced_in_every_digit_by_its_rounding() {
+fn statistics_of_a_gguf_run_are_reproduced_by_its_rounding() {
     for name in ["qwen2", "llama", "qwen3"] {
         let [model, trace] = files([
             &format!("oracle/{name}.gguf"),
@@ -228,7 +228,7 @@ fn our_own_dumps_agree_bit_for_bit_and_one_value_off_is_named() {
 
 #[needs::data("apr")]
 #[test]
-fn one_value_off_in_a_dump_of_another_engine_is_named_with_its_stage_and_element() {
+fn one_value_off_in_a_foreign_dump_is_named_with_its_element() {
     let [model, dump] = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/final_norm.bin"]);
     let folder = tempfile::tempdir().unwrap();
     for layer in ["layer-0", "layer-1"] {
@@ -286,7 +286,7 @@ fn folders_that_we_write_are_read_back_and_agree() {
 }
 
 #[test]
-fn an_engine_that_leaves_out_the_biases_or_rotates_other_pairs_is_told() {
+fn an_engine_without_biases_or_with_other_pairs_is_recognised() {
     let loaded = Loaded::new(models::qwen2().to_bytes());
     let dump = |model: &inference::Model| {
         let folder = tempfile::tempdir().unwrap();
@@ -316,7 +316,7 @@ fn an_engine_that_leaves_out_the_biases_or_rotates_other_pairs_is_told() {
 }
 
 #[test]
-fn module_names_of_transformers_match_either_capture_point_and_layout() {
+fn transformers_names_match_either_capture_point_and_layout() {
     // With bias and without; and llama, whose pairs lie in halves there.
     for (model, point) in [
         (models::qwen2(), "post_bias"),
