@@ -6,7 +6,6 @@ use crate::{
     layout,
     limits::Limits,
     metadata::{self, KeyValue},
-    note::{Note, Notes},
     source::ReadAt,
     span::{Region, RegionKind, Span},
     tensors::{self, TensorInfo},
@@ -29,8 +28,6 @@ pub struct Content<'a> {
     pub metadata: Vec<KeyValue<'a>>,
     /// The tensors in file order, which is also the order of their data; no name twice.
     pub tensors: Vec<TensorInfo<'a>>,
-    /// What is legal but odd.
-    pub notes: Vec<Note>,
 }
 
 impl<'a> Content<'a> {
@@ -41,23 +38,15 @@ impl<'a> Content<'a> {
     /// tensor infos do.
     pub fn parse(header: &'a [u8], file_length: u64, limits: &Limits) -> Result<Self, Error> {
         let mut cursor = Cursor::new(header, file_length, limits);
-        let mut notes = Notes::default();
         let Header {
             version,
             tensor_count,
             key_value_count,
         } = Header::read(&mut cursor)?;
-        let metadata = metadata::read(&mut cursor, key_value_count, limits, &mut notes)?;
-        let alignment = metadata::alignment(&metadata, limits, &mut notes)?;
-        let mut tensors = tensors::read(&mut cursor, tensor_count, &mut notes)?;
-        let data_offset = layout::place(
-            &mut tensors,
-            cursor.position(),
-            alignment,
-            file_length,
-            &mut notes,
-        )?;
-        let notes = notes.into_vec(file_length);
+        let metadata = metadata::read(&mut cursor, key_value_count, limits)?;
+        let alignment = metadata::alignment(&metadata, limits)?;
+        let mut tensors = tensors::read(&mut cursor, tensor_count)?;
+        let data_offset = layout::place(&mut tensors, cursor.position(), alignment, file_length)?;
         Ok(Self {
             version,
             alignment,
@@ -65,7 +54,6 @@ impl<'a> Content<'a> {
             file_length,
             metadata,
             tensors,
-            notes,
         })
     }
 

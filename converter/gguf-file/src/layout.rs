@@ -3,7 +3,6 @@
 use crate::{
     error::{Error, Grouped},
     header::Place,
-    note::Notes,
     span::Span,
     tensors::{TensorInfo, field_of},
 };
@@ -14,7 +13,6 @@ pub(crate) fn place(
     infos_end: u64,
     alignment: u32,
     file_length: u64,
-    notes: &mut Notes,
 ) -> Result<u64, Error> {
     if tensors.is_empty() {
         return place_nothing(infos_end, alignment, file_length);
@@ -52,13 +50,7 @@ pub(crate) fn place(
     if file_length > end {
         return Err(trailing(end, file_length));
     }
-    if file_length < end {
-        let text = format_args!(
-            "{} bytes of padding are missing at the end",
-            end.saturating_sub(file_length)
-        );
-        notes.add("gguf.padding.missing", file_length, text);
-    }
+    // The padding after the last tensor may be missing: llama.cpp loads such files.
     Ok(data_offset)
 }
 

@@ -6,10 +6,8 @@ use crate::{
     error::{Error, Grouped, Quoted},
     header::{Cursor, Place, to_u64},
     limits::Limits,
-    note::Notes,
     span::Span,
     value::{Value, read_typed},
-    value_type::ValueType,
 };
 
 /// A key with its value.
@@ -29,14 +27,13 @@ pub(crate) fn read<'a>(
     cursor: &mut Cursor<'a>,
     count: u64,
     limits: &Limits,
-    notes: &mut Notes,
 ) -> Result<Vec<KeyValue<'a>>, Error> {
     // Grows with the bytes read, not with the count.
     let mut metadata = Vec::new();
     let mut seen = HashSet::new();
     for index in 0..count {
         let start = cursor.position();
-        let key = read_key(cursor, index, notes)?;
+        let key = read_key(cursor, index)?;
         if !seen.insert(key) {
             let (place, offset) = (Place::KeyValue(index, "key"), start.saturating_add(8));
             return Err(Error::format(
@@ -49,10 +46,6 @@ pub(crate) fn read<'a>(
         }
         let value_start = cursor.position().saturating_add(4);
         let value = read_typed(cursor, index, limits)?;
-        if matches!(value, Value::Array(array) if array.element_type == ValueType::Array) {
-            let text = format_args!("{}: nested array, not loadable by llama.cpp", Quoted(key));
-            notes.add("gguf.array.nested", value_start, text);
-        }
         metadata.push(KeyValue {
             key,
             value,
@@ -64,11 +57,7 @@ pub(crate) fn read<'a>(
 }
 
 /// The value of `general.alignment`, or 32.
-pub(crate) fn alignment(
-    metadata: &[KeyValue<'_>],
-    limits: &Limits,
-    notes: &mut Notes,
-) -> Result<u32, Error> {
+pub(crate) fn alignment(metadata: &[KeyValue<'_>], limits: &Limits) -> Result<u32, Error> {
     let Some((index, found)) = (0..)
         .zip(metadata)
         .find(|(_, pair)| pair.key == b"general.alignment")
@@ -107,17 +96,10 @@ pub(crate) fn alignment(
             Grouped(alignment.into()).to_string(),
         );
     }
-    if alignment % 8 != 0 || alignment > USUAL_ALIGNMENT {
-        notes.add(
-            "gguf.alignment.unusual",
-            offset,
-            format_args!("alignment is {}", Grouped(alignment.into())),
-        );
-    }
     Ok(alignment)
 }
 
-fn read_key<'a>(cursor: &mut Cursor<'a>, index: u64, notes: &mut Notes) -> Result<&'a [u8], Error> {
+fn read_key<'a>(cursor: &mut Cursor<'a>, index: u64) -> Result<&'a [u8], Error> {
     let place = Place::KeyValue(index, "key");
     let length_offset = cursor.position();
     let length = cursor.u64(place)?;
@@ -152,24 +134,8 @@ fn read_key<'a>(cursor: &mut Cursor<'a>, index: u64, notes: &mut Notes) -> Resul
             Quoted(key),
         ));
     }
-    if !is_snake_case_path(key) {
-        notes.add(
-            "gguf.key.style",
-            offset,
-            format_args!("{}: not lower_snake_case parts with dots", Quoted(key)),
-        );
-    }
     Ok(key)
 }
 
-fn is_snake_case_path(key: &[u8]) -> bool {
-    key.split(|byte| *byte == b'.').all(|part| {
-        let legal = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_';
-        !part.is_empty() && part.iter().all(legal)
-    })
-}
-
 const DEFAULT_ALIGNMENT: u32 = 32;
-/// The page size: real files ask for no more.
-const USUAL_ALIGNMENT: u32 = 4096;
 const LONGEST_KEY: u64 = 65_535;

@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Grouped, Quoted},
     ggml_type::{GgmlType, TypeError},
     header::{Cursor, Place, to_u64},
-    note::Notes,
     span::Span,
 };
 
@@ -44,27 +43,19 @@ impl TensorInfo<'_> {
     }
 }
 
-pub(crate) fn read<'a>(
-    cursor: &mut Cursor<'a>,
-    count: u64,
-    notes: &mut Notes,
-) -> Result<Vec<TensorInfo<'a>>, Error> {
+pub(crate) fn read<'a>(cursor: &mut Cursor<'a>, count: u64) -> Result<Vec<TensorInfo<'a>>, Error> {
     // Grows with the bytes read, not with the count.
     let mut tensors = Vec::new();
     for index in 0..count {
-        tensors.push(read_info(cursor, index, notes)?);
+        tensors.push(read_info(cursor, index)?);
     }
     check_names(&tensors)?;
     Ok(tensors)
 }
 
-fn read_info<'a>(
-    cursor: &mut Cursor<'a>,
-    index: u64,
-    notes: &mut Notes,
-) -> Result<TensorInfo<'a>, Error> {
+fn read_info<'a>(cursor: &mut Cursor<'a>, index: u64) -> Result<TensorInfo<'a>, Error> {
     let start = cursor.position();
-    let name = read_name(cursor, index, notes)?;
+    let name = read_name(cursor, index)?;
 
     let rank_offset = cursor.position();
     let rank = cursor.u32(Place::Tensor(index, "rank"))?;
@@ -81,25 +72,10 @@ fn read_info<'a>(
             rank,
         ));
     }
-    if rank == 0 {
-        notes.add(
-            "gguf.tensor.scalar",
-            rank_offset,
-            format_args!("{}: no dimensions", Quoted(name)),
-        );
-    }
     let mut dims = Vec::new();
     for _ in 0..rank {
         dims.push(read_dim(cursor, index)?);
     }
-    if dims.contains(&0) {
-        notes.add(
-            "gguf.tensor.zero-dim",
-            rank_offset,
-            format_args!("{}: a dimension is 0", Quoted(name)),
-        );
-    }
-
     let type_id = cursor.u32(Place::Tensor(index, "type"))?;
     let offset = cursor.u64(Place::Tensor(index, "offset"))?;
     let span = Span::between(start, cursor.position());
@@ -117,10 +93,6 @@ fn read_info<'a>(
         Ok(ggml_type) => {
             info.data.length = byte_length(&info, index, ggml_type)?;
             info.ggml_type = Some(ggml_type);
-            if matches!(ggml_type, GgmlType::Q8_1 | GgmlType::Q8K) {
-                let text = format_args!("{}: {ggml_type} is an intermediate of ggml", Quoted(name));
-                notes.add("gguf.type.intermediate", info.type_offset(), text);
-            }
         }
         Err(TypeError::Removed { name }) => {
             let found = format_args!("{type_id}, once {name}");
@@ -133,22 +105,13 @@ fn read_info<'a>(
                 found,
             ));
         }
-        Err(TypeError::Unknown) => {
-            let text = format_args!(
-                "{}: type {type_id} is unknown, its bytes are not interpreted",
-                Quoted(name)
-            );
-            notes.add("gguf.type.unknown", info.type_offset(), text);
-        }
+        // Its bytes are kept and not interpreted.
+        Err(TypeError::Unknown) => {}
     }
     Ok(info)
 }
 
-fn read_name<'a>(
-    cursor: &mut Cursor<'a>,
-    index: u64,
-    notes: &mut Notes,
-) -> Result<&'a [u8], Error> {
+fn read_name<'a>(cursor: &mut Cursor<'a>, index: u64) -> Result<&'a [u8], Error> {
     let place = Place::Tensor(index, "name");
     let offset = cursor.position();
     let length = cursor.u64(place)?;
@@ -163,10 +126,6 @@ fn read_name<'a>(
         ));
     }
     let name = cursor.take(length, place)?;
-    if length == LONGEST_NAME {
-        let text = format_args!("{}: {length} bytes, llama.cpp takes fewer", Quoted(name));
-        notes.add("gguf.name.long", offset, text);
-    }
     Ok(name)
 }
 

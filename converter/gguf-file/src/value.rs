@@ -3,7 +3,7 @@
 use crate::{
     array::Array,
     error::{Error, Grouped},
-    header::{Cursor, Place, to_u64},
+    header::{Cursor, Place},
     limits::Limits,
     value_type::ValueType,
 };
@@ -168,35 +168,6 @@ pub(crate) fn read_typed<'a>(
         limits.array_depth,
         Place::KeyValue(index, "value"),
     )
-}
-
-/// Encodes a string the way files hold it.
-pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&to_u64(bytes.len()).to_le_bytes());
-    out.extend_from_slice(bytes);
-}
-
-/// Encodes a value without its type.
-pub(crate) fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
-        Value::U8(value) => out.push(*value),
-        Value::I8(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::U16(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::I16(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::U32(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::I32(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::F32(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::U64(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::I64(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::F64(value) => out.extend_from_slice(&value.to_le_bytes()),
-        Value::Bool(value) => out.push(u8::from(*value)),
-        Value::String(bytes) => write_string(out, bytes),
-        Value::Array(array) => {
-            out.extend_from_slice(&array.element_type.id().to_le_bytes());
-            out.extend_from_slice(&array.count.to_le_bytes());
-            out.extend_from_slice(array.bytes);
-        }
-    }
 }
 
 /// The bound of llama.cpp, 1 GiB.

@@ -1,7 +1,8 @@
 //! Legal oddities that must be accepted, with a note where it helps.
 
+use super::writer::ArrayBuffer;
 use super::*;
-use crate::{ArrayBuffer, GgmlType, RegionKind, Span, ValueType, read_header};
+use crate::{GgmlType, RegionKind, Span, ValueType, read_header};
 
 fn with_tensor(name: &[u8], dims: &[u64], type_id: u32, length: usize) -> Vec<u8> {
     let mut writer = Writer::new(3, 32);
@@ -85,15 +86,7 @@ fn a_file_says_where_everything_stands() {
 
 #[test]
 fn any_alignment_of_the_key_is_honoured() {
-    for (alignment, notes) in [
-        (1, 1),
-        (4, 1),
-        (8, 0),
-        (32, 0),
-        (64, 0),
-        (4096, 0),
-        (1 << 20, 1),
-    ] {
+    for alignment in [1, 4, 8, 32, 64, 4096, 1 << 20] {
         let mut writer = Writer::new(3, alignment);
         writer.key_value(b"general.alignment", &Value::U32(alignment));
         writer
@@ -109,7 +102,6 @@ fn any_alignment_of_the_key_is_honoured() {
             content.tensors[1].offset,
             12_u64.next_multiple_of(alignment.into())
         );
-        assert_eq!(codes(&content), vec!["gguf.alignment.unusual"; notes]);
     }
 }
 
@@ -133,11 +125,6 @@ fn every_type_is_sized_by_the_table() {
             content.tensors[0].data.length,
             ggml_type.block_bytes() * 6,
             "{ggml_type}"
-        );
-        let intermediate = matches!(ggml_type, GgmlType::Q8_1 | GgmlType::Q8K);
-        assert_eq!(
-            codes(&content),
-            vec!["gguf.type.intermediate"; usize::from(intermediate)]
         );
     }
 }
@@ -163,16 +150,9 @@ fn the_region_of_an_unknown_type_is_the_gap_to_the_next_tensor() {
         (content.tensors[0].type_id, content.tensors[0].ggml_type),
         (45, None)
     );
-    assert_eq!(codes(&content), ["gguf.type.unknown"; 2]);
     // The end need not be padded, but there must be something.
     let end = file.len();
-    assert!(
-        read(&file[..end - 3])
-            .unwrap()
-            .notes
-            .iter()
-            .all(|note| note.code != "gguf.padding.missing")
-    );
+    assert!(read(&file[..end - 3]).is_ok());
     assert_eq!(
         read(&file[..end - 64]).unwrap_err().code(),
         "gguf.truncated"
@@ -207,7 +187,6 @@ fn nested_arrays_are_read_item_by_item() {
         .collect();
     assert_eq!(items, [vec![1, 2], vec![], vec![3]]);
     assert_eq!(array.iter().size_hint(), (3, Some(3)));
-    assert_eq!(codes(&content), ["gguf.array.nested"]);
 }
 
 #[test]
@@ -226,7 +205,7 @@ fn strings_keep_bytes_that_are_not_utf_8() {
 }
 
 #[test]
-fn keys_in_other_styles_get_a_note() {
+fn keys_in_other_styles_are_accepted() {
     for key in [
         &b"My Key!"[..],
         b"general.Architecture",
@@ -235,7 +214,7 @@ fn keys_in_other_styles_get_a_note() {
         b"a\n",
     ] {
         let file = Writer::new(3, 32).key_value(key, &Value::U8(1)).header();
-        assert_eq!(codes(&read(&file).unwrap()), ["gguf.key.style"]);
+        assert_eq!(read(&file).unwrap().metadata[0].key, key);
     }
 }
 
@@ -249,17 +228,12 @@ fn keys_that_differ_in_case_are_two_keys() {
 }
 
 #[test]
-fn names_of_63_bytes_pass_and_of_64_get_a_note() {
-    assert!(
-        read(&with_tensor(&[b'n'; 63], &[1], 0, 4))
-            .unwrap()
-            .notes
-            .is_empty()
-    );
-    assert_eq!(
-        codes(&read(&with_tensor(&[b'n'; 64], &[1], 0, 4)).unwrap()),
-        ["gguf.name.long"]
-    );
+fn names_may_have_64_bytes() {
+    for length in [63, 64] {
+        let name = vec![b'n'; length];
+        let file = with_tensor(&name, &[1], 0, 4);
+        assert_eq!(read(&file).unwrap().tensors[0].name, name);
+    }
 }
 
 #[test]
@@ -279,28 +253,20 @@ fn a_file_without_tensors_may_end_with_up_to_one_alignment_of_zeros() {
 }
 
 #[test]
-fn scalars_and_zero_dims_get_a_note() {
+fn scalars_and_zero_dims_are_accepted() {
     let scalar = with_tensor(b"a", &[], 0, 4);
-    let content = read(&scalar).unwrap();
-    assert_eq!(
-        (content.tensors[0].elements(), codes(&content)),
-        (1, vec!["gguf.tensor.scalar"])
-    );
+    assert_eq!(read(&scalar).unwrap().tensors[0].elements(), 1);
     let empty = with_tensor(b"a", &[32, 0], 0, 0);
-    let content = read(&empty).unwrap();
-    assert_eq!(
-        (content.tensors[0].elements(), codes(&content)),
-        (0, vec!["gguf.tensor.zero-dim"])
-    );
+    assert_eq!(read(&empty).unwrap().tensors[0].elements(), 0);
 }
 
 #[test]
-fn missing_padding_at_the_end_gets_a_note() {
+fn padding_at_the_end_may_be_missing() {
     let file = good();
     for missing in [1, 16] {
-        let content = read(&file[..file.len() - missing]).unwrap();
-        assert_eq!(codes(&content), ["gguf.padding.missing"]);
+        assert!(read(&file[..file.len() - missing]).is_ok());
     }
+    assert!(read(&file[..file.len() - 17]).is_err());
 }
 
 #[test]

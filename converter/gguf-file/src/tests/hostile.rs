@@ -5,8 +5,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use super::writer::ArrayBuffer;
 use super::*;
-use crate::{ArrayBuffer, ReadAt, ValueType, read_header};
+use crate::{ReadAt, ValueType, read_header};
 
 /// A file with every kind of value.
 fn rich() -> Vec<u8> {

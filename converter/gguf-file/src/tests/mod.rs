@@ -11,8 +11,10 @@ mod real_files;
 mod refused;
 mod round_trip;
 mod split_sets;
+mod writer;
 
-use crate::{Content, Error, Limits, Value, Writer};
+use crate::{Content, Error, Limits, Value};
+use writer::Writer;
 
 /// Parses a whole file, its padding included.
 fn read(file: &[u8]) -> Result<Content<'_>, Error> {
@@ -71,8 +73,4 @@ fn patched(mut file: Vec<u8>, offset: usize, bytes: &[u8]) -> Vec<u8> {
 
 fn length(file: &[u8]) -> u64 {
     u64::try_from(file.len()).unwrap()
-}
-
-fn codes<'a>(content: &Content<'a>) -> Vec<&'static str> {
-    content.notes.iter().map(|note| note.code).collect()
 }

@@ -1,7 +1,8 @@
 //! One test per class of files that must be refused, each with its code and place.
 
+use super::writer::ArrayBuffer;
 use super::*;
-use crate::{ArrayBuffer, ValueType, read_header};
+use crate::{ValueType, read_header};
 
 fn assert_refused(file: &[u8], code: &str, offset: u64) {
     let error = read(file).unwrap_err();
@@ -43,8 +44,8 @@ const INFO: usize = 8 + 1 + 4 + 8 + 4 + 8;
 
 #[test]
 fn the_base_of_the_patches_is_accepted() {
-    assert!(read(&good()).unwrap().notes.is_empty());
-    assert!(read(&with_offsets(&[0, 128])).unwrap().notes.is_empty());
+    assert!(read(&good()).is_ok());
+    assert!(read(&with_offsets(&[0, 128])).is_ok());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What the writer writes is what the reader sees, and the other way round.
 
+use super::writer::ArrayBuffer;
 use super::*;
-use crate::{ArrayBuffer, ValueType};
+use crate::ValueType;
 
 #[test]
 fn values_of_every_type_survive() {

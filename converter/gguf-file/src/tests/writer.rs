@@ -1,4 +1,4 @@
-//! Builds files byte by byte.
+//! Builds files byte by byte, any defect included.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Quoted},
     header::to_u64,
     layout::round_up,
-    value::{Value, write_string, write_value},
+    value::Value,
     value_type::ValueType,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// The writer lays the tensors out but judges nothing else, so that files with any defect can be built:
 /// `general.alignment` stands in the file only when the caller writes the key.
 #[derive(Debug, Clone)]
-pub struct Writer {
+pub(crate) struct Writer {
     version: u32,
     alignment: u32,
     key_value_count: u64,
@@ -28,7 +28,7 @@ pub struct Writer {
 
 /// Collects the items of an array, of which [`Self::as_value`] makes a value.
 #[derive(Debug, Clone)]
-pub struct ArrayBuffer {
+pub(crate) struct ArrayBuffer {
     element_type: ValueType,
     count: u64,
     bytes: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct ArrayBuffer {
 
 impl Writer {
     /// Starts a file; `alignment` must be a power of two.
-    pub const fn new(version: u32, alignment: u32) -> Self {
+    pub(crate) const fn new(version: u32, alignment: u32) -> Self {
         Self {
             version,
             alignment,
@@ -49,14 +49,14 @@ impl Writer {
     }
 
     /// Appends a key with its value.
-    pub fn key_value(&mut self, key: &[u8], value: &Value<'_>) -> &mut Self {
+    pub(crate) fn key_value(&mut self, key: &[u8], value: &Value<'_>) -> &mut Self {
         let mut payload = Vec::new();
         write_value(&mut payload, value);
         self.raw_key_value(key, value.value_type().id(), &payload)
     }
 
     /// Appends a key with any type id and any bytes behind it.
-    pub fn raw_key_value(&mut self, key: &[u8], type_id: u32, payload: &[u8]) -> &mut Self {
+    pub(crate) fn raw_key_value(&mut self, key: &[u8], type_id: u32, payload: &[u8]) -> &mut Self {
         write_string(&mut self.key_values, key);
         self.key_values.extend_from_slice(&type_id.to_le_bytes());
         self.key_values.extend_from_slice(payload);
@@ -68,7 +68,7 @@ impl Writer {
     ///
     /// # Errors
     /// Fails with `gguf.offset.wrap` when the data would end above 2^64.
-    pub fn tensor(
+    pub(crate) fn tensor(
         &mut self,
         name: &[u8],
         dims: &[u64],
@@ -102,7 +102,7 @@ impl Writer {
     }
 
     /// Returns everything before the tensor data; the padding up to it only when there are tensors.
-    pub fn header(&self) -> Vec<u8> {
+    pub(crate) fn header(&self) -> Vec<u8> {
         let mut header = b"GGUF".to_vec();
         header.extend_from_slice(&self.version.to_le_bytes());
         header.extend_from_slice(&to_u64(self.lengths.len()).to_le_bytes());
@@ -121,7 +121,7 @@ impl Writer {
     /// # Errors
     /// Fails with [`io::ErrorKind::InvalidInput`] when the data are not as many or as long as announced, or with the
     /// failure of `out`.
-    pub fn write_to<D>(&self, out: &mut impl io::Write, data: D) -> io::Result<()>
+    pub(crate) fn write_to<D>(&self, out: &mut impl io::Write, data: D) -> io::Result<()>
     where
         D: IntoIterator,
         D::Item: AsRef<[u8]>,
@@ -153,7 +153,7 @@ impl Writer {
 
 impl ArrayBuffer {
     /// Starts an array of items of one type.
-    pub const fn new(element_type: ValueType) -> Self {
+    pub(crate) const fn new(element_type: ValueType) -> Self {
         Self {
             element_type,
             count: 0,
@@ -165,7 +165,7 @@ impl ArrayBuffer {
     ///
     /// # Errors
     /// Fails with `gguf.value.type` when the item is not of the array's type.
-    pub fn push(&mut self, item: &Value<'_>) -> Result<&mut Self, Error> {
+    pub(crate) fn push(&mut self, item: &Value<'_>) -> Result<&mut Self, Error> {
         if item.value_type() != self.element_type {
             let (field, found) = ("array item", item.value_type());
             return Err(Error::format(
@@ -182,11 +182,40 @@ impl ArrayBuffer {
     }
 
     /// Returns the array as a value, for a key or as an item of another array.
-    pub fn as_value(&self) -> Value<'_> {
+    pub(crate) fn as_value(&self) -> Value<'_> {
         Value::Array(Array {
             element_type: self.element_type,
             count: self.count,
             bytes: &self.bytes,
         })
+    }
+}
+
+/// Encodes a string the way files hold it.
+fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&to_u64(bytes.len()).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Encodes a value without its type.
+fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::U8(value) => out.push(*value),
+        Value::I8(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::U16(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::I16(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::U32(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::I32(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::F32(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::U64(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::I64(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::F64(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Value::Bool(value) => out.push(u8::from(*value)),
+        Value::String(bytes) => write_string(out, bytes),
+        Value::Array(array) => {
+            out.extend_from_slice(&array.element_type.id().to_le_bytes());
+            out.extend_from_slice(&array.count.to_le_bytes());
+            out.extend_from_slice(array.bytes);
+        }
     }
 }
