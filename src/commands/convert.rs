@@ -11,6 +11,7 @@ use converter::{
 use verifier::report::BehaviourRow;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
+use verifier::verify::FileSha256;
 
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
@@ -138,7 +139,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let sources = Files::open_all(&sources)?;
         let bytes = verifier::verify::Options {
             threads,
-            file_digests: false,
+            file_sha256: FileSha256::Apr,
+            ..verifier::verify::Options::default()
         };
         let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
         if arguments.fingerprint {

@@ -10,7 +10,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use verifier::report::Report;
 use verifier::verdict::Verdict;
-use verifier::verify::Options;
+use verifier::verify::{FileSha256, Options};
 
 use crate::device::Forward;
 use crate::exit::Outcome;
@@ -40,9 +40,12 @@ pub(crate) struct Arguments {
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Also compute BLAKE3 and SHA-256 of the whole files, the numbers that other tools and publishers give
+    /// Also compute the SHA-256 of the whole files, the number that publishers give (their BLAKE3 is always computed)
     #[arg(long)]
-    file_digests: bool,
+    file_sha256: bool,
+    /// Also compute the SHA-256 of every tensor (its BLAKE3 is always computed)
+    #[arg(long)]
+    tensor_sha256: bool,
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
@@ -91,7 +94,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let report = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
-            file_digests: arguments.file_digests,
+            file_sha256: if arguments.file_sha256 {
+                FileSha256::All
+            } else {
+                FileSha256::None
+            },
+            tensor_sha256: arguments.tensor_sha256,
         };
         let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, arguments.times);
         let ForwardFlag::On(forward) = arguments.forward else {

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Outcome};
 use crate::compare::pairing::{self, Pairing};
@@ -12,9 +10,8 @@ use crate::decode::container::{Container, Format, Shard};
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::observer::Observer;
-use crate::region::Span;
 use crate::report::{self, FileRow, Parts, Report, file_row, hex};
-use crate::source::{Source, read_through};
+use crate::source::Source;
 use crate::{
     decode::{apr, gguf},
     explain::cause,
@@ -34,16 +31,29 @@ pub struct Input<'a> {
 pub struct Options {
     /// Number of threads for the pass over the data.
     pub threads: usize,
-    /// Whether BLAKE3 and SHA-256 of the whole files are computed as well: the numbers of other tools, at the cost of two
-    /// more hashes over every byte.
-    pub file_digests: bool,
+    /// Which files get a SHA-256 beside their BLAKE3. It is one chain, which no cores can share.
+    pub file_sha256: FileSha256,
+    /// Whether every tensor gets a SHA-256 beside its BLAKE3.
+    pub tensor_sha256: bool,
+}
+
+/// The files whose SHA-256 is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSha256 {
+    /// None.
+    None,
+    /// The APR file.
+    Apr,
+    /// All of them.
+    All,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             threads: 1,
-            file_digests: false,
+            file_sha256: FileSha256::None,
+            tensor_sha256: false,
         }
     }
 }
@@ -189,13 +199,7 @@ impl Pair<'_, '_> {
                 ..Pairing::default()
             }
         };
-        let scan = scan::scan(
-            &inputs,
-            &pairing,
-            options.threads,
-            options.file_digests,
-            observer,
-        );
+        let scan = scan::scan(&inputs, &pairing, options, observer);
         let metadata = if apr.complete && gguf.complete {
             metadata::compare(&apr, &gguf)
         } else {
@@ -212,10 +216,8 @@ impl Pair<'_, '_> {
         };
         let mut findings = self.not_models();
         findings.extend(judge.findings(structure));
-        let mut files = self.file_rows(&inputs, &scan);
-        if options.file_digests {
-            self.add_sha256(&mut files, &metadata.records, &mut findings);
-        }
+        findings.extend(scan.warnings.iter().cloned());
+        let files = self.file_rows(&inputs, &scan);
         self.check_unchanged(&mut findings);
         let parts = Parts {
             inputs: &inputs,
@@ -241,12 +243,8 @@ impl Pair<'_, '_> {
         let unread = |side, shard| {
             scan.errors
                 .iter()
-                .filter(|(error_side, error_shard, ..)| {
-                    (*error_side, *error_shard) == (side, shard)
-                })
-                .fold(0_u64, |sum, (_, _, span, _)| {
-                    sum.saturating_add(span.length)
-                })
+                .filter(|unread| (unread.side, unread.shard) == (side, shard))
+                .fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length))
         };
         let apr = self
             .apr
@@ -259,56 +257,13 @@ impl Pair<'_, '_> {
             file_row("gguf", shard, name, parts, unread(Side::Gguf, shard))
         });
         apr.chain(gguf)
-            .zip(scan.roots.iter().zip(&scan.blake3))
-            .map(|(row, (root, blake3))| FileRow {
-                root: root.as_ref().map(|digest| hex(digest)),
+            .zip(scan.blake3.iter().zip(&scan.sha256))
+            .map(|(row, (blake3, sha256))| FileRow {
                 blake3: blake3.as_ref().map(|digest| hex(digest)),
+                sha256: sha256.as_ref().map(|digest| hex(digest)),
                 ..row
             })
             .collect()
-    }
-
-    fn add_sha256(
-        &self,
-        files: &mut [FileRow],
-        records: &[SourceRecord],
-        findings: &mut Vec<Finding>,
-    ) {
-        let sources = self.apr.shards.iter().chain(&self.gguf.shards);
-        for (row, (name, source)) in files.iter_mut().zip(sources) {
-            match sha256(*source) {
-                Ok(digest) => row.sha256 = Some(hex(&digest)),
-                Err(error) => findings.push(Finding::new(
-                    "io",
-                    Effect::Undecided,
-                    format!("{} cannot be read: {error}", escape(name.as_bytes())),
-                )),
-            }
-        }
-        let sources = files.iter().filter(|row| row.format == "gguf");
-        for (row, record) in sources
-            .zip(records)
-            .filter(|_| records.len() == self.gguf.shards.len())
-        {
-            if row
-                .sha256
-                .as_ref()
-                .is_some_and(|found| *found != record.sha256)
-            {
-                findings.push(
-                    Finding::new(
-                        "source.changed",
-                        Effect::Different,
-                        "the GGUF does not have the SHA-256 that the artifact records",
-                    )
-                    .at(Place::new(Side::Gguf, row.shard))
-                    .expected_found(
-                        escape(record.sha256.as_bytes()),
-                        row.sha256.clone().unwrap_or_default(),
-                    ),
-                );
-            }
-        }
     }
 
     /// The verdict is about the bytes that were read; they must still be the file.
@@ -333,15 +288,6 @@ impl Pair<'_, '_> {
             }
         }
     }
-}
-
-fn sha256(source: &dyn Source) -> io::Result<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    let whole = Span::new(0, source.length());
-    read_through(source, whole, &mut Vec::new(), |_, bytes| {
-        hasher.update(bytes);
-    })?;
-    Ok(hasher.finalize().into())
 }
 
 fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {

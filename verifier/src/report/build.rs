@@ -84,7 +84,6 @@ pub(crate) fn file_row(
         shard,
         name: escape(name.as_bytes()),
         size: parts.length,
-        root: None,
         blake3: None,
         sha256: None,
         regions: parts.regions.len(),
@@ -145,7 +144,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
         .scan
         .alone
         .iter()
-        .map(|(side, index, digests, _)| ((*side, *index), digests))
+        .map(|alone| ((alone.side, alone.index), &alone.digests))
         .collect();
     let alone = |side, index| alone.get(&(side, index)).copied();
     let pairs = parts
@@ -216,7 +215,9 @@ fn side(tensor: &Tensor, digests: Option<&Digests>) -> TensorSide {
         offset: tensor.span.offset,
         size: tensor.span.length,
         blake3: digests.map(|digests| hex(&digests.blake3)),
-        sha256: digests.map(|digests| hex(&digests.sha256)),
+        sha256: digests
+            .and_then(|digests| digests.sha256)
+            .map(|digest| hex(&digest)),
     }
 }
 

@@ -53,10 +53,7 @@ pub struct FileRow {
     pub name: String,
     /// Length in bytes.
     pub size: u64,
-    /// One digest over offset, length and BLAKE3 of all stretches of the file: it binds every byte to its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub root: Option<String>,
-    /// BLAKE3 of the whole file, the number of `b3sum`, when it was asked for.
+    /// BLAKE3 of the whole file, the number of `b3sum`, when all of it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
     /// SHA-256 of the whole file, when it was asked for.
@@ -190,7 +187,7 @@ pub struct TensorSide {
     /// BLAKE3 of these bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
-    /// SHA-256 of these bytes.
+    /// SHA-256 of these bytes, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }

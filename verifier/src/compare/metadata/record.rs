@@ -17,6 +17,7 @@ pub(crate) struct SourceRecord {
     /// Length in bytes.
     pub(crate) size: u64,
     /// Digests of the whole file, lower-case hex.
+    #[expect(dead_code, reason = "SHA-256 is compared where a manifest gives it")]
     pub(crate) sha256: String,
     /// BLAKE3, the same way.
     pub(crate) blake3: String,
