@@ -1,4 +1,4 @@
-//! Where a forward runs, and on which GPU.
+//! The device that a forward runs on.
 
 use clap::{Args, ValueEnum};
 use inference::cuda::{self, Gpu};
@@ -6,11 +6,11 @@ use inference::cuda::{self, Gpu};
 /// Where to run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Forward {
-    /// On an NVIDIA GPU when one can be used, and else on the processor; the answer says which, and why
+    /// On an NVIDIA GPU if one is usable, otherwise on the CPU; the output says which, and why
     Auto,
-    /// On the processor
+    /// On the CPU
     Cpu,
-    /// On an NVIDIA GPU, and nowhere when none can be used; `aprove doctor` says why
+    /// On an NVIDIA GPU; fails if none is usable (`aprove doctor` says why)
     Cuda,
 }
 
@@ -18,7 +18,7 @@ pub(crate) enum Forward {
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Choice {
-    /// Where to run: every device gives the same bits
+    /// Where to run; every device gives the same bits
     #[arg(long, value_enum, default_value_t = Forward::Auto)]
     pub(crate) forward: Forward,
     #[command(flatten)]
@@ -29,16 +29,16 @@ pub(crate) struct Choice {
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// The GPU to run on, by its number; `aprove doctor` lists them
+    /// Number of the GPU to run on; `aprove doctor` lists them
     #[arg(long, value_name = "N", default_value_t = 0)]
     device: usize,
-    /// The most memory of the GPU to use, in bytes or with K, M or G behind it [default: what is there]
+    /// Limit of GPU memory to use, in bytes or with the suffix K, M or G [default: all that is free]
     #[arg(long, value_name = "LIMIT", value_parser = bytes)]
     device_memory: Option<u64>,
 }
 
 impl Arguments {
-    /// Opens the GPU, or says why there is none to run on: one with other bits than the processor is none.
+    /// Opens and checks the GPU; one that does not give the bits of the CPU is an error.
     pub(crate) fn open(&self) -> Result<Gpu, cuda::Error> {
         let driver = cuda::probe()?;
         let device = driver.device(self.device)?;
@@ -48,7 +48,7 @@ impl Arguments {
     }
 }
 
-/// A number of bytes, with a power of 1024 behind it.
+/// Parses a number of bytes with an optional suffix, a power of 1024.
 fn bytes(text: &str) -> Result<u64, String> {
     let units = [("K", 10), ("M", 20), ("G", 30)];
     let unit = units

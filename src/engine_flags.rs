@@ -1,4 +1,4 @@
-//! How the engine runs: what never changes a bit of a result.
+//! Flags of the engine that never change a bit of a result: how weights are read, and threads.
 
 use std::thread::available_parallelism;
 
@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use inference::Options;
 
-/// How to read and with how many threads.
+/// How weights are read, and with how many threads.
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// How the forward reads the weights
+    /// How the forward reads weights
     #[arg(long, value_enum, default_value_t = Io::Reads)]
     pub(crate) io: Io,
-    /// Number of threads [default: the number of processors]
+    /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -21,15 +21,15 @@ pub(crate) struct Arguments {
 /// How weights are read.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Io {
-    /// Positioned reads: a file that shrinks meanwhile is an error
+    /// Positioned reads: a file that shrinks during the run is an error
     Reads,
-    /// Mapped into memory, for files that are known not to change: when one shrinks meanwhile, the process dies (SIGBUS)
-    /// and there is no verdict
+    /// Memory mapping, for files that are known not to change: if one shrinks during the run, the process dies (SIGBUS)
+    /// without a verdict
     Mmap,
 }
 
 impl Arguments {
-    /// The number of threads, and panels of the usual size.
+    /// The options of the forward: the number of threads, and panels of the default size.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options {
             threads: threads(self.threads)?,
@@ -38,12 +38,12 @@ impl Arguments {
     }
 }
 
-/// The number of threads asked for, or one for each processor.
+/// The requested number of threads, or one per CPU.
 pub(crate) fn threads(asked: Option<u16>) -> anyhow::Result<usize> {
     match asked {
         Some(threads) => Ok(usize::from(threads)),
         None => Ok(available_parallelism()
-            .context("the number of processors is not known: use --threads")?
+            .context("cannot determine the number of CPUs: use --threads")?
             .get()),
     }
 }

@@ -1,4 +1,4 @@
-//! What `aprove forward` prints.
+//! The output of `aprove forward`, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::prompt::Prompt;
 
-/// Everything that is printed of a run.
+/// Everything that is printed about a run.
 pub(crate) struct Answer {
     /// The name of the file.
     pub(crate) name: String,
     /// The device that ran it.
     pub(crate) device: &'static str,
-    /// Why this device, when it was not asked for by name.
+    /// Why this device was chosen, if it was not named by the user.
     pub(crate) device_reason: Option<String>,
     /// The id of the arithmetic.
     pub(crate) numerics: &'static str,
@@ -28,9 +28,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A page for a person.
+    /// The output for people.
+    #[expect(clippy::expect_used, reason = "the invariant is that of String")]
     pub(crate) fn text(&self) -> String {
-        self.write_text().unwrap_or_default()
+        self.write_text()
+            .expect("writing to a string does not fail")
     }
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
@@ -57,7 +59,7 @@ impl Answer {
             let count = self.model.unused.len();
             let names = self.model.unused.join(", ");
             let names = names.escape_debug();
-            writeln!(out, "  note    {count} tensors are not read: {names}")?;
+            writeln!(out, "  note    tensors not read ({count}): {names}")?;
         }
         writeln!(out, "\nnext token")?;
         for (token, logit) in self.top() {
@@ -81,7 +83,7 @@ impl Answer {
         Ok(out)
     }
 
-    /// The same for a program.
+    /// The output for programs.
     pub(crate) fn json(&self) -> String {
         let assumptions: Vec<_> = self
             .assumptions()
@@ -125,17 +127,21 @@ impl Answer {
         format!("{answer:#}\n")
     }
 
-    /// The tokens with the highest logits at the last position; the lower id first where they are equal.
+    /// The tokens with the highest logits at the last position; ties go to the lower id.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "a run has logits of at least one position; fewer would end it"
+    )]
     fn top(&self) -> Vec<(usize, f64)> {
         let vocabulary = self.model.config.vocabulary;
-        let last = self.logits.len().saturating_sub(vocabulary);
+        let last = self.logits.len() - vocabulary;
         let mut ranked: Vec<_> = self.logits.iter().skip(last).copied().enumerate().collect();
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         ranked.truncate(TOP);
         ranked
     }
 
-    /// What model and tokenizer took for granted.
+    /// Assumptions of the model and the tokenizer.
     fn assumptions(&self) -> impl Iterator<Item = &Assumption> {
         let prompt = &self.prompt.assumptions;
         self.model.assumptions.iter().chain(prompt)

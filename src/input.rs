@@ -1,4 +1,4 @@
-//! Opens what the user named: one file, or all files of a split set.
+//! Opens the files that the user named: one file, or all files of a split set.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use verifier::manifest::Manifest;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
 
-/// Open files that are one model.
+/// The open files of one model.
 pub(crate) struct Files {
     name: String,
     files: Vec<(String, FileSource)>,
 }
 
 impl Files {
-    /// Opens the model that `path` is, or is a shard of.
+    /// Opens the model at `path`, or the split set that `path` is a shard of.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         Self::open_all(&Self::paths_of_model(path)?)
     }
@@ -36,7 +36,7 @@ impl Files {
         Ok(Self { name, files })
     }
 
-    /// Takes a file that is already open and will be named `path`.
+    /// Wraps a file that is already open and will be named `path`.
     pub(crate) fn of_one(path: &Path, source: FileSource) -> Self {
         let name = base_name(path);
         Self {
@@ -45,7 +45,7 @@ impl Files {
         }
     }
 
-    /// The view that the verifier takes.
+    /// The input for the verifier.
     pub(crate) fn input(&self) -> Input<'_> {
         Input {
             name: self.name.clone(),
@@ -57,17 +57,17 @@ impl Files {
         }
     }
 
-    /// The name: that of the first file.
+    /// The name of the model: that of its first file.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The open files, in their order.
+    /// The open files, in order.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &FileSource> {
         self.files.iter().map(|(_, source)| source)
     }
 
-    /// The manifest that it is, if it is one.
+    /// Reads the files as a manifest, if they are one.
     pub(crate) fn manifest(&self) -> Option<Manifest> {
         let mut files = self.sources();
         match (files.next(), files.next()) {
@@ -76,7 +76,7 @@ impl Files {
         }
     }
 
-    /// Checks that the files are still those that were opened; says in words what changed.
+    /// Checks that the files are still those that were opened; the error says what changed.
     pub(crate) fn check_unchanged(&self) -> Result<(), String> {
         let mut files = self.files.iter();
         files.try_for_each(|(name, source)| {
@@ -87,7 +87,7 @@ impl Files {
 
     /// The path itself, or the paths of all shards when it is named like one of a split set.
     ///
-    /// A set that is not complete is an error here: one shard is never taken for the whole.
+    /// An incomplete set is an error: one shard is never taken for the whole.
     pub(crate) fn paths_of_model(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let siblings = path
             .file_name()

@@ -23,18 +23,32 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bisect, compare_trace, convert, doctor, forward, inspect, manifest, schema, verify,
+    bisect, compare_trace, completions, convert, doctor, forward, inspect, man, manifest, schema,
+    verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
-/// Runs the command line and returns its exit code; the first argument is the name of the program.
+/// Runs the command line of `aprove` and returns its exit code; the first argument is the name of the program.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command_line = match CommandLine::try_parse_from(arguments) {
-        Ok(command_line) => command_line,
+    run_as::<CommandLine>(arguments, |line| line.command.run())
+}
+
+/// Runs the command line of `verify`, which is `aprove verify` as a program of its own.
+#[must_use]
+pub fn run_verify(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_as::<VerifyLine>(arguments, |line| verify::run(&line.arguments))
+}
+
+fn run_as<L: Parser>(
+    arguments: impl IntoIterator<Item = OsString>,
+    run: impl FnOnce(L) -> anyhow::Result<Outcome>,
+) -> ExitCode {
+    let line = match L::try_parse_from(arguments) {
+        Ok(line) => line,
         Err(error) => {
             let printed = error.print();
             return match (error.use_stderr(), printed) {
@@ -44,7 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // A panic is a bug of ours; the hook has printed it. It must never look like a verdict.
-    let outcome = catch_unwind(AssertUnwindSafe(|| command_line.command.run()));
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(line)));
     match outcome {
         Ok(Ok(outcome)) => outcome.into(),
         Ok(Err(error)) => {
@@ -63,6 +77,14 @@ struct CommandLine {
     command: Command,
 }
 
+// The command line of the program `verify`; its help is that of the subcommand.
+#[derive(Parser)]
+#[command(name = "verify", version, max_term_width = 100)]
+struct VerifyLine {
+    #[command(flatten)]
+    arguments: verify::Arguments,
+}
+
 #[derive(Subcommand)]
 enum Command {
     Convert(convert::Arguments),
@@ -74,6 +96,8 @@ enum Command {
     Manifest(manifest::Arguments),
     Doctor(doctor::Arguments),
     Schema(schema::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -88,18 +112,25 @@ impl Command {
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
+            Self::Completions(arguments) => completions::run(&arguments),
+            Self::Man(arguments) => man::run(&arguments),
         }
     }
+}
+
+/// The command line as data, for completions and man pages.
+fn command_line() -> clap::Command {
+    CommandLine::command()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
+        VerifyLine::command().debug_assert();
     }
 
     #[test]

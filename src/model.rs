@@ -1,4 +1,4 @@
-//! A model that can be run: what its open files say.
+//! A model that is ready to run, built from open files.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use verifier::source::{FileSource, Source as _};
 use crate::engine_flags::Io;
 use crate::input::Files;
 
-/// A model and the files that it was built from, which it reads through the handles that the verifier has.
+/// A model and the files that it was built from, read through the verifier's own file handles.
 pub(crate) struct Loaded<'a> {
     files: Vec<File<'a>>,
-    /// What the files say, and nothing else.
+    /// The model as the files describe it.
     pub(crate) model: Model,
 }
 
@@ -34,23 +34,23 @@ impl<'a> Loaded<'a> {
         })
     }
 
-    /// The longest prompt that the model takes.
+    /// The longest prompt that the model accepts, in tokens.
     pub(crate) fn longest(&self) -> usize {
         let window = self.model.config.window.unwrap_or(usize::MAX);
         window.min(self.model.config.context)
     }
 
-    /// The tokenizer that the files hold.
+    /// Loads the tokenizer from the files.
     pub(crate) fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
         Ok(Tokenizer::load(&self.sources())?)
     }
 
-    /// Where the weights come from.
+    /// The sources of the weights.
     pub(crate) fn sources(&self) -> Vec<&dyn Source> {
         sources(&self.files)
     }
 
-    /// The model as a side of a pair.
+    /// The model as one side of a pair.
     pub(crate) const fn side<'b>(&'b self, sources: &'b [&'b dyn Source]) -> Side<'b> {
         Side {
             model: &self.model,
@@ -59,7 +59,7 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// An open file as the forward takes it.
+/// An open file, as the forward reads it.
 enum File<'a> {
     Read(&'a FileSource),
     Mapped(MappedFile),

@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar where someone watches, one line per ten seconds otherwise, nothing when asked for quiet.
+//! Progress on stderr: a bar on a terminal, otherwise one line every ten seconds, nothing with `--quiet`.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
@@ -12,7 +12,7 @@ use trace_compare::format::stage_widths;
 
 use crate::output;
 
-/// Shows how far a pass over the files has come. Bytes may be reported from any thread.
+/// Progress of a pass over the files. Any thread may report bytes.
 pub(crate) struct Progress {
     verb: &'static str,
     display: Display,
@@ -32,11 +32,11 @@ struct Lines {
 }
 
 impl Progress {
-    /// Picks the display for this run of a command.
+    /// Picks the display for this command.
     pub(crate) fn new(verb: &'static str, quiet: bool) -> Self {
         let display = if quiet {
             Display::Nothing
-        } else if someone_watches() {
+        } else if is_watched() {
             Display::Bar(bar(verb))
         } else {
             Display::Lines(Lines::new())
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(crate) fn end(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
@@ -71,7 +71,7 @@ impl Progress {
     }
 }
 
-/// Shows which step a forward has taken, where someone watches.
+/// Shows the current step of a forward, on a terminal.
 pub(crate) struct Steps {
     line: Option<ProgressBar>,
     total: usize,
@@ -79,24 +79,28 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Counts the steps of a model, or of two in lock step.
+    /// Counts the steps of one model, or of two in lock step.
     pub(crate) fn new(models: &[&Model], quiet: bool) -> Self {
         let steps = models.iter().flat_map(|model| stage_widths(model, 1));
         let steps: BTreeSet<_> = steps.map(|(step, _)| step.order()).collect();
         let style = ProgressStyle::with_template("forward: {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
         Self {
-            line: (!quiet && someone_watches())
+            line: (!quiet && is_watched())
                 .then(|| BARS.add(ProgressBar::new_spinner().with_style(style))),
             total: steps.len(),
             taken: 0,
         }
     }
 
-    /// Shows a step that is taken next.
+    /// Shows the step that is taken next.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "steps are counted in a usize"
+    )]
     pub(crate) fn takes(&mut self, step: Step) {
         if let Some(line) = &self.line {
-            self.taken = self.taken.saturating_add(1);
+            self.taken += 1;
             line.set_message(format!("step {} of {} ({step})", self.taken, self.total));
         }
     }
@@ -146,7 +150,7 @@ impl Lines {
             .done
             .fetch_add(bytes, Ordering::Relaxed)
             .saturating_add(bytes);
-        // Whoever cannot have the lock leaves the line to the thread that has it.
+        // A thread that does not get the lock leaves the line to the one that has it.
         let Ok(mut last) = self.last.try_lock() else {
             return;
         };
@@ -167,7 +171,7 @@ impl Lines {
     }
 }
 
-fn someone_watches() -> bool {
+fn is_watched() -> bool {
     stderr().is_terminal() && std::env::var_os("CI").is_none()
 }
 
@@ -180,6 +184,6 @@ fn bar(verb: &'static str) -> ProgressBar {
     BARS.add(ProgressBar::new(0).with_style(style).with_prefix(verb))
 }
 
-/// All bars of the screen: two passes over the files may go on side by side.
+/// All bars on the screen: two passes may run at the same time.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 const LINE_EVERY: Duration = Duration::from_secs(10);

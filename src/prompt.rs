@@ -1,18 +1,18 @@
-//! Prompts: what the user asks to run, or the default ones.
+//! Prompts: those that the user gives, or the default ones.
 
 use clap::Args;
 use inference::Assumption;
 
 use crate::model::Loaded;
 
-/// What to run through a model.
+/// The prompt to run.
 #[derive(Args, Default)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Token ids, separated by commas [default: ids derived from the size of the vocabulary]
+    /// Token ids, separated by commas [default: ids derived from the vocabulary size]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     tokens: Option<Vec<u32>>,
-    /// A text, cut into tokens by the tokenizer of each file; special tokens in it are recognised
+    /// Text to tokenise with the tokenizer of each file; special tokens in it are recognised
     #[arg(long, value_name = "TEXT", conflicts_with = "tokens")]
     prompt: Option<String>,
 }
@@ -23,17 +23,17 @@ pub(crate) struct Prompt {
     pub(crate) name: String,
     /// The token ids.
     pub(crate) tokens: Vec<u32>,
-    /// What the tokenizer took for granted.
+    /// Assumptions of the tokenizer.
     pub(crate) assumptions: Vec<Assumption>,
 }
 
 impl Arguments {
-    /// Whether a prompt was asked for.
+    /// Whether the user gave a prompt.
     pub(crate) const fn is_given(&self) -> bool {
         self.tokens.is_some() || self.prompt.is_some()
     }
 
-    /// The prompt that was asked for, if any, as a model understands it.
+    /// The prompt that the user gave, if any, as token ids of a model.
     pub(crate) fn of(&self, model: &Loaded<'_>) -> anyhow::Result<Option<Prompt>> {
         if let Some(tokens) = &self.tokens {
             return Ok(Some(Prompt::new("tokens", tokens.clone())));
@@ -50,7 +50,7 @@ impl Arguments {
 }
 
 impl Prompt {
-    /// The default prompts of a vocabulary, cut to the longest that a model takes.
+    /// The default prompts of a vocabulary, cut to the longest that a model accepts.
     pub(crate) fn defaults(vocabulary: usize, longest: usize) -> Vec<Self> {
         let vocabulary = u32::try_from(vocabulary).unwrap_or(u32::MAX);
         inference::default_prompts(vocabulary)

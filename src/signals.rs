@@ -1,4 +1,4 @@
-//! Ctrl-C and termination requests as a flag, so that a conversion can clean up before it ends.
+//! SIGINT and SIGTERM as a flag, so that a conversion can clean up before it ends.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct Cancel {
 }
 
 impl Cancel {
-    /// Takes over SIGINT and SIGTERM.
+    /// Installs the handlers of SIGINT and SIGTERM.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let cancel = Self {
             flag: Arc::default(),
@@ -30,7 +30,7 @@ impl Cancel {
         Ok(cancel)
     }
 
-    /// The outcome to end with, when a signal came.
+    /// The outcome to end with, if a signal was received.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let signal = self.signal.load(Ordering::SeqCst);
         u8::try_from(signal)

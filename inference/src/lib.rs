@@ -12,11 +12,19 @@
 #![deny(unsafe_code)]
 
 mod arithmetic;
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sizes of a model that fits its file: a wrapped size must end the run, as overflow checks do"
+)]
 pub mod cuda;
 mod error;
 mod model;
 mod program;
 mod record;
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sizes of a model that fits its file: a wrapped size must end the run, as overflow checks do"
+)]
 mod run;
 
 pub use arithmetic::instruction_set::instruction_set;

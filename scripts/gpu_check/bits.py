@@ -1,4 +1,4 @@
-"""Whether a pair behaves on the GPU bit for bit as on the processor."""
+"""Whether a pair behaves on the GPU bit for bit as on the CPU."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ def difference(cpu, cuda):
     for one, other in zip(cpu["prompts"], cuda["prompts"]):
         for row, found in zip(one["table"], other["table"]):
             if row != found:
-                return f"prompt {one['name']}, stage {row['stage']}: {row} on the processor, {found} on the GPU"
+                return f"prompt {one['name']}, stage {row['stage']}: {row} on the CPU, {found} on the GPU"
     without_device = [
         {key: value for key, value in side.items() if key not in OF_THE_DEVICE} for side in (cpu, cuda)
     ]

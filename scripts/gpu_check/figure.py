@@ -14,7 +14,7 @@ def figure(name, value, unit="", how="", **more):
 
 
 def agreement(name, right, how, words=("equal", "WRONG"), **more):
-    """Whether bits of the GPU are those of the processor. One `False` makes the whole run end with 1."""
+    """Whether bits of the GPU are those of the CPU. One `False` makes the whole run end with 1."""
     return {"name": name, "value": words[0 if right else 1], "right": bool(right), "how": how, **more}
 
 

@@ -1,17 +1,9 @@
-//! The `verify` program: exactly `aprove verify`, so that `verify a.apr b.gguf` works.
+//! The `verify` program: `aprove verify` under a name of its own, so that `verify a.apr b.gguf` works.
 
 #![forbid(unsafe_code)]
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next();
-    aprove::run(
-        program
-            .into_iter()
-            .chain([OsString::from("verify")])
-            .chain(arguments),
-    )
+    aprove::run_verify(std::env::args_os())
 }

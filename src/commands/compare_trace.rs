@@ -1,4 +1,4 @@
-//! `aprove compare-trace`: holds what other engines recorded of a model against our run of it.
+//! `aprove compare-trace`: compares traces of other engines with our run of a model.
 
 use std::path::PathBuf;
 
@@ -14,19 +14,19 @@ use crate::input::Files;
 use crate::model::Loaded;
 use crate::output;
 
-/// Holds traces of other engines against our run of a model, and says what separates them.
+/// Compares traces of other engines with our run of a model and explains what differs.
 ///
 /// Every record is matched against each capture point and token set that its name allows. Each operation is computed from the
 /// inputs that the other engine recorded, with the rounding of activations that it turns out to use; a run as a whole is
-/// compared as well. Where they part, the report says what the other engine does otherwise.
+/// compared as well. Where they diverge, the report says what the other engine does differently.
 ///
-/// A trace is told by its content: nodes of llama.cpp from scripts/llama-trace (.safetensors, .npz), a folder of APRT files
+/// The format of a trace is detected from its content: nodes of llama.cpp from scripts/llama-trace (.safetensors, .npz), a folder of APRT files
 /// of `apr trace --save-tensor`, `.safetensors` with the module names of transformers or with our own keys, or what
 /// `apr trace --payload` prints, as text or with `--json`. The last two hold statistics only.
 ///
-/// Exit code: 0 everything was compared and is within the gates, or statistics are reproduced, also where two traces turn
-/// out to be taken at other points; 1 something differs; 2 nothing was compared, something could not be judged, not covered,
-/// unreadable, or the output could not be written.
+/// Exit code: 0 everything was compared and is within the gates, or the statistics are reproduced, even if two traces turn
+/// out to have different capture points; 1 something differs; 2 nothing was compared, something could not be judged, not
+/// covered, unreadable, or the output could not be written.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The model that the traces were made with: a GGUF (of a split set, any of its files) or an APR file
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Traces: files, or folders of APRT files
     #[arg(required = true)]
     traces: Vec<PathBuf>,
-    /// Token ids of traces that do not say theirs, separated by commas
+    /// Token ids for traces that do not record theirs, separated by commas
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     tokens: Option<Vec<u32>>,
     /// How to print it

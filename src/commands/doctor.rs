@@ -1,4 +1,4 @@
-//! `aprove doctor`: says what the forward can run on.
+//! `aprove doctor`: reports what the forward can run on.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -13,14 +13,14 @@ use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::output;
 
-/// Says what the forward can run on: the processor, the NVIDIA driver and its GPUs, and what to do when one cannot be used.
+/// Reports what the forward can run on: the CPU, the NVIDIA driver and its GPUs, and what to do if one is not usable.
 ///
-/// Opens one GPU, loads the kernels, runs two of them against the processor and measures how fast it is fed.
+/// Opens one GPU, loads the kernels, checks two of them against the CPU and measures the copy rates.
 ///
-/// Exit code: 0 the GPU can be used, 2 it cannot, for the reason that is printed. The processor always can.
+/// Exit code: 0 the GPU is usable, 2 it is not, for the reason that is printed. The CPU always is.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The GPU to check, by its number
+    /// Number of the GPU to check
     #[arg(long, value_name = "N", default_value_t = 0)]
     device: usize,
     /// How to print it
@@ -49,25 +49,25 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })
 }
 
-/// What there is on this machine.
+/// What was found on this machine.
 struct Examined {
     threads: usize,
     driver: Option<Driver>,
-    /// The GPU that was asked for, or why it cannot be used.
+    /// The requested GPU, or why it is not usable.
     checked: Result<Checked, String>,
 }
 
-/// A GPU that has the bits of the processor.
+/// A GPU that gives the bits of the CPU.
 struct Checked {
     ordinal: usize,
     free_memory: u64,
     /// Seconds to make its context.
     open: f64,
-    /// Seconds to compile and load the kernels; the driver remembers what it compiled.
+    /// Seconds to compile and load the kernels; the driver caches what it compiled.
     load: f64,
-    /// Bytes in a second from pinned memory of the host to the GPU.
+    /// Bytes per second from pinned host memory to the GPU.
     upload: f64,
-    /// Bytes in a second that are read and written on the GPU.
+    /// Bytes per second that are read and written on the GPU.
     memory: f64,
 }
 
@@ -97,7 +97,7 @@ fn check(driver: &Driver, ordinal: usize) -> Result<Checked, inference::Error> {
     })
 }
 
-/// Bytes in a second.
+/// Bytes per second.
 fn rate(work: impl FnOnce() -> Result<usize, inference::Error>) -> Result<f64, inference::Error> {
     let start = Instant::now();
     let bytes = work()?;
@@ -108,7 +108,7 @@ impl Examined {
     fn text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         let (set, threads) = (instruction_set(), self.threads);
-        writeln!(out, "processor  {set}, {threads} threads")?;
+        writeln!(out, "cpu        {set}, {threads} threads")?;
         if let Some(driver) = &self.driver {
             writeln!(out, "driver     CUDA {}", driver.version)?;
             for device in &driver.devices {
@@ -135,13 +135,13 @@ impl Examined {
                 writeln!(out, "context    made in {open:.0} ms")?;
                 writeln!(
                     out,
-                    "kernels    loaded in {load:.0} ms, same bits as the processor"
+                    "kernels    loaded in {load:.0} ms, same bits as the CPU"
                 )?;
                 writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
                 writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
-                writeln!(out, "\nGPU {ordinal} can be used")?;
+                writeln!(out, "\nGPU {ordinal} is usable")?;
             }
-            Err(why) => writeln!(out, "\nno GPU is used: {why}")?,
+            Err(why) => writeln!(out, "\nno GPU is usable: {why}")?,
         }
         Ok(out)
     }

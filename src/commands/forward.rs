@@ -1,4 +1,4 @@
-//! `aprove forward`: runs a model and prints what it answers, with a digest of every stage.
+//! `aprove forward`: runs a model and prints the next tokens, with a digest of every stage.
 
 use std::fs::{File, OpenOptions, create_dir, create_dir_all, remove_dir_all, remove_file};
 use std::io::{BufWriter, Write as _};
@@ -26,8 +26,8 @@ use crate::{device, engine_flags, output};
 /// Prints the most likely next tokens and a BLAKE3 digest of every stage and of the whole run. The arithmetic is fixed:
 /// the same model and tokens give the same digests on any machine and with any number of threads.
 ///
-/// Exit code: 0 done, 2 not covered, unreadable, malformed, no GPU where one was asked for, a GPU that failed, or the output
-/// could not be written. What a run that fails has written goes again.
+/// Exit code: 0 done; 2 not covered, unreadable, malformed, no usable GPU although one was requested, a GPU failure, or the
+/// output could not be written. Output files of a failed run are removed.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
@@ -37,11 +37,11 @@ pub(crate) struct Arguments {
     /// The arithmetic
     #[arg(long, value_enum, default_value_t = Numerics::F32Fixed1)]
     numerics: Numerics,
-    /// Write the logits of every position to a new file, as an array of numpy
+    /// Write the logits of every position to a new NumPy file
     #[arg(long, value_name = "F.npy")]
     logits: Option<PathBuf>,
-    /// Write every stage: to a new file when the name ends in .safetensors, with its digests beside it, and otherwise to a
-    /// new folder of APRT files, which `apr diff --values` reads. Can be given twice
+    /// Write every stage: to a new file if the name ends in .safetensors, with its digests beside it, otherwise to a new
+    /// folder of APRT files, which `apr diff --values` reads. Repeatable
     #[arg(long, value_name = "PATH")]
     stages: Vec<PathBuf>,
     /// How to print it
@@ -59,7 +59,7 @@ enum Numerics {
     /// The numeric contract: the same bits everywhere
     #[value(name = "f32-fixed-1")]
     F32Fixed1,
-    /// The same structure in f64: the truth to judge other engines by, never compared with f32-fixed-1 bit for bit
+    /// The same structure in f64: the reference to judge other engines by, never compared with f32-fixed-1 bit for bit
     F64,
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Runs under the contract, and writes what was asked for.
+/// Runs under the numeric contract and writes the requested files.
 fn in_f32(
     arguments: &Arguments,
     files: &Files,
@@ -134,7 +134,7 @@ fn in_f32(
     })
 }
 
-/// Runs once on a device that is open. What is written of it stays only when it is finished.
+/// Runs once on an open device. Its output files are kept only if they are finished.
 fn with_stages(
     arguments: &Arguments,
     loaded: &Loaded<'_>,
@@ -164,7 +164,7 @@ fn in_f64(
         bail!("--stages holds values of f32-fixed-1 and not of f64: leave out --numerics");
     }
     if arguments.place.forward == Forward::Cuda {
-        bail!("--numerics f64 runs on the processor only: leave out --forward cuda");
+        bail!("--numerics f64 runs on the CPU only: leave out --forward cuda");
     }
     let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
     let options = arguments.engine.options()?;
@@ -178,11 +178,11 @@ fn in_f64(
     Ok(Ran {
         value: (digests, logits),
         device: CPU,
-        reason: is_auto.then(|| "f64 runs on the processor only".to_owned()),
+        reason: is_auto.then(|| "f64 runs on the CPU only".to_owned()),
     })
 }
 
-/// What was read from a file that changed is no answer.
+/// Fails if a file changed during the run: the result would be of no file.
 fn unchanged(files: &Files) -> anyhow::Result<()> {
     let changed = |why| anyhow!("a file changed while it was run: {why}");
     files.check_unchanged().map_err(changed)
@@ -199,14 +199,14 @@ impl StageSink for Logits {
     }
 }
 
-/// The longest default prompt that the model takes.
+/// The longest default prompt that the model accepts.
 fn default_prompt(loaded: &Loaded<'_>) -> anyhow::Result<Prompt> {
     let prompts = Prompt::defaults(loaded.model.config.vocabulary, loaded.longest());
     let longest = prompts.into_iter().next_back();
     longest.context("an empty vocabulary has no prompts")
 }
 
-/// Where all stages are written.
+/// A file or folder that all stages are written to.
 struct Dump {
     made: Made,
     sink: DumpSink,
@@ -261,8 +261,8 @@ impl Dump {
     }
 }
 
-/// A file or folder that this run has made: it goes with its owner until it is whole, so that nothing half-made is taken
-/// for a run, and a second device can make it again.
+/// A file or folder that this run has created: removed on drop unless it is complete, so that nothing partial is taken for
+/// a run, and a second device can create it again.
 struct Made {
     path: PathBuf,
     is_whole: bool,

@@ -10,12 +10,12 @@ use crate::exit::Outcome;
 use crate::input::Files;
 use crate::output;
 
-/// Shows what a GGUF or APR file holds: header, metadata, tensors, regions, and what is wrong with it.
+/// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, and any defects.
 ///
-/// The tensor data is not read. Names and values from the file are escaped. JSON always holds everything; text holds the
-/// metadata and the tensors, or the sections that are asked for.
+/// The tensor data is not read. Names and values from the file are escaped. JSON always has everything; text has the
+/// metadata and the tensors, or the requested sections.
 ///
-/// Exit code: 0 the file was decoded completely, 1 it contradicts its own format, 2 undecided (unreadable, malformed, not a
+/// Exit code: 0 the file was decoded completely; 1 it contradicts its own format; 2 undecided (unreadable, malformed, not a
 /// model, or the output could not be written).
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Show the regions that the file is cut into
+    /// Show the regions that partition the file
     #[arg(long)]
     regions: bool,
     /// Show the tensors

@@ -2,10 +2,12 @@
 
 pub(crate) mod bisect;
 pub(crate) mod compare_trace;
+pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod doctor;
 pub(crate) mod forward;
 pub(crate) mod inspect;
+pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod schema;
 pub(crate) mod verify;

@@ -1,41 +1,23 @@
 //! Files made by the real `apr import`, both converters, next to their sources.
-//!
-//! The samples are not part of the repository: where they are absent these tests say so and pass.
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
+use fixtures::shared;
 use verifier::report::Report;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 
-fn samples() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no samples of the reference tool beside the repository");
-    None
-}
-
-fn report(folder: &Path, apr: &str, gguf: &str) -> Report {
-    let open = |path: PathBuf| FileSource::open(&path).unwrap();
-    let apr = open(folder.join("apr").join(apr));
-    let gguf = open(folder.join("oracle").join(gguf));
+fn report(apr: &str, gguf: &str) -> Report {
+    let open = |name: &str| FileSource::open(&shared::path(name)).unwrap();
+    let apr = open(&format!("apr/{apr}"));
+    let gguf = open(&format!("oracle/{gguf}"));
     common::report(&apr, &gguf, 1)
 }
 
+#[needs::data("apr", "oracle")]
 #[test]
 fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_named() {
-    let Some(folder) = samples() else {
-        return;
-    };
     for (apr, gguf, lost) in [
         ("qwen2.A.apr", "qwen2.gguf", "general.file_type"),
         ("qwen2.B.apr", "qwen2.gguf", "tokenizer.ggml.pre"),
@@ -43,7 +25,7 @@ fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_name
         ("llama.B.apr", "llama.gguf", "tokenizer.ggml.token_type"),
         ("qwen3.B.apr", "qwen3.gguf", "qwen3.attention.key_length"),
     ] {
-        let report = report(&folder, apr, gguf);
+        let report = report(apr, gguf);
         let text = verifier::report::text::full(&report);
         assert_eq!(report.verdict, Verdict::Verified, "{apr}: {text}");
         let named = |row: &verifier::report::KeyRow| row.key == lost && row.result == "lost";
@@ -52,12 +34,10 @@ fn imports_with_right_bytes_and_metadata_are_verified_and_what_they_drop_is_name
     }
 }
 
+#[needs::data("apr", "oracle")]
 #[test]
 fn the_rope_type_of_the_qwen3_import_is_named_as_the_one_error() {
-    let Some(folder) = samples() else {
-        return;
-    };
-    let report = report(&folder, "qwen3.A.apr", "qwen3.gguf");
+    let report = report("qwen3.A.apr", "qwen3.gguf");
     let text = verifier::report::text::full(&report);
     assert_eq!(report.verdict, Verdict::Different);
     assert_eq!(report.reasons, ["meta.rope_type"], "{text}");

@@ -3,17 +3,16 @@
 use apr_file::AprFile;
 use converter::Tie;
 
-use crate::support::{Workbench, shared};
+use fixtures::shared;
 
+use crate::support::Workbench;
+
+#[needs::data("oracle", "apr")]
 #[test]
 fn index_and_data_equal_those_of_the_reference_producer() {
     for model in ["qwen2", "qwen3", "llama"] {
-        let (Some(source), Some(reference)) = (
-            shared(&format!("oracle/{model}.gguf")),
-            shared(&format!("apr/{model}.A.apr")),
-        ) else {
-            return;
-        };
+        let source = shared::read(&format!("oracle/{model}.gguf"));
+        let reference = shared::read(&format!("apr/{model}.A.apr"));
         let mut bench = Workbench::with_files(&[("model.gguf".to_owned(), source)]);
         bench.request.tie = Tie::Duplicate;
         let ours = bench.artifact();

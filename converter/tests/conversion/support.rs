@@ -3,7 +3,6 @@
 use std::{
     error::Error as StdError,
     fs,
-    io::Read as _,
     iter::successors,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -94,16 +93,4 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> PathBuf {
     let file = options.create(true).write(true).truncate(true).open(path);
     file.unwrap().write_all_at(bytes, 0).unwrap();
     path.to_owned()
-}
-
-/// Reads a file next to the repository; `None`, with a line that says so, where it is absent.
-pub(crate) fn shared(name: &str) -> Option<Vec<u8>> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(name);
-    let Ok(mut file) = fs::File::open(&path) else {
-        eprintln!("skipped: {name} is not on this machine");
-        return None;
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).unwrap();
-    Some(bytes)
 }

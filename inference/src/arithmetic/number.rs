@@ -41,8 +41,12 @@ pub(crate) trait Real:
     fn from_f32(value: f32) -> Self;
     /// The one rounding of a table that was computed in f64.
     fn from_f64(value: f64) -> Self;
-    /// The products of sides in lock step.
-    fn products(factors: &[Factor<'_, Self>], options: &Options) -> Result<Vec<Vec<Self>>, Error>;
+    /// The products of sides in lock step; `same` says that their activations have the same bits.
+    fn products(
+        factors: &[Factor<'_, Self>],
+        same: bool,
+        options: &Options,
+    ) -> Result<Vec<Vec<Self>>, Error>;
 
     /// A count: a row has far fewer than 2^24 values.
     fn from_count(count: usize) -> Self {
@@ -78,8 +82,12 @@ impl Real for f32 {
         value as Self
     }
 
-    fn products(factors: &[Factor<'_, Self>], options: &Options) -> Result<Vec<Vec<Self>>, Error> {
-        matmul::matmul(factors, options)
+    fn products(
+        factors: &[Factor<'_, Self>],
+        same: bool,
+        options: &Options,
+    ) -> Result<Vec<Vec<Self>>, Error> {
+        matmul::matmul(factors, same, options)
     }
 }
 
@@ -110,7 +118,11 @@ impl Real for f64 {
         value
     }
 
-    fn products(factors: &[Factor<'_, Self>], options: &Options) -> Result<Vec<Vec<Self>>, Error> {
+    fn products(
+        factors: &[Factor<'_, Self>],
+        _same: bool,
+        options: &Options,
+    ) -> Result<Vec<Vec<Self>>, Error> {
         factors
             .iter()
             .map(|factor| matmul::in_f64(factor, options))

@@ -2,7 +2,6 @@
 
 use crate::cuda::{
     driver::{
-        error::Error as Reason,
         gpu::{Argument, Gpu},
         memory::{Buffer, Pinned},
     },
@@ -16,9 +15,9 @@ use crate::{
     },
     error::Error,
     model::{Pairing, Tensor},
-    program::{Slot, Stage, Step},
+    program::{PerSlot, Slot, Stage, Step},
     record::Digest,
-    run::{Side, cpu::State},
+    run::{Side, state::State},
 };
 
 /// Prompts on their way through a model.
@@ -26,9 +25,9 @@ pub(crate) struct DeviceState<'a> {
     gpu: &'a Gpu,
     /// What does not depend on the device, and the values that were fetched.
     host: State<'a, f32>,
-    values: [Value; Slot::COUNT],
+    values: PerSlot<Value>,
     /// The cosines and sines of all positions.
-    turns: Option<Buffer>,
+    turns: Buffer,
     /// The weight of a norm, or a bias, and the memory through which it comes, in turn.
     vector: Option<Buffer>,
     staging: [Option<Pinned>; 2],
@@ -54,18 +53,17 @@ impl<'a> DeviceState<'a> {
         let host = State::<f32>::new(side, prompts, threads)?;
         let turns = host.table().turns().iter();
         let turns: Vec<f32> = turns.flat_map(|(cosine, sine)| [*cosine, *sine]).collect();
-        let mut state = Self {
+        let on_gpu = gpu.allocate::<f32>(turns.len())?;
+        on_gpu.write(&gpu.compute, &turns)?;
+        Ok(Self {
             gpu,
             host,
-            values: std::array::from_fn(|_| Value::default()),
-            turns: None,
+            values: PerSlot::default(),
+            turns: on_gpu,
             vector: None,
             staging: [None, None],
             vectors: Vec::new(),
-        };
-        let room = gpu.room::<f32>(&mut state.turns, turns.len())?;
-        room.write(&gpu.compute, &turns)?;
-        Ok(state)
+        })
     }
 
     /// The digests of the vectors that were used.
@@ -80,45 +78,41 @@ impl<'a> DeviceState<'a> {
 
     /// Makes room for the result of a step that is a product.
     pub(crate) fn prepare_product(&mut self, step: Step) -> Result<(), Error> {
-        if let Some((matrix, _)) = self.host.matrix(step) {
-            let count = self.tokens().saturating_mul(matrix.rows());
-            self.resize(step.stage.slot(), count)?;
-        }
-        Ok(())
+        let (matrix, _) = self.host.matrix(step);
+        self.resize(step.stage.slot(), self.tokens() * matrix.rows())
     }
 
     /// The product of a step that has room for its result.
-    pub(crate) fn product(&self, step: Step) -> Result<Option<Product<'_>>, Error> {
-        let Some((matrix, x)) = self.host.matrix(step) else {
-            return Ok(None);
-        };
-        Ok(Some(Product {
+    pub(crate) fn product(&self, step: Step) -> Product<'_> {
+        let (matrix, x) = self.host.matrix(step);
+        Product {
             matrix,
-            x: self.buffer(x)?,
-            y: self.buffer(step.stage.slot())?,
+            x: self.buffer(x),
+            y: self.buffer(step.stage.slot()),
             tokens: self.tokens(),
-        }))
+        }
     }
 
     /// Takes a step that is not a product.
     pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
         let slot = step.stage.slot();
-        let vector = match self.host.vector(step) {
-            Some(tensor) => self.load_vector(tensor)?,
-            None => 0,
-        };
         match step.stage {
             Stage::Embedding => {
                 let rows = self.host.embedding()?;
                 self.resize(slot, rows.len())?;
-                self.buffer(slot)?.write(&self.gpu.compute, &rows)?;
+                self.buffer(slot).write(&self.gpu.compute, &rows)?;
             }
             Stage::AttnNorm | Stage::FfnNorm | Stage::FinalNorm => {
+                let vector = self.load_vector(self.host.tensor(step))?;
                 self.resize(slot, self.count(Slot::Residual))?;
                 self.norm(Slot::Residual, slot, vector)?;
             }
-            Stage::QNorm | Stage::KNorm => self.norm(slot, slot, vector)?,
+            Stage::QNorm | Stage::KNorm => {
+                let vector = self.load_vector(self.host.tensor(step))?;
+                self.norm(slot, slot, vector)?;
+            }
             Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
+                let vector = self.load_vector(self.host.tensor(step))?;
                 self.add_vector(slot, vector)?;
             }
             Stage::QRope | Stage::KRope => self.rotate(slot)?,
@@ -128,8 +122,14 @@ impl<'a> DeviceState<'a> {
             Stage::FfnInp | Stage::LayerOut => self.pair("add", slot, Slot::Out)?,
             Stage::FfnSilu => self.silu(slot)?,
             Stage::FfnSwiglu => self.pair("multiply", slot, Slot::Up)?,
-            // Products are taken elsewhere.
-            _ => {}
+            Stage::QPreBias
+            | Stage::KPreBias
+            | Stage::VPreBias
+            | Stage::AttnOut
+            | Stage::FfnGate
+            | Stage::FfnUp
+            | Stage::FfnDown
+            | Stage::Logits => unreachable!("{step} is a product, which the backend computes"),
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl<'a> DeviceState<'a> {
     /// Copies what a step wrote to the host.
     pub(crate) fn fetch(&mut self, slot: Slot) -> Result<(), Error> {
         let mut values = vec![0f32; self.count(slot)];
-        self.buffer(slot)?.read(&self.gpu.compute, 0, &mut values)?;
+        self.buffer(slot).read(&self.gpu.compute, 0, &mut values)?;
         self.host.set(slot, values);
         Ok(())
     }
@@ -153,24 +153,24 @@ impl<'a> DeviceState<'a> {
         if count == 0 || count != other.count(slot) {
             return Ok(false);
         }
-        let from = other.buffer(slot)?;
-        let to = self.buffer(slot)?;
-        to.copy_from(&self.gpu.compute, from, count.saturating_mul(4))?;
+        let from = other.buffer(slot);
+        let to = self.buffer(slot);
+        to.copy_from(&self.gpu.compute, from, count * 4)?;
         Ok(true)
     }
 
     fn norm(&self, from: Slot, to: Slot, n: usize) -> Result<(), Error> {
-        let (values, out) = (self.argument(from)?, self.argument(to)?);
+        let (values, out) = (self.argument(from), self.argument(to));
         let epsilon = Argument::Float(self.host.side().model.config.epsilon);
-        let rows = self.count(from).checked_div(n).unwrap_or_default();
-        let arguments = [values, self.vector()?, out, Argument::Count(n), epsilon];
+        let rows = self.count(from) / n;
+        let arguments = [values, self.vector(), out, Argument::Count(n), epsilon];
         Ok(self.gpu.launch("rms_norm", [rows, 1, 1], &arguments)?)
     }
 
     fn add_vector(&self, slot: Slot, n: usize) -> Result<(), Error> {
-        let value = self.argument(slot)?;
+        let value = self.argument(slot);
         let grid = [n.div_ceil(256), self.tokens(), 1];
-        let arguments = [value, self.vector()?, value, Argument::Count(n)];
+        let arguments = [value, self.vector(), value, Argument::Count(n)];
         Ok(self.gpu.launch("add_vector", grid, &arguments)?)
     }
 
@@ -179,18 +179,14 @@ impl<'a> DeviceState<'a> {
         let (table, head_dim) = (self.host.table(), self.host.heads().dim);
         let pairs = table.dims() / 2;
         let token = self.row(slot);
-        let heads = token.checked_div(head_dim).unwrap_or_default();
-        let width = heads.saturating_mul(pairs).div_ceil(256);
-        if width == 0 {
-            return Ok(());
-        }
-        let turns = self.turns.as_ref().map(Argument::Buffer);
-        let turns = turns.ok_or(NOTHING_THERE)?;
+        let heads = token / head_dim;
+        let width = (heads * pairs).div_ceil(256);
+        let turns = Argument::Buffer(&self.turns);
         let neox = usize::from(table.pairing() == Pairing::Neox);
         let [heads, head_dim, dims, neox] =
             [heads, head_dim, table.dims(), neox].map(Argument::Count);
         for (tokens, first) in self.spans() {
-            let values = Argument::At(self.buffer(slot)?, first.saturating_mul(token));
+            let values = Argument::At(self.buffer(slot), first * token);
             let arguments = [values, turns, heads, head_dim, dims, neox];
             self.gpu.launch("rotate", [width, tokens, 1], &arguments)?;
         }
@@ -200,14 +196,14 @@ impl<'a> DeviceState<'a> {
     fn scores(&mut self) -> Result<(), Error> {
         self.resize(Slot::Scores, self.score_count())?;
         let heads = self.host.heads();
-        let (query, key) = (self.buffer(Slot::Query)?, self.buffer(Slot::Key)?);
-        let scores = self.buffer(Slot::Scores)?;
+        let (query, key) = (self.buffer(Slot::Query), self.buffer(Slot::Key));
+        let scores = self.buffer(Slot::Scores);
         let mut first_score = 0usize;
         for (tokens, first) in self.spans() {
             let blocks = tokens.div_ceil(16);
             let arguments = [
-                Argument::At(query, first.saturating_mul(self.row(Slot::Query))),
-                Argument::At(key, first.saturating_mul(self.row(Slot::Key))),
+                Argument::At(query, first * self.row(Slot::Query)),
+                Argument::At(key, first * self.row(Slot::Key)),
                 Argument::At(scores, first_score),
                 Argument::Count(tokens),
                 Argument::Count(heads.queries),
@@ -217,7 +213,7 @@ impl<'a> DeviceState<'a> {
             ];
             let grid = [blocks, blocks, heads.queries];
             self.gpu.launch("attention_scores", grid, &arguments)?;
-            first_score = first_score.saturating_add(square(&heads, tokens));
+            first_score += square(&heads, tokens);
         }
         Ok(())
     }
@@ -225,8 +221,8 @@ impl<'a> DeviceState<'a> {
     fn softmax(&mut self) -> Result<(), Error> {
         self.resize(Slot::Probabilities, self.score_count())?;
         let heads = self.host.heads();
-        let scores = self.buffer(Slot::Scores)?;
-        let probabilities = self.buffer(Slot::Probabilities)?;
+        let scores = self.buffer(Slot::Scores);
+        let probabilities = self.buffer(Slot::Probabilities);
         let mut first_score = 0usize;
         for (tokens, _) in self.spans() {
             let arguments = [
@@ -235,25 +231,25 @@ impl<'a> DeviceState<'a> {
                 Argument::Count(tokens),
                 Argument::Count(heads.queries),
             ];
-            let rows = tokens.saturating_mul(heads.queries);
+            let rows = tokens * heads.queries;
             self.gpu.launch("softmax", [rows, 1, 1], &arguments)?;
-            first_score = first_score.saturating_add(square(&heads, tokens));
+            first_score += square(&heads, tokens);
         }
         Ok(())
     }
 
     fn weighted(&mut self) -> Result<(), Error> {
         let heads = self.host.heads();
-        let row = heads.queries.saturating_mul(heads.dim);
-        self.resize(Slot::Attended, self.tokens().saturating_mul(row))?;
-        let probabilities = self.buffer(Slot::Probabilities)?;
-        let (value, out) = (self.buffer(Slot::Value)?, self.buffer(Slot::Attended)?);
+        let row = heads.queries * heads.dim;
+        self.resize(Slot::Attended, self.tokens() * row)?;
+        let probabilities = self.buffer(Slot::Probabilities);
+        let (value, out) = (self.buffer(Slot::Value), self.buffer(Slot::Attended));
         let mut first_score = 0usize;
         for (tokens, first) in self.spans() {
             let arguments = [
                 Argument::At(probabilities, first_score),
-                Argument::At(value, first.saturating_mul(self.row(Slot::Value))),
-                Argument::At(out, first.saturating_mul(row)),
+                Argument::At(value, first * self.row(Slot::Value)),
+                Argument::At(out, first * row),
                 Argument::Count(tokens),
                 Argument::Count(heads.queries),
                 Argument::Count(heads.key_values),
@@ -261,13 +257,13 @@ impl<'a> DeviceState<'a> {
             ];
             let grid = [tokens, heads.queries, 1];
             self.gpu.launch("attention_weighted", grid, &arguments)?;
-            first_score = first_score.saturating_add(square(&heads, tokens));
+            first_score += square(&heads, tokens);
         }
         Ok(())
     }
 
     fn silu(&self, slot: Slot) -> Result<(), Error> {
-        let (value, count) = (self.argument(slot)?, self.count(slot));
+        let (value, count) = (self.argument(slot), self.count(slot));
         let arguments = [value, value, Argument::Count(count)];
         Ok(self
             .gpu
@@ -276,8 +272,8 @@ impl<'a> DeviceState<'a> {
 
     /// Writes what a kernel makes of two values in the place of the first one.
     fn pair(&self, kernel: &'static str, a: Slot, b: Slot) -> Result<(), Error> {
-        let (value, count) = (self.argument(a)?, self.count(a));
-        let arguments = [value, self.argument(b)?, value, Argument::Count(count)];
+        let (value, count) = (self.argument(a), self.count(a));
+        let arguments = [value, self.argument(b), value, Argument::Count(count)];
         Ok(self
             .gpu
             .launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?)
@@ -294,52 +290,44 @@ impl<'a> DeviceState<'a> {
         let room = self.gpu.room::<f32>(&mut self.vector, values.len())?;
         self.staging.reverse();
         let [staging, _] = &mut self.staging;
-        let bytes = values.len().saturating_mul(4);
-        if staging.as_ref().is_none_or(|pinned| pinned.bytes() < bytes) {
-            *staging = Some(Pinned::new(self.gpu.context(), bytes)?);
-        }
-        if let Some(staging) = staging {
-            staging.write(&self.gpu.compute, room, &values)?;
-        }
+        let bytes = values.len() * 4;
+        let staging = match staging.take() {
+            Some(pinned) if pinned.bytes() >= bytes => staging.insert(pinned),
+            _ => staging.insert(Pinned::new(self.gpu.context(), bytes)?),
+        };
+        staging.write(&self.gpu.compute, room, &values)?;
         Ok(values.len())
     }
 
-    fn vector(&self) -> Result<Argument<'_>, Error> {
-        let vector = self.vector.as_ref().map(Argument::Buffer);
-        Ok(vector.ok_or(NOTHING_THERE)?)
+    fn vector(&self) -> Argument<'_> {
+        let vector = self.vector.as_ref();
+        Argument::Buffer(vector.unwrap_or_else(|| unreachable!("a vector was loaded before")))
     }
 
     fn resize(&mut self, slot: Slot, count: usize) -> Result<(), Error> {
-        let gpu = self.gpu;
-        if let Some(value) = self.values.get_mut(slot as usize) {
-            gpu.room::<f32>(&mut value.buffer, count)?;
-            value.count = count;
-        }
+        let value = &mut self.values[slot];
+        self.gpu.room::<f32>(&mut value.buffer, count)?;
+        value.count = count;
         Ok(())
     }
 
-    fn buffer(&self, slot: Slot) -> Result<&Buffer, Error> {
-        let value = self.values.get(slot as usize);
-        let buffer = value.and_then(|value| value.buffer.as_ref());
-        Ok(buffer.ok_or(NOTHING_THERE)?)
+    fn buffer(&self, slot: Slot) -> &Buffer {
+        let buffer = self.values[slot].buffer.as_ref();
+        buffer.unwrap_or_else(|| unreachable!("{slot:?} is read before it is written"))
     }
 
     /// A value, for a kernel.
-    pub(crate) fn argument(&self, slot: Slot) -> Result<Argument<'_>, Error> {
-        self.buffer(slot).map(Argument::Buffer)
+    pub(crate) fn argument(&self, slot: Slot) -> Argument<'_> {
+        Argument::Buffer(self.buffer(slot))
     }
 
     fn count(&self, slot: Slot) -> usize {
-        self.values
-            .get(slot as usize)
-            .map_or(0, |value| value.count)
+        self.values[slot].count
     }
 
     /// The values of a token.
     fn row(&self, slot: Slot) -> usize {
-        self.count(slot)
-            .checked_div(self.tokens())
-            .unwrap_or_default()
+        self.count(slot) / self.tokens()
     }
 
     /// The number of tokens of all prompts.
@@ -356,7 +344,7 @@ impl<'a> DeviceState<'a> {
     fn spans(&self) -> impl Iterator<Item = (usize, usize)> {
         self.host.prompts().iter().scan(0usize, |before, tokens| {
             let first = *before;
-            *before = before.saturating_add(*tokens);
+            *before += *tokens;
             Some((*tokens, first))
         })
     }
@@ -364,11 +352,5 @@ impl<'a> DeviceState<'a> {
 
 /// The scores of a prompt.
 const fn square(heads: &Heads<f32>, tokens: usize) -> usize {
-    tokens.saturating_mul(tokens).saturating_mul(heads.queries)
+    tokens * tokens * heads.queries
 }
-
-/// A step reads what no step before it wrote: a mistake of this program.
-const NOTHING_THERE: Reason = Reason::Outside {
-    needed: 1,
-    there: 0,
-};

@@ -16,9 +16,13 @@ use crate::cuda::{
 };
 use crate::{
     error::Error,
-    program::{Slot, StageSink, Step, program},
+    program::{Slot, StageSink, Step},
     record::{Comparison, Digests},
-    run::{Mode, Options, Side, hand_over, merged},
+    run::{
+        Mode, Options, Side,
+        cpu::Sinks,
+        step_loop::{self, Backend, StageObserver, merged, taking},
+    },
 };
 
 /// Runs several prompts through a model on a GPU and hands the values of every stage to the sink of each prompt, which
@@ -38,9 +42,12 @@ pub fn forward_batch(
     watch: &mut dyn FnMut(Step),
 ) -> Result<(), Error> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
-    let mut values = Values { prompts };
+    let mut values = Values {
+        sinks: Sinks { prompts },
+    };
     let sides = [Some(side), None];
-    run(gpu, sides, &tokens, options, &mut values, watch).map(drop)
+    let mode = Mode::Free;
+    run(gpu, sides, &tokens, options, mode, &mut values, watch).map(drop)
 }
 
 /// Runs several prompts through a model on a GPU; returns the digests of all stages for each of them, and those of the
@@ -56,9 +63,10 @@ pub fn digests(
     watch: &mut dyn FnMut(Step),
 ) -> Result<(Vec<Digests>, Vec<Weight>), Error> {
     let sides = [Some(side), None];
-    let steps = merged(&programs(sides)).len();
-    let mut recorder = Recorder::new(gpu, (steps, 1), prompts, Mode::Free)?;
-    let [weights, _] = run(gpu, sides, prompts, options, &mut recorder, watch)?;
+    let steps = merged(sides).len();
+    let mut recorder = Recorder::new(gpu, (steps, 1), prompts)?;
+    let mode = Mode::Free;
+    let [weights, _] = run(gpu, sides, prompts, options, mode, &mut recorder, watch)?;
     let comparisons = recorder.finish()?;
     let digests = comparisons.iter().map(|comparison| comparison.digests(0));
     Ok((digests.collect(), weights))
@@ -82,65 +90,48 @@ pub fn forward_pair(
     watch: &mut dyn FnMut(Step),
 ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), Error> {
     let sides = [Some(a), Some(b)];
-    let steps = merged(&programs(sides)).len();
-    let mut recorder = Recorder::new(gpu, (steps, 2), prompts, mode)?;
-    let weights = run(gpu, sides, prompts, options, &mut recorder, watch)?;
+    let steps = merged(sides).len();
+    let mut recorder = Recorder::new(gpu, (steps, 2), prompts)?;
+    let weights = run(gpu, sides, prompts, options, mode, &mut recorder, watch)?;
     Ok((recorder.finish()?, weights))
 }
 
-/// What looks at the stages of a run.
-pub(crate) trait Observer {
-    /// Takes what a step wrote on the sides that have it.
+/// Copies every stage of one side to the host.
+struct Values<'a, 'b, 'c> {
+    sinks: Sinks<'a, 'b, 'c, f32>,
+}
+
+impl<'s> StageObserver<DeviceState<'s>> for Values<'_, '_, '_> {
     fn stage(
         &mut self,
         step: Step,
         takes: [bool; 2],
-        states: &mut [Option<DeviceState<'_>>; 2],
-    ) -> Result<(), Error>;
-
-    /// Whether both sides hold the same bits there.
-    fn equal(&mut self, slot: Slot) -> Result<bool, Error>;
-}
-
-/// Copies every stage to the host.
-struct Values<'a, 'b, 'c> {
-    prompts: &'a mut [(&'b [u32], &'c mut dyn StageSink)],
-}
-
-impl Observer for Values<'_, '_, '_> {
-    fn stage(
-        &mut self,
-        step: Step,
-        _takes: [bool; 2],
-        [state, _]: &mut [Option<DeviceState<'_>>; 2],
+        sides: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), Error> {
-        if let Some(state) = state {
+        for state in taking(sides, takes) {
             state.fetch(step.stage.slot())?;
-            hand_over(step, state.host(), self.prompts);
+            self.sinks.take(step, state.host());
         }
         Ok(())
     }
 
-    fn equal(&mut self, _slot: Slot) -> Result<bool, Error> {
+    /// There is one side.
+    fn equal(&mut self, _slot: Slot, _sides: &[Option<DeviceState<'s>>; 2]) -> Result<bool, Error> {
         Ok(false)
     }
 }
 
-/// The steps of each side.
-fn programs(sides: [Option<Side<'_>>; 2]) -> [Vec<Step>; 2] {
-    sides.map(|side| side.map_or_else(Vec::new, |side| program(side.model)))
-}
-
 /// Runs prompts through one model or two; returns the digests of the weights that were used.
-fn run(
-    gpu: &Gpu,
-    sides: [Option<Side<'_>>; 2],
+fn run<'a>(
+    gpu: &'a Gpu,
+    sides: [Option<Side<'a>>; 2],
     prompts: &[&[u32]],
     options: &Options,
-    observer: &mut dyn Observer,
+    mode: Mode,
+    recorder: &mut dyn StageObserver<DeviceState<'a>>,
     watch: &mut dyn FnMut(Step),
 ) -> Result<[Vec<Weight>; 2], Error> {
-    let steps = merged(&programs(sides));
+    let steps = merged(sides);
     let mut states = [None, None];
     for (state, side) in states.iter_mut().zip(sides) {
         let new = side.map(|side| DeviceState::new(gpu, side, prompts, options.threads));
@@ -152,10 +143,11 @@ fn run(
         .map(|(step, takes)| matrices(*step, *takes, sides))
         .collect();
     let all = products.iter().flatten().flatten();
-    let rooms = all.map(|matrix| panel::room(matrix.tensor, options.panel_bytes));
-    let most = rooms.max().unwrap_or_default();
-    let places = sides.iter().flatten().count().saturating_mul(PLACES);
-    let mut ring = Ring::new(gpu, places, most)?;
+    let sizes = all.map(|matrix| panel::largest(matrix.tensor, options.panel_bytes));
+    let largest = sizes.max();
+    let largest = largest.unwrap_or_else(|| unreachable!("every program has products"));
+    let slots = sides.iter().flatten().count() * SLOTS;
+    let mut ring = Ring::new(gpu, slots, largest)?;
     let cut = products
         .iter()
         .map(|matrices| panels(*matrices, ring.bytes()));
@@ -164,28 +156,14 @@ fn run(
     let lent = ring.lend(gpu);
     thread::scope(|scope| {
         let upload = Upload::start(scope, plan.iter().flatten(), lent, options.threads);
-        let mut run = Run {
+        let mut backend = GpuBackend {
             gpu,
             upload,
             kernels: Products::default(),
             weights: &mut weights,
+            plan: plan.iter().map(Vec::as_slice).enumerate(),
         };
-        let mut plan = plan.iter().enumerate();
-        for (step, takes) in steps {
-            watch(step);
-            match step.stage.activations() {
-                None => taking(&mut states, takes).try_for_each(|state| state.take(step))?,
-                Some(x) => {
-                    taking(&mut states, takes).try_for_each(|state| state.prepare_product(step))?;
-                    let equal = takes == [true, true] && observer.equal(x)?;
-                    if let Some((index, panels)) = plan.next() {
-                        run.multiply((index, panels), step, &states, equal)?;
-                    }
-                }
-            }
-            observer.stage(step, takes, &mut states)?;
-        }
-        Ok::<(), Error>(())
+        step_loop::run(&steps, &mut states, mode, &mut backend, recorder, watch)
     })?;
     let mut used = weights.finish()?;
     for (used, state) in used.iter_mut().zip(states) {
@@ -203,62 +181,72 @@ fn matrices<'a>(
     let [a, b] = sides;
     let matrix = |side: Option<Side<'a>>, takes: bool| {
         let side = side.filter(|_| takes)?;
+        let tensor = side.model.tensor(step);
         Some(Matrix {
-            tensor: side.model.tensor(step)?,
+            tensor: tensor.unwrap_or_else(|| unreachable!("{step} is a product of its model")),
             sources: side.sources,
         })
     };
     [matrix(a, takes[0]), matrix(b, takes[1])]
 }
 
-/// The sides that have a step.
-fn taking<'a, 'b>(
-    states: &'a mut [Option<DeviceState<'b>>; 2],
-    takes: [bool; 2],
-) -> impl Iterator<Item = &'a mut DeviceState<'b>> {
-    let states = states.iter_mut().zip(takes);
-    states.filter_map(|(state, takes)| state.as_mut().filter(|_| takes))
-}
-
-/// What products share.
-struct Run<'a, 'b> {
+/// Computes on a GPU, from weights that are uploaded ahead of the steps.
+struct GpuBackend<'a, 'w, P> {
     gpu: &'a Gpu,
     upload: Upload<'a>,
     kernels: Products,
-    weights: &'a mut Weights<'b>,
+    weights: &'a mut Weights<'w>,
+    /// The number and the panels of each product, in the order of the steps.
+    plan: P,
 }
 
-impl Run<'_, '_> {
-    /// Multiplies the activations of each side by its matrix, panel by panel as they arrive.
-    fn multiply(
+impl<'s, 'p, P> Backend<DeviceState<'s>> for GpuBackend<'_, '_, P>
+where
+    P: Iterator<Item = (usize, &'p [Panel<'p>])>,
+{
+    fn step(&mut self, step: Step, side: &mut DeviceState<'s>) -> Result<(), Error> {
+        side.take(step)
+    }
+
+    /// Multiplies panel by panel as they arrive.
+    fn product(
         &mut self,
-        (index, panels): (usize, &[Panel<'_>]),
         step: Step,
-        states: &[Option<DeviceState<'_>>; 2],
-        equal: bool,
+        takes: [bool; 2],
+        same: bool,
+        sides: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), Error> {
         let Self {
             gpu,
             upload,
             kernels,
             weights,
+            plan,
         } = self;
+        let planned = plan.next();
+        let (index, panels) =
+            planned.unwrap_or_else(|| unreachable!("{step} is not in the plan of the upload"));
+        for state in taking(sides, takes) {
+            state.prepare_product(step)?;
+        }
         let mut operands = [None, None];
-        for (operand, state) in operands.iter_mut().zip(states) {
-            let product = state.as_ref().map(|state| state.product(step));
-            *operand = product.transpose()?.flatten();
+        for ((operand, state), takes) in operands.iter_mut().zip(sides).zip(takes) {
+            let state = state.as_ref().filter(|_| takes);
+            *operand = state.map(|state| state.product(step));
         }
         let [first, _] = operands;
         for panel in panels {
             let rows = (panel.first, panel.rows);
             upload.take(|arrived| {
-                let sides = arrived.buffers.into_iter().zip(operands).enumerate();
-                for (side, (bytes, operand)) in sides {
-                    let (Some(bytes), Some(operand)) = (bytes, operand) else {
-                        continue;
-                    };
+                for (side, (bytes, operand)) in
+                    arrived.buffers.into_iter().zip(operands).enumerate()
+                {
+                    // A panel that only the other side has.
+                    let Some(bytes) = bytes else { continue };
+                    let operand =
+                        operand.unwrap_or_else(|| unreachable!("a panel of a side without {step}"));
                     weights.add((index, side), rows, bytes)?;
-                    match first.filter(|_| side > 0 && equal && arrived.same) {
+                    match first.filter(|_| side > 0 && same && arrived.same) {
                         // Equal bits in, equal bits out.
                         Some(first) => operand.take_rows(gpu, first, rows)?,
                         None => kernels.multiply(gpu, operand, bytes, rows)?,
@@ -270,7 +258,16 @@ impl Run<'_, '_> {
         weights.end(index)?;
         Ok(())
     }
+
+    fn replace(
+        &mut self,
+        slot: Slot,
+        from: &DeviceState<'s>,
+        to: &mut DeviceState<'s>,
+    ) -> Result<bool, Error> {
+        to.replace(slot, from)
+    }
 }
 
 /// One is read into, one copied, one used.
-const PLACES: usize = 3;
+const SLOTS: usize = 3;

@@ -6,6 +6,8 @@ mod stage;
 pub use inputs::{Feeds, Setting};
 pub use stage::{Stage, Step};
 
+use std::ops::{Index, IndexMut};
+
 use crate::model::{Model, Tensor};
 
 /// The id of the numeric contract; results of another contract are never compared with these.
@@ -99,5 +101,37 @@ impl Stage {
 
 impl Slot {
     /// The number of slots.
-    pub(crate) const COUNT: usize = Self::Out as usize + 1;
+    const COUNT: usize = Self::Out as usize + 1;
+}
+
+/// Something for each slot.
+#[derive(Debug, Clone)]
+pub(crate) struct PerSlot<T>([T; Slot::COUNT]);
+
+impl<T: Default> Default for PerSlot<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| T::default()))
+    }
+}
+
+impl<T> Index<Slot> for PerSlot<T> {
+    type Output = T;
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the number of a slot is below their count"
+    )]
+    fn index(&self, slot: Slot) -> &T {
+        &self.0[slot as usize]
+    }
+}
+
+impl<T> IndexMut<Slot> for PerSlot<T> {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the number of a slot is below their count"
+    )]
+    fn index_mut(&mut self, slot: Slot) -> &mut T {
+        &mut self.0[slot as usize]
+    }
 }

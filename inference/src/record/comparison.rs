@@ -4,6 +4,7 @@ use crate::{
     arithmetic::{
         float_order::place,
         instruction_set::Instructions,
+        matmul::same_bits,
         ordered_sum::{BLOCK, LANES, Lanes, Total},
     },
     program::Step,
@@ -156,10 +157,6 @@ fn row(step: Step, tokens: TokenSet, values: [Option<&[f32]>; 2]) -> Row {
             Outcome::Missing
         }),
     }
-}
-
-fn same_bits(a: &[f32], b: &[f32]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 fn difference(a: &[f32], b: &[f32]) -> Outcome {

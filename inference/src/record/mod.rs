@@ -82,7 +82,11 @@ impl Record {
         [
             ("stage", self.step == other.step),
             ("token set", self.tokens == other.tokens),
-            ("element count", self.elements == other.elements),
+            // Without a value nothing was compared: two empty stages are not equal.
+            (
+                "element count",
+                self.elements == other.elements && self.elements > 0,
+            ),
             ("numerics", self.numerics == other.numerics),
         ]
         .into_iter()
@@ -172,5 +176,7 @@ mod tests {
         ] {
             assert_eq!(record.unlike(&other), Some(field));
         }
+        let empty = Record::new(step, all, &[]);
+        assert_eq!(empty.unlike(&empty), Some("element count"));
     }
 }

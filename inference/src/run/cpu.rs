@@ -1,310 +1,125 @@
-//! One side of a run: a model, and the values of its prompts between two steps.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "floats, which the lint does not know behind a generic type"
-)]
+//! The CPU as the backend of a run, and what records its values.
 
 use crate::{
-    arithmetic::{
-        attention::{self, Heads},
-        exp::silu,
-        matmul::{Factor, rows},
-        norm::rms_norm,
-        number::Real,
-        rope::Table,
-    },
+    arithmetic::{matmul::same_bits, number::Real},
     error::Error,
-    model::{Layer, Model, Tensor, source::Source},
-    program::{Slot, Stage, Step},
+    program::{Slot, StageSink, Step},
+    record::Comparison,
+    run::{
+        Options,
+        state::State,
+        step_loop::{Backend, StageObserver, taking},
+    },
 };
 
-/// A model with its files.
-#[derive(Clone, Copy)]
-pub struct Side<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// The files that it was loaded from.
-    pub sources: &'a [&'a dyn Source],
+/// Computes on the threads of the CPU.
+pub(crate) struct Cpu<'a> {
+    pub(crate) options: &'a Options,
 }
 
-/// Prompts on their way through a model, one after the other in every value.
-pub(crate) struct State<'a, F> {
-    side: Side<'a>,
-    ids: Vec<usize>,
-    /// The number of tokens of each prompt.
-    prompts: Vec<usize>,
-    table: Table<F>,
-    values: [Vec<F>; Slot::COUNT],
-    threads: usize,
-}
+impl<'a, F: Real> Backend<State<'a, F>> for Cpu<'_> {
+    fn step(&mut self, step: Step, side: &mut State<'a, F>) -> Result<(), Error> {
+        side.take(step)
+    }
 
-impl<'a, F: Real> State<'a, F> {
-    /// Checks the prompts and prepares the tables.
-    ///
-    /// # Errors
-    /// Fails when a prompt does not fit the model, and when a read fails.
-    pub(crate) fn new(side: Side<'a>, prompts: &[&[u32]], threads: usize) -> Result<Self, Error> {
-        let mut ids = Vec::new();
-        for tokens in prompts {
-            ids.extend(check_prompt(side.model, tokens)?);
+    fn product(
+        &mut self,
+        step: Step,
+        takes: [bool; 2],
+        same: bool,
+        sides: &mut [Option<State<'a, F>>; 2],
+    ) -> Result<(), Error> {
+        let factors: Vec<_> = taking(sides, takes).map(|side| side.factor(step)).collect();
+        let products = F::products(&factors, same, self.options)?;
+        for (side, product) in taking(sides, takes).zip(products) {
+            side.set(step.stage.slot(), product);
         }
-        let prompts: Vec<usize> = prompts.iter().map(|tokens| tokens.len()).collect();
-        let longest = prompts.iter().copied().max().unwrap_or_default();
-        let factors = match &side.model.rope_factors {
-            Some(factors) => Some(rows(factors, side.sources, 0, 1)?),
-            None => None,
-        };
-        let table = Table::new(&side.model.config.rope, factors.as_deref(), longest);
-        Ok(Self {
-            side,
-            ids,
-            prompts,
-            table,
-            values: std::array::from_fn(|_| Vec::new()),
-            threads,
-        })
-    }
-
-    /// The value that a step has written, token-major.
-    pub(crate) fn value(&self, slot: Slot) -> &[F] {
-        self.values.get(slot as usize).map_or(&[], Vec::as_slice)
-    }
-
-    /// The value that a step has written, prompt by prompt.
-    pub(crate) fn pieces(&self, slot: Slot) -> Vec<&[F]> {
-        let mut rest = self.value(slot);
-        let mut pieces = Vec::new();
-        for length in self.lengths(slot, rest.len()) {
-            let (piece, more) = rest.split_at(length.min(rest.len()));
-            pieces.push(piece);
-            rest = more;
-        }
-        pieces
-    }
-
-    /// Replaces a value.
-    pub(crate) fn set(&mut self, slot: Slot, value: Vec<F>) {
-        if let Some(place) = self.values.get_mut(slot as usize) {
-            *place = value;
-        }
-    }
-
-    /// The matrix of a step that is a product, and where its activations are.
-    pub(crate) fn matrix(&self, step: Step) -> Option<(&'a Tensor, Slot)> {
-        let activations = step.stage.activations()?;
-        Some((self.side.model.tensor(step)?, activations))
-    }
-
-    /// The vector of a step that is a norm or adds a bias.
-    pub(crate) fn vector(&self, step: Step) -> Option<&'a Tensor> {
-        let takes_one = matches!(
-            step.stage,
-            Stage::AttnNorm
-                | Stage::FfnNorm
-                | Stage::FinalNorm
-                | Stage::QPostBias
-                | Stage::KPostBias
-                | Stage::VPostBias
-                | Stage::QNorm
-                | Stage::KNorm
-        );
-        takes_one.then(|| self.side.model.tensor(step)).flatten()
-    }
-
-    /// The matrix and the activations of a step that is a product.
-    pub(crate) fn factor(&self, step: Step) -> Option<Factor<'_, F>> {
-        let (matrix, x) = self.matrix(step)?;
-        Some(Factor {
-            matrix,
-            sources: self.side.sources,
-            x: self.value(x),
-        })
-    }
-
-    /// Takes a step that is not a product.
-    ///
-    /// # Errors
-    /// Fails when a read fails.
-    pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
-        let slot = step.stage.slot();
-        let vector = self.vector(step).map(|vector| self.read(vector, 0));
-        let vector = vector.transpose()?;
-        let value = match (step.stage, self.layer(step)) {
-            (Stage::Embedding, _) => self.embedding()?,
-            (Stage::FinalNorm, _) => self.norm(Slot::Residual, vector),
-            (stage, Some(layer)) => self.in_layer(stage, layer, vector),
-            // Programs hold no other steps.
-            (_, None) => Vec::new(),
-        };
-        self.set(slot, value);
         Ok(())
     }
 
-    fn in_layer(&self, stage: Stage, layer: &Layer, vector: Option<Vec<F>>) -> Vec<F> {
-        let heads = self.heads();
-        let threads = self.threads;
-        match stage {
-            Stage::AttnNorm | Stage::FfnNorm => self.norm(Slot::Residual, vector),
-            Stage::QNorm | Stage::KNorm => self.norm(stage.slot(), vector),
-            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
-                self.plus_vector(stage.slot(), vector)
-            }
-            Stage::QRope => self.rotated(Slot::Query, layer.query.rows()),
-            Stage::KRope => self.rotated(Slot::Key, layer.key.rows()),
-            Stage::AttnScores => self.attended(Slot::Query, Slot::Key, |_, query, key| {
-                attention::scores(heads, query, key, threads)
-            }),
-            Stage::AttnSoftmax => self.attended(Slot::Scores, Slot::Scores, |tokens, scores, _| {
-                attention::softmax(heads, scores, tokens, threads)
-            }),
-            Stage::Attention => self.attended(
-                Slot::Probabilities,
-                Slot::Value,
-                |tokens, probabilities, value| {
-                    attention::weighted(heads, probabilities, value, tokens, threads)
-                },
-            ),
-            Stage::FfnInp | Stage::LayerOut => {
-                self.combined(Slot::Residual, Slot::Out, |x, more| x + more)
-            }
-            Stage::FfnSilu => silu(self.value(Slot::Gate)),
-            Stage::FfnSwiglu => self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up),
-            // Products and the stages of the whole model are taken elsewhere.
-            _ => Vec::new(),
+    fn replace(
+        &mut self,
+        slot: Slot,
+        from: &State<'a, F>,
+        to: &mut State<'a, F>,
+    ) -> Result<bool, Error> {
+        let fits = from.value(slot).len() == to.value(slot).len();
+        if fits {
+            to.set(slot, from.value(slot).to_vec());
         }
-    }
-
-    /// The layer of a step.
-    pub(crate) fn layer(&self, step: Step) -> Option<&'a Layer> {
-        self.side.model.layers.get(step.layer?)
-    }
-
-    /// The model with its files.
-    pub(crate) const fn side(&self) -> Side<'a> {
-        self.side
-    }
-
-    /// The number of tokens of each prompt.
-    pub(crate) fn prompts(&self) -> &[usize] {
-        &self.prompts
-    }
-
-    /// The cosines and sines of the positions of the longest prompt.
-    pub(crate) const fn table(&self) -> &Table<F> {
-        &self.table
-    }
-
-    /// The heads of the attention.
-    pub(crate) fn heads(&self) -> Heads<F> {
-        let config = &self.side.model.config;
-        Heads {
-            queries: config.heads,
-            key_values: config.key_value_heads,
-            dim: config.head_dim,
-            scale: attention::scale(config),
-        }
-    }
-
-    /// The rows of the tokens.
-    ///
-    /// # Errors
-    /// Fails when a read fails.
-    pub(crate) fn embedding(&self) -> Result<Vec<F>, Error> {
-        let embedding = &self.side.model.embedding;
-        let mut value = Vec::new();
-        for id in &self.ids {
-            value.extend(self.read(embedding, *id)?);
-        }
-        Ok(value)
-    }
-
-    /// Programs hold norms only where the model has their weights.
-    fn norm(&self, slot: Slot, weight: Option<Vec<F>>) -> Vec<F> {
-        let epsilon = F::from_f32(self.side.model.config.epsilon);
-        let weight = weight.unwrap_or_default();
-        rms_norm(self.value(slot), &weight, epsilon)
-    }
-
-    fn plus_vector(&self, slot: Slot, vector: Option<Vec<F>>) -> Vec<F> {
-        let mut value = self.value(slot).to_vec();
-        let vector = vector.unwrap_or_default();
-        for token in value.chunks_mut(vector.len().max(1)) {
-            for (x, more) in token.iter_mut().zip(&vector) {
-                *x += *more;
-            }
-        }
-        value
-    }
-
-    fn rotated(&self, slot: Slot, token_length: usize) -> Vec<F> {
-        let head_dim = self.side.model.config.head_dim;
-        let mut value = Vec::new();
-        for piece in self.pieces(slot) {
-            let mut piece = piece.to_vec();
-            self.table.rotate(&mut piece, token_length, head_dim);
-            value.extend(piece);
-        }
-        value
-    }
-
-    /// A part of the attention: prompts do not see each other.
-    fn attended(&self, a: Slot, b: Slot, part: impl Fn(usize, &[F], &[F]) -> Vec<F>) -> Vec<F> {
-        let pieces = self.pieces(a).into_iter().zip(self.pieces(b));
-        let prompts = self.prompts.iter().zip(pieces);
-        prompts
-            .flat_map(|(tokens, (a, b))| part(*tokens, a, b))
-            .collect()
-    }
-
-    /// How many of the `count` values of a slot each prompt has.
-    pub(crate) fn lengths(&self, slot: Slot, count: usize) -> impl Iterator<Item = usize> {
-        let row = count.checked_div(self.ids.len()).unwrap_or_default();
-        let heads = self.side.model.config.heads;
-        self.prompts.iter().map(move |tokens| match slot {
-            // For each token and head a row of one value per position.
-            Slot::Scores | Slot::Probabilities => {
-                tokens.saturating_mul(*tokens).saturating_mul(heads)
-            }
-            _ => tokens.saturating_mul(row),
-        })
-    }
-
-    fn combined(&self, a: Slot, b: Slot, with: impl Fn(F, F) -> F) -> Vec<F> {
-        let pairs = self.value(a).iter().zip(self.value(b));
-        pairs.map(|(a, b)| with(*a, *b)).collect()
-    }
-
-    /// The values of a row of a tensor.
-    ///
-    /// # Errors
-    /// Fails when the read fails.
-    pub(crate) fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
-        let row = rows(tensor, self.side.sources, row, 1)?;
-        Ok(row.into_iter().map(F::from_f32).collect())
+        Ok(fits)
     }
 }
 
-/// The ids as indexes of rows.
-fn check_prompt(model: &Model, tokens: &[u32]) -> Result<Vec<usize>, Error> {
-    let config = &model.config;
-    let wrong = |expected: String, found: String| Err(Error::Prompt { expected, found });
-    if tokens.is_empty() || tokens.len() > config.context {
-        let expected = format!("1 to {} tokens", config.context);
-        return wrong(expected, tokens.len().to_string());
-    }
-    if let Some(window) = config.window.filter(|window| tokens.len() > *window) {
-        let what = format_args!("a prompt longer than the attention window of {window}");
-        return Err(Error::not_covered(what));
-    }
-    let mut ids = Vec::new();
-    for token in tokens {
-        match usize::try_from(*token) {
-            Ok(id) if id < config.vocabulary => ids.push(id),
-            _ => {
-                let expected = format!("token ids below {}", config.vocabulary);
-                return wrong(expected, token.to_string());
-            }
+/// Gives the values of one side to the sink of each prompt.
+pub(crate) struct Sinks<'a, 'b, 'c, F> {
+    pub(crate) prompts: &'a mut [(&'b [u32], &'c mut dyn StageSink<F>)],
+}
+
+impl<F: Real> Sinks<'_, '_, '_, F> {
+    /// Hands over what a step wrote.
+    pub(crate) fn take(&mut self, step: Step, state: &State<'_, F>) {
+        let pieces = state.pieces(step.stage.slot());
+        for ((tokens, sink), values) in self.prompts.iter_mut().zip(pieces) {
+            sink.stage(step, tokens.len(), values);
         }
     }
-    Ok(ids)
+}
+
+impl<'s, F: Real> StageObserver<State<'s, F>> for Sinks<'_, '_, '_, F> {
+    fn stage(
+        &mut self,
+        step: Step,
+        takes: [bool; 2],
+        sides: &mut [Option<State<'s, F>>; 2],
+    ) -> Result<(), Error> {
+        for side in taking(sides, takes) {
+            self.take(step, side);
+        }
+        Ok(())
+    }
+
+    /// There is one side.
+    fn equal(&mut self, _slot: Slot, _sides: &[Option<State<'s, F>>; 2]) -> Result<bool, Error> {
+        Ok(false)
+    }
+}
+
+/// Compares two sides, prompt by prompt.
+pub(crate) struct Comparing<'a> {
+    /// The prompts, of which each has a comparison.
+    pub(crate) prompts: &'a [&'a [u32]],
+    pub(crate) comparisons: Vec<Comparison>,
+}
+
+impl<'s> StageObserver<State<'s, f32>> for Comparing<'_> {
+    fn stage(
+        &mut self,
+        step: Step,
+        takes: [bool; 2],
+        sides: &mut [Option<State<'s, f32>>; 2],
+    ) -> Result<(), Error> {
+        let slot = step.stage.slot();
+        let [a, b] = sides;
+        let pieces = [(a, takes[0]), (b, takes[1])].map(|(side, takes)| {
+            let side = side.as_ref().filter(|_| takes);
+            side.map(|side| side.pieces(slot))
+        });
+        let comparisons = self.prompts.iter().zip(&mut self.comparisons);
+        for (prompt, (tokens, comparison)) in comparisons.enumerate() {
+            let values = pieces.each_ref().map(|pieces| {
+                let piece = pieces.as_ref()?.get(prompt);
+                Some(*piece.unwrap_or_else(|| unreachable!("a value has a piece for each prompt")))
+            });
+            comparison.stage(step, tokens.len(), values);
+        }
+        Ok(())
+    }
+
+    fn equal(&mut self, slot: Slot, sides: &[Option<State<'s, f32>>; 2]) -> Result<bool, Error> {
+        Ok(match sides {
+            [Some(a), Some(b)] => same_bits(a.value(slot), b.value(slot)),
+            _ => false,
+        })
+    }
 }

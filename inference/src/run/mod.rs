@@ -4,19 +4,25 @@ pub(crate) mod cpu;
 mod default_prompts;
 mod operation;
 mod options;
+pub(crate) mod state;
+pub(crate) mod step_loop;
 
-pub use cpu::Side;
 pub use default_prompts::{Prompt, default_prompts};
 pub use operation::{attention_scale, operation_in_f64};
 pub use options::Options;
+pub use state::Side;
 
 use crate::{
     arithmetic::number::Real,
     error::Error,
     model::{Model, source::Source},
-    program::{Slot, StageSink, Step, program},
+    program::{Slot, StageSink, Step},
     record::Comparison,
-    run::cpu::State,
+    run::{
+        cpu::{Comparing, Cpu, Sinks},
+        state::State,
+        step_loop::{merged, run},
+    },
 };
 
 /// What the second model of a pair goes on with after each stage.
@@ -42,7 +48,7 @@ pub fn forward(
     options: &Options,
     sink: &mut dyn StageSink,
 ) -> Result<Vec<f32>, Error> {
-    run(Side { model, sources }, tokens, options, sink)
+    single(Side { model, sources }, tokens, options, sink)
 }
 
 /// Runs several prompts at once, each with its own sink: the weights are read once, and every prompt gets the bits that
@@ -72,7 +78,7 @@ pub fn forward_in_f64(
     options: &Options,
     sink: &mut dyn StageSink<f64>,
 ) -> Result<Vec<f64>, Error> {
-    run(Side { model, sources }, tokens, options, sink)
+    single(Side { model, sources }, tokens, options, sink)
 }
 
 /// Runs prompts through two models in lock step, each stage of the first model, then the same stage of the second, and
@@ -93,50 +99,22 @@ pub fn forward_pair(
     mode: Mode,
     watch: &mut dyn FnMut(Step),
 ) -> Result<Vec<Comparison>, Error> {
-    let (programs, mut states) = (
-        [program(a.model), program(b.model)],
-        [
-            State::<f32>::new(a, prompts, options.threads)?,
-            State::new(b, prompts, options.threads)?,
-        ],
-    );
-    let mut comparisons = vec![Comparison::default(); prompts.len()];
-    for (step, takes) in merged(&programs) {
-        watch(step);
-        let mut taking: Vec<_> = states
-            .iter_mut()
-            .zip(takes)
-            .filter_map(|(state, takes)| takes.then_some(state))
-            .collect();
-        take(step, &mut taking, options)?;
-        let [a, b] = &mut states;
-        let slot = step.stage.slot();
-        let pieces = a.pieces(slot).into_iter().zip(b.pieces(slot));
-        for ((tokens, comparison), (of_a, of_b)) in prompts.iter().zip(&mut comparisons).zip(pieces)
-        {
-            let values = [takes[0].then_some(of_a), takes[1].then_some(of_b)];
-            comparison.stage(step, tokens.len(), values);
-        }
-        if mode == Mode::Isolated && a.value(slot).len() == b.value(slot).len() {
-            b.set(slot, a.value(slot).to_vec());
-        }
-    }
-    Ok(comparisons)
+    let sides = [Some(a), Some(b)];
+    let mut states = [
+        Some(State::<f32>::new(a, prompts, options.threads)?),
+        Some(State::new(b, prompts, options.threads)?),
+    ];
+    let mut recorder = Comparing {
+        prompts,
+        comparisons: vec![Comparison::default(); prompts.len()],
+    };
+    let steps = merged(sides);
+    let cpu = &mut Cpu { options };
+    run(&steps, &mut states, mode, cpu, &mut recorder, watch)?;
+    Ok(recorder.comparisons)
 }
 
-/// Gives what a step wrote to the sink of each prompt.
-pub(crate) fn hand_over<F: Real>(
-    step: Step,
-    state: &State<'_, F>,
-    prompts: &mut [(&[u32], &mut dyn StageSink<F>)],
-) {
-    let pieces = state.pieces(step.stage.slot());
-    for ((tokens, sink), values) in prompts.iter_mut().zip(pieces) {
-        sink.stage(step, tokens.len(), values);
-    }
-}
-
-fn run<F: Real>(
+fn single<F: Real>(
     side: Side<'_>,
     tokens: &[u32],
     options: &Options,
@@ -153,55 +131,11 @@ fn batch<F: Real>(
     watch: &mut dyn FnMut(Step),
 ) -> Result<Vec<F>, Error> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
-    let mut state = State::new(side, &tokens, options.threads)?;
-    for step in program(side.model) {
-        watch(step);
-        take(step, &mut [&mut state], options)?;
-        hand_over(step, &state, prompts);
-    }
-    Ok(state.value(Slot::Out).to_vec())
-}
-
-/// Takes a step on all sides that have it.
-fn take<F: Real>(
-    step: Step,
-    states: &mut [&mut State<'_, F>],
-    options: &Options,
-) -> Result<(), Error> {
-    let factors: Vec<_> = states
-        .iter()
-        .filter_map(|state| state.factor(step))
-        .collect();
-    if factors.is_empty() {
-        return states.iter_mut().try_for_each(|state| state.take(step));
-    }
-    let products = F::products(&factors, options)?;
-    for (state, product) in states.iter_mut().zip(products) {
-        state.set(step.stage.slot(), product);
-    }
-    Ok(())
-}
-
-/// The steps of two programs in the order of execution, and which of the two has each.
-pub(crate) fn merged(programs: &[Vec<Step>; 2]) -> Vec<(Step, [bool; 2])> {
-    let [mut a, mut b] = programs
-        .each_ref()
-        .map(|steps| steps.iter().copied().peekable());
-    let mut steps = Vec::new();
-    loop {
-        let takes = match (a.peek(), b.peek()) {
-            (None, None) => return steps,
-            (Some(_), None) => [true, false],
-            (None, Some(_)) => [false, true],
-            (Some(a), Some(b)) => [a.order() <= b.order(), b.order() <= a.order()],
-        };
-        let next = [
-            takes[0].then(|| a.next()).flatten(),
-            takes[1].then(|| b.next()).flatten(),
-        ];
-        let [of_a, of_b] = next;
-        if let Some(step) = of_a.or(of_b) {
-            steps.push((step, takes));
-        }
-    }
+    let mut states = [Some(State::new(side, &tokens, options.threads)?), None];
+    let steps = merged([Some(side), None]);
+    let cpu = &mut Cpu { options };
+    let mut sinks = Sinks { prompts };
+    run(&steps, &mut states, Mode::Free, cpu, &mut sinks, watch)?;
+    let [state, _] = states;
+    Ok(state.map_or_else(Vec::new, |mut state| state.take_value(Slot::Out)))
 }

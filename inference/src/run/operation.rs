@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     model::Config,
     program::{Stage, Step},
-    run::cpu::{Side, State},
+    run::state::{Side, State},
 };
 
 /// Takes `steps`, none of them a product, after the stages of `inputs` were given their values, token-major; returns what

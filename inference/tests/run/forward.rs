@@ -1,11 +1,11 @@
 //! One model: what runs, what is refused, and how near the truth it is.
 
-use crate::support::{npy, relative_error, run, shared, shared_tokens};
+use crate::support::{npy, relative_error, run, shared_tokens};
 use fixtures::{
     apr::{from_model, from_model_b, from_model_with_rope_type},
     damage,
     gguf::{Model as Fixture, Tensor},
-    malformed, models,
+    malformed, models, shared,
 };
 use inference::{Error, Format, Options, Pairing, Scaling, StageSink, Step, default_prompts};
 use trace_compare::format::Trace;
@@ -339,17 +339,13 @@ fn the_tokens_of_a_split_set_are_those_of_the_single_file() {
     assert_eq!(expected.first_difference(&found), None);
 }
 
+#[needs::data("oracle")]
 #[test]
 fn logits_are_near_the_f64_truth_at_every_token() {
-    let Some(tokens) = shared_tokens() else {
-        return;
-    };
+    let tokens = shared_tokens();
     for (name, most) in [("qwen2", 1e-5), ("llama", 2e-6), ("qwen3", 2e-6)] {
-        let Some(path) = shared(&format!("oracle/{name}.f64.logits.npy")) else {
-            continue;
-        };
-        let truth = npy(&std::fs::read(path).unwrap());
-        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let truth = npy(&shared::read(&format!("oracle/{name}.f64.logits.npy")));
+        let bytes = shared::read(&format!("oracle/{name}.gguf"));
         let (model, stages) = run(&bytes, &tokens, &Options::default()).unwrap();
         let (_, logits) = stages.values.last().unwrap();
         let vocabulary = model.config.vocabulary;
@@ -361,17 +357,13 @@ fn logits_are_near_the_f64_truth_at_every_token() {
     }
 }
 
+#[needs::data("oracle")]
 #[test]
 fn every_stage_is_near_the_f64_truth() {
-    let Some(tokens) = shared_tokens() else {
-        return;
-    };
+    let tokens = shared_tokens();
     for name in ["qwen2", "llama", "qwen3"] {
-        let Some(path) = shared(&format!("oracle/{name}.f64.stages.npz")) else {
-            continue;
-        };
-        let truth = Trace::open(&path).unwrap();
-        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let truth = Trace::open(&shared::path(&format!("oracle/{name}.f64.stages.npz"))).unwrap();
+        let bytes = shared::read(&format!("oracle/{name}.gguf"));
         let (_, stages) = run(&bytes, &tokens, &Options::default()).unwrap();
         let mut compared = 0;
         for record in &truth.records {
@@ -387,17 +379,13 @@ fn every_stage_is_near_the_f64_truth() {
     }
 }
 
+#[needs::data("oracle")]
 #[test]
 fn f64_gives_the_logits_of_an_independent_f64_forward() {
-    let Some(tokens) = shared_tokens() else {
-        return;
-    };
+    let tokens = shared_tokens();
     for name in ["qwen2", "llama", "qwen3"] {
-        let Some(path) = shared(&format!("oracle/{name}.f64.logits.npy")) else {
-            continue;
-        };
-        let truth = npy(&std::fs::read(path).unwrap());
-        let bytes = std::fs::read(shared(&format!("oracle/{name}.gguf")).unwrap()).unwrap();
+        let truth = npy(&shared::read(&format!("oracle/{name}.f64.logits.npy")));
+        let bytes = shared::read(&format!("oracle/{name}.gguf"));
         let sources: [&dyn inference::Source; 1] = [&bytes];
         let model = inference::load(&sources).unwrap();
         let options = Options::default();
@@ -415,11 +403,10 @@ impl StageSink<f64> for Nothing {
     fn stage(&mut self, _: Step, _: usize, _: &[f64]) {}
 }
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn files_of_the_real_importer_agree_or_show_its_rope_bug() {
-    let Some(tokens) = shared_tokens() else {
-        return;
-    };
+    let tokens = shared_tokens();
     for (name, expected) in [
         ("qwen2.A", None),
         ("qwen2.B", None),
@@ -427,12 +414,9 @@ fn files_of_the_real_importer_agree_or_show_its_rope_bug() {
         ("llama.B", None),
         ("qwen3.A", both("0.q_rope")),
     ] {
-        let Some(apr) = shared(&format!("apr/{name}.apr")) else {
-            continue;
-        };
-        let gguf = shared(&format!("oracle/{}.gguf", &name[..5])).unwrap();
-        let apr = digests(&std::fs::read(apr).unwrap(), &tokens, 2, 4 << 20);
-        let gguf = digests(&std::fs::read(gguf).unwrap(), &tokens, 2, 4 << 20);
+        let apr = shared::read(&format!("apr/{name}.apr"));
+        let gguf = shared::read(&format!("oracle/{}.gguf", &name[..5]));
+        let [apr, gguf] = [apr, gguf].map(|bytes| digests(&bytes, &tokens, 2, 4 << 20));
         assert_eq!(gguf.first_difference(&apr), expected, "{name}");
     }
 }

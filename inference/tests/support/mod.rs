@@ -1,7 +1,6 @@
 //! What the tests share: running a file, and reading `.npy`.
 
-use std::path::PathBuf;
-
+use fixtures::shared;
 use inference::{Digests, Error, Model, Options, Source, StageSink, Step, forward, load};
 
 /// Every stage with its values.
@@ -32,28 +31,11 @@ pub(crate) fn run(
     Ok((model, stages))
 }
 
-/// The path of a file of the shared test data, or `None`, with a line, when it is not beside the repository.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let path = PathBuf::from(folder).join(name);
-    if path.is_file() {
-        Some(path)
-    } else {
-        println!("skipped: {name} is not beside the repository");
-        None
-    }
-}
-
 /// The tokens that the shared truth was computed with.
-pub(crate) fn shared_tokens() -> Option<Vec<u32>> {
-    let text = std::fs::read_to_string(shared("oracle/tokens.txt")?).unwrap();
-    Some(
-        text.trim()
-            .split(',')
-            .map(|id| id.parse().unwrap())
-            .collect(),
-    )
+pub(crate) fn shared_tokens() -> Vec<u32> {
+    let text = std::fs::read_to_string(shared::path("oracle/tokens.txt")).unwrap();
+    let ids = text.trim().split(',');
+    ids.map(|id| id.parse().unwrap()).collect()
 }
 
 /// Reads the f64 values of an `.npy` file (version 1, little-endian, C order).

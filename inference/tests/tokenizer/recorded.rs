@@ -1,21 +1,19 @@
 //! The ids that llama.cpp gives, recorded by `scripts/record-tokens`.
 
-use fixtures::edit::set_string;
+use fixtures::{edit::set_string, shared};
 use inference::Error;
 use serde_json::Value;
 
-use crate::{load, support::shared};
+use crate::load;
 
+#[needs::data("vocab")]
 #[test]
 fn ids_are_those_of_llama_cpp() {
     let recorded: Value = serde_json::from_str(include_str!("llama_cpp.json")).unwrap();
     let texts: Vec<&str> = strings(&recorded["texts"]);
     for run in recorded["runs"].as_array().unwrap() {
         let file = run["file"].as_str().unwrap();
-        let Some(path) = shared(&format!("vocab/{file}")) else {
-            continue;
-        };
-        let mut bytes = std::fs::read(path).unwrap();
+        let mut bytes = shared::read(&format!("vocab/{file}"));
         if let Some(pre) = run["pre"].as_str() {
             bytes = with_pre(&bytes, pre);
         }
@@ -34,24 +32,20 @@ fn ids_are_those_of_llama_cpp() {
     }
 }
 
+#[needs::data("vocab/ggml-vocab-phi-3.gguf")]
 #[test]
 fn a_tokenizer_that_strips_behind_special_tokens_is_not_covered() {
-    let Some(path) = shared("vocab/ggml-vocab-phi-3.gguf") else {
-        return;
-    };
-    let error = load(&std::fs::read(path).unwrap()).unwrap_err();
+    let error = load(&shared::read("vocab/ggml-vocab-phi-3.gguf")).unwrap_err();
     assert!(matches!(error, Error::NotCovered { .. }), "{error}");
     assert!(error.to_string().contains("phi-3"), "{error}");
 }
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn real_imports_tokenize_like_their_source() {
     for name in ["qwen2", "llama", "qwen3"] {
         let files = [format!("oracle/{name}.gguf"), format!("apr/{name}.A.apr")];
-        let [Some(gguf), Some(apr)] = files.map(|file| shared(&file)) else {
-            continue;
-        };
-        let [gguf, apr] = [gguf, apr].map(|path| load(&std::fs::read(path).unwrap()).unwrap());
+        let [gguf, apr] = files.map(|file| load(&shared::read(&file)).unwrap());
         for text in [
             "toe tae\n see 12",
             "<|im_start|>note<|im_end|>",

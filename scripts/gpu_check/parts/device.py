@@ -31,7 +31,7 @@ def run(session):
         report = json.loads(done.stdout)
         yield figure(f"kernels loaded, {what}", report["checked"].get("load_seconds"), "s", how)
         yield figure(f"aprove doctor, {what}", seconds, "s", f"{how}, whole process")
-    yield figure("instructions of the processor", report["processor"]["instructions"], "", how)
+    yield figure("instructions of the CPU", report["processor"]["instructions"], "", how)
 
     gpu = session.gpu()
     yield figure("name", gpu.name(), "", "cuDeviceGetName")

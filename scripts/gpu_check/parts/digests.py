@@ -1,4 +1,4 @@
-"""Every stage of every small model has the digest of the processor, for the default prompts and for others."""
+"""Every stage of every small model has the digest of the CPU, for the default prompts and for others."""
 
 import concurrent.futures
 

@@ -1,4 +1,4 @@
-"""exp32 of the GPU over all inputs, against the digests that a test of the program computes on the processor."""
+"""exp32 of the GPU over all inputs, against the digests that a test of the program computes on the CPU."""
 
 import concurrent.futures
 import hashlib

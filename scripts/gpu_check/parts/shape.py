@@ -1,4 +1,4 @@
-"""Every stage of a pair with the shapes of a 7B model has the digest of the processor."""
+"""Every stage of a pair with the shapes of a 7B model has the digest of the CPU."""
 
 from ..bits import same_bits
 from ..figure import agreement, missing

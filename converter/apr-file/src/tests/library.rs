@@ -100,21 +100,22 @@ fn data_in_the_order_of_their_arrival_are_read_without_a_finding() {
     assert_eq!(read(&file).tensors[0].entry.offset, 64);
 }
 
-/// The package of the library carries two small files; they are found beside its unpacked sources.
+/// The package of the library carries small files; they are found beside its unpacked sources.
+#[needs::command(
+    "ls -d ${CARGO_HOME:-$HOME/.cargo}/registry/src/*/apr-format-0.72.3/tests/fixtures"
+)]
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn the_golden_files_of_the_library_are_read_without_a_finding() {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let registry = home
-        .map(|home| home.join("registry/src"))
-        .and_then(|sources| fs::read_dir(sources).ok());
-    let packages = registry.into_iter().flatten().filter_map(Result::ok);
-    let folders = packages.map(|index| index.path().join("apr-format-0.72.3/tests/fixtures"));
-    let Some(folder) = folders.filter(|folder| folder.is_dir()).last() else {
-        eprintln!("skipped: the sources of apr-format are not unpacked");
-        return;
-    };
+    let sources = fs::read_dir(home.unwrap().join("registry/src")).unwrap();
+    let mut folders = sources.map(|index| {
+        index
+            .unwrap()
+            .path()
+            .join("apr-format-0.72.3/tests/fixtures")
+    });
+    let folder = folders.find(|folder| folder.is_dir()).unwrap();
     for name in ["golden_v2.apr", "golden_v2_skip_none.apr"] {
         let file = fs::read(folder.join(name)).unwrap();
         assert_same(&file);

@@ -1,35 +1,13 @@
-//! Files of the reference tool that lie next to the repository; skipped where they do not.
+//! Files of the reference tool, of the shared data.
 
-use std::{fs, path::PathBuf};
+use fixtures::shared;
 
 use super::*;
 
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn files(ending: &str) -> Vec<(String, Vec<u8>)> {
-    let data = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/data/apr"
-    ));
-    let Ok(entries) = fs::read_dir(&data) else {
-        eprintln!("skipped: no {}", data.display());
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let named = paths.map(|path| {
-        (
-            path.file_name().unwrap().to_string_lossy().into_owned(),
-            path,
-        )
-    });
-    named
-        .filter(|(name, _)| name.ends_with(ending))
-        .map(|(name, path)| (name, fs::read(path).unwrap()))
-        .collect()
-}
-
+#[needs::data("apr")]
 #[test]
 fn imports_of_the_reference_tool_are_read_without_a_finding() {
-    for (name, file) in files(".A.apr") {
+    for (name, file) in shared::files("apr", ".A.apr") {
         assert_eq!(codes(&file), [], "{name}");
         let parsed = read(&file);
         assert_eq!(parsed.header.flags, flags::LAYOUT_ROW_MAJOR);
@@ -49,25 +27,27 @@ fn imports_of_the_reference_tool_are_read_without_a_finding() {
     }
 }
 
+#[needs::data("apr")]
 #[test]
 fn imports_without_a_footer_are_told_from_cut_files() {
-    for (name, file) in files(".B.apr") {
+    for (name, file) in shared::files("apr", ".B.apr") {
         assert_eq!(
             codes(&file),
             [("apr.footer.absent", length(&file))],
             "{name}"
         );
     }
-    for (name, file) in files(".A.apr") {
+    for (name, file) in shared::files("apr", ".A.apr") {
         let cut = &file[..file.len() - 4];
         assert_eq!(codes(cut), [("apr.footer.missing", length(cut))], "{name}");
     }
 }
 
 /// The tool's container is deterministic but for the order of the metadata's keys.
+#[needs::data("apr")]
 #[test]
 fn a_plan_gives_the_index_and_the_offsets_of_the_reference_tool() {
-    for (name, file) in files(".apr") {
+    for (name, file) in shared::files("apr", ".apr") {
         let parsed = read(&file);
         let tensors = parsed.tensors.iter().map(|tensor| PlannedTensor {
             name: tensor.entry.name.clone(),

@@ -1,32 +1,14 @@
-//! Files of other producers that lie next to the repository; skipped where they do not.
+//! Files of other producers, of the shared data.
 
-use std::{fs, path::PathBuf};
+use fixtures::shared;
 
 use super::*;
 use crate::{ValueType, read_header};
 
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let data =
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).join(folder);
-    let Ok(entries) = fs::read_dir(&data) else {
-        eprintln!("skipped: no {}", data.display());
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let paths = paths.filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "gguf")
-    });
-    let name = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
-    paths
-        .map(|path| (name(&path), fs::read(&path).unwrap()))
-        .collect()
-}
-
+#[needs::data("vocab")]
 #[test]
 fn real_vocabularies_are_read_to_the_last_byte() {
-    for (name, file) in files("vocab") {
+    for (name, file) in shared::files("vocab", ".gguf") {
         let content = read(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
         let tokens = content
             .get(b"tokenizer.ggml.tokens")
@@ -45,9 +27,10 @@ fn real_vocabularies_are_read_to_the_last_byte() {
     }
 }
 
+#[needs::data("oracle")]
 #[test]
 fn real_models_are_read_without_a_note() {
-    for (name, file) in files("oracle") {
+    for (name, file) in shared::files("oracle", ".gguf") {
         let content = read(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(content.notes.is_empty(), "{name}: {:?}", content.notes);
         assert!(content.tensors.len() > 20, "{name}");
@@ -56,9 +39,10 @@ fn real_models_are_read_without_a_note() {
     }
 }
 
+#[needs::data("malformed")]
 #[test]
 fn the_malformed_corpus_is_judged_by_its_names() {
-    for (name, file) in files("malformed") {
+    for (name, file) in shared::files("malformed", ".gguf") {
         let expected = match name.get(..2).unwrap() {
             "02" => "gguf.version.unknown",
             "04" => "gguf.count.tensors",

@@ -37,7 +37,7 @@ fn figures_of_the_product() {
                     };
                     let factors = [factor];
                     let seconds = measure(|| {
-                        matmul_with(instructions, &factors, &options).unwrap();
+                        matmul_with(instructions, &factors, false, &options).unwrap();
                     });
                     let operations = (2 * COLUMNS * ROWS * tokens) as f64;
                     let [best, median] = seconds.map(|seconds| operations / seconds / 1e9);
@@ -74,6 +74,7 @@ fn figures_of_a_pair() {
 
 /// The best time of a product of files and activations.
 fn measure_factors(factors: &[(&File, &Vec<f32>)]) -> f64 {
+    let same = factors.iter().all(|(_, x)| *x == factors[0].1);
     let sources: Vec<[&dyn Source; 1]> = factors
         .iter()
         .map(|(file, _)| [&file.source as &dyn Source])
@@ -92,7 +93,7 @@ fn measure_factors(factors: &[(&File, &Vec<f32>)]) -> f64 {
         ..Options::default()
     };
     let [best, _] = measure(|| {
-        matmul(&factors, &options).unwrap();
+        matmul(&factors, same, &options).unwrap();
     });
     best
 }

@@ -154,7 +154,7 @@ fn same_weights(a: &Work, b: &Work, rows: usize, columns: usize) -> bool {
 }
 
 /// Whether all bits are equal: as numbers, +0 and -0 would be and a NaN would not.
-pub(super) fn same_bits(a: &[f32], b: &[f32]) -> bool {
+pub(crate) fn same_bits(a: &[f32], b: &[f32]) -> bool {
     // Without a way out in the middle, so that it runs in vectors.
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| {
         difference | (a.to_bits() ^ b.to_bits())

@@ -18,6 +18,7 @@ use crate::{
 pub(super) fn products(
     instructions: Instructions,
     factors: &[Factor<'_>],
+    same: bool,
     options: &Options,
 ) -> Result<Vec<Vec<f32>>, Error> {
     let Some((first, (rows, columns, tokens))) =
@@ -32,6 +33,10 @@ pub(super) fn products(
     if results.iter().any(Vec::is_empty) {
         return Ok(results);
     }
+    debug_assert!(
+        !same || factors.iter().all(|factor| same_bits(factor.x, first.x)),
+        "activations were taken for equal"
+    );
     let kernel = Kernel::new(instructions, tokens);
     let sides: Vec<_> = factors
         .iter()
@@ -41,8 +46,7 @@ pub(super) fn products(
             weight_type: factor.matrix.weight_type,
             row_bytes: factor.matrix.row_bytes(),
             columns,
-            x: (index == 0 || !same_bits(factor.x, first.x))
-                .then(|| kernel.pack(factor.x, columns)),
+            x: (index == 0 || !same).then(|| kernel.pack(factor.x, columns)),
         })
         .collect();
     let row_bytes = sides.iter().map(|side| side.row_bytes).max();

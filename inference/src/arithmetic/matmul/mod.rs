@@ -22,6 +22,7 @@ mod tests;
 mod vector;
 
 pub(crate) use double::in_f64;
+pub(crate) use group::same_bits;
 
 use crate::{
     arithmetic::{
@@ -52,26 +53,31 @@ pub(crate) struct Factor<'a, F = f32> {
 /// on the number of threads, on the other tokens or on the other factors.
 ///
 /// Factors that follow each other and have the same rows, columns and number of tokens run in lock step: of each the
-/// same panel is read, and what has to come out equal is computed once. Where the activations have the same bits as
-/// those of the first factor, its results are taken for the rows whose bytes and type are the same, and for those whose
-/// decoded weights are the same. Equal bits in, equal bits out: the function is deterministic. So a result of a pair
-/// says that the inputs were compared and found equal, or that both sides were computed.
+/// same panel is read, and what has to come out equal is computed once. `same` says that the activations of all factors
+/// have the same bits: then the results of the first one are taken for the rows whose bytes and type are the same, and for
+/// those whose decoded weights are the same. Equal bits in, equal bits out: the function is deterministic. So a result of
+/// a pair says that the inputs were compared and found equal, or that both sides were computed.
 ///
 /// # Errors
 /// Fails when a read fails.
-pub(crate) fn matmul(factors: &[Factor<'_>], options: &Options) -> Result<Vec<Vec<f32>>, Error> {
-    matmul_with(Instructions::best(), factors, options)
+pub(crate) fn matmul(
+    factors: &[Factor<'_>],
+    same: bool,
+    options: &Options,
+) -> Result<Vec<Vec<f32>>, Error> {
+    matmul_with(Instructions::best(), factors, same, options)
 }
 
 /// [`matmul`] with chosen instructions.
 fn matmul_with(
     instructions: Instructions,
     factors: &[Factor<'_>],
+    same: bool,
     options: &Options,
 ) -> Result<Vec<Vec<f32>>, Error> {
     let mut results = Vec::new();
     for factors in factors.chunk_by(|a, b| a.shape() == b.shape()) {
-        results.extend(lock_step::products(instructions, factors, options)?);
+        results.extend(lock_step::products(instructions, factors, same, options)?);
     }
     Ok(results)
 }

@@ -55,7 +55,7 @@ fn a_file_that_ends_early_is_an_error() {
     example.bytes.truncate(100);
     let sources: [&dyn Source; 1] = [&example.bytes];
     let factor = example.factor(&sources);
-    let error = matmul(&[factor], &Options::default()).unwrap_err();
+    let error = matmul(&[factor], false, &Options::default()).unwrap_err();
     assert!(matches!(error, Error::Io { .. }));
 }
 
@@ -169,7 +169,7 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
             }
         }
     }
-    assert!(matmul(&[], &Options::default()).unwrap().is_empty());
+    assert!(matmul(&[], false, &Options::default()).unwrap().is_empty());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn every_byte_of_each_side_is_read_once_and_no_more_than_a_panel_at_a_time() {
             threads: 2,
             panel_bytes,
         };
-        matmul(&factors, &options).unwrap();
+        matmul(&factors, true, &options).unwrap();
         for file in &files {
             let mut read = file.read.lock().unwrap().clone();
             read.sort_unstable();
@@ -299,8 +299,11 @@ fn together(examples: &[Example], options: &Options) {
     let factors: Vec<_> = factors
         .map(|(example, sources)| example.factor(sources))
         .collect();
+    let same = factors
+        .iter()
+        .all(|factor| same_bits(factor.x, examples[0].x.as_slice()));
     for set in Instructions::available() {
-        let found = matmul_with(set, &factors, options).unwrap();
+        let found = matmul_with(set, &factors, same, options).unwrap();
         assert_eq!(found.len(), examples.len());
         for (index, (found, example)) in found.iter().zip(examples).enumerate() {
             let expected = example.product(set, options);
@@ -350,7 +353,7 @@ impl Example {
 
     fn product(&self, instructions: Instructions, options: &Options) -> Vec<f32> {
         let sources: [&dyn Source; 1] = [&self.bytes];
-        let results = matmul_with(instructions, &[self.factor(&sources)], options).unwrap();
+        let results = matmul_with(instructions, &[self.factor(&sources)], false, options).unwrap();
         let [result] = <[Vec<f32>; 1]>::try_from(results).unwrap();
         result
     }

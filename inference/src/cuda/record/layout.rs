@@ -6,14 +6,14 @@ use crate::record::{Difference, Digest, Outcome, Statistics, comparison::cosine}
 
 /// Some values of a buffer that follow each other; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct ValueRange {
     /// The number of the first one.
     pub(crate) first: u32,
     /// How many there are.
     pub(crate) count: u32,
 }
 
-impl Span {
+impl ValueRange {
     /// The words of a span.
     pub(crate) const WORDS: usize = 2;
 

@@ -7,30 +7,28 @@ use crate::cuda::{
         gpu::{Argument, Gpu},
         memory::Buffer,
     },
-    forward::Observer,
     record::layout::{
         CHAINING_WORDS, COMPARED_WORDS, DIFFERENCE_WORDS, SQUARES_WORDS, STATISTICS_WORDS,
-        SUM_WORDS, Span, digest, outcome, statistics,
+        SUM_WORDS, ValueRange, digest, outcome, statistics,
     },
     upload::tree::{Spans, Tree},
 };
 use crate::{
     error::Error,
-    program::{NUMERICS, Slot, Step},
+    program::{NUMERICS, PerSlot, Slot, Step},
     record::{Comparison, Outcome, Record, Row, TokenSet},
-    run::Mode,
+    run::step_loop::StageObserver,
 };
 
 /// What the stages of a run hold, for each prompt over all of its tokens and over the last one.
 pub(crate) struct Recorder<'a> {
     gpu: &'a Gpu,
-    mode: Mode,
     sides: usize,
     /// The number of tokens of each prompt.
     prompts: Vec<usize>,
     taken: Vec<Taken>,
     /// The step that wrote each value last, by its number.
-    last: [Option<usize>; Slot::COUNT],
+    last: PerSlot<Option<usize>>,
     /// The tables of spans that were needed so far.
     tables: Vec<Table>,
     /// For each step, side and span.
@@ -54,7 +52,7 @@ struct Taken {
 
 /// Spans of a value: for each prompt all of it, then that of its last token.
 struct Table {
-    spans: Vec<Span>,
+    spans: Vec<ValueRange>,
     buffer: Buffer,
 }
 
@@ -67,17 +65,15 @@ impl<'a> Recorder<'a> {
         gpu: &'a Gpu,
         (steps, sides): (usize, usize),
         prompts: &[&[u32]],
-        mode: Mode,
     ) -> Result<Self, Reason> {
         let spans = steps.saturating_mul(prompts.len()).saturating_mul(2);
         let room = |words: usize| gpu.zeros(spans.saturating_mul(words));
         Ok(Self {
             gpu,
-            mode,
             sides,
             prompts: prompts.iter().map(|tokens| tokens.len()).collect(),
             taken: Vec::new(),
-            last: [None; Slot::COUNT],
+            last: PerSlot::default(),
             tables: Vec::new(),
             statistics: room(sides.saturating_mul(STATISTICS_WORDS))?,
             digests: room(sides.saturating_mul(CHAINING_WORDS))?,
@@ -137,7 +133,7 @@ impl<'a> Recorder<'a> {
             let Some(of_span) = table.and_then(|table| table.spans.get(span)) else {
                 continue;
             };
-            let place = self.place(index, side).saturating_add(span);
+            let place = self.first_record(index, side).saturating_add(span);
             *record = Some(Record {
                 step: taken.step,
                 tokens,
@@ -150,7 +146,7 @@ impl<'a> Recorder<'a> {
         let [a, b] = records
             .each_ref()
             .map(|record| Some(record.as_ref()?.digest));
-        let place = index.saturating_mul(self.spans()).saturating_add(span);
+        let place = index.saturating_mul(self.ranges()).saturating_add(span);
         let outcome = match (a, b) {
             (Some(_), Some(_)) => outcome(piece(&found.differences, place)?),
             _ => Outcome::Missing,
@@ -183,7 +179,7 @@ impl<'a> Recorder<'a> {
             ..
         } = self;
         let table = tables.get(table).ok_or(NO_TABLE)?;
-        let values = state.argument(slot)?;
+        let values = state.argument(slot);
         let results = Argument::At(statistics, place.saturating_mul(STATISTICS_WORDS));
         let parts = table.parts(gpu, partials, SUM_WORDS.max(SQUARES_WORDS))?;
         let Parts {
@@ -197,7 +193,7 @@ impl<'a> Recorder<'a> {
         gpu.launch("sum_join", one, &[spans, partials, results, blocks])?;
         gpu.launch("square_spans", each, &[values, spans, results, partials])?;
         gpu.launch("square_join", one, &[spans, partials, results, blocks])?;
-        let (count, most_chunks) = (table.spans.len(), table.most(Span::chunks));
+        let (count, most_chunks) = (table.spans.len(), table.most(ValueRange::chunks));
         let all = most_chunks.saturating_mul(count);
         let chaining = gpu.room::<[u32; CHAINING_WORDS]>(chaining, all)?;
         let stride = Argument::Count(most_chunks);
@@ -229,7 +225,7 @@ impl<'a> Recorder<'a> {
             ..
         } = self;
         let table = tables.get(table).ok_or(NO_TABLE)?;
-        let [a, b] = [a.argument(slot)?, b.argument(slot)?];
+        let [a, b] = [a.argument(slot), b.argument(slot)];
         let results = Argument::At(differences, place.saturating_mul(DIFFERENCE_WORDS));
         let Parts {
             spans,
@@ -252,7 +248,7 @@ impl<'a> Recorder<'a> {
             let end = first.saturating_add(length);
             for (first, count) in [(first, length), (end.saturating_sub(last), last)] {
                 let word = |number| u32::try_from(number).map_err(|_| TOO_LONG);
-                spans.push(Span {
+                spans.push(ValueRange {
                     first: word(first)?,
                     count: word(count)?,
                 });
@@ -271,23 +267,23 @@ impl<'a> Recorder<'a> {
     }
 
     /// The number of spans of each value.
-    const fn spans(&self) -> usize {
+    const fn ranges(&self) -> usize {
         self.prompts.len().saturating_mul(2)
     }
 
     /// The number of the first record of a step and a side.
-    const fn place(&self, index: usize, side: usize) -> usize {
+    const fn first_record(&self, index: usize, side: usize) -> usize {
         let values = index.saturating_mul(self.sides).saturating_add(side);
-        values.saturating_mul(self.spans())
+        values.saturating_mul(self.ranges())
     }
 }
 
-impl Observer for Recorder<'_> {
+impl<'s> StageObserver<DeviceState<'s>> for Recorder<'_> {
     fn stage(
         &mut self,
         step: Step,
         takes: [bool; 2],
-        states: &mut [Option<DeviceState<'_>>; 2],
+        states: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), Error> {
         let (slot, index) = (step.stage.slot(), self.taken.len());
         let mut tables = [None, None];
@@ -295,26 +291,18 @@ impl Observer for Recorder<'_> {
         for (side, ((state, takes), table)) in sides {
             if let Some(state) = state.as_ref().filter(|_| takes) {
                 let number = self.table(state, slot)?;
-                self.record(state, slot, number, self.place(index, side))?;
+                self.record(state, slot, number, self.first_record(index, side))?;
                 *table = Some(number);
             }
         }
         let mut equal = Some(false);
-        if let [Some(a), Some(b)] = &*states {
-            if let [Some(of_a), Some(of_b)] = tables
-                && of_a == of_b
-            {
-                let place = index.saturating_mul(self.spans());
-                self.compare([a, b], slot, of_a, place)?;
-                equal = None;
-            }
-            if self.mode == Mode::Isolated && b.replace(slot, a)? {
-                equal = Some(true);
-            }
+        if let ([Some(a), Some(b)], [Some(of_a), Some(of_b)]) = (&*states, tables)
+            && of_a == of_b
+        {
+            self.compare([a, b], slot, of_a, index * self.ranges())?;
+            equal = None;
         }
-        if let Some(last) = self.last.get_mut(slot as usize) {
-            *last = Some(index);
-        }
+        self.last[slot] = Some(index);
         self.taken.push(Taken {
             step,
             tables,
@@ -323,21 +311,19 @@ impl Observer for Recorder<'_> {
         Ok(())
     }
 
-    fn equal(&mut self, slot: Slot) -> Result<bool, Error> {
-        let index = self.last.get(slot as usize).copied().flatten();
-        let spans = self.spans();
-        let taken = index.and_then(|index| Some((index, self.taken.get_mut(index)?)));
-        let Some((index, taken)) = taken else {
-            return Ok(false);
-        };
+    fn equal(&mut self, slot: Slot, _states: &[Option<DeviceState<'s>>; 2]) -> Result<bool, Error> {
+        let index = self.last[slot];
+        let index = index.unwrap_or_else(|| unreachable!("{slot:?} is read before it is written"));
+        let ranges = self.ranges();
+        let taken = self.taken.get_mut(index);
+        let taken = taken.unwrap_or_else(|| unreachable!("steps are numbered as they are taken"));
         if let Some(equal) = taken.equal {
             return Ok(equal);
         }
-        let mut words = vec![0u32; spans.saturating_mul(DIFFERENCE_WORDS)];
-        let first = index.saturating_mul(words.len());
+        let mut words = vec![0u32; ranges * DIFFERENCE_WORDS];
+        let first = index * words.len();
         let compute = &self.gpu.compute;
-        self.differences
-            .read(compute, first.saturating_mul(4), &mut words)?;
+        self.differences.read(compute, first * 4, &mut words)?;
         let (differences, _) = words.as_chunks();
         let equal = differences
             .iter()
@@ -349,7 +335,7 @@ impl Observer for Recorder<'_> {
 
 impl Table {
     /// The most blocks or chunks that a span has.
-    fn most(&self, of: impl Fn(Span) -> u32) -> usize {
+    fn most(&self, of: impl Fn(ValueRange) -> u32) -> usize {
         let most = self.spans.iter().map(|span| of(*span)).max();
         most.unwrap_or_default() as usize
     }
@@ -361,7 +347,7 @@ impl Table {
         room: &'a mut Option<Buffer>,
         words: usize,
     ) -> Result<Parts<'a>, Reason> {
-        let (count, blocks) = (self.spans.len(), self.most(Span::blocks));
+        let (count, blocks) = (self.spans.len(), self.most(ValueRange::blocks));
         let all = blocks.saturating_mul(count).saturating_mul(words);
         Ok(Parts {
             spans: Argument::Buffer(&self.buffer),

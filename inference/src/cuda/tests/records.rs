@@ -4,7 +4,7 @@ use super::device::{Buffer, Device, count};
 use crate::{
     cuda::record::layout::{
         CHAINING_WORDS, COMPARED_WORDS, DIFFERENCE_WORDS, JOINED, SQUARES_WORDS, STATISTICS_WORDS,
-        SUM_WORDS, Span, digest, outcome, statistics,
+        SUM_WORDS, ValueRange, digest, outcome, statistics,
     },
     record::{Digest, Outcome, Statistics},
 };
@@ -14,10 +14,10 @@ impl Device<'_> {
     pub(super) fn statistics(
         &mut self,
         values: Buffer,
-        spans: &[Span],
+        spans: &[ValueRange],
     ) -> Result<Vec<Statistics>, String> {
         let table = self.spans(spans);
-        let blocks = most(spans, Span::blocks);
+        let blocks = most(spans, ValueRange::blocks);
         let (over_blocks, over_spans) = ([blocks, spans.len(), 1], [1, spans.len(), 1]);
         let results = self.reserve(spans.len() * STATISTICS_WORDS);
         let sums = self.reserve(spans.len() * blocks * SUM_WORDS);
@@ -39,7 +39,7 @@ impl Device<'_> {
         &mut self,
         a: Buffer,
         b: Buffer,
-        spans: &[Span],
+        spans: &[ValueRange],
     ) -> Result<Vec<Outcome>, String> {
         let differences = self.differences(a, b, spans)?;
         Ok(differences.iter().map(outcome).collect())
@@ -50,10 +50,10 @@ impl Device<'_> {
         &mut self,
         a: Buffer,
         b: Buffer,
-        spans: &[Span],
+        spans: &[ValueRange],
     ) -> Result<Vec<[u32; DIFFERENCE_WORDS]>, String> {
         let table = self.spans(spans);
-        let blocks = most(spans, Span::blocks);
+        let blocks = most(spans, ValueRange::blocks);
         let partials = self.reserve(spans.len() * blocks * COMPARED_WORDS);
         let arguments = [a.into(), b.into(), table.into(), partials.into()];
         self.launch("compare_spans", [blocks, spans.len(), 1], &arguments)?;
@@ -75,10 +75,10 @@ impl Device<'_> {
     pub(super) fn digests(
         &mut self,
         values: Buffer,
-        spans: &[Span],
+        spans: &[ValueRange],
     ) -> Result<Vec<Digest>, String> {
         let table = self.spans(spans);
-        let chunks = most(spans, Span::chunks);
+        let chunks = most(spans, ValueRange::chunks);
         let chaining = self.reserve(spans.len() * chunks * CHAINING_WORDS);
         let grid = [chunks.div_ceil(256), spans.len(), 1];
         let arguments = [values.into(), table.into(), chaining.into(), count(chunks)];
@@ -88,7 +88,7 @@ impl Device<'_> {
 
     /// The digest of raw bytes that come in panels of as many chunks.
     pub(super) fn digest_of_bytes(&mut self, bytes: &[u8], panel: usize) -> Result<Digest, String> {
-        let span = Span {
+        let span = ValueRange {
             first: 0,
             count: u32::try_from(bytes.len().div_ceil(4)).unwrap(),
         };
@@ -148,13 +148,13 @@ impl Device<'_> {
         digests.collect()
     }
 
-    fn spans(&mut self, spans: &[Span]) -> Buffer {
+    fn spans(&mut self, spans: &[ValueRange]) -> Buffer {
         let words = spans.iter().flat_map(|span| span.words());
         self.put(&words.collect::<Vec<u32>>())
     }
 }
 
 /// The most blocks or chunks of a span.
-fn most(spans: &[Span], of: fn(Span) -> u32) -> usize {
+fn most(spans: &[ValueRange], of: fn(ValueRange) -> u32) -> usize {
     spans.iter().map(|span| of(*span)).max().unwrap() as usize
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     arithmetic::{attention::Heads, matmul::rows, rope::Table},
     model::{Layer, Pairing, Tensor, source::read},
-    program::{Slot, Stage, Step},
+    program::{PerSlot, Slot, Stage, Step},
     run::Side,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Simulation<'a> {
     pub(super) device: Device<'a>,
     side: Side<'a>,
-    values: [Buffer; Slot::COUNT],
+    values: PerSlot<Buffer>,
     tokens: usize,
     ids: Buffer,
     turns: Buffer,
@@ -33,7 +33,7 @@ impl<'a> Simulation<'a> {
             tokens: tokens.len(),
             ids: device.put(tokens),
             turns: device.put(&table.pairs()),
-            values: [Buffer::default(); Slot::COUNT],
+            values: PerSlot::default(),
             device,
         }
     }
@@ -47,13 +47,13 @@ impl<'a> Simulation<'a> {
             Stage::Logits => self.product(Slot::Normed, &model.output)?,
             _ => self.in_layer(step, &model.layers[step.layer.unwrap()])?,
         };
-        self.values[step.stage.slot() as usize] = result;
+        self.values[step.stage.slot()] = result;
         self.device.download(result)
     }
 
     /// Sets the value of a step that is not taken.
     pub(super) fn set(&mut self, step: Step, values: &[f32]) {
-        self.values[step.stage.slot() as usize] = self.device.put(values);
+        self.values[step.stage.slot()] = self.device.put(values);
     }
 
     fn in_layer(&mut self, step: Step, layer: &Layer) -> Result<Buffer, String> {
@@ -102,8 +102,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    const fn value(&self, slot: Slot) -> Buffer {
-        self.values[slot as usize]
+    fn value(&self, slot: Slot) -> Buffer {
+        self.values[slot]
     }
 
     fn heads(&self) -> Heads<f32> {

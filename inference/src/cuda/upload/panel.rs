@@ -30,7 +30,7 @@ pub(crate) struct Span<'a> {
     pub(crate) length: usize,
 }
 
-/// Cuts the matrices of a product into panels of at most `most` bytes, and more only where [`room`] says so.
+/// Cuts the matrices of a product into panels of at most `most` bytes, and more only where [`largest`] says so.
 ///
 /// Both sides share their panels where their matrices have one type and shape.
 ///
@@ -74,8 +74,8 @@ pub(crate) fn panels<'a>(
     Ok(panels)
 }
 
-/// The bytes that a place must have for every panel of a matrix, if `most` are asked for.
-pub(crate) fn room(tensor: &Tensor, most: usize) -> usize {
+/// The bytes of the largest panel of a matrix, if `most` are asked for.
+pub(crate) fn largest(tensor: &Tensor, most: usize) -> usize {
     let least = granule(tensor).min(tensor.rows());
     most.max(least.saturating_mul(tensor.row_bytes()))
 }
@@ -146,7 +146,7 @@ mod tests {
                 sources: &sources,
             };
             for most in [1, 5000, 1 << 20] {
-                let room = room(&tensor, most);
+                let room = largest(&tensor, most);
                 let mut next = 0;
                 for panel in panels([None, Some(matrix)], room).unwrap() {
                     let [None, Some(span)] = panel.places else {

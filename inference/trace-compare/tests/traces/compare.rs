@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use crate::shared::{shared, shared_tokens};
+use crate::runs::shared_tokens;
 use crate::support::{ByKey, Loaded, safetensors, safetensors_of, write};
-use fixtures::models;
+use fixtures::{models, shared};
 use inference::{Options, Source, Step, WeightType};
 use trace_compare::{
     format::{AprtSink, SafetensorsSink, Trace},
@@ -15,15 +15,14 @@ use trace_compare::{
     },
 };
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn the_seed_case_is_a_capture_point_mismatch_and_no_divergence() {
-    let Some([model, apr, gguf]) = files([
+    let [model, apr, gguf] = files([
         "oracle/qwen2.gguf",
         "apr/qwen2.A.trace.txt",
         "apr/qwen2.gguf.trace.txt",
-    ]) else {
-        return;
-    };
+    ]);
     let traces = [apr, gguf].map(|path| Trace::open(&path).unwrap());
     let found = Loaded::open(&model).compare(&traces, None);
     assert_eq!(found.verdict, Verdict::CaptureMismatch);
@@ -61,15 +60,14 @@ fn the_seed_case_is_a_capture_point_mismatch_and_no_divergence() {
     );
 }
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn statistics_of_a_gguf_run_are_reproduced_in_every_digit_by_its_rounding() {
     for name in ["qwen2", "llama", "qwen3"] {
-        let Some([model, trace]) = files([
+        let [model, trace] = files([
             &format!("oracle/{name}.gguf"),
             &format!("apr/{name}.gguf.trace.json"),
-        ]) else {
-            return;
-        };
+        ]);
         let found = Loaded::open(&model).compare(&[Trace::open(&trace).unwrap()], None);
         assert_eq!(found.verdict, Verdict::Consistent, "{}", found.summary);
         let report = statistics(&found, 0);
@@ -82,15 +80,14 @@ fn statistics_of_a_gguf_run_are_reproduced_in_every_digit_by_its_rounding() {
     }
 }
 
+#[needs::data("apr")]
 #[test]
 fn dumps_of_the_reference_tool_agree_operation_by_operation() {
     for (name, operations) in [("qwen2", 45), ("llama", 39)] {
-        let Some([model, _]) = files([
+        let [model, _] = files([
             &format!("apr/{name}.A.apr"),
             &format!("apr/{name}.A.aprt/final_norm.bin"),
-        ]) else {
-            return;
-        };
+        ]);
         let folder = model.with_extension("aprt");
         let found = Loaded::open(&model).compare(&[Trace::open(&folder).unwrap()], None);
         assert_eq!(found.verdict, Verdict::Agrees, "{}", found.text());
@@ -117,16 +114,15 @@ fn dumps_of_the_reference_tool_agree_operation_by_operation() {
     }
 }
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn the_report_says_what_the_reference_tool_leaves_out_of_qwen3() {
-    let Some([gguf, apr, text, dump]) = files([
+    let [gguf, apr, text, dump] = files([
         "oracle/qwen3.gguf",
         "apr/qwen3.A.apr",
         "apr/qwen3.A.trace.txt",
         "apr/qwen3.A.aprt/final_norm.bin",
-    ]) else {
-        return;
-    };
+    ]);
     let (norms, heads) = (
         "leaves out q_norm and k_norm",
         "takes a head of 64 values (hidden / heads) and not of 128",
@@ -158,16 +154,15 @@ fn the_report_says_what_the_reference_tool_leaves_out_of_qwen3() {
     assert_eq!(report.counts(), [23, 0, 0]);
 }
 
+#[needs::data("oracle")]
 #[test]
 fn the_rounding_of_llama_cpp_explains_its_deviation() {
     for name in ["qwen2", "llama", "qwen3"] {
-        let Some([model, trace]) = files([
+        let [model, trace] = files([
             &format!("oracle/{name}.gguf"),
             &format!("oracle/{name}.llama_cpp.trace.npz"),
-        ]) else {
-            return;
-        };
-        let tokens = shared_tokens().unwrap();
+        ]);
+        let tokens = shared_tokens();
         let found = Loaded::open(&model).compare(&[Trace::open(&trace).unwrap()], Some(&tokens));
         assert_eq!(found.verdict, Verdict::Agrees, "{}", found.text());
         let values = values(&found, 0);
@@ -231,11 +226,10 @@ fn our_own_dumps_agree_bit_for_bit_and_one_value_off_is_named() {
     }
 }
 
+#[needs::data("apr")]
 #[test]
 fn one_value_off_in_a_dump_of_another_engine_is_named_with_its_stage_and_element() {
-    let Some([model, dump]) = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/final_norm.bin"]) else {
-        return;
-    };
+    let [model, dump] = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/final_norm.bin"]);
     let folder = tempfile::tempdir().unwrap();
     for layer in ["layer-0", "layer-1"] {
         std::fs::create_dir(folder.path().join(layer)).unwrap();
@@ -454,12 +448,10 @@ fn a_good_record_does_not_hide_a_bad_one_of_the_same_stage() {
     }
 }
 
+#[needs::data("apr")]
 #[test]
 fn a_record_whose_inputs_are_missing_is_not_judged() {
-    let Some([model, gate]) = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/layer-0/ffn_gate.bin"])
-    else {
-        return;
-    };
+    let [model, gate] = files(["apr/qwen2.A.apr", "apr/qwen2.A.aprt/layer-0/ffn_gate.bin"]);
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("layer-0")).unwrap();
     let target = folder.path().join("layer-0/ffn_gate.bin");
@@ -476,7 +468,7 @@ fn a_record_whose_inputs_are_missing_is_not_judged() {
     let alone = [Trace::open(folder.path()).unwrap()];
     let error = compare(&loaded.model, &sources, &alone, None, &Options::default()).unwrap_err();
     assert!(matches!(error, CompareError::NoTokens { .. }), "{error}");
-    let text = shared("apr/qwen2.A.trace.txt").unwrap();
+    let text = shared::path("apr/qwen2.A.trace.txt");
     let both = [
         Trace::open(folder.path()).unwrap(),
         Trace::open(&text).unwrap(),
@@ -626,11 +618,10 @@ fn statistics_alone_tell_an_engine_that_rotates_other_pairs() {
     assert!(found.changes[0].starts_with("rotates NORM pairs"));
 }
 
+#[needs::data("oracle", "apr")]
 #[test]
 fn statistics_that_are_off_differ() {
-    let Some([model, trace]) = files(["oracle/llama.gguf", "apr/llama.gguf.trace.txt"]) else {
-        return;
-    };
+    let [model, trace] = files(["oracle/llama.gguf", "apr/llama.gguf.trace.txt"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.txt");
     let text = std::fs::read_to_string(trace).unwrap();
@@ -651,10 +642,9 @@ fn statistics_that_are_off_differ() {
     assert_eq!(off, ["layer 1 ffn_gate"]);
 }
 
-/// The paths of shared files, or `None` when one is not there.
-fn files<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]> {
-    let paths: Option<Vec<_>> = names.iter().map(|name| shared(name)).collect();
-    paths?.try_into().ok()
+/// The paths of shared files.
+fn files<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
+    names.map(shared::path)
 }
 
 fn values(found: &Comparison, trace: usize) -> &ValuesReport {

@@ -12,5 +12,5 @@ mod compare;
 mod formats;
 #[expect(dead_code, reason = "the tests of runs use the rest")]
 #[path = "../../../tests/support/mod.rs"]
-mod shared;
+mod runs;
 mod support;

@@ -216,7 +216,7 @@ impl Product {
             threads: 1,
             panel_bytes: 1 << 20,
         };
-        let expected = matmul(&[factor], &options).unwrap().remove(0);
+        let expected = matmul(&[factor], false, &options).unwrap().remove(0);
         let tokens = expected.chunks(self.matrix.tensor.rows());
         let placed = tokens.map(|row| [&[UNTOUCHED; FIRST], row, &[UNTOUCHED; 2]].concat());
         placed.flatten().collect()

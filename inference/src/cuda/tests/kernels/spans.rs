@@ -6,7 +6,7 @@ use fixtures::random::Random;
 
 use super::{super::device::Device, any_values};
 use crate::{
-    cuda::record::layout::Span,
+    cuda::record::layout::ValueRange,
     program::{Stage, Step},
     record::{Comparison, Difference, Outcome, Statistics, digest},
 };
@@ -112,14 +112,14 @@ fn agrees(lengths: &[u32], seed: u64, of: fn(usize, &mut Random) -> Vec<f32>) {
             _ => *value,
         })
         .collect();
-    let spans: Vec<Span> = (lengths.iter())
+    let spans: Vec<ValueRange> = (lengths.iter())
         .map(|count| span(random.below(40) as usize, *count as usize))
         .collect();
     judged(&a, &b, &spans, seed);
 }
 
 /// Holds everything that kernels say of spans of two sides against the CPU.
-fn judged(a: &[f32], b: &[f32], spans: &[Span], seed: u64) {
+fn judged(a: &[f32], b: &[f32], spans: &[ValueRange], seed: u64) {
     let mut device = Device::of_seed(seed);
     let [on_a, on_b] = [a, b].map(|values| device.put(values));
     let statistics = device.statistics(on_a, spans).unwrap();
@@ -138,15 +138,15 @@ fn judged(a: &[f32], b: &[f32], spans: &[Span], seed: u64) {
     }
 }
 
-pub(in crate::cuda::tests) fn span(first: usize, count: usize) -> Span {
-    Span {
+pub(in crate::cuda::tests) fn span(first: usize, count: usize) -> ValueRange {
+    ValueRange {
         first: first as u32,
         count: count as u32,
     }
 }
 
 /// The values of a span.
-pub(in crate::cuda::tests) fn of_span(values: &[f32], span: Span) -> &[f32] {
+pub(in crate::cuda::tests) fn of_span(values: &[f32], span: ValueRange) -> &[f32] {
     &values[span.first as usize..][..span.count as usize]
 }
 

@@ -13,7 +13,7 @@ use super::{
     joins,
 };
 use crate::{
-    cuda::record::layout::{DIFFERENCE_WORDS, Span, outcome},
+    cuda::record::layout::{DIFFERENCE_WORDS, ValueRange, outcome},
     record::{Statistics, comparison::Sums, digest},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Records {
     a: Vec<f32>,
     b: Vec<f32>,
     raw: Vec<u8>,
-    spans: Vec<Span>,
+    spans: Vec<ValueRange>,
     /// The lines of the text that ran.
     pub(super) lines: BTreeSet<u32>,
 }
@@ -109,7 +109,7 @@ impl Records {
             "digest_spans" | "digest_join" => &self.spans[..3],
             _ => &self.spans,
         };
-        let sides = |span: &Span| [&self.a, &self.b].map(|values| of_span(values, *span));
+        let sides = |span: &ValueRange| [&self.a, &self.b].map(|values| of_span(values, *span));
         let pairs = spans.iter().map(sides);
         joins::judge(kernel, device)?;
         let is_right = match kernel {
