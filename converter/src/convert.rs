@@ -7,6 +7,7 @@ use gguf_file::{Content, Limits, SplitSet};
 use crate::{
     copy::{segment::segments, stream::Pass},
     error::Error,
+    not_gguf,
     observer::Observer,
     plan::artifact_header::Draft,
     publish::{
@@ -20,7 +21,7 @@ use crate::{
 /// Converts a GGUF model to APR v2, in one pass over its files.
 ///
 /// The artifact is complete when this returns, but has no name: [`PendingArtifact::publish`] gives it one. Its bytes
-/// depend on the sources, their base names and the choices of the request, not on the number of threads.
+/// depend on the bytes of the sources and the choices of the request, not on names or the number of threads.
 ///
 /// # Errors
 /// Fails when the model cannot be converted without loss or guess, when a file fails or changes, or when `cancel` is
@@ -34,7 +35,7 @@ pub fn convert(
     let destination = Destination::new(request, &sources)?;
     let limits = Limits::default();
     let headers = collect(sources.iter().map(|source| {
-        gguf_file::read_header(source, &limits).map_err(|error| refused(source, error))
+        gguf_file::read_header(source, &limits).map_err(|error| unread(source, error))
     }))?;
     let contents = sources.iter().zip(&headers);
     let contents = collect(contents.map(|(source, header)| parse(source, header, &limits)))?;
@@ -43,9 +44,7 @@ pub fn convert(
         source: Box::new(source),
     })?;
 
-    let names = sources.iter().map(SourceFile::name);
-    let described: Vec<(&str, &Content<'_>)> = names.zip(&contents).collect();
-    let mut draft = Draft::new(request, &set, &described)?;
+    let mut draft = Draft::new(request, &set, &contents)?;
     let layout = draft.layout()?;
     let destinations: Vec<u64> = layout
         .tensors()
@@ -65,6 +64,7 @@ pub fn convert(
         destinations: &destinations,
         output: staged.file(),
         path: &staged.path(),
+        tensor_sha256: request.tensor_sha256,
     }
     .run(request.threads, observer, cancel)?;
     sources.iter().try_for_each(SourceFile::check_unchanged)?;
@@ -106,6 +106,21 @@ fn parse<'a>(source: &SourceFile, header: &'a [u8], limits: &Limits) -> Result<C
         .check_padding(source)
         .map_err(|error| refused(source, error))?;
     Ok(content)
+}
+
+/// Says what a file is whose header cannot be read, where its first bytes show that.
+fn unread(source: &SourceFile, error: gguf_file::Error) -> Error {
+    if !matches!(error, gguf_file::Error::Format(_)) {
+        return refused(source, error);
+    }
+    match not_gguf::describe(source, &error) {
+        Ok(Some(what)) => Error::NotGguf {
+            path: source.path().to_owned(),
+            what,
+        },
+        Ok(None) => refused(source, error),
+        Err(error) => error,
+    }
 }
 
 fn refused(source: &SourceFile, error: gguf_file::Error) -> Error {

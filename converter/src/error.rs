@@ -1,6 +1,6 @@
 //! Why a model was not converted.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 /// Why a conversion ended without an artifact.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,38 @@ pub enum Error {
         /// The file that exists.
         path: PathBuf,
     },
+    /// A source is something else than a GGUF file: what was downloaded or named is not a model.
+    #[error("{path:?} is {what}")]
+    NotGguf {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, and what to do.
+        what: String,
+    },
+    /// The source is a sound GGUF file that holds no model.
+    #[error("the GGUF file is {kind}, not a model; {advice}")]
+    NotModel {
+        /// What it is.
+        kind: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Weights of the model are missing.
+    #[error("the {architecture} model is incomplete: {problems}; download or export it again")]
+    Incomplete {
+        /// The value of `general.architecture`, escaped.
+        architecture: String,
+        /// What is missing.
+        problems: Problems,
+    },
+    /// The model computes something that no key of APR tells loaders.
+    #[error(
+        "APR has no key for what this model computes, so that loaders would run it wrong without an error: {problems}"
+    )]
+    NotCarried {
+        /// Every key and tensor that would be lost, and what would go wrong.
+        problems: Problems,
+    },
     /// A source is not a sound GGUF file: its producer's or the transport's fault.
     #[error("{path:?} is refused")]
     Source {
@@ -54,11 +86,19 @@ pub enum Error {
     },
     /// A key that loaders need is not in the GGUF.
     #[error(
-        "{key} is missing; loaders need it and it is never invented: add it to the GGUF and convert again"
+        "{key} is missing; loaders need it and it is never invented: give its value, or add it to the GGUF and convert again"
     )]
     MissingKey {
         /// The GGUF key.
         key: String,
+    },
+    /// A key that was given for the source cannot be used.
+    #[error("the value given for {key} cannot be used: {problem}")]
+    Set {
+        /// The key, escaped.
+        key: String,
+        /// Why.
+        problem: String,
     },
     /// The value of a key cannot be used.
     #[error("{key}: expected {expected}, found {found}")]
@@ -81,7 +121,8 @@ pub enum Error {
     /// Tensors have types that APR cannot hold and that were not to be stored another way.
     #[error(
         "APR cannot hold {}; decode-f32 stores exactly the decoded values as F32, raw stores the bytes under their \
-         ggml id; where neither is named, quantise the model again to F32, F16, BF16, Q4_K or Q6_K",
+         ggml id, auto does what fits each tensor; where neither is named, quantise the model again to F32, F16, BF16, \
+         Q4_K or Q6_K",
         listed(.tensors)
     )]
     Unsupported {
@@ -109,6 +150,45 @@ pub enum Error {
     #[error("the conversion was cancelled; no file was written")]
     Cancelled,
 }
+
+/// What is wrong with a model: all of it, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problems {
+    first: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: String) {
+        if self.first.len() < SHOWN {
+            self.first.push(problem);
+        } else {
+            // No model has as many problems as a usize can count.
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    /// Fails when there is a problem.
+    pub(crate) fn into_result(self, error: impl FnOnce(Self) -> Error) -> Result<(), Error> {
+        if self.first.is_empty() {
+            return Ok(());
+        }
+        Err(error(self))
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.first.join("; "))?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(formatter, "; and {more} more"),
+        }
+    }
+}
+
+/// How many problems are named; the others are counted.
+const SHOWN: usize = 20;
 
 /// A tensor of a type that APR cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@
 mod convert;
 mod copy;
 mod error;
+mod not_gguf;
 mod observer;
 mod plan;
 mod publish;
@@ -22,7 +23,7 @@ mod request;
 mod source;
 
 pub use convert::convert;
-pub use error::{Error, UnsupportedTensor};
+pub use error::{Error, Problems, UnsupportedTensor};
 pub use observer::Observer;
 pub use publish::manifest::{Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;

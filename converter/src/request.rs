@@ -15,8 +15,12 @@ pub struct Request {
     pub tie: Tie,
     /// What happens to tensors of a type that APR cannot hold.
     pub unsupported: Unsupported,
+    /// Keys that the source lacks, with their values as text; none may be one that the source has.
+    pub set: Vec<(String, String)>,
     /// Whether an existing output and manifest are replaced.
     pub overwrite: bool,
+    /// Whether the manifest gives the SHA-256 of each tensor; BLAKE3 is always given.
+    pub tensor_sha256: bool,
     /// The most threads at work, the caller's among them; 0 means 1. The artifact does not depend on it.
     pub threads: usize,
     /// Name and version of the program, for the artifact and its manifest.
@@ -52,6 +56,8 @@ pub enum Unsupported {
     DecodeF32,
     /// The bytes are stored under their ggml id where `apr run` can use them.
     Raw,
+    /// Raw where `apr run` can use the bytes, decoded otherwise.
+    Auto,
 }
 
 /// Whether the artifact was verified before it got its name.

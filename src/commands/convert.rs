@@ -43,9 +43,15 @@ pub(crate) struct Arguments {
     /// What to do with tensors of a type that APR cannot hold (it holds F32, F16, BF16, Q4_K, Q6_K)
     #[arg(long, value_enum, default_value_t = UnsupportedFlag::Refuse)]
     unsupported: UnsupportedFlag,
+    /// Give a key that an old file lacks, such as llama.rope.freq_base=10000; the artifact and the report say so
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
+    /// Write the SHA-256 of each tensor into the manifest, beside its BLAKE3
+    #[arg(long)]
+    tensor_sha256: bool,
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
@@ -88,6 +94,8 @@ enum UnsupportedFlag {
     DecodeF32,
     /// Store the bytes under their ggml id where `apr run` can use them (Q4_0, Q4_1, Q5_0, Q5_1, Q5_K)
     Raw,
+    /// Raw where `apr run` can use the bytes, decoded otherwise, and say what each costs
+    Auto,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -113,8 +121,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             UnsupportedFlag::Refuse => Unsupported::Refuse,
             UnsupportedFlag::DecodeF32 => Unsupported::DecodeF32,
             UnsupportedFlag::Raw => Unsupported::Raw,
+            UnsupportedFlag::Auto => Unsupported::Auto,
         },
+        set: arguments.set.clone(),
         overwrite: arguments.overwrite,
+        tensor_sha256: arguments.tensor_sha256,
         threads,
         tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
@@ -209,11 +220,21 @@ fn with_hint(error: converter::Error) -> anyhow::Error {
     let hint = match &error {
         converter::Error::Exists { .. } => "--overwrite replaces it",
         converter::Error::Unsupported { .. } => {
-            "choose --unsupported decode-f32 or --unsupported raw, or quantise the model again"
+            "choose --unsupported auto, decode-f32 or raw, or quantise the model again"
+        }
+        converter::Error::MissingKey { .. } => {
+            "where you know the value, --set KEY=VALUE gives it: the artifact and the report say so"
         }
         _ => return error.into(),
     };
     anyhow::anyhow!("{error}\nhint: {hint}")
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("expected KEY=VALUE, such as llama.rope.freq_base=10000")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// The input's name with `.apr` for `.gguf`; a split set loses the shard number.

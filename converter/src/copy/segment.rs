@@ -181,7 +181,7 @@ mod tests {
             None,
             Some(GgmlType::Q8_0),
             Some(GgmlType::Q2K),
-            Some(GgmlType::F64),
+            Some(GgmlType::Iq4Nl),
         ];
         for (ggml_type, blocks) in types
             .into_iter()

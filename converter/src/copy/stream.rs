@@ -17,12 +17,10 @@ use std::{
     thread,
 };
 
-use gguf_file::GgmlType;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     copy::{
-        decode::Inexact,
         pipeline::{self, Chain, Reader},
         segment::{Piece, Segment},
     },
@@ -47,6 +45,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) output: &'a File,
     /// The path of the artifact, for errors.
     pub(crate) path: &'a Path,
+    /// Whether each tensor gets a SHA-256 too.
+    pub(crate) tensor_sha256: bool,
 }
 
 /// What the pass found out.
@@ -63,8 +63,7 @@ impl Pass<'_> {
     /// Runs the pass on at most `threads` threads.
     ///
     /// # Errors
-    /// Fails when a source cannot be read or changed, a value cannot be decoded, the output cannot be written, or the
-    /// caller cancelled.
+    /// Fails when a source cannot be read or changed, the output cannot be written, or the caller cancelled.
     pub(crate) fn run(
         &self,
         threads: usize,
@@ -73,19 +72,21 @@ impl Pass<'_> {
     ) -> Result<Passed, Error> {
         let count = self.tensors.len();
         let (mut source_sha256, mut source_blake3) = (Vec::new(), Vec::new());
-        let mut tensor_sha256 = vec![[0; 32]; count];
+        let mut tensor_sha256 = self.tensor_sha256.then(|| vec![[0; 32]; count]);
         let mut tensor_blake3 = vec![[0; 32]; count];
         let mut source_crc32 = Vec::new();
         let mut checksums = vec![crc32fast::Hasher::new(); count];
         // The slow ones first: they are what the others wait for.
         let (written, syncs) = mpsc::sync_channel(1);
-        let chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
+        let mut chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
             hash_sources::<Sha256>(self.headers, &mut source_sha256),
-            hash_tensors::<Sha256>(&mut tensor_sha256),
             hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
             hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
             self.write(&mut source_crc32, &mut checksums, written),
         ];
+        if let Some(digests) = &mut tensor_sha256 {
+            chains.insert(1, hash_tensors::<Sha256>(digests));
+        }
         thread::scope(|scope| {
             // The disk writes while the cores hash: waiting for it once at the end would take as long again.
             let syncing =
@@ -100,7 +101,6 @@ impl Pass<'_> {
             .into_iter()
             .zip(source_blake3)
             .zip(source_crc32);
-        let tensors = tensor_blake3.into_iter().zip(tensor_sha256);
         Ok(Passed {
             sources: sources
                 .map(|((sha256, blake3), crc32)| SourceDigests {
@@ -109,8 +109,13 @@ impl Pass<'_> {
                     crc32,
                 })
                 .collect(),
-            tensors: tensors
-                .map(|(blake3, sha256)| TensorDigests { blake3, sha256 })
+            tensors: tensor_blake3
+                .into_iter()
+                .enumerate()
+                .map(|(index, blake3)| TensorDigests {
+                    blake3,
+                    sha256: tensor_sha256.as_ref().map(|digests| digests[index]),
+                })
                 .collect(),
             checksums,
         })
@@ -145,8 +150,7 @@ impl Pass<'_> {
             }
             decoded.clear();
             if let Some(decoding) = piece.segment.decoding {
-                (decoding.decoder)(data, &mut decoded)
-                    .map_err(|inexact| self.inexact(&piece, decoding.ggml_type, inexact))?;
+                (decoding.decoder)(data, &mut decoded);
             }
             if piece.starts_shard() {
                 observer.advance(to_u64(self.headers[piece.segment.shard].len()));
@@ -158,24 +162,6 @@ impl Pass<'_> {
                 decoded,
             }))
         })
-    }
-
-    fn inexact(&self, piece: &Piece<'_>, ggml_type: GgmlType, inexact: Inexact) -> Error {
-        let first = piece.stored_offset.checked_div(F32_BYTES);
-        let element = first
-            .unwrap_or_default()
-            .saturating_add(to_u64(inexact.element));
-        let info = piece
-            .segment
-            .targets
-            .first()
-            .map(|target| self.tensors[*target].info);
-        Error::Tensor {
-            name: info.map_or_else(String::new, |info| info.name.escape_ascii().to_string()),
-            problem: format!(
-                "element {element} of type {ggml_type} has no equal among the F32 values"
-            ),
-        }
     }
 
     /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
@@ -330,4 +316,3 @@ const BLOCK: u64 = 512 << 10;
 const SLOTS: usize = 12;
 /// How many bytes are written before the disk is told.
 const SYNC_EVERY: u64 = 64 << 20;
-const F32_BYTES: u64 = 4;

@@ -3,18 +3,20 @@
 use std::os::unix::fs::FileExt as _;
 
 use apr_file::{Plan, PlannedTensor, flags};
-use gguf_file::{Content, SplitSet};
-use serde_json::{Map, Value};
+use gguf_file::{Content, SplitSet, Value};
+use serde_json::{Map, Value as Json};
 
 use crate::{
     copy::stream::Passed,
     error::Error,
     plan::{
-        TensorPlan, TieState,
-        keys::Keys,
+        TensorPlan, TieState, architecture, behaviour, complete, given,
+        keys::{Given, Keys, shown},
+        kind,
         metadata::{Facts, Metadata},
         names::Names,
         record::{self, Choices, SourceDigests, TensorDigests},
+        rope,
         types::Storage,
     },
     publish::staged::StagedFile,
@@ -28,21 +30,28 @@ pub(crate) struct Draft<'a> {
     /// The metadata that sort before and after the record: large, and the same whatever the digests are.
     before: String,
     after: String,
-    record: Map<String, Value>,
+    record: Map<String, Json>,
     flags: u16,
 }
 
 impl<'a> Draft<'a> {
-    /// Plans the tensors and reads the metadata of a model; `sources` are the names and contents of its files.
+    /// Plans the tensors and reads the metadata of a model; `sources` are the contents of its files.
     pub(crate) fn new(
         request: &Request,
         set: &SplitSet<'a>,
-        sources: &[(&str, &Content<'_>)],
+        sources: &[Content<'_>],
     ) -> Result<Self, Error> {
-        let keys = Keys::new(*set)?;
+        kind::check(set)?;
+        let given = given::read(&request.set, set)?;
+        let keys = Keys::new(*set, &given)?;
+        architecture::check(keys.architecture())?;
+        let rope_type = rope::rope_type(keys.architecture())?;
+        behaviour::check(&keys, set)?;
+        complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
         let facts = Facts {
+            rope_type,
             vocabulary_rows: plan.vocabulary_rows(),
             tied: plan.tie != TieState::None,
             elements: plan.elements(),
@@ -54,10 +63,13 @@ impl<'a> Draft<'a> {
             tie: plan.tie.word(),
             decoded: plan.stored_as(Storage::Decoded),
             raw: plan.stored_as(Storage::Raw),
+            given: &given,
         };
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();
+        warnings.extend(given.iter().map(warning_about_given));
         warnings.append(&mut metadata.warnings);
+        warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);
         let (before, after): (Map<_, _>, Map<_, _>) = metadata
             .map
@@ -144,6 +156,23 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn warning_about_loaders(architecture: &str) -> Option<String> {
+    (!architecture::runs_from_apr(architecture)).then(|| {
+        format!(
+            "no release of `apr` runs the architecture {architecture} from an .apr file (they run llama, mistral, qwen2 \
+             and qwen3): the artifact holds the model, and whoever runs it must know the architecture by its name"
+        )
+    })
+}
+
+fn warning_about_given((key, value): &Given<'_>) -> String {
+    let shown = match value {
+        Value::String(text) => format!("\"{}\"", text.escape_ascii()),
+        value => shown(value),
+    };
+    format!("{key} = {shown} was given for this conversion: the source has no such key")
+}
+
 fn warning_about_length(length: usize) -> Option<String> {
     (length > DECLARED_LIMIT).then(|| {
         format!(
@@ -153,7 +182,7 @@ fn warning_about_length(length: usize) -> Option<String> {
     })
 }
 
-fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
+fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Json>) -> u16 {
     let mut bits = flags::LAYOUT_ROW_MAJOR;
     if plan
         .tensors
@@ -169,7 +198,7 @@ fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Value>) -> u16 {
 }
 
 /// Returns the members of an object without its braces.
-fn members(object: &Map<String, Value>) -> Result<String, Error> {
+fn members(object: &Map<String, Json>) -> Result<String, Error> {
     let text = apr_file::to_json(object)?;
     let inner = text
         .strip_prefix('{')

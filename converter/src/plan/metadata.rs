@@ -1,19 +1,20 @@
 //! The top-level keys of the artifact: what loaders read, taken from the GGUF and never invented.
 
-use gguf_file::{Array, Value};
+use gguf_file::{Array, Value, ValueType};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
     error::Error,
     plan::{
         json::f32_number,
-        keys::{Keys, required, wrong},
-        rope::rope_type,
+        keys::{Keys, count, required, shown, wrong},
     },
 };
 
-/// What the tensors say about the model.
+/// What the tensors and the architecture say about the model.
 pub(crate) struct Facts {
+    /// Which elements rotary positions pair.
+    pub(crate) rope_type: u32,
     /// Rows of the embedding.
     pub(crate) vocabulary_rows: u64,
     /// Whether the output matrix is the embedding.
@@ -43,14 +44,15 @@ impl Metadata {
             references: Vec::new(),
             warnings: Vec::new(),
         };
-        metadata.describe(keys)?;
+        metadata.describe(keys);
         metadata.configure(keys, facts)?;
+        metadata.put("rope_type", facts.rope_type);
         metadata.configure_positions(keys)?;
         metadata.configure_tokenizer(keys)?;
         Ok(metadata)
     }
 
-    fn describe(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+    fn describe(&mut self, keys: &Keys<'_>) {
         self.put("architecture", keys.architecture());
         self.put("model_type", keys.architecture());
         self.put("original_format", "gguf");
@@ -59,16 +61,21 @@ impl Metadata {
         }
         for name in ["author", "description", "license", "name", "version"] {
             let key = format!("general.{name}");
-            match keys.string(&key)?.map(str::from_utf8) {
-                Some(Ok(text)) => self.put(name, text),
-                Some(Err(_)) => {
-                    let text = format!("{key} is not UTF-8: it stands in the record only, as hex");
-                    self.warnings.push(text);
-                }
+            match keys.get(&key) {
+                Some(Value::String(text)) => match str::from_utf8(text) {
+                    Ok(text) => self.put(name, text),
+                    Err(_) => self.warnings.push(format!(
+                        "{key} is not UTF-8: it is kept in the record only, as hex"
+                    )),
+                },
+                // It describes the model and changes nothing that the model does.
+                Some(value) => self.warnings.push(format!(
+                    "{key} is {}, not a string: it is kept in the record only",
+                    shown(value)
+                )),
                 None => {}
             }
         }
-        Ok(())
     }
 
     fn configure(&mut self, keys: &Keys<'_>, facts: &Facts) -> Result<(), Error> {
@@ -115,9 +122,6 @@ impl Metadata {
         self.put("tied_embeddings", facts.tied);
         self.put("param_count", facts.elements);
 
-        if let Some(scale) = keys.float(&keys.name("attention.scale"))? {
-            self.put("attention_scale", f32_number(scale));
-        }
         let key = keys.name("attention.layer_norm_rms_epsilon");
         let epsilon = required(&key, keys.float(&key)?)?;
         self.put("rms_norm_eps", f32_number(epsilon));
@@ -128,27 +132,20 @@ impl Metadata {
         let key = keys.name("rope.freq_base");
         let base = required(&key, keys.float(&key)?)?;
         self.put("rope_theta", f32_number(base));
-        self.put("rope_type", rope_type(keys.architecture())?);
         if let Some(count) = keys.count(&keys.name("rope.dimension_count"))? {
             self.put("rope_dimension_count", count);
         }
         let mut scaling = Map::new();
-        for (key, ending, value) in keys.starting_with(&keys.name("rope.scaling.")) {
+        for (key, ending, value) in keys.starting_with(keys.name("rope.scaling.")) {
             let plain = plain(value).ok_or_else(|| {
                 wrong(
-                    &key,
+                    key,
                     "an integer, a finite f32, a bool or a string of UTF-8",
                     value,
                 )
             })?;
-            let name = ending.rsplit('.').next().unwrap_or(ending);
-            if scaling.insert(name.to_owned(), plain).is_some() {
-                return Err(wrong(
-                    &key,
-                    "a last part that no other key of rope.scaling has",
-                    value,
-                ));
-            }
+            // Keys that are not carried were refused, and no two of the others end alike.
+            scaling.insert(ending.to_owned(), plain);
         }
         if !scaling.is_empty() {
             self.put("rope_scaling", scaling);
@@ -182,7 +179,7 @@ impl Metadata {
             "an integer",
             integer,
         )?;
-        self.put_array(keys, SCORES, "tokenizer.scores", "a finite f32", float)?;
+        self.put_scores(keys)?;
         for key in [TOKEN_TYPE, SCORES] {
             check_length(keys, key, vocabulary)?;
         }
@@ -200,11 +197,11 @@ impl Metadata {
             self.put(CHAT_TEMPLATE, template);
             self.references.push((CHAT_TEMPLATE, CHAT_TEMPLATE));
         }
-        for (key, name, _) in keys.starting_with("tokenizer.ggml.") {
+        for (key, name, value) in keys.starting_with("tokenizer.ggml.".to_owned()) {
             if !name.ends_with("_token_id") {
                 continue;
             }
-            let id = required(&key, keys.count(&key)?)?;
+            let id = count(key, value)?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
                 self.warnings.push(format!(
                     "{key} is {id}, which no token of the vocabulary has"
@@ -217,6 +214,30 @@ impl Metadata {
                 self.put(&format!("tokenizer.{name}"), flag);
             }
         }
+        Ok(())
+    }
+
+    /// Writes the scores, which loaders read as f32.
+    fn put_scores(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+        let name = "tokenizer.scores";
+        let Some(array) = keys.array(SCORES)? else {
+            return Ok(());
+        };
+        if array.element_type == ValueType::F32 {
+            return self.put_array(keys, SCORES, name, "a finite f32", float);
+        }
+        let mut items = Vec::new();
+        for (index, item) in array.iter().enumerate() {
+            let expected = "a finite f32, or an integer that f32 holds exactly";
+            let score = exact_f32(&item);
+            items.push(score.ok_or_else(|| item_error(SCORES, index, expected, &item))?);
+        }
+        // The record keeps the integers themselves.
+        self.put(name, items);
+        self.warnings.push(format!(
+            "{SCORES} are integers ({}): loaders get the same numbers as f32",
+            array.element_type
+        ));
         Ok(())
     }
 
@@ -302,6 +323,28 @@ fn string(value: &Value<'_>) -> Option<Json> {
 
 fn float(value: &Value<'_>) -> Option<Json> {
     f32_number(value.as_f32()?).map(Json::Number)
+}
+
+/// Returns an integer as f32, where f32 holds it exactly.
+fn exact_f32(value: &Value<'_>) -> Option<Json> {
+    let number = match *value {
+        Value::U64(value) => i128::from(value),
+        Value::I64(value) => value.into(),
+        Value::U32(value) => value.into(),
+        Value::I32(value) => value.into(),
+        Value::U16(value) => value.into(),
+        Value::I16(value) => value.into(),
+        Value::U8(value) => value.into(),
+        Value::I8(value) => value.into(),
+        _ => return None,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "undone and compared"
+    )]
+    let (rounded, back) = (number as f32, number as f32 as i128);
+    (back == number).then(|| f32_number(rounded).map(Json::Number))?
 }
 
 fn integer(value: &Value<'_>) -> Option<Json> {

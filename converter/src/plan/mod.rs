@@ -1,15 +1,20 @@
 //! What becomes of each tensor: its name, its type and its dims in the artifact.
 
+mod architecture;
 pub(crate) mod artifact_header;
+mod behaviour;
+mod complete;
+mod given;
 pub(crate) mod json;
 mod keys;
+mod kind;
 mod metadata;
 pub(crate) mod names;
 pub(crate) mod record;
 mod rope;
 pub(crate) mod types;
 
-use gguf_file::{SplitSet, TensorInfo};
+use gguf_file::{GgmlType, SplitSet, TensorInfo};
 
 use crate::{
     copy::decode,
@@ -138,16 +143,13 @@ impl<'a> TensorPlan<'a> {
     /// Returns what the caller should know about the tensors.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let decoded = self.stored_as(Storage::Decoded);
-        if !decoded.is_empty() {
-            warnings.push(format!("stored as decoded F32: {}", decoded.join(", ")));
+        if let Some(decoded) = self.cost_of(Storage::Decoded) {
+            warnings.push(format!("stored as decoded F32, {decoded}"));
         }
-        let raw = self.stored_as(Storage::Raw);
-        if !raw.is_empty() {
+        if let Some(raw) = self.cost_of(Storage::Raw) {
             warnings.push(format!(
                 "stored raw under ids that `apr run` reads but `apr` inspect, tensors, validate, diff, import and \
-                 export cannot read or misread: {}",
-                raw.join(", ")
+                 export cannot read or misread, {raw}"
             ));
         }
         if self.tensors.iter().any(|tensor| tensor.type_name == "BF16") {
@@ -157,6 +159,38 @@ impl<'a> TensorPlan<'a> {
             );
         }
         warnings
+    }
+
+    /// Says which tensors are stored in this way, and how many bytes each one had and has.
+    fn cost_of(&self, storage: Storage) -> Option<String> {
+        let stored = || {
+            let tensors = self.tensors.iter();
+            tensors.filter(move |tensor| tensor.storage == storage && !tensor.is_copy)
+        };
+        let mut named: Vec<String> = stored()
+            .map(|tensor| {
+                format!(
+                    "{} ({}: {} -> {} bytes)",
+                    tensor.gguf_name.escape_debug(),
+                    tensor.source_type_name(),
+                    tensor.info.data.length,
+                    tensor.size
+                )
+            })
+            .collect();
+        named.sort_unstable();
+        // Sums of lengths inside files, and of as many F32: a u64 holds them.
+        let before: u64 = stored().map(|tensor| tensor.info.data.length).sum();
+        let after: u64 = stored().map(|tensor| tensor.size).sum();
+        (!named.is_empty())
+            .then(|| format!("{before} -> {after} bytes in all: {}", named.join(", ")))
+    }
+}
+
+impl PlannedTensor<'_> {
+    /// Returns the name of the type in the source.
+    fn source_type_name(&self) -> &'static str {
+        self.info.ggml_type.map_or("unknown", GgmlType::name)
     }
 }
 

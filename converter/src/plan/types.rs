@@ -1,4 +1,6 @@
 //! Which storage types APR holds, and what can be done about the others.
+//!
+//! Sources: the notes on APR, section 2 (both loaders of `apr`, read and run), and the ids of gguf-py's constants.
 
 use gguf_file::GgmlType;
 
@@ -20,8 +22,10 @@ impl Storage {
     pub(crate) fn pick(ggml_type: GgmlType, unsupported: Unsupported) -> Option<Self> {
         match unsupported {
             _ if is_kept(ggml_type) => Some(Self::Kept),
-            Unsupported::DecodeF32 if decode::decoder(ggml_type).is_some() => Some(Self::Decoded),
-            Unsupported::Raw if can_be_raw(ggml_type) => Some(Self::Raw),
+            Unsupported::Raw | Unsupported::Auto if can_be_raw(ggml_type) => Some(Self::Raw),
+            Unsupported::DecodeF32 | Unsupported::Auto if decode::decoder(ggml_type).is_some() => {
+                Some(Self::Decoded)
+            }
             _ => None,
         }
     }
@@ -61,6 +65,7 @@ mod tests {
             Unsupported::Refuse,
             Unsupported::DecodeF32,
             Unsupported::Raw,
+            Unsupported::Auto,
         ] {
             let kept: Vec<u32> = GgmlType::ALL
                 .into_iter()
@@ -93,10 +98,18 @@ mod tests {
             ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q5_K"]
         );
         assert_eq!(
+            picked(Unsupported::Auto, Storage::Raw),
+            picked(Unsupported::Raw, Storage::Raw)
+        );
+        assert_eq!(
+            picked(Unsupported::Auto, Storage::Decoded),
+            ["Q8_0", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS", "TQ2_0", "MXFP4"]
+        );
+        assert_eq!(
             picked(Unsupported::DecodeF32, Storage::Decoded),
             [
                 "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "IQ4_NL", "IQ4_XS",
-                "I8", "I16", "I32", "I64", "F64", "TQ2_0", "MXFP4"
+                "TQ2_0", "MXFP4"
             ]
         );
     }

@@ -8,8 +8,10 @@
     reason = "helpers of tests stop the test as tests do"
 )]
 
+mod allowances;
 mod artifact;
 mod files;
+mod inexpressible;
 mod record;
 mod reference;
 mod refusals;

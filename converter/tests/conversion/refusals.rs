@@ -125,19 +125,34 @@ fn every_unsupported_tensor_is_named_with_its_type_and_the_choices() {
 }
 
 #[test]
-fn values_without_an_equal_among_f32_are_not_decoded() {
-    let mut model = models::qwen2();
-    let tensor = model.tensor_mut("output_norm.weight");
-    tensor.type_id = 28;
-    let values = (0..256).map(|index| if index == 200 { 0.1 } else { 1.5 });
-    tensor.data = values.flat_map(f64::to_le_bytes).collect();
-    let mut bench = Workbench::new(&model);
-    bench.request.unsupported = Unsupported::DecodeF32;
-    let refusal = bench.refusal();
-    assert!(
-        refusal.contains(r#""output_norm.weight": element 200 of type F64"#),
-        "{refusal}"
-    );
+fn types_that_the_verifier_does_not_decode_are_refused() {
+    for (type_id, bytes, name) in [
+        (24, 1, "I8"),
+        (25, 2, "I16"),
+        (26, 4, "I32"),
+        (27, 8, "I64"),
+        (28, 8, "F64"),
+        (40, 0, "NVFP4"),
+    ] {
+        let mut model = models::qwen2();
+        let tensor = model.tensor_mut("output_norm.weight");
+        tensor.type_id = type_id;
+        tensor.data = vec![
+            0;
+            if bytes == 0 {
+                256 / 64 * 36
+            } else {
+                256 * bytes
+            }
+        ];
+        let mut bench = Workbench::new(&model);
+        for unsupported in [Unsupported::DecodeF32, Unsupported::Auto] {
+            bench.request.unsupported = unsupported;
+            let refusal = bench.refusal();
+            let expected = format!(r#""output_norm.weight" ({name}: neither)"#);
+            assert!(refusal.contains(&expected), "{refusal}");
+        }
+    }
 }
 
 #[test]
@@ -157,7 +172,7 @@ fn unknown_architectures_are_refused() {
 }
 
 #[test]
-fn keys_of_rope_scaling_that_end_alike_are_refused() {
+fn keys_of_rope_scaling_that_are_not_known_are_refused() {
     let mut model = models::llama_scaled();
     model.set("llama.rope.scaling.other.factor", 2.0_f32);
     let refusal = Workbench::new(&model).refusal();
@@ -165,13 +180,17 @@ fn keys_of_rope_scaling_that_end_alike_are_refused() {
         refusal.contains("llama.rope.scaling.other.factor"),
         "{refusal}"
     );
-    assert!(refusal.contains("no other key"), "{refusal}");
+    assert!(refusal.contains("rotated without it"), "{refusal}");
 }
 
 #[test]
 fn tensors_that_apr_cannot_name_or_shape_are_refused() {
     let mut model = models::qwen2();
-    model.tensor_mut("output_norm.weight").name = b"\xffnorm.weight".to_vec();
+    let badly_named = Tensor {
+        name: b"\xffnorm.weight".to_vec(),
+        ..model.tensor("output_norm.weight").clone()
+    };
+    model.tensors.push(badly_named);
     let refusal = Workbench::new(&model).refusal();
     assert!(
         refusal.contains(r#""\xffnorm.weight": the name is not UTF-8"#),
@@ -235,7 +254,7 @@ fn damaged_sources_are_refused_with_the_code_of_the_rule() {
         (cut, "gguf.truncated"),
         (trailing, "gguf.trailing"),
         (b"FUGG".repeat(20), "gguf.magic"),
-        (Vec::new(), "gguf.short"),
+        (good[..40].to_vec(), "gguf.count.tensors"),
     ] {
         let refusal = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]).refusal();
         assert!(

@@ -36,7 +36,9 @@ impl Workbench {
             naming: Naming::Auto,
             tie: Tie::Shared,
             unsupported: Unsupported::Refuse,
+            set: Vec::new(),
             overwrite: false,
+            tensor_sha256: false,
             threads: 2,
             tool: "aprove 0.0.0".to_owned(),
         };

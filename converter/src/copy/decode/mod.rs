@@ -1,23 +1,17 @@
 //! Exact values of storage types that APR cannot hold, in the arithmetic order of ggml.
 //!
-//! Every product and sum is rounded to F32 on its own, as ggml's reference code and gguf-py do; nothing is fused.
+//! Every product and sum is rounded to F32 on its own, as ggml's reference code and gguf-py do; nothing is fused. The
+//! types are those that the verifier decodes on its own, so that whatever is decoded here is proven there: whole numbers
+//! and F64 are refused. Layouts: the notes on architectures, section 9, and ggml's block structures.
 
 mod k_quants;
 mod legacy;
-mod numbers;
 mod tables;
 
 use gguf_file::GgmlType;
 
 /// Appends the little-endian F32 values of whole blocks.
-pub(crate) type Decoder = fn(&[u8], &mut Vec<u8>) -> Result<(), Inexact>;
-
-/// A value that has no equal among the F32 values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Inexact {
-    /// Index of the element in the bytes handed over.
-    pub(crate) element: usize,
-}
+pub(crate) type Decoder = fn(&[u8], &mut Vec<u8>);
 
 /// Returns the decoder of a type, or `None` where there is none.
 pub(crate) const fn decoder(ggml_type: GgmlType) -> Option<Decoder> {
@@ -34,11 +28,6 @@ pub(crate) const fn decoder(ggml_type: GgmlType) -> Option<Decoder> {
         GgmlType::Iq4Xs => |bytes, out| blocks(bytes, out, tables::iq4_xs),
         GgmlType::Tq2_0 => |bytes, out| blocks(bytes, out, tables::tq2_0),
         GgmlType::Mxfp4 => |bytes, out| blocks(bytes, out, tables::mxfp4),
-        GgmlType::I8 => |bytes, out| scalars(bytes, out, numbers::i8),
-        GgmlType::I16 => |bytes, out| scalars(bytes, out, numbers::i16),
-        GgmlType::I32 => |bytes, out| scalars(bytes, out, numbers::i32),
-        GgmlType::I64 => |bytes, out| scalars(bytes, out, numbers::i64),
-        GgmlType::F64 => |bytes, out| scalars(bytes, out, numbers::f64),
         _ => return None,
     })
 }
@@ -48,25 +37,11 @@ fn blocks<const BYTES: usize, const VALUES: usize>(
     bytes: &[u8],
     out: &mut Vec<u8>,
     decode: impl Fn(&[u8; BYTES]) -> [f32; VALUES],
-) -> Result<(), Inexact> {
+) {
     for block in bytes.as_chunks().0 {
         let values = decode(block).map(f32::to_le_bytes);
         out.extend_from_slice(values.as_flattened());
     }
-    Ok(())
-}
-
-/// Converts numbers of `BYTES` bytes one by one.
-fn scalars<const BYTES: usize>(
-    bytes: &[u8],
-    out: &mut Vec<u8>,
-    convert: impl Fn([u8; BYTES]) -> Option<f32>,
-) -> Result<(), Inexact> {
-    for (element, number) in bytes.as_chunks().0.iter().enumerate() {
-        let value = convert(*number).ok_or(Inexact { element })?;
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-    Ok(())
 }
 
 /// Reads an F16 from its two bytes.

@@ -1,0 +1,393 @@
+//! Keys of the GGUF that change what a model computes and that no loader key of APR carries.
+//!
+//! An artifact that kept such a key in its record alone would run, and would run wrong: loaders read the top-level keys,
+//! and a record stands for none of them. So the model is refused, with every such key, its value and what would go wrong.
+//!
+//! What the keys of APR are: the metadata section of the project's notes on APR, checked against releases of `apr`. What
+//! changes the behaviour: the notes on architectures (llama.cpp, checked by running), and as a second source the list of
+//! keys in gguf-py's constants, with which the notes on GGUF agree. A key of the architecture that is in none of them is
+//! refused as well: what it does is not known.
+
+use gguf_file::{SplitSet, Value};
+
+use crate::{
+    error::{Error, Problems},
+    plan::{
+        architecture,
+        keys::{Keys, shown},
+    },
+};
+
+/// Refuses a model whose behaviour no loader of the artifact could know.
+///
+/// # Errors
+/// Fails with every key and tensor that would be lost.
+pub(crate) fn check(keys: &Keys<'_>, set: &SplitSet<'_>) -> Result<(), Error> {
+    let mut problems = Problems::default();
+    let head_dim = head_dim(keys);
+    for (key, ending, value) in keys.of_architecture() {
+        if let Some(effect) = effect(keys.architecture(), ending, value, head_dim) {
+            let key = key.escape_debug();
+            problems.push(format!("{key} = {}: {effect}", shown(value)));
+        }
+    }
+    for (_, info) in set.tensors() {
+        if info.name.ends_with(b".scale") || info.name.ends_with(b".input_scale") {
+            let name = info.name.escape_ascii();
+            problems.push(format!(
+                "tensor {name}: the product would not be multiplied by it"
+            ));
+        }
+    }
+    problems.into_result(|problems| Error::NotCarried { problems })
+}
+
+/// Says what would go wrong without a key; `None` where it is carried, or where its value changes nothing.
+fn effect(
+    architecture: &str,
+    ending: &str,
+    value: &Value<'_>,
+    head_dim: Option<u64>,
+) -> Option<&'static str> {
+    if CARRIED.contains(&ending) {
+        return None;
+    }
+    match ending {
+        "rope.dimension_count" => {
+            return (value.as_u64() != head_dim)
+                .then_some("all values of a head would be rotated, not this part of them");
+        }
+        "rope.scaling.finetuned" => {
+            return (architecture.starts_with("granite") && value.as_bool() == Some(false))
+                .then_some("positions would be rotated, which this key turns off");
+        }
+        // The loader has the four numbers of linear and yarn scaling in `rope_scaling`.
+        "attention.sliding_window" | "attention.sliding_window_pattern"
+            if architecture::ignores_window(architecture) =>
+        {
+            return None;
+        }
+        _ => {}
+    }
+    let found = RULES.iter().find(|rule| match rule.key.strip_suffix('*') {
+        Some(start) => ending.starts_with(start),
+        None => ending == rule.key,
+    });
+    match found {
+        Some(rule) if rule.neutral.is(value) => None,
+        Some(rule) => Some(rule.effect),
+        None => {
+            Some("it is not a known key; if it changes the behaviour, loaders would not know of it")
+        }
+    }
+}
+
+fn head_dim(keys: &Keys<'_>) -> Option<u64> {
+    let count = |ending| keys.count(&keys.name(ending)).ok().flatten();
+    let divided = || count("embedding_length")?.checked_div(count("attention.head_count")?);
+    count("attention.key_length").or_else(divided)
+}
+
+/// A key of an architecture, what would go wrong without it, and which values change nothing.
+struct Rule {
+    /// Without the architecture; a `*` at the end stands for any rest.
+    key: &'static str,
+    neutral: Neutral,
+    effect: &'static str,
+}
+
+/// Which values of a key change nothing.
+#[derive(Clone, Copy)]
+enum Neutral {
+    /// Every value: the key describes, or repeats what the shapes of the tensors say.
+    Any,
+    /// None.
+    Nothing,
+    /// 0 or false.
+    Off,
+    /// 0, which is off, or 1, which multiplies by nothing.
+    OffOrOne,
+    /// true.
+    On,
+}
+
+impl Neutral {
+    fn is(self, value: &Value<'_>) -> bool {
+        let number = || {
+            value.as_f32().map(f64::from).or_else(|| match value {
+                Value::F64(number) => Some(*number),
+                value => value
+                    .as_u64()
+                    .and_then(|count| u32::try_from(count).ok())
+                    .map(f64::from),
+            })
+        };
+        match self {
+            Self::Any => true,
+            Self::Nothing => false,
+            Self::Off => number() == Some(0.0) || value.as_bool() == Some(false),
+            Self::OffOrOne => matches!(number(), Some(0.0 | 1.0)),
+            Self::On => value.as_bool() == Some(true),
+        }
+    }
+}
+
+const fn rule(key: &'static str, neutral: Neutral, effect: &'static str) -> Rule {
+    Rule {
+        key,
+        neutral,
+        effect,
+    }
+}
+
+/// Keys that stand at the top level of the artifact.
+const CARRIED: [&str; 21] = [
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.value_length",
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "expert_count",
+    "expert_feed_forward_length",
+    "expert_used_count",
+    "feed_forward_length",
+    "rope.freq_base",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.type",
+    "rope.scaling.yarn_attn_factor",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+    "rope.scaling.yarn_ext_factor",
+    "vocab_size",
+];
+
+/// The first one that fits counts.
+const RULES: &[Rule] = &[
+    rule(
+        "attn_logit_softcapping",
+        Neutral::Off,
+        "attention scores would not be capped",
+    ),
+    rule(
+        "final_logit_softcapping",
+        Neutral::Off,
+        "logits would not be capped",
+    ),
+    rule(
+        "router_logit_softcapping",
+        Neutral::Off,
+        "the router's logits would not be capped",
+    ),
+    rule(
+        "logit_scale",
+        Neutral::OffOrOne,
+        "logits would not be scaled",
+    ),
+    rule(
+        "residual_scale",
+        Neutral::OffOrOne,
+        "what layers add would not be scaled",
+    ),
+    rule(
+        "embedding_scale",
+        Neutral::OffOrOne,
+        "the embedding would not be scaled",
+    ),
+    rule(
+        "attention.scale",
+        Neutral::Off,
+        "attention scores would be scaled by 1/sqrt(head_dim) instead",
+    ),
+    rule(
+        "attention.output_scale",
+        Neutral::OffOrOne,
+        "the attention's output would not be scaled",
+    ),
+    rule(
+        "attention.temperature_*",
+        Neutral::Off,
+        "queries would not be scaled by their position",
+    ),
+    rule(
+        "attention.sliding_window*",
+        Neutral::Off,
+        "every token would see all earlier ones, not a window of them",
+    ),
+    rule(
+        "attention.max_alibi_bias",
+        Neutral::Off,
+        "attention scores would have no bias by distance",
+    ),
+    rule(
+        "attention.clamp_kqv",
+        Neutral::Off,
+        "queries, keys and values would not be clamped",
+    ),
+    rule(
+        "attention.causal",
+        Neutral::On,
+        "tokens would not see later ones",
+    ),
+    rule(
+        "attention.shared_kv_layers",
+        Neutral::Off,
+        "layers would not share keys and values",
+    ),
+    rule("attention.layer_norm_epsilon", Neutral::Any, ""),
+    rule(
+        "attention.*",
+        Neutral::Nothing,
+        "attention would be computed without it",
+    ),
+    rule("expert_shared_feed_forward_length", Neutral::Any, ""),
+    rule("expert_chunk_feed_forward_length", Neutral::Any, ""),
+    rule("expert_shared_count", Neutral::Any, ""),
+    rule(
+        "expert_group_count",
+        Neutral::OffOrOne,
+        "experts would be chosen without regard to groups",
+    ),
+    rule(
+        "expert_group_used_count",
+        Neutral::OffOrOne,
+        "experts would be chosen without regard to groups",
+    ),
+    rule(
+        "expert_gating_func",
+        Neutral::Off,
+        "experts would be weighed by softmax",
+    ),
+    rule(
+        "expert_weights_scale",
+        Neutral::OffOrOne,
+        "the weights of experts would not be scaled",
+    ),
+    rule(
+        "expert_weights_norm",
+        Neutral::Off,
+        "the weights of experts would not be normalised",
+    ),
+    rule(
+        "expert_*",
+        Neutral::Nothing,
+        "experts would be computed without it",
+    ),
+    rule(
+        "experts_per_group",
+        Neutral::OffOrOne,
+        "experts would be chosen without regard to groups",
+    ),
+    rule(
+        "leading_dense_block_count",
+        Neutral::Off,
+        "layers without experts would be looked for experts",
+    ),
+    rule(
+        "interleave_moe_layer_step",
+        Neutral::OffOrOne,
+        "layers without experts would be looked for experts",
+    ),
+    rule(
+        "moe_every_n_layers",
+        Neutral::OffOrOne,
+        "layers without experts would be looked for experts",
+    ),
+    rule(
+        "moe_latent_size",
+        Neutral::Off,
+        "experts would be computed without it",
+    ),
+    rule(
+        "nextn_predict_layers",
+        Neutral::Off,
+        "layers that predict later tokens would be run as common layers",
+    ),
+    rule(
+        "rope.scaling.attn_factor",
+        Neutral::OffOrOne,
+        "rotated queries and keys would not be scaled",
+    ),
+    rule(
+        "rope.scaling.yarn_log_multiplier",
+        Neutral::Off,
+        "rotated queries and keys would be scaled differently",
+    ),
+    rule(
+        "rope.scaling.alpha",
+        Neutral::Off,
+        "the rotation's base would not be raised",
+    ),
+    rule(
+        "rope.scale_linear",
+        Neutral::OffOrOne,
+        "positions would not be divided",
+    ),
+    rule(
+        "rope.freq_base_swa",
+        Neutral::Nothing,
+        "layers with a window would rotate with the base of the others",
+    ),
+    rule(
+        "rope.*",
+        Neutral::Nothing,
+        "positions would be rotated without it",
+    ),
+    rule(
+        "use_parallel_residual",
+        Neutral::Off,
+        "attention and feed-forward would run one after the other",
+    ),
+    rule("swin_norm", Neutral::Off, "norms would stand elsewhere"),
+    rule(
+        "pooling_type",
+        Neutral::Off,
+        "no embedding of the text would be pooled",
+    ),
+    rule("tensor_data_layout", Neutral::Any, ""),
+    rule(
+        "full_attention_interval",
+        Neutral::Nothing,
+        "all layers would be attention layers",
+    ),
+    rule(
+        "hidden_act*",
+        Neutral::Nothing,
+        "the feed-forward would use the usual activation",
+    ),
+    rule(
+        "activation*",
+        Neutral::Nothing,
+        "the feed-forward would use the usual activation",
+    ),
+    rule(
+        "swiglu_*",
+        Neutral::Nothing,
+        "the feed-forward would not be clamped",
+    ),
+    rule(
+        "xielu.*",
+        Neutral::Nothing,
+        "the feed-forward would use the usual activation",
+    ),
+    rule(
+        "ssm.*",
+        Neutral::Nothing,
+        "recurrent layers would not be run",
+    ),
+    rule(
+        "shortconv.*",
+        Neutral::Nothing,
+        "convolutional layers would not be run",
+    ),
+    rule(
+        "wkv.*",
+        Neutral::Nothing,
+        "recurrent layers would not be run",
+    ),
+    rule("vision.*", Neutral::Nothing, "images would not be seen"),
+    rule("audio.*", Neutral::Nothing, "sound would not be heard"),
+];

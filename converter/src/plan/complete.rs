@@ -1,0 +1,191 @@
+//! Whether all weights of a model are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gguf_file::SplitSet;
+
+use crate::{
+    error::{Error, Problems},
+    plan::{
+        architecture::{self, Requirement},
+        keys::{Keys, required},
+        names::{EMBEDDING, OUTPUT},
+    },
+};
+
+/// Names every weight that is missing.
+///
+/// # Errors
+/// Fails when a weight that the architecture needs is missing, when a layer lacks what others have, when there are more
+/// or fewer layers than `block_count` says, and when there are more tokens than rows of the embedding.
+pub(crate) fn check(keys: &Keys<'_>, set: &SplitSet<'_>) -> Result<(), Error> {
+    let tensors = Tensors::of(set);
+    let layers_key = keys.name("block_count");
+    let layers = required(&layers_key, keys.count(&layers_key)?)?;
+    let mut problems = Problems::default();
+    tensors.check_globals(keys.architecture(), &mut problems);
+    tensors.check_count(layers, &layers_key, &mut problems);
+    let has_experts = keys
+        .count(&keys.name("expert_count"))?
+        .is_some_and(|count| count > 0);
+    let needs = architecture::layer_needs(keys.architecture(), has_experts);
+    tensors.check_layers(needs.as_deref(), &mut problems);
+    check_vocabulary(keys, set, &mut problems)?;
+    problems.into_result(|problems| Error::Incomplete {
+        architecture: keys.architecture().escape_debug().to_string(),
+        problems,
+    })
+}
+
+/// The names of the tensors, those of layers by number.
+struct Tensors<'a> {
+    globals: BTreeSet<&'a str>,
+    layers: BTreeMap<u64, BTreeSet<&'a str>>,
+}
+
+impl<'a> Tensors<'a> {
+    fn of(set: &SplitSet<'a>) -> Self {
+        let mut tensors = Self {
+            globals: BTreeSet::new(),
+            layers: BTreeMap::new(),
+        };
+        for (_, info) in set.tensors() {
+            // A name that is not UTF-8 is refused where tensors are planned.
+            let Ok(name) = str::from_utf8(info.name) else {
+                continue;
+            };
+            match layer_and_part(name) {
+                Some((layer, part)) => tensors.layers.entry(layer).or_default().insert(part),
+                None => tensors.globals.insert(name),
+            };
+        }
+        tensors
+    }
+
+    fn check_globals(&self, architecture: &str, problems: &mut Problems) {
+        let output = architecture::needs_output(architecture).then_some(OUTPUT);
+        for name in [EMBEDDING, "output_norm.weight"].into_iter().chain(output) {
+            if !self.globals.contains(name) {
+                problems.push(format!("{name} is missing"));
+            }
+        }
+    }
+
+    fn check_count(&self, layers: u64, key: &str, problems: &mut Problems) {
+        let found = self.layers.len();
+        // At most one step more than there are layers, whatever numbers they have.
+        let missing = (0..).find(|layer| !self.layers.contains_key(layer));
+        let (count, missing) = (u64::try_from(found), missing.unwrap_or(u64::MAX));
+        if Ok(layers) != count {
+            problems.push(format!(
+                "{key} is {layers}, and the tensors are those of {found} layers"
+            ));
+        } else if missing < layers {
+            problems.push(format!("all tensors of layer {missing} are missing"));
+        }
+    }
+
+    fn check_layers(&self, needs: Option<&[Requirement]>, problems: &mut Problems) {
+        // Where the layers of an architecture are all alike, one layer shows what another one lacks.
+        let parts = self.layers.values().flatten().copied();
+        let regular: BTreeSet<&str> = match needs {
+            Some(_) => parts.filter(|part| is_regular(part)).collect(),
+            None => BTreeSet::new(),
+        };
+        for (layer, parts) in &self.layers {
+            let mut missing: BTreeSet<&str> = regular.difference(parts).copied().collect();
+            missing.extend(lacking(parts, needs.unwrap_or_default()));
+            for part in missing {
+                problems.push(format!("blk.{layer}.{} is missing", part.escape_debug()));
+            }
+        }
+    }
+}
+
+/// Returns what a layer lacks of what its architecture needs.
+fn lacking<'a>(parts: &BTreeSet<&str>, needs: &[Requirement]) -> BTreeSet<&'a str> {
+    let absent = |part: &&&str| !parts.contains(**part);
+    let mut lacking: BTreeSet<&str> = BTreeSet::new();
+    for alternatives in needs {
+        let choices = alternatives.iter().map(|parts| {
+            let lacking: Vec<&str> = parts.iter().filter(absent).copied().collect();
+            lacking
+        });
+        lacking.extend(choices.min_by_key(Vec::len).unwrap_or_default());
+    }
+    // Loaders of APR drop all three without a word when one of them is missing.
+    if BIASES.iter().any(|bias| parts.contains(bias)) {
+        lacking.extend(BIASES.iter().filter(absent));
+    }
+    lacking
+}
+
+/// Whether a part is one that every layer has or none: the weights and biases of the attention and the feed-forward.
+fn is_regular(part: &str) -> bool {
+    part.starts_with("attn_") || part.starts_with("ffn_") || part.starts_with("post_")
+}
+
+fn check_vocabulary(
+    keys: &Keys<'_>,
+    set: &SplitSet<'_>,
+    problems: &mut Problems,
+) -> Result<(), Error> {
+    let embedding = set
+        .tensors()
+        .find(|(_, info)| info.name == EMBEDDING.as_bytes());
+    let Some(rows) = embedding.and_then(|(_, info)| info.dims.get(1).copied()) else {
+        return Ok(());
+    };
+    let tokens = keys.array(TOKENS)?.map(|tokens| tokens.count);
+    if let Some(tokens) = tokens.filter(|tokens| *tokens > rows) {
+        problems.push(format!(
+            "{TOKENS} has {tokens} tokens, and {EMBEDDING} has rows for {rows}"
+        ));
+    }
+    Ok(())
+}
+
+fn layer_and_part(name: &str) -> Option<(u64, &str)> {
+    let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
+    Some((layer.parse().ok()?, part))
+}
+
+const BIASES: [&str; 3] = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
+const TOKENS: &str = "tokenizer.ggml.tokens";
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use gguf_file::{Content, Limits};
+
+    use super::*;
+
+    /// The models of the oracle run in llama.cpp, so nothing that an architecture needs is missing from them.
+    #[test]
+    #[ignore = "needs ../shared/data"]
+    fn the_lists_are_the_tensors_of_models_that_run() {
+        let folder = PathBuf::from(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../shared/data/arch"
+        ));
+        let entries = fs::read_dir(folder).unwrap();
+        let mut known = BTreeSet::new();
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|extension| extension != "gguf") {
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let length = u64::try_from(bytes.len()).unwrap();
+            let contents = [Content::parse(&bytes, length, &Limits::default()).unwrap()];
+            let set = SplitSet::join(&contents).unwrap();
+            let keys = Keys::new(set, &[]).unwrap();
+            if architecture::layer_needs(keys.architecture(), false).is_none() {
+                continue;
+            }
+            known.insert(keys.architecture().to_owned());
+            check(&keys, &set).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        assert_eq!(known.len(), 24, "{known:?}");
+    }
+}

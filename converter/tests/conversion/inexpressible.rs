@@ -1,0 +1,418 @@
+//! Files that are no models, and models that APR cannot hold without a loader running them wrong.
+
+use std::fs;
+
+use converter::Error;
+use fixtures::{
+    gguf::{Model, Tensor, Value},
+    models,
+};
+
+use crate::support::{Workbench, shared};
+
+#[test]
+fn layer_norm_models_and_encoders_are_refused_with_that_reason() {
+    for architecture in [
+        "starcoder2",
+        "bert",
+        "gpt2",
+        "phi2",
+        "falcon",
+        "gptneox",
+        "mpt",
+        "bloom",
+        "stablelm",
+        "starcoder",
+        "orion",
+        "nemotron",
+        "command-r",
+        "cohere2",
+        "olmo",
+        "dbrx",
+        "nomic-bert",
+        "modern-bert",
+        "t5",
+    ] {
+        let mut model = as_architecture(architecture);
+        // Whether the epsilon of RMSNorm is there or not: it is not the reason, and adding it is no help.
+        for has_epsilon in [true, false] {
+            if !has_epsilon {
+                model.remove(format!("{architecture}.attention.layer_norm_rms_epsilon"));
+            }
+            let refusal = Workbench::new(&model).refusal();
+            assert!(refusal.contains(architecture), "{refusal}");
+            assert!(
+                refusal.contains("LayerNorm") || refusal.contains("encoder"),
+                "{refusal}"
+            );
+            assert!(!refusal.contains("layer_norm_rms_epsilon"), "{refusal}");
+        }
+    }
+}
+
+#[test]
+fn recurrent_and_diffusion_models_are_refused() {
+    for (architecture, reason) in [
+        ("mamba", "recurrent"),
+        ("qwen3next", "recurrent"),
+        ("lfm2", "convolutional"),
+        ("dream", "looks ahead"),
+    ] {
+        let refusal = Workbench::new(&as_architecture(architecture)).refusal();
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+}
+
+#[test]
+fn plamo_pairs_halves() {
+    let artifact = Workbench::new(&as_architecture("plamo")).artifact();
+    let metadata = apr_file::AprFile::parse(&artifact).unwrap().metadata;
+    assert_eq!(metadata.unwrap()["rope_type"], 2);
+}
+
+#[test]
+fn a_missing_weight_is_named_whichever_it_is() {
+    let complete = models::qwen3();
+    let mut checked = 0;
+    for tensor in &complete.tensors {
+        let name = str::from_utf8(&tensor.name).unwrap();
+        // Without it the model is one that is tied.
+        if name == "output.weight" {
+            continue;
+        }
+        let mut model = models::qwen3();
+        model.tensors.retain(|other| other.name != tensor.name);
+        let refusal = Workbench::new(&model).refusal();
+        let expected = format!("{name} is missing");
+        assert!(refusal.contains(&expected), "{refusal}");
+        assert!(refusal.contains("incomplete"), "{refusal}");
+        checked += 1;
+    }
+    assert_eq!(checked, 2 + 2 * 11);
+}
+
+#[test]
+fn a_weight_that_all_layers_lack_is_named() {
+    let mut model = models::llama();
+    let part = b"ffn_gate.weight";
+    model.tensors.retain(|tensor| !tensor.name.ends_with(part));
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("blk.0.ffn_gate.weight is missing"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("blk.1.ffn_gate.weight is missing"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_bias_that_one_layer_lacks_is_named() {
+    let mut model = models::qwen2();
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"blk.1.attn_v.bias");
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("blk.1.attn_v.bias is missing"),
+        "{refusal}"
+    );
+    model
+        .tensors
+        .retain(|tensor| !tensor.name.ends_with(b"attn_v.bias"));
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("blk.0.attn_v.bias is missing"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn layers_unlike_the_block_count_are_refused() {
+    for (count, text) in [
+        (
+            3_u32,
+            "qwen2.block_count is 3, and the tensors are those of 2 layers",
+        ),
+        (
+            1,
+            "qwen2.block_count is 1, and the tensors are those of 2 layers",
+        ),
+        (u32::MAX, "qwen2.block_count is 4294967295"),
+    ] {
+        let mut model = models::qwen2();
+        model.set("qwen2.block_count", count);
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(text), "{refusal}");
+    }
+    let mut model = models::qwen2();
+    for tensor in &mut model.tensors {
+        if let Some(rest) = tensor.name.strip_prefix(b"blk.1.") {
+            tensor.name = [b"blk.9.", rest].concat();
+        }
+    }
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("all tensors of layer 1 are missing"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn more_tokens_than_rows_of_the_embedding_are_refused() {
+    let mut model = models::qwen2();
+    let embedding = model.tensor_mut("token_embd.weight");
+    embedding.dims[1] = 300;
+    embedding.data.truncate(300 * 144);
+    let refusal = Workbench::new(&model).refusal();
+    let text = "tokenizer.ggml.tokens has 320 tokens, and token_embd.weight has rows for 300";
+    assert!(refusal.contains(text), "{refusal}");
+}
+
+#[test]
+fn keys_that_no_loader_reads_are_refused_with_what_would_go_wrong() {
+    let cases: [(&str, Value, &str); 19] = [
+        (
+            "attn_logit_softcapping",
+            50.0_f32.into(),
+            "attention scores would not be capped",
+        ),
+        (
+            "final_logit_softcapping",
+            30.0_f32.into(),
+            "logits would not be capped",
+        ),
+        ("logit_scale", 8.0_f32.into(), "logits would not be scaled"),
+        ("residual_scale", 0.22_f32.into(), "would not be scaled"),
+        (
+            "embedding_scale",
+            12.0_f32.into(),
+            "the embedding would not be scaled",
+        ),
+        (
+            "attention.scale",
+            0.25_f32.into(),
+            "scaled by 1/sqrt(head_dim) instead",
+        ),
+        ("attention.sliding_window_pattern", 2_u32.into(), "a window"),
+        (
+            "attention.temperature_scale",
+            0.4_f32.into(),
+            "by their position",
+        ),
+        ("attention.clamp_kqv", 8.0_f32.into(), "clamped"),
+        ("attention.causal", false.into(), "later ones"),
+        ("expert_gating_func", 2_u32.into(), "softmax"),
+        (
+            "expert_weights_scale",
+            2.5_f32.into(),
+            "would not be scaled",
+        ),
+        ("expert_weights_norm", true.into(), "normalised"),
+        ("expert_group_count", 8_u32.into(), "groups"),
+        ("leading_dense_block_count", 1_u32.into(), "without experts"),
+        (
+            "rope.dimension_count",
+            32_u32.into(),
+            "all values of a head",
+        ),
+        (
+            "rope.scaling.attn_factor",
+            0.7_f32.into(),
+            "would not be scaled",
+        ),
+        ("nextn_predict_layers", 1_u32.into(), "predict later tokens"),
+        ("brand_new_key", 1_u32.into(), "not a known key"),
+    ];
+    for (ending, value, effect) in cases {
+        // An architecture that llama.cpp gives windows.
+        let mut model = as_architecture("exaone");
+        let key = format!("exaone.{ending}");
+        model.set(key.as_str(), value);
+        let bench = Workbench::new(&model);
+        let refusal = bench.refusal();
+        assert!(refusal.contains(&format!("{key} = ")), "{refusal}");
+        assert!(refusal.contains(effect), "{refusal}");
+        let error = bench.convert().unwrap_err();
+        assert!(matches!(error, Error::NotCarried { .. }), "{error}");
+    }
+}
+
+#[test]
+fn every_key_that_would_be_lost_is_named_at_once() {
+    let mut model = as_architecture("granite");
+    model.set("granite.logit_scale", 8.0_f32);
+    model.set("granite.residual_scale", 0.22_f32);
+    let refusal = Workbench::new(&model).refusal();
+    for key in ["granite.logit_scale = 8", "granite.residual_scale = 0.22"] {
+        assert!(refusal.contains(key), "{refusal}");
+    }
+}
+
+#[test]
+fn values_that_change_nothing_are_no_reason_to_refuse() {
+    let mut model = as_architecture("exaone");
+    for (ending, value) in [
+        ("attn_logit_softcapping", Value::F32(0.0)),
+        ("logit_scale", Value::F32(1.0)),
+        ("attention.sliding_window", Value::U32(0)),
+        ("attention.causal", Value::Bool(true)),
+        ("rope.dimension_count", Value::U32(64)),
+        ("rope.scaling.attn_factor", Value::F32(1.0)),
+        ("nextn_predict_layers", Value::U32(0)),
+    ] {
+        model.set(format!("exaone.{ending}"), value);
+    }
+    let pending = Workbench::new(&model).convert().unwrap();
+    assert_eq!(pending.warnings().len(), 1, "{:?}", pending.warnings());
+    assert!(pending.warnings()[0].contains("no release of `apr` runs"));
+}
+
+#[test]
+fn a_window_that_llama_cpp_ignores_is_kept() {
+    assert!(Workbench::new(&models::llama_scaled()).convert().is_ok());
+    let mut model = as_architecture("exaone");
+    model.set("exaone.attention.sliding_window", 256_u32);
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("exaone.attention.sliding_window = 256"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn scales_of_single_tensors_are_refused() {
+    let mut model = models::qwen3();
+    model.tensors.push(Tensor {
+        name: b"blk.0.attn_q.scale".to_vec(),
+        dims: vec![1],
+        type_id: 0,
+        data: 2.0_f32.to_le_bytes().to_vec(),
+    });
+    let refusal = Workbench::new(&model).refusal();
+    assert!(refusal.contains("tensor blk.0.attn_q.scale"), "{refusal}");
+}
+
+#[test]
+fn gguf_files_that_are_no_models_are_refused_as_what_they_are() {
+    let marked = |key: &str, value: Value| {
+        let mut model = models::qwen2();
+        model.set(key, value);
+        model
+    };
+    let mut vocabulary = models::qwen2();
+    vocabulary.tensors.clear();
+    let mut imatrix = marked("imatrix.chunk_count", 7_u32.into());
+    imatrix.remove("general.architecture");
+    for (model, kind) in [
+        (marked("general.type", "adapter".into()), "an adapter"),
+        (marked("general.type", "mmproj".into()), "a projector"),
+        (marked("general.architecture", "clip".into()), "a projector"),
+        (imatrix, "an importance matrix"),
+        (
+            marked("general.architecture", "controlvector".into()),
+            "a control vector",
+        ),
+        (vocabulary, "a vocabulary without weights"),
+        (marked("general.type", "dataset".into()), "of another kind"),
+    ] {
+        let bench = Workbench::new(&model);
+        let refusal = bench.refusal();
+        assert!(
+            refusal.contains(kind) && refusal.contains("not a model"),
+            "{refusal}"
+        );
+        assert!(matches!(
+            bench.convert().unwrap_err(),
+            Error::NotModel { .. }
+        ));
+    }
+    let model = marked("general.type", "model".into());
+    assert!(Workbench::new(&model).convert().is_ok());
+}
+
+#[test]
+fn files_that_are_no_gguf_are_called_what_they_are_in_one_line() {
+    let half = |length| models::qwen2().to_bytes()[..length].to_vec();
+    for (bytes, what) in [
+        (Vec::new(), "is empty"),
+        (b"<!doctype html>\n<html>".to_vec(), "is a web page (HTML)"),
+        (b"\x7fELF\x02\x01\x01\0".to_vec(), "is an ELF program"),
+        (b"{\"error\":\"gone\"}".to_vec(), "is JSON"),
+        (vec![0; 4096], "is zero from its first byte on"),
+        (half(3), "is text"),
+        (half(20), "ends inside its header, after 20 bytes"),
+        (half(500), "ends inside its header, after 500 bytes"),
+        (half(3000), "ends inside its header, after 3000 bytes"),
+    ] {
+        let bench = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]);
+        let refusal = bench.refusal();
+        assert!(refusal.contains(what), "{what}: {refusal}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+        assert!(matches!(
+            bench.convert().unwrap_err(),
+            Error::NotGguf { .. }
+        ));
+    }
+}
+
+#[test]
+fn samples_from_the_field_are_refused_with_their_reason() {
+    for (name, texts) in [
+        (
+            "attacks/softcap/gemma2.gguf",
+            [
+                "gemma2.final_logit_softcapping",
+                "gemma2.attn_logit_softcapping",
+            ],
+        ),
+        (
+            "attacks/softcap/granite.gguf",
+            ["granite.logit_scale", "granite.embedding_scale"],
+        ),
+        (
+            "field/tiny/no-gate.gguf",
+            ["ffn_gate.weight is missing", "incomplete"],
+        ),
+        (
+            "field/scale-tensors/qwen3-scale.gguf",
+            ["blk.0.attn_q.scale", "blk.1.ffn_down.scale"],
+        ),
+        (
+            "field/attn-factor/attn-factor-alone.gguf",
+            ["llama.rope.scaling.attn_factor = 0.7", "scaled"],
+        ),
+        ("field/io/gated.gguf", ["is text", "Access to model"]),
+        ("field/io/html.gguf", ["is a web page", "HTML"]),
+        ("field/io/lfs.gguf", ["Git LFS pointer", "12345 bytes"]),
+        ("field/io/st.gguf", ["safetensors", "convert_hf_to_gguf"]),
+        ("field/io/ggjt.bin", ["GGJT", "predecessor"]),
+    ] {
+        let Some(bytes) = shared(name) else { return };
+        let refusal = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]).refusal();
+        for text in texts {
+            assert!(refusal.contains(text), "{name}: {refusal}");
+        }
+    }
+    let Some(plamo) = shared("field/rope-table/plamo.gguf") else {
+        return;
+    };
+    let bench = Workbench::with_files(&[("model.gguf".to_owned(), plamo)]);
+    let artifact = bench.artifact();
+    let metadata = apr_file::AprFile::parse(&artifact).unwrap().metadata;
+    assert_eq!(metadata.unwrap()["rope_type"], 2);
+    assert!(fs::exists(bench.request.output).unwrap());
+}
+
+/// The llama model under another name.
+fn as_architecture(architecture: &str) -> Model {
+    let mut model = models::llama();
+    model.set("general.architecture", architecture);
+    for (key, _) in &mut model.key_values {
+        if let Some(ending) = key.strip_prefix(b"llama.") {
+            *key = [architecture.as_bytes(), b".", ending].concat();
+        }
+    }
+    model
+}
