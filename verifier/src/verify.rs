@@ -58,21 +58,37 @@ impl Default for Options {
     }
 }
 
-/// Compares two models, in either order; the formats are told by content. A manifest in the place of one of them checks
-/// the other against it.
+/// Compares two models, in either order; the formats are told by content. A manifest is never taken for a model:
+/// [`manifest::check`] compares a model with one.
 #[must_use]
 pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Observer) -> Report {
-    for (listed, model) in [(a, b), (b, a)] {
-        if let [(_, source)] = listed.shards.as_slice()
-            && let Some(manifest) = manifest::read(*source)
+    for (listed, other) in [(a, b), (b, a)] {
+        if let [(name, source)] = listed.shards.as_slice()
+            && manifest::is_in_place_of_model(*source)
         {
-            return manifest::check(&manifest, model, options.threads, observer);
+            let finding = manifest_for_model(name, &other.name);
+            return nothing_compared(&[a, b], finding);
         }
     }
     match roles(a, b) {
         Ok((apr, gguf)) => Pair { apr, gguf }.verify(options, observer),
-        Err(finding) => report::build(rows_of_unknown(&[a, b]), None, vec![*finding]),
+        Err(finding) => nothing_compared(&[a, b], *finding),
     }
+}
+
+/// The report where nothing could be compared.
+pub(crate) fn nothing_compared(inputs: &[&Input<'_>], finding: Finding) -> Report {
+    report::build(rows_of_unknown(inputs), None, vec![finding])
+}
+
+fn manifest_for_model(name: &str, other: &str) -> Finding {
+    let (name, other) = (escape(name.as_bytes()), escape(other.as_bytes()));
+    Finding::new(
+        "pair.manifest",
+        Effect::Undecided,
+        format!("{name} is a manifest, not a model: nothing was compared"),
+    )
+    .hint(format!("verify {other} --manifest {name}"))
 }
 
 /// Finds out which input is the APR file. An input of no known format takes the role that is left, so that what is wrong

@@ -8,7 +8,7 @@ use fixtures::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::support::{Workbench, pending_bytes, shared};
+use crate::support::{Workbench, pending_bytes};
 
 #[test]
 fn integer_scores_become_the_same_numbers_as_f32() {
@@ -178,26 +178,24 @@ fn automatic_storage_names_each_tensor_with_its_cost() {
     assert_eq!(record["raw"], json!(["blk.0.ffn_up.weight"]));
 }
 
+#[needs::data("field", "attacks")]
 #[test]
 fn samples_from_the_field_convert_or_say_why_not() {
     let open = |name: &str| {
-        Some(Workbench::with_files(&[(
-            "model.gguf".to_owned(),
-            shared(name)?,
-        )]))
+        Workbench::with_files(&[("model.gguf".to_owned(), fixtures::shared::read(name))])
     };
     for name in [
         "field/perlayer/llama-head_count-array.gguf",
         "field/tokenizer/scores-i32.gguf",
     ] {
-        let Some(bench) = open(name) else { return };
+        let bench = open(name);
         assert!(bench.convert().is_ok(), "{name}");
     }
     for (name, type_name) in [
         ("attacks/ints/t24.gguf", "I8"),
         ("attacks/ints/t28.gguf", "F64"),
     ] {
-        let Some(mut bench) = open(name) else { return };
+        let mut bench = open(name);
         bench.request.unsupported = Unsupported::DecodeF32;
         let refusal = bench.refusal();
         assert!(
@@ -205,9 +203,7 @@ fn samples_from_the_field_convert_or_say_why_not() {
             "{refusal}"
         );
     }
-    let Some(mut experts) = open("field/moe/llama-mxfp4.gguf") else {
-        return;
-    };
+    let mut experts = open("field/moe/llama-mxfp4.gguf");
     assert!(experts.refusal().contains("(MXFP4: decode-f32)"));
     experts.request.unsupported = Unsupported::Auto;
     let pending = experts.convert().unwrap();

@@ -8,7 +8,7 @@ use fixtures::{
     models,
 };
 
-use crate::support::{Workbench, shared};
+use crate::support::Workbench;
 
 #[test]
 fn layer_norm_models_and_encoders_are_refused_with_that_reason() {
@@ -357,6 +357,7 @@ fn files_that_are_no_gguf_are_called_what_they_are_in_one_line() {
     }
 }
 
+#[needs::data("field", "attacks")]
 #[test]
 fn samples_from_the_field_are_refused_with_their_reason() {
     for (name, texts) in [
@@ -389,15 +390,13 @@ fn samples_from_the_field_are_refused_with_their_reason() {
         ("field/io/st.gguf", ["safetensors", "convert_hf_to_gguf"]),
         ("field/io/ggjt.bin", ["GGJT", "predecessor"]),
     ] {
-        let Some(bytes) = shared(name) else { return };
+        let bytes = fixtures::shared::read(name);
         let refusal = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]).refusal();
         for text in texts {
             assert!(refusal.contains(text), "{name}: {refusal}");
         }
     }
-    let Some(plamo) = shared("field/rope-table/plamo.gguf") else {
-        return;
-    };
+    let plamo = fixtures::shared::read("field/rope-table/plamo.gguf");
     let bench = Workbench::with_files(&[("model.gguf".to_owned(), plamo)]);
     let artifact = bench.artifact();
     let metadata = apr_file::AprFile::parse(&artifact).unwrap().metadata;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    CauseRow, Counts, DifferenceRow, FileRow, FindingRow, KeyRow, PlaceRow, Report, TensorRow,
-    TensorSide, ValuesRow,
+    CauseRow, Counts, DifferenceRow, FileRow, FindingRow, KeyRow, Mode, PlaceRow, Report,
+    TensorRow, TensorSide, ValuesRow,
 };
 use crate::compare::metadata::{KeyResult, Status};
 use crate::compare::pairing::Pairing;
@@ -51,6 +51,8 @@ pub(crate) fn build(
         schema_version: 1,
         verdict: Verdict::of(&findings),
         reasons,
+        mode: Mode::Pair,
+        manifest: None,
         files,
         counts,
         behaviour: None,

@@ -27,6 +27,11 @@ pub struct Report {
     pub verdict: Verdict,
     /// The codes of all findings that decided the verdict, each once, the first cause first.
     pub reasons: Vec<String>,
+    /// What was compared with what.
+    pub mode: Mode,
+    /// The manifest that the model was held against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestRow>,
     /// The files that were read, the APR file first, then the GGUF shard by shard.
     pub files: Vec<FileRow>,
     /// How much was compared.
@@ -40,6 +45,29 @@ pub struct Report {
     pub tensors: Vec<TensorRow>,
     /// One row for every key of the GGUF, then what only the APR file has.
     pub metadata: Vec<KeyRow>,
+}
+
+/// What was compared with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Two models.
+    Pair,
+    /// One model with a manifest.
+    Manifest,
+}
+
+/// The manifest that a model was held against.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ManifestRow {
+    /// The base name.
+    pub name: String,
+    /// The form: `aprove`, `rows`, `digest`, `Get-FileHash`, or the publisher that writes it.
+    pub form: String,
+    /// What its rows bind, in words.
+    pub bound: Vec<String>,
+    /// What no row binds.
+    pub unbound: Vec<String>,
 }
 
 /// One file, and that all of it was accounted for.
