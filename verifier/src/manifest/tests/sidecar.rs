@@ -68,7 +68,7 @@ fn metadata_under_a_forged_crc_are_different() {
     let text = text(&apr);
     // Every checksum of the file is put right: only the digests of the sidecar tell.
     let mut image = fixtures::apr::from_model(&models::tiny());
-    let changed = image.metadata.replace("\"llama\"", "\"lmala\"");
+    let changed = image.metadata.replace("messages[0]", "messages[1]");
     assert_ne!(changed, image.metadata);
     image.metadata = changed;
     let forged = image.to_bytes();
