@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use verifier::manifest::Manifest;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
 
@@ -65,15 +64,6 @@ impl Files {
     /// The open files, in order.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &FileSource> {
         self.files.iter().map(|(_, source)| source)
-    }
-
-    /// Reads the files as a manifest, if they are one.
-    pub(crate) fn manifest(&self) -> Option<Manifest> {
-        let mut files = self.sources();
-        match (files.next(), files.next()) {
-            (Some(only), None) => verifier::manifest::read(only),
-            _ => None,
-        }
     }
 
     /// Checks that the files are still those that were opened; the error says what changed.

@@ -68,7 +68,7 @@ pub fn convert(
     }
     .run(request.threads, observer, cancel)?;
     sources.iter().try_for_each(SourceFile::check_unchanged)?;
-    let crc32 = draft.write(&staged, &layout, &passed)?;
+    draft.write(&staged, &layout, &passed)?;
 
     let sources = sources.iter().zip(&passed.sources);
     let tensors = draft
@@ -79,9 +79,8 @@ pub fn convert(
         .zip(&passed.tensors);
     let manifest = Manifest {
         tool: request.tool.clone(),
-        file: destination.name().to_owned(),
+        name: destination.name().to_owned(),
         size: layout.file_length(),
-        crc32,
         sources: sources
             .map(|(source, digests)| manifest::source_entry(source, digests))
             .collect(),

@@ -25,6 +25,6 @@ mod source;
 pub use convert::convert;
 pub use error::{Error, Problems, UnsupportedTensor};
 pub use observer::Observer;
-pub use publish::manifest::{Fingerprint, PromptFingerprint};
+pub use publish::manifest::{ArtifactDigests, Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};

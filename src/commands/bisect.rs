@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
-            file_digests: false,
+            ..Options::default()
         };
         let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, false);
         let is_run = || {

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use converter::{
-    Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie, Unsupported,
-    Verification,
+    ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
+    Unsupported, Verification,
 };
-use verifier::report::BehaviourRow;
+use verifier::report::{BehaviourRow, Report};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
+use verifier::verify::FileSha256;
 
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
@@ -149,7 +150,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let sources = Files::open_all(&sources)?;
         let bytes = verifier::verify::Options {
             threads,
-            file_digests: false,
+            file_sha256: FileSha256::Apr,
+            ..verifier::verify::Options::default()
         };
         let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
         if arguments.fingerprint {
@@ -178,6 +180,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         if !arguments.quiet {
             output::print(&verifier::report::text::full(&report))?;
         }
+        pending.record_digests(artifact_digests(&report)?);
         Verification::Verified
     };
     if let Some(stopped) = cancel.outcome() {
@@ -198,6 +201,27 @@ fn open_pending(pending: &PendingArtifact, destination: &Path) -> anyhow::Result
         .and_then(FileSource::from_file)
         .context("the pending artifact cannot be read back")?;
     Ok(Files::of_one(destination, artifact))
+}
+
+/// The digests of the artifact, which were made while it was verified.
+fn artifact_digests(report: &Report) -> anyhow::Result<ArtifactDigests> {
+    let row = report.files.first();
+    let digest = |text: Option<&String>| {
+        text.and_then(|text| digest_of(text))
+            .context("the pending artifact was not read to its end")
+    };
+    Ok(ArtifactDigests {
+        sha256: digest(row.and_then(|row| row.sha256.as_ref()))?,
+        blake3: digest(row.and_then(|row| row.blake3.as_ref()))?,
+    })
+}
+
+/// Reads 64 hexadecimal digits.
+fn digest_of(text: &str) -> Option<[u8; 32]> {
+    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
+    let pair = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(pair).collect();
+    bytes.filter(|_| odd.is_empty())?.try_into().ok()
 }
 
 /// What the run of the artifact says of its behaviour.

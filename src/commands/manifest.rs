@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use verifier::manifest::{Form, write};
+use verifier::manifest::{Form, WriteOptions, write};
 
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
@@ -12,10 +12,10 @@ use crate::input::Files;
 use crate::output;
 use crate::progress::Progress;
 
-/// Writes the digests of a model, for `aprove verify` or for other tools to check.
+/// Writes the digests of a model, for `verify MODEL --manifest FILE` or for other tools to check.
 ///
-/// Whole-file digests bind every byte. Digests of tensors bind the bytes of the weights; gguf-hash rows know neither
-/// metadata nor types nor shapes, so a model that verifies against them may differ in those.
+/// Whole-file digests bind every byte. Rows of gguf-hash bind the bytes of the weights and neither metadata nor types nor
+/// shapes: `verify` says so and calls the model undecided, unless --allow-unbound-metadata is given.
 ///
 /// Exit code: 0 the manifest was written, 2 it was not. A file that does not decode completely has whole-file rows only
 /// (sha256sum, b3sum).
@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// With gguf-hash: write xxh64, xxh3 and sha1 rows as well as sha256
     #[arg(long)]
     all: bool,
+    /// With json: also the SHA-256 of every tensor (BLAKE3 is always given)
+    #[arg(long)]
+    tensor_sha256: bool,
     /// Write this name in the place of the name of the file
     #[arg(long, value_name = "NAME")]
     as_path: Option<String>,
@@ -43,7 +46,7 @@ pub(crate) struct Arguments {
 /// The forms of a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormFlag {
-    /// SHA-256 and BLAKE3 of files and tensors, with types and shapes
+    /// SHA-256 and BLAKE3 of the files, BLAKE3 of the tensors, with types and shapes
     Json,
     /// Rows for `sha256sum -c`
     Sha256sum,
@@ -57,8 +60,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.all && arguments.format != FormFlag::GgufHash {
         bail!("--all is for --format gguf-hash");
     }
+    if arguments.tensor_sha256 && arguments.format != FormFlag::Json {
+        bail!("--tensor-sha256 is for --format json");
+    }
     let form = match arguments.format {
-        FormFlag::Json => Form::Json,
+        FormFlag::Json => Form::Json {
+            tensor_sha256: arguments.tensor_sha256,
+        },
         FormFlag::Sha256sum => Form::Sha256sum,
         FormFlag::B3sum => Form::B3sum,
         FormFlag::GgufHash => Form::GgufHash { all: arguments.all },
@@ -66,13 +74,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let threads = threads(arguments.threads)?;
     let files = Files::open(&arguments.file)?;
     let progress = Progress::new("manifest", arguments.quiet);
-    let written = write(
-        &files.input(),
+    let options = WriteOptions {
         form,
-        arguments.as_path.as_deref(),
+        tool: concat!("aprove ", env!("CARGO_PKG_VERSION")),
+        as_path: arguments.as_path.as_deref(),
         threads,
-        &progress,
-    );
+    };
+    let written = write(&files.input(), &options, &progress);
     progress.end();
     let written = written?;
     if !arguments.quiet {

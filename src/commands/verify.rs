@@ -1,16 +1,18 @@
-//! `aprove verify`: compares an APR file with a GGUF model, or a file with a manifest.
+//! `aprove verify`: compares an APR file with a GGUF model, or a model with a manifest.
 
 use std::cell::LazyCell;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, Scope};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use verifier::manifest::{self, CheckOptions, Manifest};
 use verifier::report::Report;
+use verifier::source::FileSource;
 use verifier::verdict::Verdict;
-use verifier::verify::Options;
+use verifier::verify::{FileSha256, Options};
 
 use crate::device::Forward;
 use crate::exit::Outcome;
@@ -21,17 +23,33 @@ use crate::{behaviour, device, engine_flags, output, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
-/// The order of the two files is free; formats are told by content. A manifest in the place of a file (ours, or rows of
-/// sha256sum, b3sum or gguf-hash) checks the other file against it, and runs the prompts that it records.
+/// The order of the two files is free; formats are told by content. With --manifest one model is checked against a list of
+/// digests instead, and runs the prompts that our own manifests record; with --digest against one digest.
 ///
-/// Exit code: 0 every byte of both files was accounted for and nothing differs, 1 something differs, 2 undecided
-/// (unreadable, malformed, not covered, changed during the run, nothing compared, or the report could not be written).
+/// Exit code: 0 every byte was accounted for and nothing differs, 1 something differs, 2 undecided (unreadable, malformed,
+/// not covered, changed during the run, nothing compared, or the report could not be written).
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// An APR file, a GGUF model (of a split set, any of its files), or a manifest
+    /// An APR file or a GGUF model (of a split set, any of its files)
+    #[arg(value_name = "MODEL")]
     a: PathBuf,
     /// The other one
-    b: PathBuf,
+    #[arg(
+        value_name = "OTHER",
+        required_unless_present_any = ["manifest", "digest"],
+        conflicts_with_all = ["manifest", "digest"]
+    )]
+    b: Option<PathBuf>,
+    /// Check MODEL against this manifest: ours, rows of sha256sum, b3sum, gguf-hash or Get-FileHash, a digest, a Git LFS
+    /// pointer, a file tree of Hugging Face, or the manifest of a registry or of Ollama
+    #[arg(long, value_name = "FILE", conflicts_with = "digest")]
+    manifest: Option<PathBuf>,
+    /// Check MODEL against this digest of the whole file: sha256:HEX, blake3:HEX, or HEX
+    #[arg(long, value_name = "DIGEST")]
+    digest: Option<String>,
+    /// With --manifest: accept a manifest that binds the weights and leaves header and metadata open, as gguf-hash does
+    #[arg(long, requires = "manifest")]
+    allow_unbound_metadata: bool,
     /// Where to run both models as well, to compare every stage bit for bit
     #[arg(long, value_enum, default_value_t = ForwardFlag::On(Forward::Auto))]
     forward: ForwardFlag,
@@ -40,9 +58,12 @@ pub(crate) struct Arguments {
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
-    /// Also compute BLAKE3 and SHA-256 of the whole files, the numbers that other tools and publishers give
+    /// Also compute the SHA-256 of the whole files, the number that publishers give (their BLAKE3 is always computed)
     #[arg(long)]
-    file_digests: bool,
+    file_sha256: bool,
+    /// Also compute the SHA-256 of every tensor (its BLAKE3 is always computed)
+    #[arg(long)]
+    tensor_sha256: bool,
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
@@ -73,67 +94,131 @@ pub(crate) enum FormatFlag {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
-    let a = Files::open(&arguments.a)?;
-    let b = Files::open(&arguments.b)?;
-    let manifest = match (a.manifest(), b.manifest()) {
-        (Some(manifest), _) => Some((manifest, &b)),
-        (None, Some(manifest)) => Some((manifest, &a)),
-        (None, None) => None,
-    };
-    if manifest.is_some() && arguments.prompt.is_given() {
-        bail!(
-            "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
-        );
-    }
-    let recorded = manifest
-        .as_ref()
-        .map(|(manifest, model)| (manifest.fingerprint(), *model));
-    let report = thread::scope(|scope| {
-        let bytes = Options {
-            threads: options.threads,
-            file_digests: arguments.file_digests,
-        };
-        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, arguments.times);
-        let ForwardFlag::On(forward) = arguments.forward else {
-            let mut report = bytes.clone();
-            if let Some((Some(_), _)) = recorded {
-                report.note_unchecked_behaviour();
+    let model = Files::open(&arguments.a)?;
+    let report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
+        (Some(other), None, None) => pair(arguments, options, &model, &Files::open(other)?),
+        (None, Some(path), None) => {
+            refuse_prompts(arguments)?;
+            let (name, file) = open_manifest(path)?;
+            match manifest::read(&name, &file) {
+                Ok(manifest) => against(arguments, options, &model, &manifest),
+                Err(why) => manifest::cannot_check(&name, &why, &model.input()),
             }
-            return report;
-        };
-        let is_auto = forward == Forward::Auto;
-        // Files that could not be read or decoded need not be run.
-        let is_run = || {
-            let are_decided = bytes.verdict != Verdict::Undecided;
-            are_decided || manifest.is_some() || !is_auto
-        };
-        let engine = Engine {
-            forward,
-            device: &arguments.device,
-            io: arguments.engine.io,
-            options,
-            quiet: arguments.quiet,
-            is_run: &is_run,
-            times: arguments.times,
-        };
-        let judged = match recorded {
-            // A manifest cannot be run, but it may record how its model behaves.
-            Some((Some(fingerprint), model)) => Some(behaviour::check(&engine, model, fingerprint)),
-            Some((None, _)) => (!is_auto).then(|| behaviour::not_run("cpu", NOTHING_RECORDED)),
-            None => Some(behaviour::compare(&engine, &a, &b, &arguments.prompt)),
-        };
-        let mut report = bytes.clone();
-        if let Some((behaviour, row)) = judged.filter(|_| is_run()) {
-            report.add_behaviour(&behaviour, row);
         }
-        report
-    });
+        (None, None, Some(text)) => {
+            refuse_prompts(arguments)?;
+            let Some(manifest) = Manifest::of_digest(text) else {
+                bail!("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits");
+            };
+            against(arguments, options, &model, &manifest)
+        }
+        _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
+    };
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
         (FormatFlag::Text, false) => verifier::report::text::full(&report),
     })?;
     Ok(Outcome::Judged(report.verdict))
+}
+
+fn refuse_prompts(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.prompt.is_given() {
+        bail!(
+            "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
+        );
+    }
+    Ok(())
+}
+
+/// Opens a manifest, which is one file whatever it is called.
+fn open_manifest(path: &Path) -> anyhow::Result<(String, FileSource)> {
+    let file = FileSource::open(path).with_context(|| format!("{path:?} cannot be opened"))?;
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    Ok((name.to_string_lossy().into_owned(), file))
+}
+
+/// Compares two models.
+fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files) -> Report {
+    thread::scope(|scope| {
+        let bytes = Options {
+            threads: options.threads,
+            file_sha256: if arguments.file_sha256 {
+                FileSha256::All
+            } else {
+                FileSha256::None
+            },
+            tensor_sha256: arguments.tensor_sha256,
+        };
+        let bytes = judging(scope, [a, b], bytes, arguments.quiet, arguments.times);
+        let ForwardFlag::On(forward) = arguments.forward else {
+            return bytes.clone();
+        };
+        // Files that could not be read or decoded need not be run.
+        let is_run = || bytes.verdict != Verdict::Undecided || forward != Forward::Auto;
+        let engine = engine(arguments, options, forward, &is_run);
+        let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
+        let mut report = bytes.clone();
+        if is_run() {
+            let (behaviour, row) = judged;
+            report.add_behaviour(&behaviour, row);
+        }
+        report
+    })
+}
+
+/// Checks one model against a manifest, and runs the prompts that the manifest records.
+fn against(
+    arguments: &Arguments,
+    options: inference::Options,
+    model: &Files,
+    manifest: &Manifest,
+) -> Report {
+    let progress = Progress::new("verify", arguments.quiet);
+    let how = CheckOptions {
+        threads: options.threads,
+        allow_unbound_metadata: arguments.allow_unbound_metadata,
+    };
+    let work = || manifest::check(manifest, &model.input(), &how, &progress);
+    let mut report = output::timed(arguments.times, "to compare the bytes", work);
+    progress.end();
+    let judged = match (arguments.forward, manifest.fingerprint()) {
+        (ForwardFlag::Off, Some(_)) => {
+            report.note_unchecked_behaviour();
+            None
+        }
+        // What is not the model that the manifest is about need not be run.
+        (ForwardFlag::On(forward), Some(fingerprint)) => {
+            let is_run = || report.verdict == Verdict::Verified || forward != Forward::Auto;
+            let engine = engine(arguments, options, forward, &is_run);
+            is_run().then(|| behaviour::check(&engine, model, fingerprint))
+        }
+        (ForwardFlag::On(forward), None) if forward != Forward::Auto => {
+            Some(behaviour::not_run("cpu", NOTHING_RECORDED))
+        }
+        (ForwardFlag::On(_) | ForwardFlag::Off, None) => None,
+    };
+    if let Some((behaviour, row)) = judged {
+        report.add_behaviour(&behaviour, row);
+    }
+    report
+}
+
+fn engine<'a>(
+    arguments: &'a Arguments,
+    options: inference::Options,
+    forward: Forward,
+    is_run: &'a dyn Fn() -> bool,
+) -> Engine<'a> {
+    Engine {
+        forward,
+        device: &arguments.device,
+        io: arguments.engine.io,
+        options,
+        quiet: arguments.quiet,
+        is_run,
+        times: arguments.times,
+    }
 }
 
 impl ValueEnum for ForwardFlag {

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod inspect;
 pub mod manifest;
 pub mod observer;
+mod parallel;
 pub mod region;
 pub mod report;
 pub mod source;

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::code::Code;
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Digests, Outcome};
@@ -13,9 +11,8 @@ use crate::decode::container::{Container, Format, Shard};
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::observer::Observer;
-use crate::region::Span;
 use crate::report::{self, FileFormat, FileRow, Parts, Report, Scope, file_row, hex};
-use crate::source::{Held, Source, read_through};
+use crate::source::{Held, Source};
 use crate::{
     decode::{apr, gguf},
     explain::{culprit, evidence::Evidence, sniff},
@@ -35,29 +32,43 @@ pub struct Input<'a> {
 pub struct Options {
     /// Number of threads for the pass over the data.
     pub threads: usize,
-    /// Whether BLAKE3 and SHA-256 of the whole files are computed as well: the numbers of other tools, at the cost of two
-    /// more hashes over every byte.
-    pub file_digests: bool,
+    /// Which files get a SHA-256 beside their BLAKE3. It is one chain, which no cores can share.
+    pub file_sha256: FileSha256,
+    /// Whether every tensor gets a SHA-256 beside its BLAKE3.
+    pub tensor_sha256: bool,
+}
+
+/// The files whose SHA-256 is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSha256 {
+    /// None.
+    None,
+    /// The APR file.
+    Apr,
+    /// All of them.
+    All,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             threads: 1,
-            file_digests: false,
+            file_sha256: FileSha256::None,
+            tensor_sha256: false,
         }
     }
 }
 
-/// Compares two models, in either order; the formats are told by content. A manifest in the place of one of them checks
-/// the other against it.
+/// Compares two models, in either order; the formats are told by content. A manifest is never taken for a model:
+/// [`manifest::check`] compares a model with one.
 #[must_use]
 pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Observer) -> Report {
-    for (listed, model) in [(a, b), (b, a)] {
-        if let [(_, source)] = listed.shards.as_slice()
-            && let Some(manifest) = manifest::read(*source)
+    for (listed, other) in [(a, b), (b, a)] {
+        if let [(name, source)] = listed.shards.as_slice()
+            && manifest::is_in_place_of_model(*source)
         {
-            return manifest::check(&manifest, model, options.threads, observer);
+            let finding = manifest_for_model(name, &other.name);
+            return nothing_compared(&[a, b], finding);
         }
     }
     match roles(a, b) {
@@ -68,6 +79,21 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
             report
         }
     }
+}
+
+/// The report where nothing could be compared.
+pub(crate) fn nothing_compared(inputs: &[&Input<'_>], finding: Finding) -> Report {
+    report::build(rows_of_unknown(inputs), &Scope::Nothing, &[finding])
+}
+
+fn manifest_for_model(name: &str, other: &str) -> Finding {
+    let (name, other) = (escape(name.as_bytes()), escape(other.as_bytes()));
+    Finding::new(
+        "pair.manifest",
+        Effect::Undecided,
+        format!("{name} is a manifest, not a model: nothing was compared"),
+    )
+    .hint(format!("verify {other} --manifest {name}"))
 }
 
 /// Finds out which input is the APR file. A file that is no model ends here: nothing follows for the other one. A file of
@@ -220,13 +246,7 @@ impl Pair<'_, '_> {
                 ..Pairing::default()
             }
         };
-        let scan = scan::scan(
-            &inputs,
-            &pairing,
-            options.threads,
-            options.file_digests,
-            observer,
-        );
+        let scan = scan::scan(&inputs, &pairing, options, observer);
         let metadata = if apr.complete && gguf.complete {
             let digests = scan.blake3.get(1..).unwrap_or_default();
             metadata::compare(&apr, &gguf, Digests::Of(digests))
@@ -243,10 +263,8 @@ impl Pair<'_, '_> {
             metadata: &metadata,
         };
         let (mut findings, evidence) = judge.findings(structure);
-        let mut files = self.file_rows(&inputs, &scan);
-        if options.file_digests {
-            self.add_sha256(&mut files, &mut findings);
-        }
+        let files = self.file_rows(&inputs, &scan);
+        findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
         let parts = Parts {
             inputs: &inputs,
@@ -263,12 +281,8 @@ impl Pair<'_, '_> {
         let unread = |side, shard| {
             scan.errors
                 .iter()
-                .filter(|(error_side, error_shard, ..)| {
-                    (*error_side, *error_shard) == (side, shard)
-                })
-                .fold(0_u64, |sum, (_, _, span, _)| {
-                    sum.saturating_add(span.length)
-                })
+                .filter(|unread| (unread.side, unread.shard) == (side, shard))
+                .fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length))
         };
         let apr = self
             .apr
@@ -289,27 +303,13 @@ impl Pair<'_, '_> {
             )
         });
         apr.chain(gguf)
-            .zip(scan.roots.iter().zip(&scan.blake3))
-            .map(|(row, (root, blake3))| FileRow {
-                root: root.as_ref().map(|digest| hex(digest)),
+            .zip(scan.blake3.iter().zip(&scan.sha256))
+            .map(|(row, (blake3, sha256))| FileRow {
                 blake3: blake3.as_ref().map(|digest| hex(digest)),
+                sha256: sha256.as_ref().map(|digest| hex(digest)),
                 ..row
             })
             .collect()
-    }
-
-    fn add_sha256(&self, files: &mut [FileRow], findings: &mut Vec<Finding>) {
-        let sources = self.apr.shards.iter().chain(&self.gguf.shards);
-        for (row, (name, source)) in files.iter_mut().zip(sources) {
-            match sha256(*source) {
-                Ok(digest) => row.sha256 = Some(hex(&digest)),
-                Err(error) => findings.push(Finding::new(
-                    Code::Io,
-                    Effect::Unreadable,
-                    format!("{} cannot be read: {error}", escape(name.as_bytes())),
-                )),
-            }
-        }
     }
 
     /// The verdict is about the bytes that were read; they must still be the file.
@@ -334,15 +334,6 @@ impl Pair<'_, '_> {
             }
         }
     }
-}
-
-fn sha256(source: &dyn Source) -> io::Result<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    let whole = Span::new(0, source.length());
-    read_through(source, whole, &mut Vec::new(), |_, bytes| {
-        hasher.update(bytes);
-    })?;
-    Ok(hasher.finalize().into())
 }
 
 fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {

@@ -74,7 +74,6 @@ impl Pass<'_> {
         let (mut source_sha256, mut source_blake3) = (Vec::new(), Vec::new());
         let mut tensor_sha256 = self.tensor_sha256.then(|| vec![[0; 32]; count]);
         let mut tensor_blake3 = vec![[0; 32]; count];
-        let mut source_crc32 = Vec::new();
         let mut checksums = vec![crc32fast::Hasher::new(); count];
         // The slow ones first: they are what the others wait for.
         let (written, syncs) = mpsc::sync_channel(1);
@@ -82,7 +81,7 @@ impl Pass<'_> {
             hash_sources::<Sha256>(self.headers, &mut source_sha256),
             hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
             hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
-            self.write(&mut source_crc32, &mut checksums, written),
+            self.write(&mut checksums, written),
         ];
         if let Some(digests) = &mut tensor_sha256 {
             chains.insert(1, hash_tensors::<Sha256>(digests));
@@ -97,17 +96,10 @@ impl Pass<'_> {
             synced.map_err(Error::io("write it to disk", self.path))
         })?;
 
-        let sources = source_sha256
-            .into_iter()
-            .zip(source_blake3)
-            .zip(source_crc32);
+        let sources = source_sha256.into_iter().zip(source_blake3);
         Ok(Passed {
             sources: sources
-                .map(|((sha256, blake3), crc32)| SourceDigests {
-                    sha256,
-                    blake3,
-                    crc32,
-                })
+                .map(|(sha256, blake3)| SourceDigests { sha256, blake3 })
                 .collect(),
             tensors: tensor_blake3
                 .into_iter()
@@ -164,32 +156,18 @@ impl Pass<'_> {
         })
     }
 
-    /// Writes the stored bytes, and sums up the CRC-32 of sources and tensors.
+    /// Writes the stored bytes, and computes the CRC-32 of each tensor.
     fn write<'a>(
         &'a self,
-        sources: &'a mut Vec<u32>,
         checksums: &'a mut [crc32fast::Hasher],
         written: SyncSender<()>,
     ) -> Chain<'a, Block<'a>, Error> {
-        let mut source = crc32fast::Hasher::new();
         let mut unsynced: u64 = 0;
         Box::new(move |block| {
             let segment = block.piece.segment;
-            if block.piece.starts_shard() {
-                source.update(&self.headers[segment.shard]);
-            }
             let stored = block.stored();
             let mut checksum = crc32fast::Hasher::new();
             checksum.update(stored);
-            match segment.decoding {
-                Some(_) => source.update(block.data()),
-                // The same bytes: one sum is enough.
-                None => source.combine(&checksum),
-            }
-            source.update(block.padding());
-            if block.piece.ends_shard() {
-                sources.push(mem::take(&mut source).finalize());
-            }
             for target in &segment.targets {
                 checksums[*target].combine(&checksum);
                 let offset = self.destinations[*target].saturating_add(block.piece.stored_offset);
@@ -226,10 +204,6 @@ impl Block<'_> {
 
     fn data(&self) -> &[u8] {
         &self.source[..to_usize(self.piece.data_length)]
-    }
-
-    fn padding(&self) -> &[u8] {
-        &self.source[to_usize(self.piece.data_length)..]
     }
 }
 

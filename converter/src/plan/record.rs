@@ -30,7 +30,6 @@ pub(crate) struct SourceDigests {
     /// For the manifest only.
     pub(crate) sha256: [u8; 32],
     pub(crate) blake3: [u8; 32],
-    pub(crate) crc32: u32,
 }
 
 /// The digests of the stored bytes of one tensor.
@@ -85,7 +84,6 @@ pub(crate) fn seal<'a>(
     for (source, digests) in described.into_iter().flatten().zip(sources) {
         if let Some(source) = source.as_object_mut() {
             source.insert("blake3".to_owned(), json!(hex(&digests.blake3)));
-            source.insert("crc32".to_owned(), json!(format!("{:08x}", digests.crc32)));
         }
     }
     let tensors: Map<String, Json> = tensors

@@ -19,17 +19,24 @@ pub(crate) struct Manifest {
     /// Name and version of the program.
     pub(crate) tool: String,
     /// Name of the artifact without folders.
-    pub(crate) file: String,
+    pub(crate) name: String,
     /// Length of the artifact.
     pub(crate) size: u64,
-    /// The CRC-32 in the footer of the artifact.
-    pub(crate) crc32: u32,
     /// The entries of [`source_entry`].
     pub(crate) sources: Vec<Value>,
     /// The entries of [`tensor_entry`].
     pub(crate) tensors: Vec<Value>,
     /// How the artifact behaves, when it was run.
     pub(crate) behaviour: Option<Fingerprint>,
+}
+
+/// The digests of every byte of the finished artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArtifactDigests {
+    /// SHA-256.
+    pub sha256: [u8; 32],
+    /// BLAKE3.
+    pub blake3: [u8; 32],
 }
 
 /// How an artifact and its sources behave under a fixed arithmetic: recorded in the manifest for others to check again.
@@ -54,14 +61,11 @@ pub struct PromptFingerprint {
 
 impl Manifest {
     /// Returns the text: JSON with sorted keys, without times or folders, the same for the same conversion.
-    pub(crate) fn text(&self, verification: Verification) -> String {
+    pub(crate) fn text(&self, digests: &ArtifactDigests, verification: Verification) -> String {
+        let artifact = file_entry(&self.name, self.size, &digests.sha256, &digests.blake3);
         let mut manifest = json!({
-            "artifact": {
-                "crc32": format!("{:08x}", self.crc32),
-                "file": self.file,
-                "size": self.size,
-            },
-            "manifest": 1,
+            "files": [artifact],
+            "manifest": 2,
             "sources": self.sources,
             "tensors": self.tensors,
             "tool": self.tool,
@@ -92,11 +96,20 @@ fn behaviour_entry(behaviour: &Fingerprint) -> Value {
 
 /// Describes a source file.
 pub(crate) fn source_entry(source: &SourceFile, digests: &SourceDigests) -> Value {
+    file_entry(
+        source.name(),
+        source.length(),
+        &digests.sha256,
+        &digests.blake3,
+    )
+}
+
+fn file_entry(name: &str, size: u64, sha256: &[u8; 32], blake3: &[u8; 32]) -> Value {
     json!({
-        "blake3": hex(&digests.blake3),
-        "file": source.name(),
-        "sha256": hex(&digests.sha256),
-        "size": source.length(),
+        "blake3": hex(blake3),
+        "name": name,
+        "sha256": hex(sha256),
+        "size": size,
     })
 }
 
@@ -108,11 +121,11 @@ pub(crate) fn tensor_entry(
 ) -> Value {
     let mut entry = json!({
         "blake3": hex(&digests.blake3),
-        "gguf_name": tensor.gguf_name,
         "name": tensor.name,
         "offset": offset,
         "shape": tensor.dims,
         "size": tensor.size,
+        "source_name": tensor.gguf_name,
         "type": tensor.type_name,
     });
     if let (Some(sha256), Some(entry)) = (&digests.sha256, entry.as_object_mut()) {

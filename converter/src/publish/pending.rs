@@ -4,14 +4,19 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
+    os::unix::fs::FileExt as _,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
+
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::Error,
     publish::{
-        manifest::{Fingerprint, Manifest},
+        manifest::{ArtifactDigests, Fingerprint, Manifest},
         staged::{Folder, StagedFile},
     },
     request::{Request, Verification},
@@ -26,6 +31,7 @@ pub struct PendingArtifact {
     destination: Destination,
     manifest: Manifest,
     warnings: Vec<String>,
+    digests: Option<ArtifactDigests>,
 }
 
 /// The names to be given.
@@ -50,6 +56,7 @@ impl PendingArtifact {
             destination,
             manifest,
             warnings,
+            digests: None,
         }
     }
 
@@ -63,9 +70,48 @@ impl PendingArtifact {
         &self.warnings
     }
 
+    /// Takes the digests of the artifact from whoever has read it already, so that it is not read once more for them.
+    pub const fn record_digests(&mut self, digests: ArtifactDigests) {
+        self.digests = Some(digests);
+    }
+
     /// Records in the manifest how the artifact behaves.
     pub fn record_behaviour(&mut self, behaviour: Fingerprint) {
         self.manifest.behaviour = Some(behaviour);
+    }
+
+    /// Reads the artifact for its digests: both kinds at the same time, on a thread each.
+    fn compute_digests(&self) -> Result<ArtifactDigests, Error> {
+        let (file, path) = (self.staged.file(), self.staged.path());
+        let read = |take: &mut dyn FnMut(&[u8])| -> io::Result<()> {
+            let mut buffer = vec![0; READ];
+            let mut position = 0;
+            loop {
+                let count = file.read_at(&mut buffer, position)?;
+                let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+                    return Ok(());
+                };
+                take(bytes);
+                position = position.saturating_add(bytes.len() as u64);
+            }
+        };
+        let digests: io::Result<_> = thread::scope(|scope| {
+            let sha256 = scope.spawn(|| {
+                let mut sha256 = Sha256::new();
+                read(&mut |bytes| sha256.update(bytes))?;
+                io::Result::Ok(sha256.finalize().into())
+            });
+            let mut blake3 = blake3::Hasher::new();
+            read(&mut |bytes| {
+                blake3.update(bytes);
+            })?;
+            let sha256 = sha256.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok(ArtifactDigests {
+                sha256: sha256?,
+                blake3: *blake3.finalize().as_bytes(),
+            })
+        });
+        digests.map_err(Error::io("read it back", path))
     }
 
     /// Waits until the artifact is on disk, gives it its name, writes the manifest beside it, and returns the path.
@@ -74,12 +120,16 @@ impl PendingArtifact {
     /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. The artifact does not
     /// keep its name when its manifest cannot get one.
     pub fn publish(self, verification: Verification) -> Result<PathBuf, Error> {
+        let digests = match self.digests {
+            Some(digests) => digests,
+            None => self.compute_digests()?,
+        };
         let destination = self.destination;
         let manifest_name = OsStr::new(&destination.manifest_name);
         let manifest = StagedFile::create(&destination.folder, manifest_name)?;
         manifest
             .file()
-            .write_all(self.manifest.text(verification).as_bytes())
+            .write_all(self.manifest.text(&digests, verification).as_bytes())
             .map_err(Error::io("write it", manifest.path()))?;
         self.staged.sync()?;
         manifest.sync()?;
@@ -125,6 +175,9 @@ impl Destination {
         StagedFile::create(&self.folder, OsStr::new(&self.name))
     }
 }
+
+/// Bytes read at a time.
+const READ: usize = 256 << 10;
 
 fn check_free(path: &Path, overwrite: bool, sources: &[SourceFile]) -> Result<(), Error> {
     let refuse = |problem| {

@@ -46,28 +46,26 @@ fn the_manifest_says_what_was_made_of_what() {
     let text = fs::read_to_string(bench.folder.path().join("model.apr.manifest.json")).unwrap();
     assert!(!text.contains(bench.folder.path().to_str().unwrap()));
     let manifest: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(manifest["manifest"], 1);
+    assert_eq!(manifest["manifest"], 2);
     assert_eq!(manifest["verification"], "skipped");
-    assert_eq!(manifest["artifact"]["file"], "model.apr");
-    assert_eq!(manifest["artifact"]["size"], artifact.len());
-    let (body, footer) = artifact.split_at(artifact.len() - 4);
-    assert_eq!(
-        manifest["artifact"]["crc32"],
-        format!("{:08x}", crc32fast::hash(body))
-    );
-    assert_eq!(footer, crc32fast::hash(body).to_le_bytes());
-    assert_eq!(manifest["sources"][0]["file"], "model.gguf");
-    assert_eq!(
-        manifest["sources"][0]["blake3"],
-        blake3::hash(&source).to_hex().to_string()
-    );
+    for (list, name, bytes) in [
+        ("files", "model.apr", &artifact),
+        ("sources", "model.gguf", &source),
+    ] {
+        let entry = &manifest[list][0];
+        assert_eq!(manifest[list].as_array().unwrap().len(), 1);
+        assert_eq!(entry["name"], name);
+        assert_eq!(entry["size"], bytes.len());
+        assert_eq!(entry["sha256"], sha256(bytes));
+        assert_eq!(entry["blake3"], blake3::hash(bytes).to_hex().to_string());
+    }
     let tensors = manifest["tensors"].as_array().unwrap();
     assert_eq!(tensors.len(), model.tensors.len());
     for tensor in tensors {
         let number = |key: &str| usize::try_from(tensor[key].as_u64().unwrap()).unwrap();
         let stored = &artifact[number("offset")..][..number("size")];
         assert_eq!(tensor["blake3"], blake3::hash(stored).to_hex().to_string());
-        let gguf_name = tensor["gguf_name"].as_str().unwrap();
+        let gguf_name = tensor["source_name"].as_str().unwrap();
         assert!(model.tensor(gguf_name).data == stored);
     }
 }

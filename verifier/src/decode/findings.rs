@@ -90,7 +90,11 @@ mod tests {
         for _ in 0..100_000 {
             findings.push(Finding::new(Code::MetaLost, Effect::Note, "one"));
         }
-        findings.push(Finding::new(Code::MetaLost, Effect::Different, "another effect"));
+        findings.push(Finding::new(
+            Code::MetaLost,
+            Effect::Different,
+            "another effect",
+        ));
         let list = findings.into_list();
         assert_eq!(list.len(), 22);
         assert_eq!(

@@ -96,9 +96,11 @@ impl Tensors {
                 paired.insert(&a.name, (a, g, outcome));
             }
         }
-        for (side, index, of_tensor, _) in &judge.scan.alone {
-            if let (Side::Apr, Some(tensor)) = (side, judge.inputs.apr.tensors.get(*index)) {
-                digests.insert(&tensor.name, of_tensor.blake3);
+        for alone in &judge.scan.alone {
+            if let (Side::Apr, Some(tensor)) =
+                (alone.side, judge.inputs.apr.tensors.get(alone.index))
+            {
+                digests.insert(&tensor.name, alone.digests.blake3);
             }
         }
         // A record that cannot be read is a finding of the comparison of the metadata.
@@ -144,6 +146,6 @@ fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
         .scan
         .not_zero
         .iter()
-        .any(|(side, ..)| *side == Side::Gguf);
+        .any(|padding| padding.side == Side::Gguf);
     files.all(|is_same| is_same) && !tensors.gguf_is_unlike && !has_dirty_padding
 }

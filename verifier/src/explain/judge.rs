@@ -95,13 +95,16 @@ impl Judge<'_> {
     fn io_errors(&self) -> Vec<Finding> {
         let errors = self.scan.errors.iter();
         errors
-            .map(|(side, shard, span, error)| {
+            .map(|unread| {
                 Finding::new(
                     "io",
                     Effect::Undecided,
-                    format!("{} bytes cannot be read: {error}", span.length),
+                    format!(
+                        "{} bytes cannot be read: {}",
+                        unread.span.length, unread.error
+                    ),
                 )
-                .at(Place::new(*side, *shard).span(*span))
+                .at(Place::new(unread.side, unread.shard).span(unread.span))
             })
             .collect()
     }

@@ -50,13 +50,13 @@ pub(crate) fn findings(
     missing: Option<&HashSet<Vec<u8>>>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (side, shard, found) in &scan.not_zero {
-        let shards = match side {
+    for padding in &scan.not_zero {
+        let shards = match padding.side {
             Side::Apr => &inputs.apr.shards,
             Side::Gguf => &inputs.gguf.shards,
         };
-        if let Some(parts) = shards.get(*shard) {
-            findings.push(found.finding(*side, *shard, parts));
+        if let Some(parts) = shards.get(padding.shard) {
+            findings.push(padding.found.finding(padding.side, padding.shard, parts));
         }
     }
     let holders = holders(inputs, pairing, scan);
@@ -86,13 +86,13 @@ pub(crate) fn findings(
             not_finite(a, g, outcome, &mut findings);
         }
     }
-    for (side, index, _, found) in &scan.alone {
-        let tensors = match side {
+    for alone in &scan.alone {
+        let tensors = match alone.side {
             Side::Apr => &inputs.apr.tensors,
             Side::Gguf => &inputs.gguf.tensors,
         };
-        if let (Some(tensor), Some(found)) = (tensors.get(*index), found) {
-            findings.push(not_finite_finding(&[(*side, tensor, *found)]));
+        if let (Some(tensor), Some(found)) = (tensors.get(alone.index), alone.not_finite) {
+            findings.push(not_finite_finding(&[(alone.side, tensor, found)]));
         }
     }
     findings.extend(values_equal(&decoded));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::bound::Bound;
+use super::cap::cap;
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
@@ -30,28 +32,46 @@ pub(super) struct Resolved {
     pub(super) names_tensors: bool,
 }
 
+/// How to check.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckOptions {
+    /// Number of threads.
+    pub threads: usize,
+    /// Whether a manifest that leaves header and metadata unbound can verify a model.
+    pub allow_unbound_metadata: bool,
+}
+
 /// Checks a model against a manifest and reports as a verification does.
 ///
 /// A wrong digest, size, type or shape, a row for something that is not there, a tensor or file without a row and a second
-/// row for the same thing make the model different; unreadable rows and what the container itself lacks leave it undecided,
-/// and so does a manifest of which nothing could be compared.
+/// row for the same thing make the model different. Unreadable rows, what the container itself lacks, metadata that no row
+/// binds, and a manifest of which nothing could be compared leave it undecided. What is not a model is not compared.
 #[must_use]
 pub fn check(
     manifest: &Manifest,
     input: &Input<'_>,
-    threads: usize,
+    options: &CheckOptions,
     observer: &dyn Observer,
 ) -> Report {
     let decoded = Decoded::of(input);
     let target = Target::new(input, &decoded);
+    let mut judge = Judge {
+        target: &target,
+        digests: BTreeMap::new(),
+        outcomes: BTreeMap::new(),
+        findings: decoded.findings().to_vec(),
+    };
+    if matches!(decoded, Decoded::Unknown(_)) {
+        judge.check_unchanged();
+        return judge.report(manifest, false, Bound::default());
+    }
     let resolved = match &manifest.rows {
         Rows::Described(described) => described::resolve(described, &target),
         Rows::Listed(lines) => listed::resolve(lines, &target),
         Rows::Nothing => Resolved::default(),
     };
-    let mut findings = decoded.findings().to_vec();
-    findings.extend(manifest.problems.iter().map(syntax));
-    findings.extend(resolved.findings);
+    judge.findings.extend(manifest.problems.iter().map(syntax));
+    judge.findings.extend(resolved.findings);
 
     let mut wanted: BTreeMap<Subject, Kinds> = BTreeMap::new();
     for claim in &resolved.claims {
@@ -60,20 +80,15 @@ pub fn check(
             .or_default()
             .extend(&claim.kinds);
     }
-    let mut judge = Judge {
-        target: &target,
-        digests: BTreeMap::new(),
-        outcomes: BTreeMap::new(),
-        findings,
-    };
-    judge.hash(&wanted, threads, observer);
+    judge.hash(&wanted, options.threads, observer);
     judge.compare(&resolved.claims);
     if resolved.names_tensors {
         judge.find_missing_tensors(&wanted);
     }
-    judge.find_limits();
+    let bound = judge.bind(options.allow_unbound_metadata);
+    judge.findings = cap(judge.findings);
     judge.check_unchanged();
-    judge.report(resolved.names_tensors)
+    judge.report(manifest, resolved.names_tensors, bound)
 }
 
 /// A row, or a manifest, that cannot be read.
@@ -120,12 +135,11 @@ pub(super) fn extra(row: &str, what: &str, name: &[u8]) -> Finding {
 }
 
 /// How the claims for one subject came out.
-#[derive(Clone, Copy)]
 pub(super) struct Outcome {
     /// Whether all of them hold.
     pub(super) equal: bool,
-    /// Whether a digest that cannot be forged was among those that agree.
-    pub(super) strong: bool,
+    /// The kinds of the digests that agree.
+    pub(super) held: Kinds,
 }
 
 /// A check on its way from claims to a report.
@@ -142,8 +156,19 @@ impl Judge<'_> {
     fn hash(&mut self, wanted: &BTreeMap<Subject, Kinds>, threads: usize, observer: &dyn Observer) {
         let mut subjects = Vec::new();
         let mut jobs = Vec::new();
+        let mut tensor_bytes_left: u64 = self.target.sources.iter().map(|file| file.length()).sum();
         for (&subject, kinds) in wanted {
-            match self.target.job(subject, kinds) {
+            // A hostile file has any number of tensors that lie over each other, each as long as the file.
+            let job = self.target.job(subject, kinds).filter(|job| {
+                let needed = match subject {
+                    Subject::Tensor(_) => job.length(),
+                    Subject::File(_) | Subject::Model(_) | Subject::Set => 0,
+                };
+                let left = tensor_bytes_left.checked_sub(needed);
+                tensor_bytes_left = left.unwrap_or(tensor_bytes_left);
+                left.is_some()
+            });
+            match job {
                 Some(job) => {
                     subjects.push(subject);
                     jobs.push(job);
@@ -153,7 +178,7 @@ impl Judge<'_> {
                         "manifest.not-compared",
                         Effect::Undecided,
                         format!(
-                            "the rows for {} were not compared: not all of its bytes can be found",
+                            "the rows for {} were not compared: its bytes are not all in the file, or are those of other tensors",
                             self.name(subject)
                         ),
                     );
@@ -221,10 +246,10 @@ impl Judge<'_> {
             }
             let outcome = self.outcomes.entry(claim.subject).or_insert(Outcome {
                 equal: true,
-                strong: false,
+                held: Kinds::new(),
             });
             outcome.equal &= matched.is_some();
-            outcome.strong |= matched.is_some_and(Kind::is_strong);
+            outcome.held.extend(matched);
         }
         if self.outcomes.is_empty() {
             self.findings.push(Finding::new(
@@ -248,75 +273,6 @@ impl Judge<'_> {
                 );
             }
         }
-    }
-
-    /// Says what the rows that hold do not prove.
-    fn find_limits(&mut self) {
-        let holds = |subject| self.outcomes.get(&subject).filter(|outcome| outcome.equal);
-        let strong = |subject| holds(subject).is_some_and(|outcome| outcome.strong);
-        let mut findings = Vec::new();
-        for (shard, name) in self
-            .target
-            .names
-            .iter()
-            .enumerate()
-            .filter(|_| !self.outcomes.is_empty())
-        {
-            if self.outcomes.contains_key(&Subject::File(shard)) {
-                continue;
-            }
-            let place = self.target.file_place(shard);
-            let name = escape(name.as_bytes());
-            findings.push(if shard == 0 && holds(Subject::BeforeFooter).is_some() {
-                Finding::new(
-                    "manifest.weak",
-                    Effect::Note,
-                    format!("{name}: header, metadata and padding are bound by a CRC-32 only"),
-                )
-                .at(place)
-            } else {
-                Finding::new(
-                    "manifest.coverage",
-                    Effect::Warning,
-                    format!("{name}: header, metadata and padding are bound by no row"),
-                )
-                .at(place)
-                .hint("write a manifest with whole-file digests to bind them")
-            });
-        }
-        let weak = self.outcomes.iter().filter(|(subject, outcome)| {
-            let covered = match subject {
-                Subject::Tensor(index) => {
-                    self.target
-                        .decoded
-                        .tensors()
-                        .get(*index)
-                        .is_some_and(|tensor| {
-                            [
-                                Subject::File(tensor.shard),
-                                Subject::Model(tensor.shard),
-                                Subject::Set,
-                            ]
-                            .into_iter()
-                            .any(strong)
-                        })
-                }
-                Subject::Model(shard) => strong(Subject::File(*shard)),
-                Subject::File(_) | Subject::BeforeFooter | Subject::Set => true,
-            };
-            outcome.equal && !outcome.strong && !covered
-        });
-        let weak = weak.count();
-        if weak > 0 {
-            findings.push(Finding::new(
-                "manifest.weak",
-                Effect::Warning,
-                format!(
-                    "{weak} tensors or models are bound by xxh64, xxh3, sha1 or uuid only, which show accidents but no intent"
-                ),
-            ));
-        }
-        self.findings.extend(findings);
     }
 
     fn check_unchanged(&mut self) {
@@ -354,7 +310,6 @@ impl Judge<'_> {
         };
         match subject {
             Subject::File(shard) => file(shard),
-            Subject::BeforeFooter => format!("{} up to its footer", file(0)),
             Subject::Model(shard) => format!("all tensors of {}", file(shard)),
             Subject::Set => "all tensors of the split set".to_owned(),
             Subject::Tensor(index) => {
@@ -367,7 +322,7 @@ impl Judge<'_> {
     fn place(&self, subject: Subject) -> Place {
         match subject {
             Subject::File(shard) | Subject::Model(shard) => self.target.file_place(shard),
-            Subject::BeforeFooter | Subject::Set => self.target.file_place(0),
+            Subject::Set => self.target.file_place(0),
             Subject::Tensor(index) => match self.target.decoded.tensors().get(index) {
                 Some(tensor) => self.target.tensor_place(tensor),
                 None => self.target.file_place(0),

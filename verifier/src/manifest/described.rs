@@ -1,4 +1,4 @@
-//! What the rows of a JSON manifest mean for a model.
+//! What the rows of our own form mean for a model.
 
 use std::collections::HashMap;
 
@@ -16,39 +16,42 @@ pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
         target,
         resolved: Resolved::default(),
     };
-    match described {
-        Described::Own(own) => {
-            rows.files("files", &own.files);
-            rows.tensors(&own.tensors, escape);
-        }
-        Described::Sidecar(sidecar) if is_source(target, &sidecar.sources) => {
-            rows.files("sources", &sidecar.sources);
-            rows.resolved.findings.push(Finding::new(
+    rows.resolved.findings.extend(not_verified(described));
+    match (&described.sources, target.decoded) {
+        // The model is what an artifact was made from.
+        (Some(sources), Decoded::Gguf(_)) => {
+            rows.files("sources", sources);
+            rows.find(Finding::new(
                 "manifest.role",
                 Effect::Note,
                 "the manifest is that of an artifact; the file was compared with what it says of its sources",
             ));
         }
-        Described::Sidecar(sidecar) => {
-            rows.files("artifact", std::slice::from_ref(&sidecar.artifact));
-            rows.before_footer(&sidecar.artifact);
-            rows.tensors(&sidecar.tensors, |name| {
-                String::from_utf8_lossy(name).into_owned()
-            });
+        (None, Decoded::Gguf(_)) | (_, Decoded::Apr(_) | Decoded::Unknown(_)) => {
+            rows.files("files", &described.files);
+            rows.tensors(&described.tensors);
         }
     }
     rows.resolved
 }
 
-/// Whether a model is what an artifact was made from: by its format, or by its name where that is not known.
-fn is_source(target: &Target<'_>, sources: &[FileEntry]) -> bool {
-    match target.decoded {
-        Decoded::Gguf(_) => true,
-        Decoded::Apr(_) => false,
-        Decoded::Unknown(_) => sources
-            .iter()
-            .any(|source| target.shard_named(source.name.as_bytes()).is_some()),
-    }
+/// The digests of an artifact that was not verified prove which bytes were written, and nothing about them.
+fn not_verified(described: &Described) -> Option<Finding> {
+    let found = match (&described.sources, &described.verification) {
+        (None, None) => return None,
+        (_, Some(word)) if word == "verified" => return None,
+        (_, Some(word)) => format!("\"{}\"", escape(word.as_bytes())),
+        (Some(_), None) => "nothing".to_owned(),
+    };
+    Some(
+        Finding::new(
+            "manifest.not-verified",
+            Effect::Undecided,
+            "the manifest does not say that the artifact was verified when it was made",
+        )
+        .expected_found("\"verified\"", found)
+        .hint("compare the artifact with its source: verify MODEL.apr MODEL.gguf"),
+    )
 }
 
 struct Rows<'a> {
@@ -83,24 +86,13 @@ impl Rows<'_> {
                 let at = self.target.file_place(shard);
                 self.find(mismatch(at, &place, &shown, "size", &expected, &found));
             }
-            if entry.sha256.is_none() && entry.blake3.is_none() && entry.crc32.is_none() {
-                self.find(unreadable(&place, "it has no digest"));
-            }
             let subject = Subject::File(shard);
-            for (kind, digest) in [(Kind::Sha256, &entry.sha256), (Kind::Blake3, &entry.blake3)] {
-                if let Some(digest) = digest {
-                    self.claim(&place, subject, kind, digest);
-                }
-            }
+            self.claim(&place, subject, Kind::Sha256, &entry.sha256);
+            self.claim(&place, subject, Kind::Blake3, &entry.blake3);
         }
         // A manifest without any row for a file binds the tensors only.
-        for name in self
-            .target
-            .names
-            .iter()
-            .skip(entries.len())
-            .filter(|_| !entries.is_empty())
-        {
+        let skipped = self.target.names.iter().skip(entries.len());
+        for name in skipped.filter(|_| !entries.is_empty()) {
             let text = format!("the file {} has no row", escape(name.as_bytes()));
             self.resolved
                 .findings
@@ -108,31 +100,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The sum of everything before the footer, which the footer holds too.
-    fn before_footer(&mut self, artifact: &FileEntry) {
-        let Some(crc) = &artifact.crc32 else {
-            return;
-        };
-        self.claim("artifact", Subject::BeforeFooter, Kind::Crc32, crc);
-        if let Some((span, stored)) = self.target.footer()
-            && !crc.eq_ignore_ascii_case(&format!("{stored:08x}"))
-        {
-            let at = self.target.file_place(0).span(span);
-            self.find(mismatch(
-                at,
-                "artifact",
-                "the footer",
-                "crc32",
-                crc,
-                &format!("{stored:08x}"),
-            ));
-        }
-    }
-
-    fn tensors(&mut self, entries: &[TensorEntry], naming: impl Fn(&[u8]) -> String) {
-        if entries.is_empty() {
-            return;
-        }
+    fn tensors(&mut self, entries: &[TensorEntry]) {
         if !self.target.decoded.is_complete() {
             let text = format!(
                 "the tensors could not be decoded, so {} rows were not compared",
@@ -146,56 +114,49 @@ impl Rows<'_> {
             return;
         }
         self.resolved.names_tensors = true;
-        let tensors = self.target.decoded.tensors();
         let mut by_name = HashMap::new();
-        for (index, tensor) in tensors.iter().enumerate() {
+        for (index, tensor) in self.target.decoded.tensors().iter().enumerate() {
             by_name
-                .entry(naming(&tensor.name))
+                .entry(tensor.name.as_slice())
                 .or_insert((index, tensor));
         }
         for (row, entry) in entries.iter().enumerate() {
             let place = format!("tensors[{row}]");
-            let Some(&(index, tensor)) = by_name.get(&entry.name) else {
+            let Some(&(index, tensor)) = by_name.get(entry.name.as_bytes()) else {
                 self.find(extra(&place, "tensor", entry.name.as_bytes()));
                 continue;
             };
             self.compare_entry(&place, entry, tensor);
-            self.claim(&place, Subject::Tensor(index), Kind::Sha256, &entry.sha256);
-            self.claim(&place, Subject::Tensor(index), Kind::Blake3, &entry.blake3);
+            let subject = Subject::Tensor(index);
+            self.claim(&place, subject, Kind::Blake3, &entry.blake3);
+            if let Some(sha256) = &entry.sha256 {
+                self.claim(&place, subject, Kind::Sha256, sha256);
+            }
         }
     }
 
     fn compare_entry(&mut self, place: &str, entry: &TensorEntry, tensor: &Tensor) {
-        for (what, expected, found) in [
-            ("type", entry.r#type.clone(), type_name(tensor)),
-            (
-                "shape",
-                format!("{:?}", entry.shape),
-                format!("{:?}", tensor.dims),
-            ),
-            ("shard", entry.shard.to_string(), tensor.shard.to_string()),
-            (
-                "offset",
-                entry.offset.to_string(),
-                tensor.span.offset.to_string(),
-            ),
-            (
-                "size",
-                entry.size.to_string(),
-                tensor.span.length.to_string(),
-            ),
-        ] {
-            if expected != found {
-                let at = self.target.tensor_place(tensor);
-                self.find(mismatch(
-                    at,
-                    place,
-                    &escape(&tensor.name),
-                    what,
-                    &expected,
-                    &found,
-                ));
-            }
+        let (offset, length) = (tensor.span.offset, tensor.span.length);
+        let differences = [
+            (entry.r#type != type_name(tensor))
+                .then(|| ("type", entry.r#type.clone(), type_name(tensor))),
+            (entry.shape != tensor.dims).then(|| {
+                let shown = [&entry.shape, &tensor.dims].map(|dims| format!("{dims:?}"));
+                let [expected, found] = shown;
+                ("shape", expected, found)
+            }),
+            (entry.shard.unwrap_or(0) != tensor.shard).then(|| {
+                let expected = entry.shard.unwrap_or(0).to_string();
+                ("shard", expected, tensor.shard.to_string())
+            }),
+            (entry.offset != offset)
+                .then(|| ("offset", entry.offset.to_string(), offset.to_string())),
+            (entry.size != length).then(|| ("size", entry.size.to_string(), length.to_string())),
+        ];
+        for (what, expected, found) in differences.into_iter().flatten() {
+            let at = self.target.tensor_place(tensor);
+            let name = escape(&tensor.name);
+            self.find(mismatch(at, place, &name, what, &expected, &found));
         }
     }
 

@@ -1,94 +1,88 @@
-//! The two JSON forms: ours, and the sidecar of the converter.
+//! Our own form, version 2, as `aprove manifest` and the converter write it.
 //!
-//! Ours: `{"manifest": 1, "files": [..], "tensors": [..]}`. The sidecar has `artifact` and `sources` in the place of
-//! `files`, `behaviour` where it was run, and `tool`, `verification` and the tensors' `gguf_name`, which are not compared
-//! with anything. Every other field is an error: a row that is not understood must not look checked.
+//! The converter also names the `sources` that the model was made from, the `verification` that it passed, the tensors'
+//! `source_name`, and where the model was run its `behaviour`. A field that is not known is an error: what is not
+//! understood must not look checked.
 
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
 
-/// A manifest that describes files and tensors.
-#[derive(Debug)]
-pub(super) enum Described {
-    Own(Own),
-    Sidecar(Sidecar),
-}
-
-/// Our form.
+/// A manifest that describes files and tensors. The order of the fields is that of the text.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Own {
-    /// The version of the form; 1.
-    pub(super) manifest: u64,
-    /// The files in shard order.
-    pub(super) files: Vec<FileEntry>,
-    /// The tensors in file order. Names are escaped as everywhere in reports, so that any bytes can be named.
-    pub(super) tensors: Vec<TensorEntry>,
-}
-
-/// What the converter writes beside an artifact.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Sidecar {
-    #[serde(rename = "manifest")]
-    _version: u64,
-    #[serde(rename = "tool")]
-    _tool: String,
-    #[serde(rename = "verification")]
-    _verification: String,
-    pub(super) artifact: FileEntry,
-    pub(super) sources: Vec<FileEntry>,
-    pub(super) tensors: Vec<TensorEntry>,
-    /// How the artifact behaves, and its sources as well.
-    #[serde(default)]
+pub(super) struct Described {
+    /// How the model behaves, and its sources as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) behaviour: Option<Fingerprint>,
-}
-
-impl Described {
-    /// The behaviour that is recorded.
-    pub(super) const fn fingerprint(&self) -> Option<&Fingerprint> {
-        match self {
-            Self::Own(_) => None,
-            Self::Sidecar(sidecar) => sidecar.behaviour.as_ref(),
-        }
-    }
+    /// The files of the model, in shard order.
+    pub(super) files: Vec<FileEntry>,
+    /// The version of the form.
+    pub(super) manifest: u64,
+    /// What the user chose for the conversion. It is shown and not compared with anything.
+    #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "named so that it is not an unknown field")]
+    options: Option<serde::de::IgnoredAny>,
+    /// The files that the model was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sources: Option<Vec<FileEntry>>,
+    /// The tensors in the order of the file.
+    pub(super) tensors: Vec<TensorEntry>,
+    /// The program that wrote it. It is shown and never trusted.
+    pub(super) tool: String,
+    /// What came of the verification that follows a conversion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verification: Option<String>,
 }
 
 /// A whole file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileEntry {
+    pub(super) blake3: String,
     /// The base name.
-    #[serde(alias = "file")]
     pub(super) name: String,
+    pub(super) sha256: String,
     pub(super) size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) sha256: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) blake3: Option<String>,
-    /// The CRC-32 of everything before the footer of an APR file, which holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) crc32: Option<String>,
 }
 
 /// One tensor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TensorEntry {
+    /// BLAKE3 of the unpadded bytes.
+    pub(super) blake3: String,
     pub(super) name: String,
-    #[serde(rename = "gguf_name", default, skip_serializing)]
-    pub(super) _gguf_name: Option<String>,
-    pub(super) r#type: String,
-    /// The dimensions in the order of the file.
-    pub(super) shape: Vec<u64>,
     /// From the start of the file.
     pub(super) offset: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sha256: Option<String>,
+    /// The dimensions in the order of the file.
+    pub(super) shape: Vec<u64>,
+    /// The file that holds it, of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shard: Option<usize>,
     pub(super) size: u64,
-    #[serde(default)]
-    pub(super) shard: usize,
-    pub(super) sha256: String,
-    pub(super) blake3: String,
+    /// The name in the file that the model was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source_name: Option<String>,
+    pub(super) r#type: String,
+}
+
+impl Described {
+    /// A manifest of a model as it is.
+    pub(super) fn new(tool: &str, files: Vec<FileEntry>, tensors: Vec<TensorEntry>) -> Self {
+        Self {
+            behaviour: None,
+            files,
+            manifest: VERSION,
+            options: None,
+            sources: None,
+            tensors,
+            tool: tool.to_owned(),
+            verification: None,
+        }
+    }
 }
 
 /// Recognises JSON that calls itself a manifest, and reads it.
@@ -96,7 +90,6 @@ pub(super) fn read(bytes: &[u8]) -> Option<Result<Described, String>> {
     #[derive(Deserialize)]
     struct Probe {
         manifest: Option<serde_json::Value>,
-        artifact: Option<serde::de::IgnoredAny>,
     }
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return None;
@@ -109,16 +102,16 @@ pub(super) fn read(bytes: &[u8]) -> Option<Result<Described, String>> {
             return named.then(|| Err(error.to_string()));
         }
     };
-    let version = probe.manifest?;
-    if version != 1 {
-        return Some(Err("the version of the manifest is not 1".to_owned()));
-    }
-    let read = if probe.artifact.is_some() {
-        serde_json::from_slice(bytes).map(Described::Sidecar)
-    } else {
-        serde_json::from_slice(bytes).map(Described::Own)
-    };
-    Some(read.map_err(|error| error.to_string()))
+    Some(match probe.manifest?.as_u64() {
+        Some(VERSION) => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+        Some(1) => Err(
+            "version 1 is of an older aprove and does not bind the whole file: convert again, or write a manifest with `aprove manifest`"
+                .to_owned(),
+        ),
+        _ => Err(format!("its version is not {VERSION}, the one that this program reads")),
+    })
 }
 
+/// The version of the form.
+const VERSION: u64 = 2;
 const NAME: &[u8] = b"\"manifest\"";

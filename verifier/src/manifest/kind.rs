@@ -21,8 +21,6 @@ pub(super) enum Kind {
     /// UUID version 5: SHA-1 of gguf-hash's namespace and the bytes.
     Uuid,
     Blake3,
-    /// The CRC-32 of zlib.
-    Crc32,
 }
 
 /// Several kinds at once.
@@ -41,7 +39,6 @@ impl Kind {
             Self::Sha256 => "sha256",
             Self::Uuid => "uuid",
             Self::Blake3 => "blake3",
-            Self::Crc32 => "crc32",
         }
     }
 
@@ -65,7 +62,6 @@ impl Kind {
 
     const fn length(self) -> usize {
         match self {
-            Self::Crc32 => 8,
             Self::Xxh64 | Self::Xxh3 => 16,
             Self::Uuid => 36,
             Self::Sha1 => 40,
@@ -86,7 +82,6 @@ enum State {
     Sha1(Sha1),
     Sha256(Sha256),
     Blake3(Box<blake3::Hasher>),
-    Crc32(crc32fast::Hasher),
 }
 
 impl Hasher {
@@ -98,7 +93,6 @@ impl Hasher {
             Kind::Uuid => State::Sha1(Sha1::new_with_prefix(NAMESPACE)),
             Kind::Sha256 => State::Sha256(Sha256::new()),
             Kind::Blake3 => State::Blake3(Box::new(blake3::Hasher::new())),
-            Kind::Crc32 => State::Crc32(crc32fast::Hasher::new()),
         };
         Self {
             states: kinds.iter().map(|&kind| (kind, state(kind))).collect(),
@@ -115,7 +109,6 @@ impl Hasher {
                 State::Blake3(hasher) => {
                     hasher.update(bytes);
                 }
-                State::Crc32(hasher) => hasher.update(bytes),
             }
         }
     }
@@ -128,7 +121,6 @@ impl Hasher {
             State::Sha1(hasher) => hex(&hasher.finalize()),
             State::Sha256(hasher) => hex(&hasher.finalize()),
             State::Blake3(hasher) => hex(hasher.finalize().as_bytes()),
-            State::Crc32(hasher) => format!("{:08x}", hasher.finalize()),
         };
         self.states
             .into_iter()
@@ -168,7 +160,6 @@ mod tests {
             Kind::Sha256,
             Kind::Uuid,
             Kind::Blake3,
-            Kind::Crc32,
         ]);
         let mut hasher = Hasher::new(&kinds);
         hasher.update(b"a");
@@ -186,7 +177,6 @@ mod tests {
                 Kind::Blake3,
                 "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
             ),
-            (Kind::Crc32, "352441c2"),
             (Kind::Uuid, "9f2200fc-45e8-5a39-9535-c3ea5c0e0cef"),
         ] {
             assert_eq!(digests[&kind], digest, "{}", kind.name());
@@ -198,13 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_has_no_normal_form() {
-        assert_eq!(Kind::Crc32.normal_form(b"352441c"), None);
-        assert_eq!(Kind::Crc32.normal_form(b"352441cg"), None);
+    fn what_is_not_a_digest_has_no_normal_form() {
+        assert_eq!(Kind::Xxh64.normal_form(b"44bc2cf5ad77099"), None);
+        assert_eq!(Kind::Xxh64.normal_form(b"44bc2cf5ad77099g"), None);
         assert_eq!(
             Kind::Uuid.normal_form(b"0123456701230123012301230123456789ab"),
             None
         );
-        assert_eq!(Kind::Crc32.normal_form("35244\u{e9}c".as_bytes()), None);
+        assert_eq!(
+            Kind::Xxh64.normal_form("44bc2cf5ad7709\u{e9}".as_bytes()),
+            None
+        );
     }
 }

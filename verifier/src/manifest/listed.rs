@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Claim, Resolved, extra};
+use super::check::{Claim, Resolved, extra, mismatch};
 use super::lines::{Line, Scope};
 use super::target::{Subject, Target};
 use crate::finding::{Effect, Finding, escape};
@@ -22,12 +22,16 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
         resolve_tensors(&named, target, &mut resolved);
         let files = named.iter().filter(|row| row.tensor.is_none());
         for row in files {
-            let subject = match (row.line.scope, target.shard_named(base_name(row.path))) {
+            let shard = row
+                .path
+                .and_then(|path| target.shard_named(base_name(path)));
+            let subject = match (row.line.scope, shard) {
                 (Scope::File, shard) => Subject::File(shard.unwrap_or(0)),
                 (Scope::Tensors, Some(shard)) => Subject::Model(shard),
                 (Scope::Tensors, None) if target.names.len() > 1 => Subject::Set,
                 (Scope::Tensors, None) => Subject::Model(0),
             };
+            resolved.findings.extend(row.wrong_size(subject, target));
             resolved.claims.push(row.claim(subject));
         }
     }
@@ -38,7 +42,8 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
 /// A line and what its label names.
 struct Row<'a> {
     line: &'a Line,
-    path: &'a [u8],
+    /// None where the row names no file.
+    path: Option<&'a [u8]>,
     tensor: Option<&'a [u8]>,
 }
 
@@ -46,7 +51,13 @@ impl<'a> Row<'a> {
     /// Takes the label of a gguf-hash row apart. Paths and tensor names may both hold colons, so names that are known
     /// decide first; otherwise the tensor is what follows the last colon.
     fn of(line: &'a Line, target: &Target<'_>) -> Self {
-        let label = line.label.as_slice();
+        let Some(label) = line.label.as_deref() else {
+            return Self {
+                line,
+                path: None,
+                tensor: None,
+            };
+        };
         let parts = || {
             let colons = label.iter().enumerate().filter(|(_, byte)| **byte == b':');
             colons.filter_map(|(at, _)| Some((label.get(..at)?, label.get(at.checked_add(1)?..)?)))
@@ -67,16 +78,30 @@ impl<'a> Row<'a> {
                 .filter(|(_, tensor)| base_name(tensor) == *tensor)
         };
         let (path, tensor) = split.map_or((label, None), |(path, tensor)| (path, Some(tensor)));
-        Self { line, path, tensor }
+        Self {
+            line,
+            path: Some(path),
+            tensor,
+        }
     }
 
-    fn place(&self) -> String {
-        format!("line {}", self.line.number)
+    /// Rows that publishers write say how long the file is.
+    fn wrong_size(&self, subject: Subject, target: &Target<'_>) -> Option<Finding> {
+        let (Subject::File(shard), Some(size)) = (subject, self.line.size) else {
+            return None;
+        };
+        let (name, source) = target.names.get(shard).zip(target.sources.get(shard))?;
+        let (expected, found) = (size.to_string(), source.length().to_string());
+        (size != source.length()).then(|| {
+            let place = target.file_place(shard);
+            let name = escape(name.as_bytes());
+            mismatch(place, &self.line.place, &name, "size", &expected, &found)
+        })
     }
 
     fn claim(&self, subject: Subject) -> Claim {
         Claim {
-            place: self.place(),
+            place: self.line.place.clone(),
             subject,
             kinds: self.line.kinds.clone(),
             digest: self.line.digest.clone(),
@@ -91,8 +116,10 @@ fn rows_of_target<'a>(
     target: &Target<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Row<'a>> {
-    let is_own = |row: &Row<'_>| target.shard_named(base_name(row.path)).is_some();
-    let paths: BTreeSet<&[u8]> = rows.iter().map(|row| row.path).collect();
+    let is_named = |path: &[u8]| target.shard_named(base_name(path)).is_some();
+    // A digest without a name is for the one file at hand.
+    let is_own = |row: &Row<'_>| row.path.map_or(target.names.len() == 1, is_named);
+    let paths: BTreeSet<Option<&[u8]>> = rows.iter().map(|row| row.path).collect();
     let all = rows.len();
     if rows.iter().any(is_own) {
         rows.retain(is_own);
@@ -108,7 +135,7 @@ fn rows_of_target<'a>(
         target.names.len() > 1 && rows.iter().any(|row| row.line.scope == Scope::File);
     match paths.first() {
         None => {}
-        Some(path) if paths.len() == 1 && !one_of_a_set => {
+        Some(Some(path)) if paths.len() == 1 && !one_of_a_set => {
             let text = format!("the manifest names the file {}", escape(path));
             findings.push(Finding::new("manifest.name", Effect::Note, text));
         }
@@ -149,21 +176,26 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
     }
     resolved.names_tensors = true;
     for (row, name) in named() {
-        let shard = target.shard_named(base_name(row.path));
+        let shard = row
+            .path
+            .and_then(|path| target.shard_named(base_name(path)));
         let found = target.tensor_named(name).filter(|index| {
             let tensor = target.decoded.tensors().get(*index);
             shard.is_none() || tensor.map(|tensor| tensor.shard) == shard
         });
         match found {
             Some(index) => resolved.claims.push(row.claim(Subject::Tensor(index))),
-            None => resolved.findings.push(extra(&row.place(), "tensor", name)),
+            None => resolved
+                .findings
+                .push(extra(&row.line.place, "tensor", name)),
         }
     }
 }
 
 /// Of a split set each file needs a row when one of them has one.
 fn find_missing_files(target: &Target<'_>, resolved: &mut Resolved) {
-    let has = |subject| resolved.claims.iter().any(|claim| claim.subject == subject);
+    let subjects: BTreeSet<Subject> = resolved.claims.iter().map(|claim| claim.subject).collect();
+    let has = |subject| subjects.contains(&subject);
     for of in [Subject::File, Subject::Model] {
         let shards = 0..target.names.len();
         if !shards.clone().any(|shard| has(of(shard))) {

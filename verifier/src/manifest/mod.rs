@@ -2,14 +2,20 @@
 //!
 //! | form | rows | what a row binds |
 //! | --- | --- | --- |
-//! | ours (JSON) | files and tensors | whole files; each tensor with name, type, shape, place and bytes |
-//! | the converter's sidecar (JSON) | artifact, sources, tensors | the same, and which files an artifact was made from |
-//! | `sha256sum`, `b3sum` | files | whole files |
+//! | ours (JSON) | files and tensors; from the converter also the sources | whole files; each tensor with name, type, shape, place and bytes |
+//! | `sha256sum`, `b3sum`, OpenSSL, `Get-FileHash` | files | whole files |
+//! | a digest, a Git LFS pointer, a registry manifest | the one file | the whole file |
+//! | the file tree of Hugging Face | files | whole files |
 //! | gguf-hash of llama.cpp | tensors and models | the bytes of tensors: no metadata, no type, no shape |
+//!
+//! A file is bound when a SHA-256 or a BLAKE3 over all of its bytes agrees. A model whose metadata no row binds is
+//! undecided, unless the caller allows that.
 //!
 //! Digests of tensors are over their unpadded bytes. The model digest of gguf-hash is over the bytes of all tensors of a
 //! file, one after another in the order of the list; its UUID is version 5 of the same bytes.
 
+mod bound;
+mod cap;
 mod check;
 mod described;
 mod fingerprint;
@@ -17,34 +23,87 @@ mod json;
 mod kind;
 mod lines;
 mod listed;
+mod powershell;
+mod publisher;
 mod report_rows;
 mod stream;
 mod target;
+mod unusable;
 mod write;
 
-pub use check::check;
-pub use fingerprint::{Fingerprint, PromptFingerprint};
-pub use write::{Error, Form, Written, write};
+use std::borrow::Cow;
 
+pub use check::{CheckOptions, check};
+pub use fingerprint::{Fingerprint, PromptFingerprint};
+pub use unusable::{Unusable, cannot_check};
+pub use write::{Error, Form, WriteOptions, Written, write};
+
+use self::bound::Bound;
 use self::json::Described;
-use self::lines::Line;
+use self::lines::{Line, Listed};
+use crate::finding::escape;
+use crate::report::{ManifestRow, Mode, Report};
 use crate::source::Source;
 
 /// A manifest that was recognised. Its unreadable rows are kept and count when it is checked.
 #[derive(Debug)]
 pub struct Manifest {
+    /// What the user calls it.
+    name: String,
+    form: &'static str,
     rows: Rows,
     problems: Vec<Problem>,
 }
 
 impl Manifest {
+    /// Takes a digest as the user gave it: `sha256:HEX`, `blake3:HEX`, or 64 digits that may be either; none when it is
+    /// something else.
+    #[must_use]
+    pub fn of_digest(text: &str) -> Option<Self> {
+        let (kinds, digest) = lines::digest(text.trim())?;
+        let row = Line {
+            place: "the digest".to_owned(),
+            scope: lines::Scope::File,
+            kinds,
+            digest,
+            label: None,
+            size: None,
+        };
+        Some(Self::listed(
+            "the command line",
+            "digest",
+            (vec![row], Vec::new()),
+        ))
+    }
+
     /// Returns the behaviour that the manifest records of its model.
     #[must_use]
-    pub const fn fingerprint(&self) -> Option<&Fingerprint> {
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
         match &self.rows {
-            Rows::Described(described) => described.fingerprint(),
+            Rows::Described(described) => described.behaviour.as_ref(),
             Rows::Listed(_) | Rows::Nothing => None,
         }
+    }
+
+    fn listed(name: &str, form: &'static str, (rows, problems): Listed) -> Self {
+        Self {
+            name: name.to_owned(),
+            form,
+            rows: Rows::Listed(rows),
+            problems,
+        }
+    }
+
+    /// Notes in a report what the model was held against.
+    fn name_in(&self, mut report: Report, bound: Bound) -> Report {
+        report.mode = Mode::Manifest;
+        report.manifest = Some(ManifestRow {
+            name: escape(self.name.as_bytes()),
+            form: self.form.to_owned(),
+            bound: bound.bound,
+            unbound: bound.unbound,
+        });
+        report
     }
 }
 
@@ -66,44 +125,96 @@ struct Problem {
 
 /// Recognises a manifest of any form by content; none when it is something else.
 #[must_use]
-pub fn parse(bytes: &[u8]) -> Option<Manifest> {
-    if let Some(read) = json::read(bytes) {
-        return Some(match read {
-            Ok(described) => Manifest {
-                rows: Rows::Described(Box::new(described)),
-                problems: Vec::new(),
-            },
-            Err(text) => Manifest {
-                rows: Rows::Nothing,
-                problems: vec![Problem {
-                    place: "the manifest".to_owned(),
-                    text,
-                }],
-            },
+pub fn parse(name: &str, bytes: &[u8]) -> Option<Manifest> {
+    let bytes = as_utf8(bytes)?;
+    if let Some(read) = json::read(&bytes) {
+        let (rows, problems) = match read {
+            Ok(described) => (Rows::Described(Box::new(described)), Vec::new()),
+            Err(text) => {
+                let place = "the manifest".to_owned();
+                (Rows::Nothing, vec![Problem { place, text }])
+            }
+        };
+        return Some(Manifest {
+            name: name.to_owned(),
+            form: "aprove",
+            rows,
+            problems,
         });
     }
-    let (rows, problems) = lines::read(bytes)?;
-    Some(Manifest {
-        rows: Rows::Listed(rows),
-        problems,
-    })
+    if let Some((form, listed)) = publisher::read(&bytes) {
+        return Some(Manifest::listed(name, form, listed));
+    }
+    if let Some(listed) = powershell::read(&bytes) {
+        return Some(Manifest::listed(name, "Get-FileHash", listed));
+    }
+    Some(Manifest::listed(name, "rows", lines::read(&bytes)?))
 }
 
-/// Reads a source that may be a manifest; none when it is something else, too large for one, or cannot be read.
+/// Reads a source that should be a manifest.
 ///
-/// Of a model only the first bytes are read.
-#[must_use]
-pub fn read(source: &dyn Source) -> Option<Manifest> {
-    let length = source.length();
-    let mut magic = [0; 4];
-    source.read_exact_at(0, &mut magic).ok()?;
-    if length > LARGEST || magic == *b"GGUF" || magic.starts_with(b"APR") {
-        return None;
+/// # Errors
+/// It is a model, or something else that is not a manifest, or cannot be read.
+pub fn read(name: &str, source: &dyn Source) -> Result<Manifest, Unusable> {
+    if is_model(source)? {
+        return Err(Unusable::Model);
     }
-    let mut bytes = vec![0; usize::try_from(length).ok()?];
-    source.read_exact_at(0, &mut bytes).ok()?;
-    source.check_unchanged().ok()?;
-    parse(&bytes)
+    let bytes = bytes_of(source)?.ok_or(Unusable::Unknown)?;
+    source.check_unchanged().map_err(Unusable::Changed)?;
+    parse(name, &bytes).ok_or(Unusable::Unknown)
+}
+
+/// Tells whether a file in the place of a model is a manifest. A pointer of Git LFS is one, too, but stands for the model
+/// that was not fetched.
+pub(crate) fn is_in_place_of_model(source: &dyn Source) -> bool {
+    // Of a model only the first bytes are read.
+    let bytes = match is_model(source) {
+        Ok(false) => bytes_of(source),
+        Ok(true) => Ok(None),
+        Err(error) => Err(error),
+    };
+    // What cannot be read shows where it is read as a model.
+    let bytes = bytes.unwrap_or(None);
+    bytes.is_some_and(|bytes| !publisher::is_pointer(&bytes) && parse("", &bytes).is_some())
+}
+
+fn is_model(source: &dyn Source) -> std::io::Result<bool> {
+    let mut magic = [0; 4];
+    if source.length() < 4 {
+        return Ok(false);
+    }
+    source.read_exact_at(0, &mut magic)?;
+    Ok(magic == *b"GGUF" || magic.starts_with(b"APR"))
+}
+
+/// All bytes of a file that is not too large for a manifest.
+fn bytes_of(source: &dyn Source) -> std::io::Result<Option<Vec<u8>>> {
+    let length = source.length();
+    if length > LARGEST {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    source.read_exact_at(0, &mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Takes off a byte order mark; text of UTF-16, as Windows PowerShell writes it, becomes UTF-8.
+fn as_utf8(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, odd) = rest.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| unit(*pair));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.ok().filter(|_| odd.is_empty()).map(String::into_bytes)
+    };
+    if let Some(rest) = bytes.strip_prefix(b"\xff\xfe") {
+        return wide(rest, u16::from_le_bytes).map(Cow::Owned);
+    }
+    if let Some(rest) = bytes.strip_prefix(b"\xfe\xff") {
+        return wide(rest, u16::from_be_bytes).map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(
+        bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
+    ))
 }
 
 /// A manifest is never larger: 100,000 tensors take less than 64 MiB.

@@ -1,5 +1,7 @@
 //! The report of a check.
 
+use super::Manifest;
+use super::bound::Bound;
 use super::check::Judge;
 use super::kind::Kind;
 use super::target::Subject;
@@ -10,7 +12,7 @@ use crate::report::{FileRow, Report, Scope, TensorResult, TensorRow, TensorSide,
 
 impl Judge<'_> {
     /// Puts the report together; it has tensor rows when the manifest has.
-    pub(super) fn report(self, names_tensors: bool) -> Report {
+    pub(super) fn report(self, manifest: &Manifest, names_tensors: bool, bound: Bound) -> Report {
         let files = self.file_rows();
         let tensors = if names_tensors {
             self.tensor_rows()
@@ -43,7 +45,7 @@ impl Judge<'_> {
             }
         }
         report.tensors = tensors;
-        report
+        manifest.name_in(report, bound)
     }
 
     fn file_rows(&self) -> Vec<FileRow> {
@@ -70,7 +72,7 @@ impl Judge<'_> {
     /// Bytes of a file that a row was compared with.
     fn covered(&self, shard: usize, all: u64) -> u64 {
         let compared = |subject| self.outcomes.contains_key(&subject);
-        if compared(Subject::File(shard)) || (shard == 0 && compared(Subject::BeforeFooter)) {
+        if compared(Subject::File(shard)) {
             return all;
         }
         let whole_model = compared(Subject::Model(shard)) || compared(Subject::Set);

@@ -1,12 +1,10 @@
 //! Hashes stretches of files: positioned reads, constant memory, one stretch per thread at a time.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use super::kind::{Digests, Hasher, Kinds};
 use crate::observer::Observer;
+use crate::parallel;
 use crate::region::Span;
 use crate::source::{Source, read_through};
 
@@ -28,7 +26,7 @@ pub(super) struct Unread {
 }
 
 impl Job {
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.pieces
             .iter()
             .fold(0, |sum, (_, span)| span.length.saturating_add(sum))
@@ -49,25 +47,9 @@ pub(super) fn run(
     // Long ones first, so that no thread is left alone with one at the end.
     let mut order: Vec<(usize, &Job)> = jobs.iter().enumerate().collect();
     order.sort_by_key(|(_, job)| std::cmp::Reverse(job.length()));
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(jobs.len()));
-    let run_some = || {
-        let mut buffer = Vec::new();
-        while let Some((index, job)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = hash(sources, job, &mut buffer, observer);
-            results
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((*index, result));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads.min(jobs.len()) {
-            scope.spawn(run_some);
-        }
-        run_some();
+    let mut results = parallel::map(threads, &order, |(index, job), buffer| {
+        (*index, hash(sources, job, buffer, observer))
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -16,8 +16,6 @@ use crate::verify::Input;
 pub(super) enum Subject {
     /// A whole file, by shard.
     File(usize),
-    /// Everything before the footer of an APR file.
-    BeforeFooter,
     /// The tensors of one file, one after another, by shard.
     Model(usize),
     /// The tensors of all files of a split set, one after another.
@@ -32,6 +30,7 @@ pub(super) struct Target<'a> {
     /// Base name of every shard.
     pub(super) names: Vec<&'a str>,
     pub(super) sources: Vec<&'a dyn Source>,
+    shards: HashMap<&'a [u8], usize>,
     tensors: HashMap<&'a [u8], usize>,
 }
 
@@ -41,10 +40,15 @@ impl<'a> Target<'a> {
         for (index, tensor) in decoded.tensors().iter().enumerate() {
             tensors.entry(tensor.name.as_slice()).or_insert(index);
         }
+        let mut shards = HashMap::new();
+        for (shard, (name, _)) in input.shards.iter().enumerate() {
+            shards.entry(name.as_bytes()).or_insert(shard);
+        }
         Self {
             decoded,
             names: input.shards.iter().map(|(name, _)| name.as_str()).collect(),
             sources: input.shards.iter().map(|(_, source)| *source).collect(),
+            shards,
             tensors,
         }
     }
@@ -56,7 +60,7 @@ impl<'a> Target<'a> {
 
     /// The shard of this base name.
     pub(super) fn shard_named(&self, name: &[u8]) -> Option<usize> {
-        self.names.iter().position(|own| own.as_bytes() == name)
+        self.shards.get(name).copied()
     }
 
     /// The pieces that a digest over `subject` reads, in order; none when not all of them are there to be read.
@@ -64,18 +68,9 @@ impl<'a> Target<'a> {
         let length = |shard: usize| self.sources.get(shard).map(|source| source.length());
         match subject {
             Subject::File(shard) => Some(vec![(shard, Span::new(0, length(shard)?))]),
-            Subject::BeforeFooter => Some(vec![(0, Span::new(0, self.footer()?.0.offset))]),
             Subject::Tensor(index) => Some(vec![self.data(self.decoded.tensors().get(index)?)?]),
             Subject::Model(shard) => self.all_tensors(|tensor| tensor.shard == shard),
             Subject::Set => self.all_tensors(|_| true),
-        }
-    }
-
-    /// The footer of an APR file: where it lies and the CRC-32 that it holds.
-    pub(super) const fn footer(&self) -> Option<(Span, u32)> {
-        match self.decoded {
-            Decoded::Apr(container) => container.metadata.footer,
-            Decoded::Gguf(_) | Decoded::Unknown(_) => None,
         }
     }
 

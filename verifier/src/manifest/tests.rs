@@ -8,10 +8,22 @@ use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::verify::Input;
 
-const JSON: Form = Form::Json;
+const JSON: Form = Form::Json {
+    tensor_sha256: false,
+};
+const JSON_SHA256: Form = Form::Json {
+    tensor_sha256: true,
+};
 const GGUF_HASH: Form = Form::GgufHash { all: false };
 const GGUF_HASH_ALL: Form = Form::GgufHash { all: true };
-const FORMS: [Form; 5] = [JSON, Form::Sha256sum, Form::B3sum, GGUF_HASH, GGUF_HASH_ALL];
+const FORMS: [Form; 6] = [
+    JSON,
+    JSON_SHA256,
+    Form::Sha256sum,
+    Form::B3sum,
+    GGUF_HASH,
+    GGUF_HASH_ALL,
+];
 
 fn input<'a>(names: &[&str], files: &'a [Vec<u8>]) -> Input<'a> {
     let shards = names
@@ -25,14 +37,41 @@ fn input<'a>(names: &[&str], files: &'a [Vec<u8>]) -> Input<'a> {
 }
 
 fn written(names: &[&str], files: &[Vec<u8>], form: Form) -> String {
-    write(&input(names, files), form, None, 2, &())
+    write(&input(names, files), &options(form), &())
         .unwrap()
         .text
 }
 
+fn options(form: Form) -> WriteOptions<'static> {
+    WriteOptions {
+        form,
+        tool: "aprove test",
+        as_path: None,
+        threads: 2,
+    }
+}
+
 fn checked(manifest: &str, names: &[&str], files: &[Vec<u8>]) -> Report {
-    let manifest = parse(manifest.as_bytes()).expect("it is a manifest");
-    check(&manifest, &input(names, files), 2, &())
+    judged(manifest, names, files, false)
+}
+
+/// The same, where header and metadata may stay unbound.
+fn checked_weights(manifest: &str, names: &[&str], files: &[Vec<u8>]) -> Report {
+    judged(manifest, names, files, true)
+}
+
+fn judged(
+    manifest: &str,
+    names: &[&str],
+    files: &[Vec<u8>],
+    allow_unbound_metadata: bool,
+) -> Report {
+    let manifest = parse("list", manifest.as_bytes()).expect("it is a manifest");
+    let options = CheckOptions {
+        threads: 2,
+        allow_unbound_metadata,
+    };
+    check(&manifest, &input(names, files), &options, &())
 }
 
 /// Writes a manifest of `tiny`, changes its text, and checks `tiny` against it.
@@ -41,7 +80,7 @@ fn with_changed_rows(form: Form, change: impl Fn(&str) -> String) -> Report {
     let text = written(&["tiny.gguf"], &files, form);
     let changed = change(&text);
     assert_ne!(changed, text);
-    checked(&changed, &["tiny.gguf"], &files)
+    checked_weights(&changed, &["tiny.gguf"], &files)
 }
 
 fn codes(report: &Report) -> Vec<&str> {
@@ -87,7 +126,10 @@ fn every_form_of_every_kind_of_model_verifies() {
             (&shards, &set),
         ] {
             let text = written(names, files, form);
+            let is_bound = !matches!(form, Form::GgufHash { .. });
             let report = checked(&text, names, files);
+            assert_eq!(report.verdict == Verdict::Verified, is_bound);
+            let report = checked_weights(&text, names, files);
             assert_eq!(
                 report.verdict,
                 Verdict::Verified,
@@ -112,9 +154,11 @@ fn the_number_of_threads_changes_nothing() {
     let files = [models::qwen2().to_bytes()];
     let input = input(&["m.gguf"], &files);
     let text = |threads| {
-        write(&input, GGUF_HASH_ALL, None, threads, &())
-            .unwrap()
-            .text
+        let options = WriteOptions {
+            threads,
+            ..options(GGUF_HASH_ALL)
+        };
+        write(&input, &options, &()).unwrap().text
     };
     assert_eq!(text(1), text(5));
 }
@@ -150,7 +194,7 @@ fn a_uuid_row_is_looked_up_as_a_uuid() {
     let files = [models::tiny().to_bytes()];
     let right = "uuid      0db8fd11-7460-5f06-b73a-ef99c9b8859a  tiny.gguf\n";
     assert_eq!(
-        checked(right, &["tiny.gguf"], &files).verdict,
+        checked_weights(right, &["tiny.gguf"], &files).verdict,
         Verdict::Verified
     );
     let wrong = right.replace("0db8", "0db9");
@@ -164,7 +208,9 @@ fn a_uuid_row_is_looked_up_as_a_uuid() {
 #[test]
 fn our_form_has_the_digests_of_files_and_tensors() {
     let files = [models::tiny().to_bytes()];
-    let text = written(&["tiny.gguf"], &files, JSON);
+    let text = written(&["tiny.gguf"], &files, JSON_SHA256);
+    let without = written(&["tiny.gguf"], &files, JSON);
+    assert!(!without.contains("e81b7458eef56cbb"));
     for digest in [
         "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e",
         "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",
@@ -184,12 +230,13 @@ fn a_flipped_bit_anywhere_is_different_in_forms_that_bind_the_file() {
         let damaged = [damage::flip_bit(&bytes, at, 3)];
         for text in &texts {
             let report = checked(text, &["t.gguf"], &damaged);
-            assert_eq!(
-                report.verdict,
-                Verdict::Different,
-                "{at} {:#?}",
-                report.findings
-            );
+            // Without its magic it is not a model, and nothing more is said of it.
+            let expected = if at < 4 {
+                Verdict::Undecided
+            } else {
+                Verdict::Different
+            };
+            assert_eq!(report.verdict, expected, "{at} {:#?}", report.findings);
         }
     }
 }
@@ -252,7 +299,7 @@ fn names_with_spaces_and_colons_are_found() {
     let files = [model.to_bytes()];
     for form in FORMS {
         let text = written(&["my  model: x.gguf"], &files, form);
-        let report = checked(&text, &["my  model: x.gguf"], &files);
+        let report = checked_weights(&text, &["my  model: x.gguf"], &files);
         assert_eq!(
             report.verdict,
             Verdict::Verified,
@@ -262,7 +309,7 @@ fn names_with_spaces_and_colons_are_found() {
         // Of another name the tensors that are known tell the path.
         let moved = text.replace("my  model: x", "my  model");
         assert_judged(
-            &checked(&moved, &["y.gguf"], &files),
+            &checked_weights(&moved, &["y.gguf"], &files),
             Verdict::Verified,
             "manifest.name",
         );
@@ -281,16 +328,20 @@ fn a_model_that_was_moved_or_renamed_is_found() {
     let files = [models::tiny().to_bytes()];
     for form in [Form::Sha256sum, GGUF_HASH] {
         for path in ["/models/tiny.gguf", "C:\\models\\tiny.gguf"] {
-            let text = write(&input(&["tiny.gguf"], &files), form, Some(path), 1, &())
+            let options = WriteOptions {
+                as_path: Some(path),
+                ..options(form)
+            };
+            let text = write(&input(&["tiny.gguf"], &files), &options, &())
                 .unwrap()
                 .text;
             assert_eq!(
-                checked(&text, &["tiny.gguf"], &files).verdict,
+                checked_weights(&text, &["tiny.gguf"], &files).verdict,
                 Verdict::Verified,
                 "{text}"
             );
             assert_judged(
-                &checked(&text, &["other.gguf"], &files),
+                &checked_weights(&text, &["other.gguf"], &files),
                 Verdict::Verified,
                 "manifest.name",
             );
@@ -305,7 +356,7 @@ fn rows_of_other_files_count_only_where_none_is_for_this_one() {
     for form in [Form::Sha256sum, GGUF_HASH] {
         let both = written(&["tiny.gguf"], &files, form) + &written(&["other.gguf"], &other, form);
         assert_judged(
-            &checked(&both, &["tiny.gguf"], &files),
+            &checked_weights(&both, &["tiny.gguf"], &files),
             Verdict::Verified,
             "manifest.other-files",
         );
@@ -330,8 +381,32 @@ fn every_file_of_a_set_needs_a_row() {
         );
     }
     let merged = written(&["t.gguf"], &[models::tiny().to_bytes()], GGUF_HASH);
-    let report = checked(&merged, &names, &set);
+    let report = checked_weights(&merged, &names, &set);
     assert_judged(&report, Verdict::Verified, "manifest.name");
+}
+
+#[test]
+fn unbound_metadata_are_undecided_unless_they_are_allowed() {
+    let files = [models::tiny().to_bytes()];
+    let all = written(&["tiny.gguf"], &files, GGUF_HASH_ALL);
+    let of_64_bits = without_line(&without_line(&all, "sha256  "), "sha1  ");
+    for text in [&all, &of_64_bits, &without_line(&of_64_bits, "weight")] {
+        let report = checked(text, &["tiny.gguf"], &files);
+        assert_judged(&report, Verdict::Undecided, "manifest.coverage");
+        let manifest = report.manifest.unwrap();
+        assert_eq!(
+            manifest.unbound,
+            ["header, metadata and padding of tiny.gguf"]
+        );
+    }
+    let report = checked(&all, &["tiny.gguf"], &files);
+    let tensors = models::tiny().tensors.len();
+    let bound = format!("the bytes of {tensors} tensors");
+    assert_eq!(report.manifest.unwrap().bound, [bound]);
+    let whole = written(&["tiny.gguf"], &files, Form::B3sum);
+    let manifest = checked(&whole, &["tiny.gguf"], &files).manifest.unwrap();
+    assert_eq!(manifest.bound, ["every byte of tiny.gguf, by blake3"]);
+    assert!(manifest.unbound.is_empty());
 }
 
 #[test]
@@ -352,7 +427,8 @@ fn a_row_that_cannot_be_read_is_undecided() {
     }
     for change in [
         ("\"size\"", "\"length\""),
-        ("\"manifest\": 1", "\"manifest\": 2"),
+        ("\"manifest\": 2", "\"manifest\": 1"),
+        ("\"manifest\": 2", "\"manifest\": 3"),
         ("\"files\": [", "\"files\": [}"),
         (
             "\"name\": \"tiny.gguf\"",
@@ -362,7 +438,7 @@ fn a_row_that_cannot_be_read_is_undecided() {
         let report = with_changed_rows(JSON, |text| text.replacen(change.0, change.1, 1));
         assert_judged(&report, Verdict::Undecided, "manifest.syntax");
     }
-    let short = with_changed_rows(JSON, |text| text.replace("e81b7458eef56cbb", "e81b"));
+    let short = with_changed_rows(JSON_SHA256, |text| text.replace("e81b7458eef56cbb", "e81b"));
     assert_judged(&short, Verdict::Undecided, "manifest.syntax");
 }
 
@@ -370,7 +446,7 @@ fn a_row_that_cannot_be_read_is_undecided() {
 fn an_empty_manifest_compares_nothing() {
     let files = [models::tiny().to_bytes()];
     let report = checked(
-        "{\"manifest\":1,\"files\":[],\"tensors\":[]}",
+        "{\"manifest\":2,\"tool\":\"aprove\",\"files\":[],\"tensors\":[]}",
         &["t.gguf"],
         &files,
     );
@@ -386,7 +462,7 @@ fn what_our_form_says_of_a_tensor_is_compared() {
             "\"name\": \"blk.0.more.weight\"",
         ),
         ("\"size\": 144", "\"size\": 145"),
-        ("\"shard\": 0", "\"shard\": 1"),
+        ("\"shape\": [", "\"shard\": 1, \"shape\": ["),
         ("\"size\": 5376", "\"size\": 5377"),
         ("\"offset\": ", "\"offset\": 1"),
     ] {
@@ -405,7 +481,8 @@ fn a_cut_file_does_not_verify_where_only_tensors_are_bound() {
     let bytes = models::tiny().to_bytes();
     let text = written(&["t.gguf"], std::slice::from_ref(&bytes), GGUF_HASH);
     let checked = |length| checked(&text, &["t.gguf"], &[bytes[..length].to_vec()]);
-    for length in [0, 10, 200] {
+    assert_judged(&checked(0), Verdict::Undecided, "format.unknown");
+    for length in [10, 200] {
         assert_judged(
             &checked(length),
             Verdict::Undecided,
@@ -429,11 +506,11 @@ fn a_file_that_does_not_decode_has_whole_file_rows_only() {
         let files = [bytes];
         let input = input(&["t.gguf"], &files);
         for form in [Form::Sha256sum, Form::B3sum] {
-            let written = write(&input, form, None, 1, &()).unwrap();
+            let written = write(&input, &options(form), &()).unwrap();
             assert!(written.text.ends_with("  t.gguf\n") && !written.warnings.is_empty());
         }
         for form in [JSON, GGUF_HASH] {
-            let refused = write(&input, form, None, 1, &());
+            let refused = write(&input, &options(form), &());
             assert!(matches!(refused, Err(Error::Incomplete { .. })));
         }
     }
@@ -444,12 +521,16 @@ fn a_name_that_a_row_cannot_hold_is_refused() {
     let mut model = models::tiny();
     model.tensors[0].name = b"a\nb".to_vec();
     let files = [model.to_bytes()];
-    let refused = write(&input(&["t.gguf"], &files), GGUF_HASH, None, 1, &());
+    let refused = write(&input(&["t.gguf"], &files), &options(GGUF_HASH), &());
     assert!(matches!(refused, Err(Error::Name { .. })));
     let text = written(&["t.gguf"], &files, JSON);
-    assert!(text.contains(r"a\\x0ab"));
+    assert!(text.contains(r"a\nb"));
     let set = models::tiny().shards(2);
-    let refused = write(&input(&["a", "b"], &set), Form::B3sum, Some("x"), 1, &());
+    let named = WriteOptions {
+        as_path: Some("x"),
+        ..options(Form::B3sum)
+    };
+    let refused = write(&input(&["a", "b"], &set), &named, &());
     assert!(matches!(refused, Err(Error::OneNameForMany { count: 2 })));
 }
 
@@ -475,10 +556,14 @@ fn a_file_that_changes_while_it_is_read_is_not_described_and_not_judged() {
         shards: vec![("t.gguf".to_owned(), &changing)],
     };
     assert!(matches!(
-        write(&input, JSON, None, 1, &()),
+        write(&input, &options(JSON), &()),
         Err(Error::Changed { .. })
     ));
-    let report = check(&parse(text.as_bytes()).unwrap(), &input, 1, &());
+    let how = CheckOptions {
+        threads: 1,
+        allow_unbound_metadata: false,
+    };
+    let report = check(&parse("list", text.as_bytes()).unwrap(), &input, &how, &());
     assert_judged(&report, Verdict::Undecided, "input-changed");
 }
 
@@ -526,7 +611,7 @@ fn assert_accepted_by(tool: &str, form: Form) {
 }
 
 #[test]
-fn what_is_no_manifest_is_not_taken_for_one() {
+fn what_is_not_a_manifest_is_not_taken_for_one() {
     for bytes in [
         &b""[..],
         b"{}",
@@ -534,16 +619,45 @@ fn what_is_no_manifest_is_not_taken_for_one() {
         b"{ not json",
         b"[1]",
         b"hello\n",
+        b"\xff\xfeh",
         &models::tiny().to_bytes(),
         &damage::html_page(),
-        &damage::lfs_pointer(),
     ] {
-        assert!(parse(bytes).is_none());
+        assert!(parse("x", bytes).is_none());
     }
     let gguf = models::tiny().to_bytes();
-    assert!(read(&gguf).is_none());
+    assert!(matches!(read("x", &gguf), Err(Unusable::Model)));
+    assert!(matches!(
+        read("x", &damage::html_page()),
+        Err(Unusable::Unknown)
+    ));
+    assert!(matches!(read("x", &Vec::new()), Err(Unusable::Unknown)));
     let text = written(&["t.gguf"], &[gguf], GGUF_HASH).into_bytes();
-    assert!(read(&text).is_some());
+    assert!(read("x", &text).is_ok());
 }
 
+#[test]
+fn what_is_not_a_model_is_not_compared_with_a_manifest() {
+    let files = [damage::html_page()];
+    let text = written(&["page.gguf"], &files, Form::Sha256sum);
+    let report = checked(&text, &["page.gguf"], &files);
+    assert_judged(&report, Verdict::Undecided, "input.web-page");
+    assert_eq!(report.findings.len(), 1, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_manifest_in_the_place_of_a_model_is_undecided() {
+    let gguf = [models::tiny().to_bytes()];
+    let list = [written(&["t.gguf"], &gguf, Form::Sha256sum).into_bytes()];
+    let (model, manifest) = (input(&["t.gguf"], &gguf), input(&["m.apr"], &list));
+    for (a, b) in [(&model, &manifest), (&manifest, &model)] {
+        let report = crate::verify::verify(a, b, &crate::verify::Options::default(), &());
+        assert_judged(&report, Verdict::Undecided, "pair.manifest");
+        let hint = report.findings[0].hint.as_deref();
+        assert_eq!(hint, Some("verify t.gguf --manifest m.apr"));
+        assert_eq!(report.mode, Mode::Pair);
+    }
+}
+
+mod publishers;
 mod sidecar;

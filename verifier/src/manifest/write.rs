@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
-use super::json::{FileEntry, Own, TensorEntry};
+use super::json::{Described, FileEntry, TensorEntry};
 use super::kind::{Digests, Kind, Kinds};
 use super::lines::escape_name;
 use super::stream;
@@ -19,8 +19,11 @@ use crate::verify::Input;
 /// The form of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Ours: files and tensors, with SHA-256 and BLAKE3 of each.
-    Json,
+    /// Ours: files with SHA-256 and BLAKE3, tensors with BLAKE3.
+    Json {
+        /// Tensors with SHA-256 as well.
+        tensor_sha256: bool,
+    },
     /// Rows for `sha256sum -c`.
     Sha256sum,
     /// Rows for `b3sum -c`.
@@ -85,22 +88,32 @@ pub enum Error {
     },
 }
 
-/// Computes the digests of a model and writes them in this form.
-///
-/// `as_path` is written in the place of the name of the file; of a split set it cannot be given.
+/// How to write a manifest.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions<'a> {
+    /// The form.
+    pub form: Form,
+    /// Name and version of the program.
+    pub tool: &'a str,
+    /// What is written in the place of the name of the file; of a split set it cannot be given.
+    pub as_path: Option<&'a str>,
+    /// Number of threads.
+    pub threads: usize,
+}
+
+/// Computes the digests of a model and writes them in one form.
 ///
 /// # Errors
 /// The model cannot be read, changed meanwhile, or cannot be described in this form.
 pub fn write(
     input: &Input<'_>,
-    form: Form,
-    as_path: Option<&str>,
-    threads: usize,
+    options: &WriteOptions<'_>,
     observer: &dyn Observer,
 ) -> Result<Written, Error> {
+    let form = options.form;
     let decoded = Decoded::of(input);
     let mut target = Target::new(input, &decoded);
-    if let Some(path) = as_path {
+    if let Some(path) = options.as_path {
         if target.names.len() > 1 {
             return Err(Error::OneNameForMany {
                 count: target.names.len(),
@@ -113,9 +126,9 @@ pub fn write(
         return Err(incomplete(&target));
     }
     let plan = plan(form, &target);
-    let hashed = hash(&target, &plan, threads, observer)?;
+    let hashed = hash(&target, &plan, options.threads, observer)?;
     let text = match form {
-        Form::Json => json(&target, &hashed),
+        Form::Json { .. } => json(&target, &hashed, options.tool)?,
         Form::Sha256sum => sums(&target, &hashed, Kind::Sha256)?,
         Form::B3sum => sums(&target, &hashed, Kind::Blake3)?,
         Form::GgufHash { .. } => gguf_hash(&target, &hashed)?,
@@ -137,25 +150,33 @@ fn plan(form: Form, target: &Target<'_>) -> Plan {
     let files = (0..target.names.len()).map(Subject::File);
     let tensors = (0..target.decoded.tensors().len()).map(Subject::Tensor);
     let models = (0..target.names.len()).map(Subject::Model);
-    let (subjects, kinds): (Vec<Subject>, _) = match form {
-        Form::Json => (
-            files.chain(tensors).collect(),
-            Kinds::from([Kind::Sha256, Kind::Blake3]),
-        ),
-        Form::Sha256sum => (files.collect(), Kinds::from([Kind::Sha256])),
-        Form::B3sum => (files.collect(), Kinds::from([Kind::Blake3])),
-        Form::GgufHash { all: false } => {
-            (tensors.chain(models).collect(), Kinds::from([Kind::Sha256]))
+    let all = [Kind::Xxh64, Kind::Xxh3, Kind::Sha1, Kind::Sha256];
+    let rows: Vec<(Subject, Kinds)> = match form {
+        Form::Json { tensor_sha256 } => {
+            let mut of_tensors = Kinds::from([Kind::Blake3]);
+            of_tensors.extend(tensor_sha256.then_some(Kind::Sha256));
+            let of_files = Kinds::from([Kind::Sha256, Kind::Blake3]);
+            let files = files.map(|subject| (subject, of_files.clone()));
+            let tensors = tensors.map(|subject| (subject, of_tensors.clone()));
+            files.chain(tensors).collect()
         }
-        Form::GgufHash { all: true } => (
-            tensors.chain(models).collect(),
-            Kinds::from([Kind::Xxh64, Kind::Xxh3, Kind::Sha1, Kind::Sha256]),
-        ),
+        Form::Sha256sum => files
+            .map(|subject| (subject, Kinds::from([Kind::Sha256])))
+            .collect(),
+        Form::B3sum => files
+            .map(|subject| (subject, Kinds::from([Kind::Blake3])))
+            .collect(),
+        Form::GgufHash { all: with_all } => {
+            let kinds = if with_all {
+                Kinds::from(all)
+            } else {
+                Kinds::from([Kind::Sha256])
+            };
+            let subjects = tensors.chain(models);
+            subjects.map(|subject| (subject, kinds.clone())).collect()
+        }
     };
-    subjects
-        .into_iter()
-        .map(|subject| (subject, kinds.clone()))
-        .collect()
+    rows.into_iter().collect()
 }
 
 fn hash(
@@ -216,47 +237,45 @@ const fn is_decisive(finding: &Finding) -> bool {
     finding.effect.decides()
 }
 
-fn json(target: &Target<'_>, hashed: &Hashed) -> String {
+fn json(target: &Target<'_>, hashed: &Hashed, tool: &str) -> Result<String, Error> {
     let digest = |subject, kind| {
-        hashed
-            .get(&subject)
-            .and_then(|digests| digests.get(&kind))
-            .cloned()
+        let digests = hashed.get(&subject);
+        digests.and_then(|digests| digests.get(&kind)).cloned()
     };
+    #[expect(clippy::expect_used, reason = "the plan of this form has them")]
+    let planned =
+        |subject, kind| digest(subject, kind).expect("every digest of the plan was computed");
     let files = target.names.iter().zip(&target.sources).enumerate();
-    let file = |(shard, (name, source)): (usize, (&&str, &&dyn crate::source::Source))| FileEntry {
+    let files = files.map(|(shard, (name, source))| FileEntry {
+        blake3: planned(Subject::File(shard), Kind::Blake3),
         name: (*name).to_owned(),
+        sha256: planned(Subject::File(shard), Kind::Sha256),
         size: source.length(),
-        sha256: digest(Subject::File(shard), Kind::Sha256),
-        blake3: digest(Subject::File(shard), Kind::Blake3),
-        crc32: None,
-    };
-    let tensor = |(index, tensor): (usize, &Tensor)| TensorEntry {
-        name: escape(&tensor.name),
-        _gguf_name: None,
-        r#type: type_name(tensor),
-        shape: tensor.dims.clone(),
-        offset: tensor.span.offset,
-        size: tensor.span.length,
-        shard: tensor.shard,
-        sha256: digest(Subject::Tensor(index), Kind::Sha256).unwrap_or_default(),
-        blake3: digest(Subject::Tensor(index), Kind::Blake3).unwrap_or_default(),
-    };
-    let own = Own {
-        manifest: 1,
-        files: files.map(file).collect(),
-        tensors: target
-            .decoded
-            .tensors()
-            .iter()
-            .enumerate()
-            .map(tensor)
-            .collect(),
-    };
-    // Strings and numbers only, which always serialise.
-    let mut text = serde_json::to_string_pretty(&own).unwrap_or_default();
+    });
+    let of_several = |tensor: &Tensor| (target.names.len() > 1).then_some(tensor.shard);
+    let tensors = target.decoded.tensors().iter().enumerate();
+    let tensors: Result<Vec<_>, Error> = tensors
+        .map(|(index, tensor)| {
+            let subject = Subject::Tensor(index);
+            let name = str::from_utf8(&tensor.name).map_err(|_| unwritable(&tensor.name))?;
+            Ok(TensorEntry {
+                blake3: planned(subject, Kind::Blake3),
+                name: name.to_owned(),
+                offset: tensor.span.offset,
+                sha256: digest(subject, Kind::Sha256),
+                shape: tensor.dims.clone(),
+                shard: of_several(tensor),
+                size: tensor.span.length,
+                source_name: None,
+                r#type: type_name(tensor),
+            })
+        })
+        .collect();
+    let described = Described::new(tool, files.collect(), tensors?);
+    #[expect(clippy::expect_used, reason = "strings and numbers always serialise")]
+    let mut text = serde_json::to_string_pretty(&described).expect("a manifest is plain data");
     text.push('\n');
-    text
+    Ok(text)
 }
 
 fn sums(target: &Target<'_>, hashed: &Hashed, kind: Kind) -> Result<String, Error> {

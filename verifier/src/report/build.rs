@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::cap::capped;
 use super::{
-    Counts, DifferenceRow, FileFormat, FileRow, FindingRow, KeyRow, Report, TensorResult,
+    Counts, DifferenceRow, FileFormat, FileRow, FindingRow, KeyRow, Mode, Report, TensorResult,
     TensorRow, TensorSide, ValuesRow,
 };
 use crate::compare::metadata::{KeyResult, Status};
@@ -71,6 +71,11 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         verdict: Verdict::Undecided,
         reasons: Vec::new(),
         conclusion: None,
+        mode: match scope {
+            Scope::Manifest { .. } => Mode::Manifest,
+            Scope::Pair(_) | Scope::Decoded | Scope::Nothing => Mode::Pair,
+        },
+        manifest: None,
         files,
         counts,
         behaviour: None,
@@ -127,7 +132,6 @@ pub(crate) fn file_row(
         shard,
         name: escape(name.as_bytes()),
         size: parts.length,
-        root: None,
         blake3: None,
         sha256: None,
         regions: parts.regions.len(),
@@ -154,7 +158,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
         .scan
         .alone
         .iter()
-        .map(|(side, index, digests, _)| ((*side, *index), digests))
+        .map(|alone| ((alone.side, alone.index), &alone.digests))
         .collect();
     let alone = |side, index| alone.get(&(side, index)).copied();
     let pairs = parts
@@ -225,7 +229,9 @@ fn side(tensor: &Tensor, digests: Option<&Digests>) -> TensorSide {
         offset: tensor.span.offset,
         size: tensor.span.length,
         blake3: digests.map(|digests| hex(&digests.blake3)),
-        sha256: digests.map(|digests| hex(&digests.sha256)),
+        sha256: digests
+            .and_then(|digests| digests.sha256)
+            .map(|digest| hex(&digest)),
     }
 }
 

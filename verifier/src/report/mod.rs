@@ -39,6 +39,11 @@ pub struct Report {
     /// Who is at fault, when something decides against the pair and the files tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
+    /// What was compared with what.
+    pub mode: Mode,
+    /// The manifest that the model was held against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestRow>,
     /// The files that were read, the APR file first, then the GGUF shard by shard.
     pub files: Vec<FileRow>,
     /// How much was compared.
@@ -81,6 +86,29 @@ impl FileFormat {
     }
 }
 
+/// What was compared with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Two models.
+    Pair,
+    /// One model with a manifest.
+    Manifest,
+}
+
+/// The manifest that a model was held against.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ManifestRow {
+    /// The base name.
+    pub name: String,
+    /// The form: `aprove`, `rows`, `digest`, `Get-FileHash`, or the publisher that writes it.
+    pub form: String,
+    /// What its rows bind, in words.
+    pub bound: Vec<String>,
+    /// What no row binds.
+    pub unbound: Vec<String>,
+}
+
 /// One file, and that all of it was accounted for.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FileRow {
@@ -92,10 +120,7 @@ pub struct FileRow {
     pub name: String,
     /// Length in bytes.
     pub size: u64,
-    /// One digest over offset, length and BLAKE3 of all stretches of the file: it binds every byte to its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub root: Option<String>,
-    /// BLAKE3 of the whole file, the number of `b3sum`, when it was asked for.
+    /// BLAKE3 of the whole file, the number of `b3sum`, when all of it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
     /// SHA-256 of the whole file, when it was asked for.
@@ -196,7 +221,7 @@ pub struct TensorSide {
     /// BLAKE3 of these bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
-    /// SHA-256 of these bytes.
+    /// SHA-256 of these bytes, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }

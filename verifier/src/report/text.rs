@@ -113,11 +113,7 @@ fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
         grouped(file.size),
         file.regions
     )?;
-    for (kind, digest) in [
-        ("root", &file.root),
-        ("blake3", &file.blake3),
-        ("sha256", &file.sha256),
-    ] {
+    for (kind, digest) in [("blake3", &file.blake3), ("sha256", &file.sha256)] {
         if let Some(digest) = digest {
             writeln!(text, "        {kind:<6} {digest}")?;
         }

@@ -5,11 +5,18 @@
 //! plain BLAKE3 of the file, the number that `b3sum` prints (source: the tree mode of the BLAKE3 paper, section 2.1, and
 //! the `hazmat` module of the crate).
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "offsets and groups inside one file; a wrong one must end the run"
+)]
+
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blake3::hazmat::{
-    ChainingValue, HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root,
+    ChainingValue, HasherExt as _, Mode, left_subtree_len, merge_subtrees_non_root,
+    merge_subtrees_root,
 };
 
 use crate::region::Span;
@@ -18,38 +25,35 @@ use crate::source::{Source, read_through};
 /// Collects the digests of one file.
 pub(crate) struct FileDigest {
     length: u64,
-    wanted: Wanted,
     group: u64,
     state: Mutex<State>,
 }
 
-/// What is computed over a whole file. Each costs time on every byte.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) blake3: bool,
-    pub(crate) crc32: bool,
+struct State {
+    /// The values of the subtrees, by group.
+    groups: Vec<Option<ChainingValue>>,
+    pieces: Vec<PieceSum>,
 }
 
-struct State {
-    groups: Vec<Option<ChainingValue>>,
-    /// CRC-32 of the pieces: offset, length, value.
-    pieces: Vec<(u64, u64, u32)>,
+/// The CRC-32 of a piece. The order is that of the file.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct PieceSum {
+    span: Span,
+    crc32: u32,
 }
 
 impl FileDigest {
     /// Prepares for a file of this length. The table of groups stays under 4 MiB however large the file.
-    pub(crate) fn new(length: u64, wanted: Wanted) -> Self {
+    pub(crate) fn new(length: u64) -> Self {
         let group = length
             .div_ceil(MOST_GROUPS)
             .next_power_of_two()
-            .max(SMALLEST_GROUP);
-        let count = usize::try_from(length.div_ceil(group)).unwrap_or(0);
+            .max(UNIT as u64);
         Self {
             length,
-            wanted,
             group,
             state: Mutex::new(State {
-                groups: vec![None; count],
+                groups: vec![None; in_memory(length.div_ceil(group))],
                 pieces: Vec::new(),
             }),
         }
@@ -61,73 +65,87 @@ impl FileDigest {
             digest: self,
             start: offset,
             position: offset,
+            rest: Vec::new(),
             group: None,
             done: Vec::new(),
-            crc: crc32fast::Hasher::new(),
+            crc32: crc32fast::Hasher::new(),
         }
     }
 
-    /// Returns the BLAKE3 of the whole file, reading again the groups that no piece held whole.
-    pub(crate) fn blake3(&self, source: &dyn Source) -> io::Result<blake3::Hash> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.length <= self.group {
-            let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(0)];
-            source.read_exact_at(0, &mut bytes)?;
-            return Ok(blake3::hash(&bytes));
-        }
-        for (index, value) in state.groups.iter_mut().enumerate() {
-            if value.is_none() {
-                let offset = (index as u64).saturating_mul(self.group);
-                *value = Some(self.read_group(source, offset)?);
+    /// The groups that no piece held whole, to be read again.
+    pub(crate) fn open_groups(&self) -> Vec<Span> {
+        let state = self.lock();
+        let groups = state.groups.iter().enumerate();
+        groups
+            .filter(|(_, value)| value.is_none())
+            .map(|(index, _)| {
+                let offset = index as u64 * self.group;
+                Span::new(offset, self.group.min(self.length - offset))
+            })
+            .collect()
+    }
+
+    /// Reads one of [`Self::open_groups`] again.
+    pub(crate) fn close_group(&self, source: &dyn Source, span: Span) -> io::Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.set_input_offset(span.offset);
+        read_through(source, span, &mut Vec::new(), |_, bytes| {
+            hasher.update(bytes);
+        })?;
+        let index = in_memory(span.offset / self.group);
+        // The only group is the root, which has no value as a subtree.
+        let value = if span.length == self.length {
+            *hasher.finalize().as_bytes()
+        } else {
+            hasher.finalize_non_root()
+        };
+        self.lock().groups[index] = Some(value);
+        Ok(())
+    }
+
+    /// The BLAKE3 of the whole file; none while groups are open.
+    pub(crate) fn blake3(&self) -> Option<[u8; 32]> {
+        let state = self.lock();
+        let values: Option<Vec<ChainingValue>> = state.groups.iter().copied().collect();
+        Some(match values?.as_slice() {
+            [] => *blake3::hash(b"").as_bytes(),
+            [only] => *only,
+            values => {
+                let (left, right) = self.halves(values, self.length);
+                *merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()
             }
-        }
-        let values: Vec<ChainingValue> = state.groups.iter().flatten().copied().collect();
-        let (left, right) = self.halves(&values, self.length);
-        Ok(merge_subtrees_root(&left, &right, Mode::Hash))
+        })
     }
 
-    /// Returns the CRC-32 of the bytes from the start up to `end`, when the pieces hold them without a gap.
+    /// The CRC-32 of the bytes from the start up to `end`; none where the pieces leave a gap.
     pub(crate) fn crc32(&self, end: u64) -> Option<u32> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         state.pieces.sort_unstable();
         let mut whole = crc32fast::Hasher::new();
         let mut position = 0;
-        for &(offset, length, crc) in &state.pieces {
-            if offset == end {
+        for piece in &state.pieces {
+            if position == end {
                 break;
             }
-            if offset != position {
+            if piece.span.offset != position {
                 return None;
             }
-            whole.combine(&crc32fast::Hasher::new_with_initial_len(crc, length));
-            position = offset.saturating_add(length);
+            whole.combine(&crc32fast::Hasher::new_with_initial_len(
+                piece.crc32,
+                piece.span.length,
+            ));
+            position = piece.span.end();
         }
         (position == end).then(|| whole.finalize())
     }
 
-    fn read_group(&self, source: &dyn Source, offset: u64) -> io::Result<ChainingValue> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.set_input_offset(offset);
-        let length = self.group.min(self.length.saturating_sub(offset));
-        read_through(
-            source,
-            Span::new(offset, length),
-            &mut Vec::new(),
-            |_, bytes| {
-                hasher.update(bytes);
-            },
-        )?;
-        Ok(hasher.finalize_non_root())
-    }
-
-    /// The chaining values of the two subtrees below a node over `length` bytes. The depth is that of the tree.
+    /// The values of the two subtrees below a node over `length` bytes. The depth is that of the tree.
     fn halves(&self, values: &[ChainingValue], length: u64) -> (ChainingValue, ChainingValue) {
-        let left = blake3::hazmat::left_subtree_len(length);
-        let count = usize::try_from(left.checked_div(self.group).unwrap_or(0)).unwrap_or(0);
-        let (first, second) = values.split_at_checked(count).unwrap_or_default();
+        let left = left_subtree_len(length);
+        let (first, second) = values.split_at(in_memory(left / self.group));
         (
             self.subtree(first, left),
-            self.subtree(second, length.saturating_sub(left)),
+            self.subtree(second, length - left),
         )
     }
 
@@ -138,6 +156,10 @@ impl FileDigest {
         let (left, right) = self.halves(values, length);
         merge_subtrees_non_root(&left, &right, Mode::Hash)
     }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One stretch of the file, read in order.
@@ -145,86 +167,106 @@ pub(crate) struct Piece<'d> {
     digest: &'d FileDigest,
     start: u64,
     position: u64,
-    /// The group being hashed; none while in a group that began before the piece.
+    /// The bytes since the last border of a unit. Whole units hash much faster than parts of them.
+    rest: Vec<u8>,
+    /// The group being hashed; none in one that began before the piece.
     group: Option<blake3::Hasher>,
     done: Vec<(usize, ChainingValue)>,
-    crc: crc32fast::Hasher,
+    crc32: crc32fast::Hasher,
 }
 
 impl Piece<'_> {
-    /// Takes the next bytes of the piece.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
-        if self.digest.wanted.crc32 {
-            self.crc.update(bytes);
-        }
-        if !self.digest.wanted.blake3 {
-            self.position = self.position.saturating_add(bytes.len() as u64);
-            return;
-        }
+    /// Takes the next bytes of the piece, and their CRC-32, which two files can share.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], crc32: &crc32fast::Hasher) {
+        self.crc32.combine(crc32);
         while !bytes.is_empty() {
-            let group = self.digest.group;
-            let within = self.position.checked_rem(group).unwrap_or(0);
-            if within == 0 {
-                let mut hasher = blake3::Hasher::new();
-                hasher.set_input_offset(self.position);
-                self.group = Some(hasher);
+            let unit = self.position / UNIT as u64 * UNIT as u64;
+            let unit_end = (unit + UNIT as u64).min(self.digest.length);
+            let (now, later) = bytes.split_at(bytes.len().min(in_memory(unit_end - self.position)));
+            self.position += now.len() as u64;
+            bytes = later;
+            if unit < self.start {
+                continue;
             }
-            let left_of_file = self.digest.length.saturating_sub(self.position);
-            let left = group.saturating_sub(within).min(left_of_file);
-            let size = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-            let Some((now, rest)) = bytes.split_at_checked(size).filter(|_| size > 0) else {
-                return;
-            };
-            if let Some(hasher) = &mut self.group {
-                hasher.update(now);
+            if self.position < unit_end {
+                self.rest.extend_from_slice(now);
+            } else if self.rest.is_empty() {
+                self.end_unit(unit, now);
+            } else {
+                let mut whole = std::mem::take(&mut self.rest);
+                whole.extend_from_slice(now);
+                self.end_unit(unit, &whole);
+                whole.clear();
+                self.rest = whole;
             }
-            self.position = self.position.saturating_add(size as u64);
-            if size as u64 == left
-                && let Some(hasher) = self.group.take()
-            {
-                let index = self
-                    .position
-                    .saturating_sub(1)
-                    .checked_div(group)
-                    .unwrap_or(0);
-                if let Ok(index) = usize::try_from(index) {
-                    self.done.push((index, hasher.finalize_non_root()));
-                }
-            }
-            bytes = rest;
+        }
+    }
+
+    fn end_unit(&mut self, start: u64, bytes: &[u8]) {
+        let end = start + bytes.len() as u64;
+        if start.is_multiple_of(self.digest.group) {
+            let mut hasher = blake3::Hasher::new();
+            hasher.set_input_offset(start);
+            self.group = Some(hasher);
+        }
+        let Some(hasher) = &mut self.group else {
+            return;
+        };
+        hasher.update(bytes);
+        let is_end = end.is_multiple_of(self.digest.group) || end == self.digest.length;
+        // A file of one group is hashed at the end: its root is no subtree.
+        if is_end && self.digest.length > self.digest.group {
+            let index = in_memory(start / self.digest.group);
+            self.done.push((index, hasher.finalize_non_root()));
+            self.group = None;
         }
     }
 
     /// Hands the piece in.
     pub(crate) fn end(self) {
-        let mut state = self
-            .digest
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.digest.lock();
         for (index, value) in self.done {
-            if let Some(slot) = state.groups.get_mut(index) {
-                *slot = Some(value);
-            }
+            state.groups[index] = Some(value);
         }
-        let length = self.position.saturating_sub(self.start);
-        if length > 0 && self.digest.wanted.crc32 {
-            state.pieces.push((self.start, length, self.crc.finalize()));
+        let length = self.position - self.start;
+        if length > 0 {
+            state.pieces.push(PieceSum {
+                span: Span::new(self.start, length),
+                crc32: self.crc32.finalize(),
+            });
         }
     }
 }
 
-const SMALLEST_GROUP: u64 = 64 << 10;
+fn in_memory(length: u64) -> usize {
+    #[expect(
+        clippy::expect_used,
+        reason = "not more than the groups of a file, or the bytes of a group, of which there are few"
+    )]
+    usize::try_from(length).expect("groups and units are small")
+}
+
+/// What is hashed at a time. Also the smallest group.
+const UNIT: usize = 64 << 10;
 const MOST_GROUPS: u64 = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BOTH: Wanted = Wanted {
-        blake3: true,
-        crc32: true,
-    };
+    fn feed(piece: &mut Piece<'_>, bytes: &[u8]) {
+        let mut crc32 = crc32fast::Hasher::new();
+        crc32.update(bytes);
+        piece.feed(bytes, &crc32);
+    }
+
+    fn close(digest: &FileDigest, file: &dyn Source) -> usize {
+        let open = digest.open_groups();
+        for span in &open {
+            digest.close_group(file, *span).unwrap();
+        }
+        open.len()
+    }
 
     #[test]
     fn pieces_in_any_order_give_the_plain_digests() {
@@ -234,22 +276,25 @@ mod tests {
             let file: Vec<u8> = (0..length)
                 .map(|index| u8::try_from(index * 31 % 251).unwrap())
                 .collect();
-            for cut in [1, 1000, 65_536, 70_000] {
-                let digest = FileDigest::new(length as u64, BOTH);
+            for cut in [1, 1000, 65_536, 70_000, 400_000] {
+                let digest = FileDigest::new(length as u64);
                 let mut pieces: Vec<_> = file.chunks(cut.max(length / 40 + 1)).collect();
                 let size = pieces.first().map_or(0, |piece| piece.len());
                 let mut order: Vec<_> = pieces.drain(..).enumerate().collect();
                 order.reverse();
                 for (index, bytes) in order {
                     let mut piece = digest.piece((index * size) as u64);
-                    for part in bytes.chunks(10_007) {
-                        piece.feed(part);
+                    for part in bytes.chunks(if cut == 1000 { 100_007 } else { 10_007 }) {
+                        feed(&mut piece, part);
                     }
                     piece.end();
                 }
+                let again = close(&digest, &file);
+                // What one piece holds whole is not read a second time.
+                assert!(cut < 400_000 || again <= 1, "{length} {again}");
                 assert_eq!(
-                    digest.blake3(&file).unwrap(),
-                    blake3::hash(&file),
+                    digest.blake3(),
+                    Some(*blake3::hash(&file).as_bytes()),
                     "{length} {cut}"
                 );
                 assert_eq!(digest.crc32(length as u64), Some(crc32fast::hash(&file)));
@@ -258,11 +303,33 @@ mod tests {
     }
 
     #[test]
+    fn large_groups_give_the_plain_digest() {
+        let file = vec![7_u8; 5 * UNIT + 100];
+        let digest = FileDigest {
+            group: 2 * UNIT as u64,
+            ..FileDigest::new(file.len() as u64)
+        };
+        digest.lock().groups.truncate(3);
+        let mut piece = digest.piece(0);
+        feed(&mut piece, &file);
+        piece.end();
+        assert_eq!(digest.open_groups(), []);
+        assert_eq!(digest.blake3(), Some(*blake3::hash(&file).as_bytes()));
+    }
+
+    #[test]
     fn a_gap_between_pieces_gives_no_crc() {
-        let digest = FileDigest::new(10, BOTH);
+        let digest = FileDigest::new(10);
         let mut piece = digest.piece(4);
-        piece.feed(&[0; 6]);
+        feed(&mut piece, &[0; 6]);
         piece.end();
         assert_eq!(digest.crc32(10), None);
+    }
+
+    #[test]
+    fn an_open_group_gives_no_digest() {
+        let digest = FileDigest::new(10);
+        assert_eq!(digest.open_groups(), [Span::new(0, 10)]);
+        assert_eq!(digest.blake3(), None);
     }
 }

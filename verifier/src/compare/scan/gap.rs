@@ -22,7 +22,7 @@ pub(super) fn jobs(shard: &Shard, mut push: impl FnMut(Span, RegionKind)) {
             | RegionKind::Metadata
             | RegionKind::IndexEntry => match &mut open {
                 Some(span) if span.end() == region.span.offset => {
-                    span.length = span.length.saturating_add(region.span.length);
+                    *span = Span::new(span.offset, region.span.end().saturating_sub(span.offset));
                 }
                 _ => {
                     if let Some(span) = open.replace(region.span) {
@@ -49,26 +49,27 @@ pub(super) fn jobs(shard: &Shard, mut push: impl FnMut(Span, RegionKind)) {
     }
 }
 
+/// Reads a stretch and returns the bytes that should be zero and are not.
 pub(super) fn read(
     source: &dyn Source,
     span: Span,
     kind: RegionKind,
     file: &FileDigest,
     observer: &dyn Observer,
-) -> io::Result<(Option<NotZero>, [u8; 32])> {
+) -> io::Result<Option<NotZero>> {
     let mut piece = file.piece(span.offset);
     let mut found: Option<NotZero> = None;
-    let mut hasher = blake3::Hasher::new();
     read_through(source, span, &mut Vec::new(), |position, bytes| {
-        piece.feed(bytes);
-        hasher.update(bytes);
+        let mut crc32 = crc32fast::Hasher::new();
+        crc32.update(bytes);
+        piece.feed(bytes, &crc32);
         if kind == RegionKind::Padding {
             NotZero::note(&mut found, position, bytes);
         }
         observer.advance(bytes.len() as u64);
     })?;
     piece.end();
-    Ok((found, *hasher.finalize().as_bytes()))
+    Ok(found)
 }
 
 const PIECE: u64 = 8 << 20;

@@ -1,26 +1,20 @@
+//! What the converter writes beside an artifact.
+
 use super::*;
 
 const SHA256: &str = "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e";
 
-/// What the converter would write beside this artifact, in its own field order.
+/// What the converter would write beside this artifact.
 fn text(apr: &[u8]) -> String {
     let own = written(&["t.apr"], &[apr.to_vec()], JSON);
-    let mut own: serde_json::Value = serde_json::from_str(&own).unwrap();
-    for tensor in own["tensors"].as_array_mut().unwrap() {
-        let tensor = tensor.as_object_mut().unwrap();
-        tensor.remove("shard");
-        tensor.insert("gguf_name".to_owned(), "x".into());
+    let mut sidecar: serde_json::Value = serde_json::from_str(&own).unwrap();
+    for tensor in sidecar["tensors"].as_array_mut().unwrap() {
+        tensor["source_name"] = "x".into();
     }
-    let (before_footer, _) = apr.split_last_chunk::<4>().unwrap();
-    let sidecar = serde_json::json!({
-        "artifact": {"crc32": format!("{:08x}", crc32fast::hash(before_footer)), "file": "t.apr", "size": apr.len()},
-        "manifest": 1,
-        "sources": [{"blake3": "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",
-            "file": "tiny.gguf", "sha256": SHA256, "size": 5376}],
-        "tensors": own["tensors"],
-        "tool": "aprove 0",
-        "verification": "verified",
-    });
+    sidecar["sources"] = serde_json::json!([{
+        "blake3": "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",
+        "name": "tiny.gguf", "sha256": SHA256, "size": 5376}]);
+    sidecar["verification"] = "verified".into();
     sidecar.to_string()
 }
 
@@ -32,8 +26,15 @@ fn apr() -> Vec<u8> {
 fn the_artifact_and_its_source_both_verify() {
     let text = text(&apr());
     let report = checked(&text, &["t.apr"], &[apr()]);
-    assert_judged(&report, Verdict::Verified, "manifest.weak");
+    assert_judged(&report, Verdict::Verified, "manifest.bound");
     assert_eq!(report.counts.bytes_equal, models::tiny().tensors.len());
+    assert_eq!(report.mode, Mode::Manifest);
+    let manifest = report.manifest.unwrap();
+    assert_eq!(manifest.name, "list");
+    assert_eq!(
+        manifest.bound,
+        ["every byte of t.apr, by sha256 and blake3"]
+    );
     let gguf = [models::tiny().to_bytes()];
     let report = checked(&text, &["tiny.gguf"], &gguf);
     assert_judged(&report, Verdict::Verified, "manifest.role");
@@ -59,4 +60,45 @@ fn every_byte_of_the_artifact_is_bound() {
         checked(&text, &["t.apr"], &[cut]).verdict,
         Verdict::Verified
     );
+}
+
+#[test]
+fn metadata_under_a_forged_crc_are_different() {
+    let apr = apr();
+    let text = text(&apr);
+    // Every checksum of the file is put right: only the digests of the sidecar tell.
+    let mut image = fixtures::apr::from_model(&models::tiny());
+    let changed = image.metadata.replace("messages[0]", "messages[1]");
+    assert_ne!(changed, image.metadata);
+    image.metadata = changed;
+    let forged = image.to_bytes();
+    assert_eq!(forged.len(), apr.len());
+    let report = checked(&text, &["t.apr"], &[forged]);
+    assert_judged(&report, Verdict::Different, "manifest.mismatch");
+}
+
+#[test]
+fn an_artifact_that_was_not_verified_is_never_a_pass() {
+    let apr = [apr()];
+    let text = text(&apr[0]);
+    let word = "\"verification\":\"verified\"";
+    assert!(text.contains(word));
+    for other in ["skipped", "different", "Verified", ""] {
+        let changed = text.replace(word, &format!("\"verification\":\"{other}\""));
+        let report = checked(&changed, &["t.apr"], &apr);
+        assert_judged(&report, Verdict::Undecided, "manifest.not-verified");
+    }
+    let without = text.replace(&format!(",{word}"), "");
+    assert_ne!(without, text);
+    let report = checked(&without, &["t.apr"], &apr);
+    assert_judged(&report, Verdict::Undecided, "manifest.not-verified");
+}
+
+#[test]
+fn a_sidecar_of_version_1_says_that_it_is_of_an_older_program() {
+    let old = r#"{"artifact": {"crc32": "00000000", "file": "t.apr", "size": 1}, "manifest": 1,
+        "sources": [], "tensors": [], "tool": "aprove 0.1.0", "verification": "verified"}"#;
+    let report = checked(old, &["t.apr"], &[apr()]);
+    assert_judged(&report, Verdict::Undecided, "manifest.syntax");
+    assert!(report.findings[0].message.contains("older aprove"));
 }

@@ -34,10 +34,6 @@ pub(crate) struct SourceRecord {
     pub(crate) size: u64,
     /// BLAKE3 of the whole file, lower-case hex.
     pub(crate) blake3: String,
-    /// CRC-32 of the whole file, 8 hex digits.
-    pub(crate) crc32: String,
-    /// SHA-256, the same way: version 1 only.
-    pub(crate) sha256: Option<String>,
     /// The head, built again: header, key/values, tensor infos, padding.
     pub(crate) head: Vec<u8>,
     /// The regions of that head.
@@ -158,8 +154,6 @@ impl<'a> Reader<'a> {
         Ok(SourceRecord {
             size: self.number("size")?,
             blake3: self.hex("blake3", 64)?,
-            crc32: self.hex("crc32", 8)?,
-            sha256: old.then(|| self.hex("sha256", 64)).transpose()?,
             head: head.bytes,
             regions: head.regions,
         })
@@ -240,15 +234,7 @@ const MEMBERS: &[&str] = &[
 const MEMBERS_OF_1: &[&str] = &[
     "record", "tool", "names", "tie", "decoded", "raw", "sources", "tensors",
 ];
-const SOURCE: &[&str] = &[
-    "size",
-    "blake3",
-    "crc32",
-    "version",
-    "data_offset",
-    "kv",
-    "tensors",
-];
+const SOURCE: &[&str] = &["size", "blake3", "version", "data_offset", "kv", "tensors"];
 const SOURCE_OF_1: &[&str] = &[
     "file",
     "sha256",

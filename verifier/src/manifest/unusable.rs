@@ -1,0 +1,56 @@
+//! A file that was given as a manifest and cannot be used as one.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::bound::Bound;
+use super::{Manifest, Rows};
+use crate::finding::{Effect, Finding, escape};
+use crate::report::Report;
+use crate::verify::{Input, nothing_compared};
+
+/// Why a file cannot be used as a manifest.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// It is a model.
+    #[error("it is a model, not a manifest")]
+    Model,
+    /// It is of no form that is known, or too large for one.
+    #[error(
+        "it is not a manifest that is known: neither one of aprove, nor rows of sha256sum, b3sum, gguf-hash or Get-FileHash, nor a digest, a Git LFS pointer, a file tree of Hugging Face or a registry manifest"
+    )]
+    Unknown,
+    /// It changed while it was read.
+    #[error("it changed while it was read: {0}")]
+    Changed(String),
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The report where a model was to be checked against something that is not a manifest.
+#[must_use]
+pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
+    let code = match why {
+        Unusable::Model | Unusable::Unknown => "manifest.unknown",
+        Unusable::Changed(_) => "input_changed",
+        Unusable::Io(_) => "io",
+    };
+    let mut finding = Finding::new(
+        code,
+        Effect::Undecided,
+        format!("{} cannot be used: {why}", escape(name.as_bytes())),
+    );
+    if matches!(why, Unusable::Model) {
+        finding = finding.hint("to compare two models, leave out --manifest: verify A B");
+    }
+    let manifest = Manifest {
+        name: name.to_owned(),
+        form: "unknown",
+        rows: Rows::Nothing,
+        problems: Vec::new(),
+    };
+    manifest.name_in(nothing_compared(&[input], finding), Bound::default())
+}
