@@ -20,7 +20,7 @@ mod run;
 mod signals;
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,10 +33,22 @@ use crate::exit::{NOT_DONE, Outcome};
 /// Runs the command line and returns its exit code; the first argument is the name of the program.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if let Err(error) = signals::survive_limits() {
+        output::note(&format!("error: signals cannot be handled: {error}"));
+        return ExitCode::from(NOT_DONE);
+    }
+    panic::set_hook(Box::new(|info| output::note(&said_of_panic(info))));
     let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
         Err(error) => {
-            let printed = error.print();
+            let text = error.render().to_string();
+            // An argument may hold escapes; what holds none is printed as it is, with its colours.
+            let printed = if output::plain(&text) == text {
+                error.print()
+            } else {
+                output::note(text.trim_end());
+                Ok(())
+            };
             return match (error.use_stderr(), printed) {
                 (false, Ok(())) => ExitCode::SUCCESS,
                 _ => ExitCode::from(NOT_DONE),
@@ -53,6 +65,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(_) => ExitCode::from(NOT_DONE),
     }
+}
+
+/// What a person is told when the program ends in the middle.
+fn said_of_panic(info: &PanicHookInfo<'_>) -> String {
+    let why = info.payload_as_str().unwrap_or("no reason given");
+    let place = info.location().map(ToString::to_string);
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    if why.contains("failed to spawn thread") {
+        return format!(
+            "error: the system starts no more threads ({why}); raise the limit or run with --threads 1"
+        );
+    }
+    format!(
+        "error: aprove stopped at {place}: {why}; nothing follows about the files, and this is a bug of aprove"
+    )
 }
 
 /// Converts GGUF models to APR v2 and proves the result byte for byte.
