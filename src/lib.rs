@@ -20,7 +20,7 @@ mod run;
 mod signals;
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -47,10 +47,22 @@ fn run_as<L: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
     run: impl FnOnce(L) -> anyhow::Result<Outcome>,
 ) -> ExitCode {
+    if let Err(error) = signals::survive_limits() {
+        output::note(&format!("error: signals cannot be handled: {error}"));
+        return ExitCode::from(NOT_DONE);
+    }
+    panic::set_hook(Box::new(|info| output::note(&said_of_panic(info))));
     let line = match L::try_parse_from(arguments) {
         Ok(line) => line,
         Err(error) => {
-            let printed = error.print();
+            let text = error.render().to_string();
+            // An argument may hold escapes; what holds none is printed as it is, with its colours.
+            let printed = if output::plain(&text) == text {
+                error.print()
+            } else {
+                output::note(text.trim_end());
+                Ok(())
+            };
             return match (error.use_stderr(), printed) {
                 (false, Ok(())) => ExitCode::SUCCESS,
                 _ => ExitCode::from(NOT_DONE),
@@ -67,6 +79,21 @@ fn run_as<L: Parser>(
         }
         Err(_) => ExitCode::from(NOT_DONE),
     }
+}
+
+/// What a person is told when the program ends in the middle.
+fn said_of_panic(info: &PanicHookInfo<'_>) -> String {
+    let why = info.payload_as_str().unwrap_or("no reason given");
+    let place = info.location().map(ToString::to_string);
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    if why.contains("failed to spawn thread") {
+        return format!(
+            "error: the system starts no more threads ({why}); raise the limit or run with --threads 1"
+        );
+    }
+    format!(
+        "error: aprove stopped at {place}: {why}; nothing follows about the files, and this is a bug of aprove"
+    )
 }
 
 /// Converts GGUF models to APR v2 and proves the result byte for byte.

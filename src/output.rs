@@ -1,5 +1,6 @@
 //! The two streams: data and verdicts on stdout, everything else on stderr.
 
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 use std::time::Instant;
 
@@ -9,14 +10,31 @@ use anyhow::Context as _;
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout
-        .write_all(text.as_bytes())
+        .write_all(plain(text).as_bytes())
         .and_then(|()| stdout.flush())
         .context("the output could not be written")
 }
 
 /// Writes one line to stderr. A stderr that is gone is no reason to stop.
 pub(crate) fn note(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", plain(text)));
+}
+
+/// Text without control characters but line ends and tabs: what a path or an argument holds must not reach a terminal.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let is_plain = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    if text.chars().all(is_plain) {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_plain(character) {
+            plain.push(character);
+        } else {
+            plain.extend(character.escape_default());
+        }
+    }
+    plain.into()
 }
 
 /// Does work and says on stderr how long it took, if somebody asked for it.
@@ -32,4 +50,15 @@ pub(crate) fn timed<T>(is_asked: bool, what: &str, work: impl FnOnce() -> T) -> 
 /// Writes an error and its causes to stderr.
 pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        assert_eq!(plain("a\x1b[31m\u{9b}b\n\tc"), "a\\u{1b}[31m\\u{9b}b\n\tc");
+        assert_eq!(plain("größe"), "größe");
+    }
 }

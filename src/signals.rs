@@ -4,9 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGABRT, SIGINT, SIGTERM, SIGXFSZ};
 
-use crate::exit::Outcome;
+use crate::exit::{NOT_DONE, Outcome};
+
+/// Takes the death out of signals that mean a limit of the system: a file that may not grow makes its write fail, and memory
+/// that is not given ends the program with the code of what is not done, after the runtime has said why.
+pub(crate) fn survive_limits() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGABRT, NOT_DONE.into(), always)?;
+    Ok(())
+}
 
 /// Set when the program is asked to stop.
 pub(crate) struct Cancel {

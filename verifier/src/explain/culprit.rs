@@ -7,9 +7,10 @@ use super::identity::Identity;
 use super::judge::Judge;
 use super::recorded::Rewriting;
 use super::tensors::result;
-use crate::code::{Code, Group};
+use crate::code::{CauseCode, Code, Group};
 use crate::compare::scan::Scan;
 use crate::finding::{Effect, Finding, Place, Side};
+use crate::region::{RegionKind, Span};
 use crate::report::{AtFault, Conclusion, ConclusionKind, TensorResult};
 
 /// Concludes from findings in the order of causes; none when nothing decides.
@@ -127,8 +128,14 @@ fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
         }
         Code::InputChanged => (ConclusionKind::Unreadable, first.message.clone()),
         code => {
-            let how = if is_cut(code) {
+            let is_truncated = first
+                .cause
+                .as_ref()
+                .is_some_and(|cause| cause.code == CauseCode::Truncated);
+            let how = if is_cut(code) || is_truncated {
                 "is cut, half a download or copy"
+            } else if is_beyond_end(code) {
+                "is cut or malformed"
             } else if code == Code::Io {
                 "cannot be read"
             } else {
@@ -156,6 +163,14 @@ const fn is_cut(code: Code) -> bool {
     )
 }
 
+/// More than the bytes that are left: of a cut file, or of a wrong count.
+const fn is_beyond_end(code: Code) -> bool {
+    matches!(
+        code,
+        Code::GgufCountTensors | Code::GgufCountKv | Code::GgufStringLength | Code::GgufArrayCount
+    )
+}
+
 impl Judge<'_> {
     /// One finding for two models that do not belong together, in the place of one for each tensor and key.
     pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
@@ -165,9 +180,12 @@ impl Judge<'_> {
         }
         let census = Census::of(self, self.scan);
         // What damage looks like is damage, however much of the file it has reached.
-        let has_cause = data
-            .iter()
-            .any(|finding| finding.code.group() == Group::Tensor && finding.cause.is_some());
+        let differing = data.iter().filter(|finding| {
+            finding.effect == Effect::Different && finding.code.group() == Group::Tensor
+        });
+        let explained = differing.clone().filter(|found| found.cause.is_some());
+        let (explained, differing) = (explained.count(), differing.count());
+        let has_cause = explained > 0 && is_most(explained, differing);
         if census.total == 0 || is_most(census.equal, census.total) || has_cause {
             return None;
         }
@@ -228,7 +246,13 @@ impl Judge<'_> {
                 rewriting.changes.join("; ")
             ),
         )
-        .at(Place::new(Side::Gguf, 0))
+        .at(if rewriting.is_other_version {
+            Place::new(Side::Gguf, 0)
+                .region(RegionKind::Header)
+                .span(Span::new(VERSION_OFFSET as u64, 4))
+        } else {
+            Place::new(Side::Gguf, 0)
+        })
         .hint("convert it again, or give the file that the APR file was made from");
         Some((finding, rewriting))
     }
@@ -244,11 +268,17 @@ impl Judge<'_> {
                 let Some(found) = head.bytes.get(..record.head.len()) else {
                     return false;
                 };
-                let differing = found.iter().zip(&record.head).filter(|(a, b)| a != b);
-                differing.take(2).count() == 1
+                let differing = found.iter().zip(&record.head).enumerate();
+                let mut differing = differing.filter(|(_, (a, b))| a != b);
+                // Another version is one that tools write.
+                let first = differing.next();
+                first.is_some_and(|(at, _)| at != VERSION_OFFSET) && differing.next().is_none()
             })
     }
 }
+
+/// Where a GGUF states its version.
+const VERSION_OFFSET: usize = 4;
 
 /// Whether a count is at least half of all.
 const fn is_most(count: usize, total: usize) -> bool {

@@ -52,6 +52,8 @@ pub(crate) struct Rewriting {
     pub(crate) changes: Vec<String>,
     /// Names of recorded tensors that the GGUF at hand does not have.
     pub(crate) missing: HashSet<Vec<u8>>,
+    /// Whether the version of the format is another one.
+    pub(crate) is_other_version: bool,
 }
 
 impl Rewriting {
@@ -79,6 +81,7 @@ impl Rewriting {
         };
         let (before, now) = (version(recorded), version(found));
         if before != now {
+            self.is_other_version = true;
             self.changes
                 .push(format!("GGUF version {now} instead of {before}"));
         }

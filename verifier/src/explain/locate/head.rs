@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::code::{CauseCode, Code};
 use crate::compare::metadata::record::SourceRecord;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
@@ -43,6 +44,28 @@ pub(crate) fn compare(
     };
     let expected = record.head.get(offset).copied().unwrap_or_default();
     let found = bytes.get(offset).copied();
+    if found.is_none() {
+        let missing = record.size.saturating_sub(source.length());
+        let place = Place::new(Side::Gguf, shard)
+            .region(kind)
+            .span(Span::new(offset as u64, 1));
+        return Ok(Some(
+            Finding::new(
+                Code::GgufDamaged,
+                Effect::Unreadable,
+                format!("the file ends at {offset}, in the {name}"),
+            )
+            .at(place)
+            .expected_found(format!("{} bytes", record.size), format!("{held} bytes"))
+            .cause(
+                CauseCode::Truncated,
+                format!(
+                    "truncated: a download or copy that ended early, {missing} bytes are missing"
+                ),
+            )
+            .hint("fetch the file again"),
+        ));
+    }
     let flipped = found
         .map(|found| found ^ expected)
         .filter(|xor| xor.count_ones() == 1);
