@@ -46,16 +46,12 @@ pub fn convert(
 
     let mut draft = Draft::new(request, &set, &contents)?;
     let layout = draft.layout()?;
-    let destinations: Vec<u64> = layout
-        .tensors()
-        .iter()
-        .map(|entry| layout.data_offset().saturating_add(entry.offset))
-        .collect();
+    let destinations = destinations(&layout);
 
     let staged = destination.stage()?;
     staged.allocate(layout.file_length())?;
     let bytes = contents.iter().map(|content| content.file_length);
-    observer.start(bytes.fold(0, u64::saturating_add));
+    observer.start(bytes.sum());
     let passed = Pass {
         sources: &sources,
         headers: &headers,
@@ -95,6 +91,18 @@ pub fn convert(
         manifest,
         draft.warnings,
     ))
+}
+
+/// Where each tensor starts in the artifact.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the layout checked that all of the file ends below 2^64"
+)]
+fn destinations(layout: &apr_file::Plan) -> Vec<u64> {
+    let tensors = layout.tensors().iter();
+    tensors
+        .map(|entry| layout.data_offset() + entry.offset)
+        .collect()
 }
 
 /// Parses the header of a source, and looks at the padding, which no digest of a tensor covers.

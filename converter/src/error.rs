@@ -137,8 +137,8 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// The metadata are longer than their length field can say.
-    #[error("the metadata take {length} bytes, which APR cannot hold: its limit is 4 GiB")]
+    /// The metadata is longer than its length field can say.
+    #[error("the metadata takes {length} bytes, which APR cannot hold: its limit is 4 GiB")]
     Metadata {
         /// The length in bytes.
         length: usize,

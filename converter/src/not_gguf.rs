@@ -15,8 +15,8 @@ pub(crate) fn describe(
     error: &gguf_file::Error,
 ) -> Result<Option<String>, Error> {
     let length = source.length();
-    let start = usize::try_from(length.min(LOOKED_AT)).unwrap_or(0);
-    let mut bytes = vec![0; start];
+    let mut bytes = vec![0; LOOKED_AT];
+    bytes.truncate(usize::try_from(length).unwrap_or(LOOKED_AT));
     source.read(0, &mut bytes)?;
     if bytes.starts_with(b"GGUF") {
         return Ok(CUT.contains(&error.code()).then(|| {
@@ -173,7 +173,7 @@ const SIGNATURES: [(&[u8], &str); 23] = [
     (b"APR\0", "an APR file, which is converted already"),
     (b"APRN", "an APR file of version 1"),
 ];
-const LOOKED_AT: u64 = 512;
+const LOOKED_AT: usize = 512;
 const QUOTED: usize = 60;
 
 #[cfg(test)]

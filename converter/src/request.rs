@@ -65,6 +65,6 @@ pub enum Unsupported {
 pub enum Verification {
     /// An independent verifier compared every byte.
     Verified,
-    /// Nobody did.
+    /// It was not verified.
     Skipped,
 }

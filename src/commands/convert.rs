@@ -23,7 +23,7 @@ use crate::{behaviour, commands::verify, device, output, prompt};
 
 /// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
 #[derive(Args)]
-// Where nothing is run, nobody should think that it was run there.
+// The device flags mean nothing unless the model is run.
 #[command(
     mut_arg("forward", |flag| flag.requires("fingerprint")),
     mut_arg("device", |flag| flag.requires("fingerprint")),
@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     fingerprint: bool,
     #[command(flatten)]
     place: device::Choice,
-    /// Number of threads [default: the number of processors]
+    /// Number of threads [default: the number of CPU cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// No progress and no summary

@@ -33,7 +33,7 @@ pub struct Head {
 pub struct Tensor {
     /// The entry of the index.
     pub entry: TensorEntry,
-    /// Where the data are in the file, or would be if the file went on.
+    /// Where the data is in the file, or would be if the file went on.
     pub span: Span,
 }
 

@@ -112,7 +112,7 @@ impl Plan {
         &self.tensors
     }
 
-    /// Returns where the metadata start: 64.
+    /// Returns where the metadata starts: 64.
     pub const fn metadata_offset(&self) -> u64 {
         self.header.metadata_offset
     }
@@ -122,20 +122,23 @@ impl Plan {
         self.header.index_offset
     }
 
-    /// Returns where the tensor data start.
+    /// Returns where the tensor data starts.
     pub const fn data_offset(&self) -> u64 {
         self.header.data_offset
     }
 
-    /// Returns where the footer stands: behind the padding of the last tensor.
+    /// Returns where the footer is: behind the padding of the last tensor.
     pub const fn footer_offset(&self) -> u64 {
         self.footer_offset
     }
 
     /// Returns the length of the file, with the footer.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "checked when the plan was made"
+    )]
     pub const fn file_length(&self) -> u64 {
-        // Cannot saturate: checked when the plan was made.
-        self.footer_offset.saturating_add(FOOTER)
+        self.footer_offset + FOOTER
     }
 }
 

@@ -1,6 +1,6 @@
-//! Stretches of a file.
+//! Ranges of a file.
 
-/// A stretch of the file.
+/// A range of bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// Offset of the first byte from the start of the file.

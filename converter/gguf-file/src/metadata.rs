@@ -19,7 +19,7 @@ pub struct KeyValue<'a> {
     pub value: Value<'a>,
     /// Where key, type and value stand.
     pub span: Span,
-    /// Where the value stands, without its type.
+    /// Where the value is, without its type.
     pub value_span: Span,
 }
 

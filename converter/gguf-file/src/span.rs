@@ -1,6 +1,6 @@
 //! Stretches of a file.
 
-/// A stretch of the file.
+/// A range of bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// Offset of the first byte from the start of the file.
@@ -9,7 +9,7 @@ pub struct Span {
     pub length: u64,
 }
 
-/// A stretch of the file with its meaning.
+/// A range of bytes of the file with its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
     /// What the bytes are.

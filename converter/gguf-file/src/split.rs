@@ -19,8 +19,8 @@ impl<'a> SplitSet<'a> {
     /// Joins shards that are given in their order.
     ///
     /// # Errors
-    /// Fails with `gguf.split.count` when shards are missing or too many, `gguf.split.no` when one stands at the wrong
-    /// place, `gguf.split.tensors` when the tensors do not add up, `gguf.split.duplicate` when a tensor comes twice.
+    /// Fails with `gguf.split.count` when shards are missing or too many, `gguf.split.no` when one has the wrong
+    /// number, `gguf.split.tensors` when the tensors do not add up, `gguf.split.duplicate` for a duplicate tensor.
     pub fn join(shards: &'a [Content<'a>]) -> Result<Self, Error> {
         let count = u64::try_from(shards.len()).unwrap_or(u64::MAX);
         match shards {
@@ -50,7 +50,7 @@ impl<'a> SplitSet<'a> {
         self.shards
     }
 
-    /// Returns the value of a key of the model, which stands in the first shard.
+    /// Returns the value of a key of the model, which is in the first shard.
     pub fn get(&self, key: &[u8]) -> Option<&'a Value<'a>> {
         self.shards.first()?.get(key)
     }

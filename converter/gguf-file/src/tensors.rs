@@ -16,15 +16,15 @@ pub struct TensorInfo<'a> {
     pub name: &'a [u8],
     /// The dimensions, the contiguous one first (`ne`); none for a scalar.
     pub dims: Vec<u64>,
-    /// The id of the storage type as it stands in the file.
+    /// The id of the storage type in the file.
     pub type_id: u32,
     /// The storage type; `None` when the id is unknown, so that [`Self::data`] is the gap up to the next tensor.
     pub ggml_type: Option<GgmlType>,
     /// Offset of the data from the data start of the file.
     pub offset: u64,
-    /// Where the info stands.
+    /// Where the info is.
     pub span: Span,
-    /// Where the data stands, without the padding after it.
+    /// Where the data is, without the padding after it.
     pub data: Span,
 }
 

@@ -1,4 +1,8 @@
-//! The sources cut into stretches and pieces, in the order in which they are read.
+//! The sources cut into segments and pieces, in the order in which they are read.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "all offsets are inside files and artifacts whose lengths were checked; a wrapped one must end the pass"
+)]
 
 use std::collections::HashMap;
 
@@ -16,9 +20,9 @@ pub(crate) struct Segment {
     pub(crate) shard: usize,
     /// The planned tensors that these bytes become: two for a copied embedding, none without a tensor.
     pub(crate) targets: Vec<usize>,
-    /// Where the data stand in the source.
+    /// Where the data is in the source.
     pub(crate) data: Span,
-    /// Where the padding after them ends.
+    /// Where the padding after it ends.
     pub(crate) padding_end: u64,
     /// How the bytes become those of the artifact; `None` when they stay as they are.
     pub(crate) decoding: Option<Decoding>,
@@ -39,11 +43,11 @@ pub(crate) struct Decoding {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
     pub(crate) segment: &'a Segment,
-    /// Where the piece stands in the source; the last one of a segment takes the padding along.
+    /// Where the piece is in the source; the last one of a segment takes the padding along.
     pub(crate) source: Span,
     /// How many of its bytes are tensor data.
     pub(crate) data_length: u64,
-    /// Where its stored bytes stand in the tensor.
+    /// Where its stored bytes are in the tensor.
     pub(crate) stored_offset: u64,
     /// Whether the tensor ends with it.
     pub(crate) is_last: bool,
@@ -73,9 +77,9 @@ pub(crate) fn segments(contents: &[Content<'_>], tensors: &[PlannedTensor<'_>]) 
             });
         }
         for (index, info) in content.tensors.iter().enumerate() {
-            let next = content.tensors.get(index.saturating_add(1));
-            let targets = targets.remove(&(shard, info.name)).unwrap_or_default();
-            assert!(!targets.is_empty(), "a tensor has no place in the artifact");
+            let next = content.tensors.get(index + 1);
+            let targets = targets.remove(&(shard, info.name));
+            let targets = targets.unwrap_or_else(|| unreachable!("every tensor was planned"));
             segments.push(Segment {
                 decoding: decoding(info, &targets, tensors),
                 targets,
@@ -97,20 +101,19 @@ impl Segment {
         let (step, stored_step) = match self.decoding {
             None => (most, most),
             Some(Decoding { ggml_type, .. }) => {
-                let stored_block = ggml_type.block_size().saturating_mul(F32_BYTES);
-                let blocks = most.checked_div(stored_block).unwrap_or_default().max(1);
-                let step = blocks.saturating_mul(ggml_type.block_bytes());
-                (step, blocks.saturating_mul(stored_block))
+                let stored_block = ggml_type.block_size() * F32_BYTES;
+                let blocks = (most / stored_block).max(1);
+                (blocks * ggml_type.block_bytes(), blocks * stored_block)
             }
         };
         let count = self.data.length.div_ceil(step).max(1);
         (0..count).map(move |index| {
-            let start = index.saturating_mul(step);
-            let offset = self.data.offset.saturating_add(start);
-            let data_length = step.min(self.data.length.saturating_sub(start));
-            let is_last = index.saturating_add(1) == count;
+            let start = index * step;
+            let offset = self.data.offset + start;
+            let data_length = step.min(self.data.length - start);
+            let is_last = index + 1 == count;
             let length = if is_last {
-                self.padding_end.saturating_sub(offset)
+                self.padding_end - offset
             } else {
                 data_length
             };
@@ -118,7 +121,7 @@ impl Segment {
                 segment: self,
                 source: Span { offset, length },
                 data_length,
-                stored_offset: index.saturating_mul(stored_step),
+                stored_offset: index * stored_step,
                 is_last,
             }
         })

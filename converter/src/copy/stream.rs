@@ -1,7 +1,9 @@
 //! The one pass: every byte of source is read once, hashed, decoded where asked for, and written to its place.
 #![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "segments hold the numbers of these sources and tensors; a wrong one must end the pass"
+    reason = "segments hold the numbers and offsets of these sources and tensors; a wrong one must end the pass"
 )]
 
 use std::{
@@ -170,11 +172,11 @@ impl Pass<'_> {
             checksum.update(stored);
             for target in &segment.targets {
                 checksums[*target].combine(&checksum);
-                let offset = self.destinations[*target].saturating_add(block.piece.stored_offset);
+                let offset = self.destinations[*target] + block.piece.stored_offset;
                 self.output
                     .write_all_at(stored, offset)
                     .map_err(Error::io("write it", self.path))?;
-                unsynced = unsynced.saturating_add(to_u64(stored.len()));
+                unsynced += to_u64(stored.len());
             }
             // While a sync is asked for already, or its thread is gone, there is nothing to ask.
             if unsynced >= SYNC_EVERY && written.try_send(()).is_ok() {
@@ -276,12 +278,11 @@ fn hash_tensors<'a, H: Hash + 'a>(digests: &'a mut [[u8; 32]]) -> Chain<'a, Bloc
 }
 
 fn to_usize(length: u64) -> usize {
-    // A length that does not fit fails where memory for it is asked for.
-    usize::try_from(length).unwrap_or(usize::MAX)
+    usize::try_from(length).expect("a piece fits into memory")
 }
 
 fn to_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
+    u64::try_from(length).expect("a usize has at most 64 bits")
 }
 
 /// The most stored bytes of a block: small enough to stay in the cache of a core.

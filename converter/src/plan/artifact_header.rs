@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Draft<'a> {
     pub(crate) plan: TensorPlan<'a>,
     pub(crate) warnings: Vec<String>,
-    /// The metadata that sort before and after the record: large, and the same whatever the digests are.
+    /// The metadata that sorts before and after the record: large, and the same whatever the digests are.
     before: String,
     after: String,
     record: Map<String, Json>,
@@ -52,7 +52,7 @@ impl<'a> Draft<'a> {
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
         let facts = Facts {
             rope_type,
-            vocabulary_rows: plan.vocabulary_rows(),
+            vocabulary_rows: plan.vocabulary_rows()?,
             tied: plan.tie != TieState::None,
             elements: plan.elements(),
         };
@@ -176,7 +176,7 @@ fn warning_about_given((key, value): &Given<'_>) -> String {
 fn warning_about_length(length: usize) -> Option<String> {
     (length > DECLARED_LIMIT).then(|| {
         format!(
-            "the metadata take {length} bytes; the format declares a limit of {DECLARED_LIMIT}, which no known tool \
+            "the metadata takes {length} bytes; the format declares a limit of {DECLARED_LIMIT}, which no known tool \
              enforces"
         )
     })
@@ -203,17 +203,18 @@ fn members(object: &Map<String, Json>) -> Result<String, Error> {
     let inner = text
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'));
-    Ok(inner.unwrap_or_default().to_owned())
+    let inner = inner.unwrap_or_else(|| unreachable!("an object is written in braces"));
+    Ok(inner.to_owned())
 }
 
 /// The zeros up to the next multiple of 64.
 fn padding_after(size: u64) -> &'static [u8] {
     const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
-    let over = usize::try_from(size.rem_euclid(64)).unwrap_or_default();
-    match over {
-        0 => &[],
-        over => ZEROS.get(over..).unwrap_or_default(),
-    }
+    let missing = size.next_multiple_of(64).checked_sub(size);
+    let missing = missing.and_then(|missing| usize::try_from(missing).ok());
+    missing
+        .and_then(|missing| ZEROS.get(..missing))
+        .unwrap_or_else(|| unreachable!("fewer than 64 bytes are missing"))
 }
 
 const RECORD: &str = "aprove";
@@ -225,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_metadata_are_a_warning() {
+    fn long_metadata_is_a_warning() {
         assert_eq!(warning_about_length(16 << 20), None);
         let warning = warning_about_length((16 << 20) + 1).unwrap();
         assert!(warning.contains("16777217 bytes"), "{warning}");

@@ -75,8 +75,8 @@ impl<'a> Tensors<'a> {
         let found = self.layers.len();
         // At most one step more than there are layers, whatever numbers they have.
         let missing = (0..).find(|layer| !self.layers.contains_key(layer));
-        let (count, missing) = (u64::try_from(found), missing.unwrap_or(u64::MAX));
-        if Ok(layers) != count {
+        let missing = missing.unwrap_or_else(|| unreachable!("some number has no layer"));
+        if Ok(layers) != u64::try_from(found) {
             problems.push(format!(
                 "{key} is {layers}, and the tensors are those of {found} layers"
             ));

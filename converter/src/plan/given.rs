@@ -9,7 +9,7 @@ use crate::{error::Error, plan::keys::Given};
 /// Reads the values, in the order of their keys.
 ///
 /// # Errors
-/// Fails for a key that the source has, that comes twice or that no loader key is made of, and for a value of another
+/// Fails for a key that the source has, that is given twice or that no loader key is made of, and for a value of another
 /// type.
 pub(crate) fn read<'a>(
     pairs: &'a [(String, String)],

@@ -253,8 +253,7 @@ impl Metadata {
         let Some(array) = keys.array(key)? else {
             return Ok(());
         };
-        // The reader held the count against the bytes of the file.
-        let mut items = Vec::with_capacity(usize::try_from(array.count).unwrap_or_default());
+        let mut items = Vec::new();
         for (index, item) in array.iter().enumerate() {
             items.push(convert(&item).ok_or_else(|| item_error(key, index, expected, &item))?);
         }
@@ -269,8 +268,10 @@ impl Metadata {
 }
 
 fn divided(keys: &Keys<'_>, hidden_size: u64, heads: u64) -> Result<u64, Error> {
-    if hidden_size.checked_rem(heads) == Some(0) {
-        return Ok(hidden_size.checked_div(heads).unwrap_or_default());
+    if let Some(quotient) = hidden_size.checked_div(heads)
+        && hidden_size.is_multiple_of(heads)
+    {
+        return Ok(quotient);
     }
     Err(Error::Key {
         key: keys.name("attention.head_count"),

@@ -111,13 +111,19 @@ impl<'a> TensorPlan<'a> {
     }
 
     /// Returns the number of rows of the embedding.
-    pub(crate) fn vocabulary_rows(&self) -> u64 {
+    ///
+    /// # Errors
+    /// Fails when the embedding is not a matrix.
+    pub(crate) fn vocabulary_rows(&self) -> Result<u64, Error> {
         let embedding = self
             .tensors
             .iter()
             .find(|tensor| tensor.gguf_name == EMBEDDING);
         let rows = embedding.and_then(|tensor| tensor.info.dims.get(1));
-        rows.copied().unwrap_or_default()
+        rows.copied().ok_or_else(|| Error::Tensor {
+            name: EMBEDDING.to_owned(),
+            problem: "it is not a matrix, so it has no row for each token".to_owned(),
+        })
     }
 
     /// Returns the number of elements of all tensors but the copy.
@@ -125,7 +131,8 @@ impl<'a> TensorPlan<'a> {
         self.tensors
             .iter()
             .filter(|tensor| !tensor.is_copy)
-            .fold(0, |sum, tensor| sum.saturating_add(tensor.info.elements()))
+            .map(|tensor| tensor.info.elements())
+            .sum()
     }
 
     /// Returns the GGUF names, sorted, of the tensors that are stored this way.

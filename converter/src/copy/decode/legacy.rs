@@ -1,6 +1,6 @@
 //! The first quantised types: 32 elements share a scale `d`, and in the `_1` types a minimum `m`.
 //!
-//! Element `j` of the first half stands in the low four bits of byte `j` of the quants, element `16 + j` in the high
+//! Element `j` of the first half is in the low four bits of byte `j` of the quants, element `16 + j` in the high
 //! four. The fifth bits of the `Q5` types stand in one `u32` per block.
 #![expect(
     clippy::arithmetic_side_effects,
