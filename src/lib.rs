@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bisect, compare_trace, convert, doctor, forward, inspect, manifest, schema, verify,
+    bisect, compare_trace, convert, doctor, forward, inspect, manifest, restore, schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -67,6 +67,7 @@ struct CommandLine {
 enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
+    Restore(restore::Arguments),
     Forward(forward::Arguments),
     Bisect(bisect::Arguments),
     CompareTrace(compare_trace::Arguments),
@@ -81,6 +82,7 @@ impl Command {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
+            Self::Restore(arguments) => restore::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
             Self::Bisect(arguments) => bisect::run(&arguments),
             Self::CompareTrace(arguments) => compare_trace::run(&arguments),

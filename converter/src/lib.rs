@@ -19,6 +19,7 @@ mod observer;
 mod plan;
 mod publish;
 mod request;
+mod restore;
 mod source;
 
 pub use convert::convert;
@@ -27,3 +28,4 @@ pub use observer::Observer;
 pub use publish::manifest::{Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};
+pub use restore::{PendingModel, RestoreRequest, RestoredFile, restore};

@@ -7,5 +7,6 @@ pub(crate) mod doctor;
 pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod manifest;
+pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod verify;
