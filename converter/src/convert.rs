@@ -20,7 +20,7 @@ use crate::{
 /// Converts a GGUF model to APR v2, in one pass over its files.
 ///
 /// The artifact is complete when this returns, but has no name: [`PendingArtifact::publish`] gives it one. Its bytes
-/// depend on the sources, their base names and the choices of the request, not on the number of threads.
+/// depend on the bytes of the sources and the choices of the request, not on names or the number of threads.
 ///
 /// # Errors
 /// Fails when the model cannot be converted without loss or guess, when a file fails or changes, or when `cancel` is
@@ -43,9 +43,7 @@ pub fn convert(
         source: Box::new(source),
     })?;
 
-    let names = sources.iter().map(SourceFile::name);
-    let described: Vec<(&str, &Content<'_>)> = names.zip(&contents).collect();
-    let mut draft = Draft::new(request, &set, &described)?;
+    let mut draft = Draft::new(request, &set, &contents)?;
     let layout = draft.layout()?;
     let destinations: Vec<u64> = layout
         .tensors()
@@ -65,6 +63,7 @@ pub fn convert(
         destinations: &destinations,
         output: staged.file(),
         path: &staged.path(),
+        tensor_sha256: request.tensor_sha256,
     }
     .run(request.threads, observer, cancel)?;
     sources.iter().try_for_each(SourceFile::check_unchanged)?;

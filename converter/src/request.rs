@@ -17,6 +17,8 @@ pub struct Request {
     pub unsupported: Unsupported,
     /// Whether an existing output and manifest are replaced.
     pub overwrite: bool,
+    /// Whether the manifest gives the SHA-256 of each tensor; BLAKE3 is always given.
+    pub tensor_sha256: bool,
     /// The most threads at work, the caller's among them; 0 means 1. The artifact does not depend on it.
     pub threads: usize,
     /// Name and version of the program, for the artifact and its manifest.

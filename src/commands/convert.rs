@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
+    /// Write the SHA-256 of each tensor into the manifest, beside its BLAKE3
+    #[arg(long)]
+    tensor_sha256: bool,
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
@@ -114,6 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             UnsupportedFlag::Raw => Unsupported::Raw,
         },
         overwrite: arguments.overwrite,
+        tensor_sha256: arguments.tensor_sha256,
         threads,
         tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),
     };

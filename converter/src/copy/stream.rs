@@ -47,6 +47,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) output: &'a File,
     /// The path of the artifact, for errors.
     pub(crate) path: &'a Path,
+    /// Whether each tensor gets a SHA-256 too.
+    pub(crate) tensor_sha256: bool,
 }
 
 /// What the pass found out.
@@ -73,19 +75,21 @@ impl Pass<'_> {
     ) -> Result<Passed, Error> {
         let count = self.tensors.len();
         let (mut source_sha256, mut source_blake3) = (Vec::new(), Vec::new());
-        let mut tensor_sha256 = vec![[0; 32]; count];
+        let mut tensor_sha256 = self.tensor_sha256.then(|| vec![[0; 32]; count]);
         let mut tensor_blake3 = vec![[0; 32]; count];
         let mut source_crc32 = Vec::new();
         let mut checksums = vec![crc32fast::Hasher::new(); count];
         // The slow ones first: they are what the others wait for.
         let (written, syncs) = mpsc::sync_channel(1);
-        let chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
+        let mut chains: Vec<Chain<'_, Block<'_>, Error>> = vec![
             hash_sources::<Sha256>(self.headers, &mut source_sha256),
-            hash_tensors::<Sha256>(&mut tensor_sha256),
             hash_sources::<blake3::Hasher>(self.headers, &mut source_blake3),
             hash_tensors::<blake3::Hasher>(&mut tensor_blake3),
             self.write(&mut source_crc32, &mut checksums, written),
         ];
+        if let Some(digests) = &mut tensor_sha256 {
+            chains.insert(1, hash_tensors::<Sha256>(digests));
+        }
         thread::scope(|scope| {
             // The disk writes while the cores hash: waiting for it once at the end would take as long again.
             let syncing =
@@ -100,7 +104,6 @@ impl Pass<'_> {
             .into_iter()
             .zip(source_blake3)
             .zip(source_crc32);
-        let tensors = tensor_blake3.into_iter().zip(tensor_sha256);
         Ok(Passed {
             sources: sources
                 .map(|((sha256, blake3), crc32)| SourceDigests {
@@ -109,8 +112,13 @@ impl Pass<'_> {
                     crc32,
                 })
                 .collect(),
-            tensors: tensors
-                .map(|(blake3, sha256)| TensorDigests { blake3, sha256 })
+            tensors: tensor_blake3
+                .into_iter()
+                .enumerate()
+                .map(|(index, blake3)| TensorDigests {
+                    blake3,
+                    sha256: tensor_sha256.as_ref().map(|digests| digests[index]),
+                })
                 .collect(),
             checksums,
         })

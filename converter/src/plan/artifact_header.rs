@@ -33,11 +33,11 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Plans the tensors and reads the metadata of a model; `sources` are the names and contents of its files.
+    /// Plans the tensors and reads the metadata of a model; `sources` are the contents of its files.
     pub(crate) fn new(
         request: &Request,
         set: &SplitSet<'a>,
-        sources: &[(&str, &Content<'_>)],
+        sources: &[Content<'_>],
     ) -> Result<Self, Error> {
         let keys = Keys::new(*set)?;
         let names = Names::pick(request.naming, keys.architecture());

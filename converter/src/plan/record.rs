@@ -1,6 +1,7 @@
 //! The key `aprove`: every byte of the sources outside their tensor data, and the digests.
 //!
-//! The format is described in `ARTIFACT.md` of this package.
+//! The format is described in `ARTIFACT.md` of this package. No file name and no SHA-256 is written: the artifact then
+//! depends on bytes and options only, and no chain that a single core computes stands between the source and its record.
 
 use gguf_file::{Content, Value};
 use serde_json::{Map, Value as Json, json};
@@ -21,6 +22,7 @@ pub(crate) struct Choices<'a> {
 /// The digests of one source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct SourceDigests {
+    /// For the manifest only.
     pub(crate) sha256: [u8; 32],
     pub(crate) blake3: [u8; 32],
     pub(crate) crc32: u32,
@@ -30,18 +32,19 @@ pub(crate) struct SourceDigests {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct TensorDigests {
     pub(crate) blake3: [u8; 32],
-    pub(crate) sha256: [u8; 32],
+    /// For the manifest only, where the request asks for it.
+    pub(crate) sha256: Option<[u8; 32]>,
 }
 
 /// Describes the sources; [`seal`] adds the digests.
 pub(crate) fn describe(
     choices: &Choices<'_>,
-    sources: &[(&str, &Content<'_>)],
+    sources: &[Content<'_>],
     references: &[(&'static str, &'static str)],
 ) -> Map<String, Json> {
     let mut record = Map::new();
     let mut put = |key: &str, value: Json| record.insert(key.to_owned(), value);
-    put("record", json!(1));
+    put("record", json!(VERSION));
     put("tool", json!(choices.tool));
     put("names", json!(choices.names));
     put("tie", json!(choices.tie));
@@ -51,10 +54,10 @@ pub(crate) fn describe(
     if !choices.raw.is_empty() {
         put("raw", json!(choices.raw));
     }
-    let sources = sources.iter().enumerate().map(|(shard, (file, content))| {
+    let sources = sources.iter().enumerate().map(|(shard, content)| {
         // The top-level keys were read from the first shard.
         let references = if shard == 0 { references } else { &[] };
-        source(file, content, references)
+        source(content, references)
     });
     put("sources", sources.collect());
     record
@@ -69,21 +72,17 @@ pub(crate) fn seal<'a>(
     let described = record.get_mut("sources").and_then(Json::as_array_mut);
     for (source, digests) in described.into_iter().flatten().zip(sources) {
         if let Some(source) = source.as_object_mut() {
-            source.insert("sha256".to_owned(), json!(hex(&digests.sha256)));
             source.insert("blake3".to_owned(), json!(hex(&digests.blake3)));
             source.insert("crc32".to_owned(), json!(format!("{:08x}", digests.crc32)));
         }
     }
     let tensors: Map<String, Json> = tensors
-        .map(|(name, digests)| {
-            let pair = json!([hex(&digests.blake3), hex(&digests.sha256)]);
-            (name.to_owned(), pair)
-        })
+        .map(|(name, digests)| (name.to_owned(), json!(hex(&digests.blake3))))
         .collect();
     record.insert("tensors".to_owned(), tensors.into());
 }
 
-fn source(file: &str, content: &Content<'_>, references: &[(&'static str, &'static str)]) -> Json {
+fn source(content: &Content<'_>, references: &[(&'static str, &'static str)]) -> Json {
     let pairs = content.metadata.iter().map(|pair| {
         let reference = references
             .iter()
@@ -97,7 +96,6 @@ fn source(file: &str, content: &Content<'_>, references: &[(&'static str, &'stat
         .iter()
         .map(|info| json!([bytes(info.name), info.type_id, info.dims, info.offset]));
     json!({
-        "file": file,
         "size": content.file_length,
         "version": content.version,
         "data_offset": content.data_offset,
@@ -139,3 +137,6 @@ fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
         _ => Json::Null,
     }
 }
+
+/// The version of the description in `ARTIFACT.md`.
+const VERSION: u32 = 2;

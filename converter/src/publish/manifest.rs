@@ -106,14 +106,17 @@ pub(crate) fn tensor_entry(
     offset: u64,
     digests: &TensorDigests,
 ) -> Value {
-    json!({
+    let mut entry = json!({
         "blake3": hex(&digests.blake3),
         "gguf_name": tensor.gguf_name,
         "name": tensor.name,
         "offset": offset,
-        "sha256": hex(&digests.sha256),
         "shape": tensor.dims,
         "size": tensor.size,
         "type": tensor.type_name,
-    })
+    });
+    if let (Some(sha256), Some(entry)) = (&digests.sha256, entry.as_object_mut()) {
+        entry.insert("sha256".to_owned(), json!(hex(sha256)));
+    }
+    entry
 }

@@ -79,7 +79,7 @@ fn tensors_longer_than_a_block_keep_their_bytes_with_any_number_of_threads() {
         let digest = blake3::hash(&expected).to_hex().to_string();
         for name in ["model.embed_tokens.weight", "lm_head.weight"] {
             assert!(apr.tensor(name).unwrap().data.unwrap() == expected.as_slice());
-            assert_eq!(record(&artifacts[0])["tensors"][name][0], digest);
+            assert_eq!(record(&artifacts[0])["tensors"][name], digest);
         }
     }
 }
@@ -231,8 +231,7 @@ fn shards_become_the_artifact_of_one_model() {
         assert_eq!((&one.entry, one.data), (&other.entry, other.data));
     }
     let record = &split.metadata.unwrap()["aprove"];
-    for ((name, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
-        assert_eq!(source["file"], *name);
+    for ((_, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
         assert_eq!(source["blake3"], blake3::hash(bytes).to_hex().to_string());
         assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(bytes)));
     }

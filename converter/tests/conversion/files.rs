@@ -10,6 +10,7 @@ use std::{
 use converter::{Error, Observer, Verification, convert};
 use fixtures::models;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Workbench, pending_bytes, write};
 
@@ -68,6 +69,23 @@ fn the_manifest_says_what_was_made_of_what() {
         assert_eq!(tensor["blake3"], blake3::hash(stored).to_hex().to_string());
         let gguf_name = tensor["gguf_name"].as_str().unwrap();
         assert!(model.tensor(gguf_name).data == stored);
+    }
+}
+
+#[test]
+fn the_manifest_gives_the_sha256_of_tensors_on_request() {
+    for asked in [false, true] {
+        let mut bench = Workbench::new(&models::qwen2());
+        bench.request.tensor_sha256 = asked;
+        let artifact = bench.artifact();
+        let text = fs::read_to_string(bench.folder.path().join("model.apr.manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_str(&text).unwrap();
+        for tensor in manifest["tensors"].as_array().unwrap() {
+            let number = |key: &str| usize::try_from(tensor[key].as_u64().unwrap()).unwrap();
+            let stored = &artifact[number("offset")..][..number("size")];
+            let expected = asked.then(|| sha256(stored));
+            assert_eq!(tensor["sha256"].as_str(), expected.as_deref());
+        }
     }
 }
 
@@ -246,6 +264,11 @@ fn the_observer_hears_of_every_byte_once() {
     drop(pending);
     let heard = (counter.total.into_inner(), counter.done.into_inner());
     assert_eq!(heard, (length as u64, length as u64));
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn write_at_end(path: &Path) -> fs::File {

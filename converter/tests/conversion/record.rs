@@ -3,7 +3,6 @@
 use apr_file::AprFile;
 use fixtures::models::{self, PRESETS};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::support::Workbench;
 
@@ -19,10 +18,9 @@ fn every_source_can_be_rebuilt_from_its_artifact() {
         let record = &metadata["aprove"];
         assert_eq!(
             (&record["record"], &record["tool"]),
-            (&1.into(), &"aprove 0.0.0".into())
+            (&2.into(), &"aprove 0.0.0".into())
         );
         let described = &record["sources"][0];
-        assert_eq!(described["file"], "model.gguf");
         assert_eq!(described["size"], source.len());
         assert_eq!(
             described["blake3"],
@@ -57,17 +55,57 @@ fn digests_are_those_of_the_bytes() {
     let artifact = Workbench::new(&model).artifact();
     let apr = AprFile::parse(&artifact).unwrap();
     let record = &apr.metadata.as_ref().unwrap()["aprove"];
-    assert_eq!(record["sources"][0]["sha256"], sha256(&source));
+    assert_eq!(
+        record["sources"][0]["blake3"],
+        blake3::hash(&source).to_hex().to_string()
+    );
     assert_eq!(
         record["tensors"].as_object().unwrap().len(),
         apr.tensors.len()
     );
     for tensor in &apr.tensors {
-        let digests = &record["tensors"][&tensor.entry.name];
+        let digest = &record["tensors"][&tensor.entry.name];
         let data = tensor.data.unwrap();
-        assert_eq!(digests[0], blake3::hash(data).to_hex().to_string());
-        assert_eq!(digests[1], sha256(data));
+        assert_eq!(*digest, blake3::hash(data).to_hex().to_string());
     }
+}
+
+#[test]
+fn renaming_the_source_changes_no_byte_of_the_artifact() {
+    let source = models::qwen2().to_bytes();
+    let named = |name: &str| Workbench::with_files(&[(name.to_owned(), source.clone())]).artifact();
+    let artifact = named("model.gguf");
+    assert!(artifact == named("a longer name than the other.gguf"));
+    let name = b"model.gguf";
+    assert!(!artifact.windows(name.len()).any(|window| window == name));
+}
+
+#[test]
+fn the_record_names_no_file_and_holds_no_sha256() {
+    let mut bench = Workbench::new(&models::tiny());
+    bench.request.tensor_sha256 = true;
+    let artifact = bench.artifact();
+    let metadata = AprFile::parse(&artifact).unwrap().metadata.unwrap();
+    let source = metadata["aprove"]["sources"][0].as_object().unwrap();
+    let keys: Vec<&str> = source.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "blake3",
+            "crc32",
+            "data_offset",
+            "kv",
+            "size",
+            "tensors",
+            "version"
+        ]
+    );
+    let without = {
+        bench.request.tensor_sha256 = false;
+        bench.request.output = bench.folder.path().join("other.apr");
+        bench.artifact()
+    };
+    assert!(without == artifact);
 }
 
 #[test]
@@ -91,11 +129,6 @@ fn vocabulary_and_template_stand_in_the_artifact_once() {
             "tokenizer.chat_template"
         ]
     );
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn header(described: &Value, metadata: &Map<String, Value>) -> Vec<u8> {

@@ -38,6 +38,7 @@ impl Workbench {
             tie: Tie::Shared,
             unsupported: Unsupported::Refuse,
             overwrite: false,
+            tensor_sha256: false,
             threads: 2,
             tool: "aprove 0.0.0".to_owned(),
         };
