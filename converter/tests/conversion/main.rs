@@ -14,4 +14,5 @@ mod files;
 mod record;
 mod reference;
 mod refusals;
+mod restore;
 mod support;
