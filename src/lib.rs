@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bisect, compare_trace, completions, convert, doctor, forward, inspect, man, manifest, schema,
-    verify,
+    bisect, compare_trace, completions, convert, doctor, forward, inspect, man, manifest, restore,
+    schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -116,6 +116,7 @@ struct VerifyLine {
 enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
+    Restore(restore::Arguments),
     Forward(forward::Arguments),
     Bisect(bisect::Arguments),
     CompareTrace(compare_trace::Arguments),
@@ -132,6 +133,7 @@ impl Command {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
+            Self::Restore(arguments) => restore::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
             Self::Bisect(arguments) => bisect::run(&arguments),
             Self::CompareTrace(arguments) => compare_trace::run(&arguments),

@@ -78,6 +78,14 @@ pub enum Error {
         /// The broken rule.
         source: Box<gguf_file::Error>,
     },
+    /// An APR file does not give its source back: its producer's or the transport's fault.
+    #[error("{path:?}: {problem}")]
+    Artifact {
+        /// The APR file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A source was written to during the conversion.
     #[error("{path:?} changed while it was read; convert again when nothing writes to it")]
     Changed {

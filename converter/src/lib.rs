@@ -9,6 +9,7 @@ mod observer;
 mod plan;
 mod publish;
 mod request;
+mod restore;
 mod source;
 
 pub use convert::convert;
@@ -17,3 +18,4 @@ pub use observer::Observer;
 pub use publish::manifest::{ArtifactDigests, Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};
+pub use restore::{PendingModel, RestoreRequest, RestoredFile, restore};

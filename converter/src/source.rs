@@ -98,6 +98,16 @@ impl SourceFile {
     }
 }
 
+impl apr_file::ReadAt for SourceFile {
+    fn length(&self) -> u64 {
+        self.state.size
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
 impl ReadAt for SourceFile {
     fn length(&self) -> u64 {
         self.state.size

@@ -9,5 +9,6 @@ pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod manifest;
+pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod verify;

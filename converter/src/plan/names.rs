@@ -28,6 +28,13 @@ impl Names {
         }
     }
 
+    /// Returns the naming that has this word in a record.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Gguf, Self::Hf]
+            .into_iter()
+            .find(|names| names.word() == word)
+    }
+
     /// Returns the name in the index of a tensor of the GGUF.
     pub(crate) fn apply(self, gguf_name: &str) -> String {
         match self {

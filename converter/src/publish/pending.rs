@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::File,
     io::{self, Write as _},
     os::unix::fs::FileExt as _,
     panic::resume_unwind,
@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     error::Error,
     publish::{
+        free::{Kind, check_free},
         manifest::{ArtifactDigests, Fingerprint, Manifest},
         staged::{Folder, StagedFile},
     },
@@ -153,8 +154,9 @@ impl Destination {
         let manifest_name = format!("{name}.manifest.json");
         let parent = path.parent().filter(|parent| *parent != Path::new(""));
         let folder = parent.unwrap_or(Path::new("."));
-        for path in [path, &folder.join(&manifest_name)] {
-            check_free(path, request.overwrite, sources)?;
+        let manifest = folder.join(&manifest_name);
+        for (path, kind) in [(path, Kind::Apr), (&manifest, Kind::Manifest)] {
+            check_free(path, kind, request.overwrite, sources)?;
         }
         Ok(Self {
             folder: Arc::new(Folder::open(folder)?),
@@ -178,26 +180,3 @@ impl Destination {
 
 /// Bytes read at a time.
 const READ: usize = 256 << 10;
-
-fn check_free(path: &Path, overwrite: bool, sources: &[SourceFile]) -> Result<(), Error> {
-    let refuse = |problem| {
-        let path = path.to_owned();
-        Err(Error::Path { path, problem })
-    };
-    if fs::metadata(path)
-        .is_ok_and(|found| sources.iter().any(|source| source.is_same_file(&found)))
-    {
-        return refuse("it is one of the sources; choose another output");
-    }
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("look at it", path)(error)),
-        Ok(_) if !overwrite => Err(Error::Exists {
-            path: path.to_owned(),
-        }),
-        Ok(found) if !found.is_file() && !found.is_symlink() => {
-            refuse("it is not a regular file, so it is not replaced; choose another output")
-        }
-        Ok(_) => Ok(()),
-    }
-}

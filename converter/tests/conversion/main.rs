@@ -15,4 +15,5 @@ mod inexpressible;
 mod record;
 mod reference;
 mod refusals;
+mod restore;
 mod support;

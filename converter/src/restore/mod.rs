@@ -1,0 +1,319 @@
+//! From an artifact back to the GGUF files that it was made from, bit for bit.
+//!
+//! [`restore`] builds the head of each source from the artifact's record, copies the tensor data behind it, reads the
+//! result back and compares its BLAKE3 with the recorded one. Only then [`PendingModel::publish`] gives it its name.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "offsets and lengths are checked before the work; a wrapped size ends the run"
+)]
+
+mod artifact;
+mod head;
+mod record;
+
+use std::{
+    ffi::OsStr,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use sha2::Digest as _;
+
+use crate::{
+    error::Error,
+    observer::Observer,
+    plan::{json::hex, names::Names},
+    publish::{
+        free::{Kind, check_free},
+        staged::{Folder, StagedFile},
+    },
+    restore::{
+        artifact::Artifact,
+        record::{Record, Source},
+    },
+    source::{SourceFile, utf8_name},
+};
+
+/// What to restore, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreRequest {
+    /// The APR file, which must carry the record of `aprove convert`.
+    pub artifact: PathBuf,
+    /// The GGUF file to write; of a split set, each file gets `-NNNNN-of-NNNNN` before `.gguf`.
+    pub output: PathBuf,
+    /// Whether existing outputs are replaced.
+    pub overwrite: bool,
+}
+
+/// Complete, checked files that have no name yet; dropped, they leave nothing behind.
+#[derive(Debug)]
+#[must_use = "without `publish` nothing stays on disk"]
+pub struct PendingModel {
+    files: Vec<(StagedFile, RestoredFile)>,
+    folder: Arc<Folder>,
+    overwrite: bool,
+}
+
+/// A file that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoredFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its SHA-256, in hex: to be compared with that of the publisher, or of the sidecar.
+    pub sha256: String,
+    /// Its BLAKE3, in hex, which is the one that the artifact records.
+    pub blake3: String,
+}
+
+/// Restores the GGUF files that an artifact was made from.
+///
+/// # Errors
+/// Fails when the file is not an artifact of aprove, when tensors were decoded and the source's bytes are gone (all are
+/// named), when the restored bytes do not have the recorded BLAKE3, when a file fails, or when `cancel` is set meanwhile.
+/// Nothing is left on disk then.
+pub fn restore(
+    request: &RestoreRequest,
+    observer: &dyn Observer,
+    cancel: &AtomicBool,
+) -> Result<PendingModel, Error> {
+    let artifact = Artifact::open(&request.artifact)?;
+    let malformed = |problem: String| Error::Artifact {
+        path: request.artifact.clone(),
+        problem,
+    };
+    let record = Record::read(&artifact.metadata).ok_or_else(|| malformed(FOREIGN.to_owned()))?;
+    let record = record.map_err(malformed)?;
+    if !record.decoded.is_empty() {
+        return Err(malformed(format!(
+            "{} tensors were stored as decoded F32, so their original bytes are gone: {}",
+            record.decoded.len(),
+            record.decoded.join(", ").escape_debug()
+        )));
+    }
+    let names = Names::from_word(record.names)
+        .ok_or_else(|| malformed("the naming of its tensors is not known".to_owned()))?;
+
+    let paths = outputs(&request.output, record.sources.len())?;
+    for path in &paths {
+        check_free(path, Kind::Gguf, request.overwrite, [&artifact.file])?;
+    }
+    let parent = request.output.parent();
+    let parent = parent.filter(|parent| *parent != Path::new(""));
+    let folder = Arc::new(Folder::open(parent.unwrap_or(Path::new(".")))?);
+
+    let copies = record.sources.iter();
+    let copies = copies.map(|source| copies_of(source, names, &artifact).map_err(malformed));
+    let copies = copies.collect::<Result<Vec<_>, _>>()?;
+    let copied = copies.iter().flatten().map(|copy| copy.length);
+    let read_back = record.sources.iter().map(|source| source.size);
+    observer.start(copied.chain(read_back).fold(0, u64::saturating_add));
+    let watched = Watched { observer, cancel };
+    let mut files = Vec::new();
+    for ((source, copies), path) in record.sources.iter().zip(&copies).zip(paths) {
+        let head = source.head(&artifact.metadata).map_err(malformed)?;
+        let staged = StagedFile::create(&folder, OsStr::new(&utf8_name(&path)?))?;
+        staged.allocate(source.size)?;
+        staged
+            .file()
+            .write_all_at(&head, 0)
+            .map_err(Error::io("write it", staged.path()))?;
+        for copy in copies {
+            watched.copy(&artifact.file, &staged, copy)?;
+        }
+        let restored = watched.digests(&staged, source.size, path)?;
+        if restored.blake3 != source.blake3 {
+            return Err(malformed(format!(
+                "what it holds does not give its source back: expected BLAKE3 {}, found {}; the artifact is damaged",
+                source.blake3.escape_debug(),
+                restored.blake3
+            )));
+        }
+        files.push((staged, restored));
+    }
+    artifact.file.check_unchanged()?;
+    Ok(PendingModel {
+        files,
+        folder,
+        overwrite: request.overwrite,
+    })
+}
+
+impl PendingModel {
+    /// Returns the restored files, in shard order.
+    pub fn files(&self) -> impl Iterator<Item = &RestoredFile> {
+        self.files.iter().map(|(_, restored)| restored)
+    }
+
+    /// Waits until the files are on disk, gives them their names, and returns what they are.
+    ///
+    /// # Errors
+    /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. The shards before the
+    /// one that failed keep their names.
+    pub fn publish(self) -> Result<Vec<RestoredFile>, Error> {
+        for (staged, _) in &self.files {
+            staged.sync()?;
+        }
+        let mut published = Vec::new();
+        for (staged, restored) in self.files {
+            staged.publish(self.overwrite)?;
+            published.push(restored);
+        }
+        self.folder.sync()?;
+        Ok(published)
+    }
+}
+
+/// A stretch of the artifact and its place in the restored file.
+struct Copy {
+    from: u64,
+    to: u64,
+    length: u64,
+}
+
+/// Finds the data of every tensor of a source in the artifact.
+fn copies_of(source: &Source<'_>, names: Names, artifact: &Artifact) -> Result<Vec<Copy>, String> {
+    let mut copies = Vec::new();
+    for tensor in &source.tensors {
+        let name = String::from_utf8_lossy(&tensor.name);
+        let wrong = |what: &str| format!("tensor \"{}\" {what}", name.escape_debug());
+        let (from, size) = artifact
+            .tensor(&names.apply(&name))
+            .ok_or_else(|| wrong("is not in the index"))?;
+        if size != tensor.size {
+            return Err(wrong("is not stored as the bytes of its source"));
+        }
+        let to = source.data_offset.checked_add(tensor.offset);
+        let to = to.filter(|to| to.checked_add(size).is_some_and(|end| end <= source.size));
+        copies.push(Copy {
+            from,
+            to: to.ok_or_else(|| wrong("lies outside its source"))?,
+            length: size,
+        });
+    }
+    let mut lengths = copies.iter().map(|copy| copy.length);
+    let data = lengths.try_fold(0, u64::checked_add);
+    let after_head = source.size.checked_sub(source.data_offset);
+    let gaps = (copies.len() as u64 + 1) * LARGEST_GAP;
+    match (data, after_head) {
+        (Some(data), Some(bytes)) if data <= bytes && bytes - data <= gaps => Ok(copies),
+        _ => Err("the recorded size of a source is not that of its tensors".to_owned()),
+    }
+}
+
+/// Work that can be watched and stopped.
+struct Watched<'a> {
+    observer: &'a dyn Observer,
+    cancel: &'a AtomicBool,
+}
+
+impl Watched<'_> {
+    fn advance(&self, length: usize) -> Result<(), Error> {
+        self.observer.advance(length as u64);
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn copy(&self, artifact: &SourceFile, staged: &StagedFile, copy: &Copy) -> Result<(), Error> {
+        let mut buffer = vec![0; CHUNK];
+        let mut done = 0;
+        while done < copy.length {
+            let chunk = next(&mut buffer, copy.length - done);
+            artifact.read(copy.from + done, chunk)?;
+            staged
+                .file()
+                .write_all_at(chunk, copy.to + done)
+                .map_err(Error::io("write it", staged.path()))?;
+            self.advance(chunk.len())?;
+            done += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads a restored file back: what is checked is what lies in the file.
+    fn digests(
+        &self,
+        staged: &StagedFile,
+        size: u64,
+        path: PathBuf,
+    ) -> Result<RestoredFile, Error> {
+        let (sha256, blake3) = thread::scope(|scope| {
+            let sha256 = scope.spawn(|| {
+                let mut sha256 = sha2::Sha256::new();
+                let hash = |bytes: &[u8]| {
+                    sha256.update(bytes);
+                    Ok(())
+                };
+                read_back(staged, size, hash).map(|()| sha256.finalize())
+            });
+            let mut blake3 = blake3::Hasher::new();
+            let hash = |bytes: &[u8]| {
+                blake3.update(bytes);
+                self.advance(bytes.len())
+            };
+            let blake3 = read_back(staged, size, hash).map(|()| blake3.finalize());
+            let sha256 = sha256.join();
+            let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (sha256, blake3)
+        });
+        Ok(RestoredFile {
+            path,
+            size,
+            sha256: hex(&sha256?),
+            blake3: blake3?.to_hex().to_string(),
+        })
+    }
+}
+
+fn read_back(
+    staged: &StagedFile,
+    size: u64,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut buffer = vec![0; CHUNK];
+    let mut done = 0;
+    while done < size {
+        let chunk = next(&mut buffer, size - done);
+        staged
+            .file()
+            .read_exact_at(chunk, done)
+            .map_err(Error::io("read it back", staged.path()))?;
+        take(chunk)?;
+        done += chunk.len() as u64;
+    }
+    Ok(())
+}
+
+/// The part of a buffer for what is left.
+fn next(buffer: &mut [u8], left: u64) -> &mut [u8] {
+    let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+    buffer.split_at_mut(length).0
+}
+
+/// The paths of the files of a set: the one given, or numbered ones.
+fn outputs(output: &Path, count: usize) -> Result<Vec<PathBuf>, Error> {
+    if count == 1 {
+        return Ok(vec![output.to_owned()]);
+    }
+    let name = utf8_name(output)?;
+    let stem = name.strip_suffix(".gguf").unwrap_or(&name);
+    Ok((1..=count)
+        .map(|number| output.with_file_name(format!("{stem}-{number:05}-of-{count:05}.gguf")))
+        .collect())
+}
+
+/// Bytes that are copied or hashed at a time.
+const CHUNK: usize = 1 << 20;
+/// No alignment puts more zeros between two tensors.
+const LARGEST_GAP: u64 = 1 << 16;
+const FOREIGN: &str = "it has no record of its source, since another tool made it: key/value types, their order, the keys \
+    that APR has no name for, and the padding are lost, so the GGUF cannot be given back bit for bit";
