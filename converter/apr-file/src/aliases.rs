@@ -8,8 +8,8 @@ pub(crate) fn canonical(alias: &str) -> Option<&'static str> {
         .map(|(canonical, _)| *canonical)
 }
 
-/// Canonical key and aliases, as the metadata type of the `aprender` 0.72 loader declares them; the notes on APR found
-/// the same list by running it.
+/// Canonical key and aliases, as the metadata type of the `aprender` 0.72 loader declares them, and as files
+/// with each of them show when the loader is run.
 const ALIASES: [(&str, &[&str]); 8] = [
     ("hidden_size", &["hidden_dim", "d_model", "n_embd"]),
     ("num_layers", &["n_layers", "num_hidden_layers", "n_layer"]),

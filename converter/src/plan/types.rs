@@ -1,6 +1,7 @@
 //! Which storage types APR holds, and what can be done about the others.
 //!
-//! Sources: the notes on APR, section 2 (both loaders of `apr`, read and run), and the ids of gguf-py's constants.
+//! Sources: both loaders of `apr` 0.72.3, read and run on files of each type, and the ids and block sizes of gguf-py 0.19,
+//! with which `gguf_file::GgmlType` was compared (it has 40 bytes for Q8_1, where ggml's structure has 36).
 
 use gguf_file::GgmlType;
 

@@ -2,7 +2,7 @@
 //!
 //! Every product and sum is rounded to F32 on its own, as ggml's reference code and gguf-py do; nothing is fused. The
 //! types are those that the verifier decodes on its own, so that whatever is decoded here is proven there: whole numbers
-//! and F64 are refused. Layouts: the notes on architectures, section 9, and ggml's block structures.
+//! and F64 are refused. Layouts: ggml's block structures, and llama.cpp's dequantiser, which gives the same bits.
 
 mod k_quants;
 mod legacy;
