@@ -74,7 +74,7 @@ fn said_of_panic(info: &PanicHookInfo<'_>) -> String {
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
     if why.contains("failed to spawn thread") {
         return format!(
-            "error: the system starts no more threads ({why}); raise the limit or run with --threads 1"
+            "error: the system starts no more threads ({why}); raise the limit and run again"
         );
     }
     format!(

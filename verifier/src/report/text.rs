@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{BehaviourRow, FileFormat, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
 use crate::code::Group;
 use crate::finding::{Effect, Side};
-use crate::verdict::Verdict;
+use crate::verdict::{Compared, Verdict};
 
 /// One line: the verdict, the tensors that agree, the first reason.
 #[must_use]
@@ -21,6 +21,8 @@ pub fn line(report: &Report) -> String {
         .saturating_add(counts.tensors_not_compared);
     let compared = if is_pair(report) || total > 0 {
         format!("{equal}/{total} tensors equal")
+    } else if report.compared == Compared::Nothing {
+        "nothing compared".to_owned()
     } else {
         "against a manifest of files".to_owned()
     };
