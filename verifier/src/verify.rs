@@ -5,7 +5,7 @@ use std::io;
 use sha2::{Digest as _, Sha256};
 
 use crate::compare::metadata::record::SourceRecord;
-use crate::compare::metadata::{self, Outcome};
+use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::{self, Pairing};
 use crate::compare::scan::{self, Inputs, Scan};
 use crate::decode::container::{Container, Format, Shard};
@@ -197,7 +197,8 @@ impl Pair<'_, '_> {
             observer,
         );
         let metadata = if apr.complete && gguf.complete {
-            metadata::compare(&apr, &gguf)
+            let digests = scan.blake3.get(1..).unwrap_or_default();
+            metadata::compare(&apr, &gguf, Digests::Of(digests))
         } else {
             Outcome {
                 records: records_of(&apr),
@@ -293,7 +294,8 @@ impl Pair<'_, '_> {
             if row
                 .sha256
                 .as_ref()
-                .is_some_and(|found| *found != record.sha256)
+                .zip(record.sha256.as_ref())
+                .is_some_and(|(found, recorded)| found != recorded)
             {
                 findings.push(
                     Finding::new(
@@ -303,7 +305,7 @@ impl Pair<'_, '_> {
                     )
                     .at(Place::new(Side::Gguf, row.shard))
                     .expected_found(
-                        escape(record.sha256.as_bytes()),
+                        record.sha256.clone().unwrap_or_default(),
                         row.sha256.clone().unwrap_or_default(),
                     ),
                 );
@@ -348,5 +350,6 @@ fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {
     let document = apr.metadata.document.as_ref();
     document
         .and_then(|document| metadata::record::read(document).ok().flatten())
+        .map(|record| record.sources)
         .unwrap_or_default()
 }

@@ -14,6 +14,36 @@ pub(crate) fn gguf_name(apr_name: &[u8]) -> Vec<u8> {
         .into_bytes()
 }
 
+/// Returns the name of Hugging Face that a GGUF name has in an index; what is not in the table keeps its name in the layer.
+#[must_use]
+pub(crate) fn hf_name(gguf_name: &[u8]) -> Vec<u8> {
+    let renamed = std::str::from_utf8(gguf_name).ok().and_then(renamed);
+    renamed.map_or_else(|| gguf_name.to_vec(), String::into_bytes)
+}
+
+fn renamed(name: &str) -> Option<String> {
+    let global = GLOBALS
+        .iter()
+        .find(|(hf, gguf)| *gguf == name && (hf.starts_with("model.") || *hf == "lm_head.weight"));
+    if let Some((hf, _)) = global {
+        return Some((*hf).to_owned());
+    }
+    let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
+    if layer.is_empty() || !layer.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hf = rest.rsplit_once('.').and_then(|(module, kind)| {
+        let (hf, _) = LAYERS.iter().find(|(_, gguf)| *gguf == module)?;
+        // Only the matrices of the attention have biases under their own names.
+        let matrix = matches!(module, "attn_q" | "attn_k" | "attn_v" | "attn_output");
+        (kind == "weight" || kind == "bias" && matrix).then(|| format!("{hf}.{kind}"))
+    });
+    Some(format!(
+        "model.layers.{layer}.{}",
+        hf.as_deref().unwrap_or(rest)
+    ))
+}
+
 fn translated(name: &str) -> Option<String> {
     if let Some((_, gguf)) = GLOBALS.iter().find(|(hf, _)| *hf == name) {
         return Some((*gguf).to_owned());

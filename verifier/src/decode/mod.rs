@@ -3,6 +3,7 @@
 pub mod apr;
 pub mod blocks;
 pub mod container;
+pub(crate) mod findings;
 pub mod gguf;
 pub(crate) mod head_reader;
 pub(crate) mod padding;

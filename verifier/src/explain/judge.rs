@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use crate::compare::metadata::{self, Outcome};
+use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::{Inputs, Scan};
 use crate::decode::container::Container;
@@ -28,7 +28,7 @@ impl Judge<'_> {
     pub(crate) fn findings(&self, structure: Vec<Finding>) -> Vec<Finding> {
         let apr_sum = self.check_footer();
         let apr_is_whole = self.inputs.apr.complete && matches!(apr_sum, Ok(true));
-        let changed = self.changed_sources(apr_is_whole);
+        let changed = self.changed_sources();
         // An artifact that is as it was written agreed with its source then.
         let damaged = (apr_is_whole && !self.metadata.records.is_empty()).then_some(Side::Gguf);
         let data = tensors::findings(self.inputs, self.pairing, self.scan, damaged);
@@ -41,7 +41,7 @@ impl Judge<'_> {
         findings.extend(structure);
         findings.extend(data);
         findings.extend(self.metadata.findings.iter().cloned());
-        findings.extend(self.wrong_records(apr_is_whole));
+        findings.extend(self.wrong_records());
         findings.extend(changed);
         findings.extend(apr_sum.err().map(|finding| *finding));
         findings.extend(self.nothing_compared());
@@ -137,7 +137,9 @@ impl Judge<'_> {
             };
             !errors(&candidate.findings)
                 && (!self.inputs.gguf.complete
-                    || !errors(&metadata::compare(candidate, self.inputs.gguf).findings))
+                    || !errors(
+                        &metadata::compare(candidate, self.inputs.gguf, Digests::NotAsked).findings,
+                    ))
         };
         locate::locate_in_apr(self.inputs.apr_source, &is_right)
             .unwrap_or_else(|error| Some(unreadable(Side::Apr, &error)))
@@ -146,10 +148,12 @@ impl Judge<'_> {
     }
 
     /// Sources that are not byte for byte what the artifact was made from.
-    fn changed_sources(&self, apr_is_whole: bool) -> Vec<Finding> {
+    ///
+    /// Compared whatever flags and footer say: what a record says about its source is true or is not.
+    fn changed_sources(&self) -> Vec<Finding> {
         let records = &self.metadata.records;
         let sources = self.inputs.gguf_sources;
-        if records.is_empty() || !apr_is_whole {
+        if records.is_empty() {
             return Vec::new();
         }
         if records.len() != sources.len() {
@@ -182,10 +186,7 @@ impl Judge<'_> {
             let mut finding = Finding::new(
                 "source.changed",
                 Effect::Different,
-                format!(
-                    "the GGUF is not byte for byte {}, from which the artifact was made",
-                    escape(record.file.as_bytes())
-                ),
+                "the GGUF is not byte for byte the file from which the artifact was made",
             )
             .at(Place::new(Side::Gguf, shard).span(Span::new(
                 source.length().min(record.size),
@@ -207,15 +208,8 @@ impl Judge<'_> {
     }
 
     /// Digests that the artifact carries and its own tensors do not have.
-    fn wrong_records(&self, apr_is_whole: bool) -> Vec<Finding> {
-        let Some(document) = self
-            .inputs
-            .apr
-            .metadata
-            .document
-            .as_ref()
-            .filter(|_| apr_is_whole)
-        else {
+    fn wrong_records(&self) -> Vec<Finding> {
+        let Some(document) = self.inputs.apr.metadata.document.as_ref() else {
             return Vec::new();
         };
         let mut computed = HashMap::new();
@@ -225,11 +219,17 @@ impl Judge<'_> {
                 computed.insert(tensor.name.as_slice(), outcome.apr);
             }
         }
-        let recorded = metadata::record::tensor_digests(document);
+        // A record that cannot be read has been named where the metadata was compared.
+        let Ok(recorded) = metadata::record::tensor_digests(document) else {
+            return Vec::new();
+        };
         let wrong = recorded.into_iter().filter(|(name, blake3, sha256)| {
-            computed
-                .get(name.as_bytes())
-                .is_none_or(|found| hex(&found.blake3) != *blake3 || hex(&found.sha256) != *sha256)
+            computed.get(name.as_bytes()).is_some_and(|found| {
+                hex(&found.blake3) != *blake3
+                    || sha256
+                        .as_ref()
+                        .is_some_and(|sha256| hex(&found.sha256) != *sha256)
+            })
         });
         wrong
             .map(|(name, ..)| {

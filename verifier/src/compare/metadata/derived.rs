@@ -4,6 +4,7 @@ use super::{Comparison, rope};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::apr::{Json, Kind};
 use crate::decode::container::Container;
+use crate::decode::findings::Findings;
 use crate::decode::gguf::{self, Value};
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::RegionKind;
@@ -17,7 +18,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// Checks the keys that follow from the architecture and from the tensors.
-pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
     check_rope_type(comparison, findings);
     check_tied(comparison, findings);
     check_vocabulary_size(comparison, findings);
@@ -71,7 +72,7 @@ pub(super) fn is_implied(gguf: &Container<gguf::Metadata>, suffix: &str, value: 
     implied.is_some() && value.as_u64() == implied
 }
 
-fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
+fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
     let architecture = comparison
         .gguf
         .metadata
@@ -135,7 +136,7 @@ fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The output matrix is tied to the embedding when the GGUF has none.
-fn check_tied(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
+fn check_tied(comparison: &Comparison<'_>, findings: &mut Findings) {
     let has = |name: &[u8]| {
         comparison
             .gguf
@@ -174,7 +175,7 @@ fn check_tied(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn check_vocabulary_size(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
+fn check_vocabulary_size(comparison: &Comparison<'_>, findings: &mut Findings) {
     let tokens = comparison
         .gguf
         .metadata
@@ -197,7 +198,7 @@ fn check_vocabulary_size(comparison: &Comparison<'_>, findings: &mut Vec<Finding
 }
 
 /// Parts of `rope_scaling` that no key of the GGUF holds.
-fn check_rope_scaling(comparison: &Comparison<'_>, findings: &mut Vec<Finding>) {
+fn check_rope_scaling(comparison: &Comparison<'_>, findings: &mut Findings) {
     let Some(Kind::Object(members)) = comparison.value("rope_scaling").map(|json| &json.kind)
     else {
         return;

@@ -15,10 +15,15 @@ pub(super) struct Mismatch {
     pub(super) detail: Option<String>,
 }
 
-/// Compares a GGUF value with a JSON value.
-pub(super) fn same(value: Value<'_>, document: &Document, json: &Json) -> Result<(), Mismatch> {
+/// Compares a GGUF value with a JSON value. `layers` says that a list may stand as one value: what all layers have.
+pub(super) fn same(
+    value: Value<'_>,
+    document: &Document,
+    json: &Json,
+    layers: bool,
+) -> Result<(), Mismatch> {
     match value.as_array() {
-        Some(items) => same_array(items, document, json),
+        Some(items) => same_array(items, document, json, layers),
         None if same_scalar(value, document, json) => Ok(()),
         None => Err(Mismatch {
             expected: show(value),
@@ -53,11 +58,16 @@ fn same_scalar(value: Value<'_>, document: &Document, json: &Json) -> bool {
     }
 }
 
-fn same_array(items: Items<'_>, document: &Document, json: &Json) -> Result<(), Mismatch> {
+fn same_array(
+    items: Items<'_>,
+    document: &Document,
+    json: &Json,
+    layers: bool,
+) -> Result<(), Mismatch> {
     let count = items.count;
     let Kind::Array(found) = &json.kind else {
         // A value for each layer, written as one because all are the same.
-        if count > 0 && { items }.all(|item| same_scalar(item, document, json)) {
+        if layers && count > 0 && { items }.all(|item| same_scalar(item, document, json)) {
             return Ok(());
         }
         return Err(Mismatch {
@@ -69,7 +79,7 @@ fn same_array(items: Items<'_>, document: &Document, json: &Json) -> Result<(), 
     let mut first = None;
     let mut different: u64 = 0;
     for (index, (expected, found)) in items.zip(found).enumerate() {
-        if let Err(mismatch) = same(expected, document, found) {
+        if let Err(mismatch) = same(expected, document, found, false) {
             different = different.saturating_add(1);
             first.get_or_insert((index, mismatch));
         }
@@ -101,7 +111,7 @@ pub(super) fn show(value: Value<'_>) -> String {
     } else if let Some(float) = value.as_f64() {
         format!("{float:?}")
     } else if let Some(string) = value.as_string() {
-        format!("\"{}\"", clip(&escape(string)))
+        quote(string)
     } else if let Some(bool) = value.as_bool() {
         bool.to_string()
     } else if let Some(items) = value.as_array() {
@@ -111,9 +121,22 @@ pub(super) fn show(value: Value<'_>) -> String {
     }
 }
 
+/// A string in a few words.
+pub(super) fn quote(string: &[u8]) -> String {
+    format!("\"{}\"", shown(string))
+}
+
 /// A JSON text in a few words.
 pub(super) fn shorten(text: &str) -> String {
-    clip(&escape(text.as_bytes()))
+    shown(text.as_bytes())
+}
+
+/// Cut before it is escaped, so that a long value costs no more than a short one.
+fn shown(bytes: &[u8]) -> String {
+    let start = bytes
+        .get(..LONGEST_SHOWN.saturating_mul(4))
+        .unwrap_or(bytes);
+    clip(&escape(start))
 }
 
 fn clip(text: &str) -> String {

@@ -1,21 +1,34 @@
 //! The metadata of both files, key by key: equal, lost, changed, invented.
+//!
+//! Every key of the APR file is explained or named. Of a file that carries our record the whole metadata is a function of
+//! the source and of the options, and is held against it ([`expected`], [`whole`]); of other producers' files the keys
+//! that they are known to write are typed and compared ([`typed`]), and others are a warning.
 
+mod behaviour;
 mod derived;
 mod equal;
+mod expected;
+mod look_alike;
 pub(crate) mod record;
 mod rope;
 mod table;
+mod typed;
+mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::equal::{same, shorten, show};
-use self::record::SourceRecord;
+use self::expected::{Expected, expected};
+use self::look_alike::looks_like;
+use self::record::check::Recorded;
+use self::record::{Record, SourceRecord};
 use self::table::Rule;
 use crate::decode::apr::{ALIASES, Document, Json, Kind};
 use crate::decode::container::Container;
+use crate::decode::findings::Findings;
 use crate::decode::gguf::{Entry, ShardHead};
 use crate::decode::{apr, gguf};
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::RegionKind;
 
 /// How a key of the GGUF, or of the APR file alone, came out.
@@ -62,49 +75,106 @@ pub(crate) struct Outcome {
     pub(crate) records: Vec<SourceRecord>,
 }
 
+/// The BLAKE3 of the whole source files, for what a record says about them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Digests<'a> {
+    /// Of each file in shard order; none where it was not computed.
+    Of(&'a [Option<[u8; 32]>]),
+    /// The caller looks at the metadata alone.
+    NotAsked,
+}
+
 /// Compares the metadata of two decoded models.
-pub(crate) fn compare(apr: &Container<apr::Metadata>, gguf: &Container<gguf::Metadata>) -> Outcome {
+pub(crate) fn compare(
+    apr: &Container<apr::Metadata>,
+    gguf: &Container<gguf::Metadata>,
+    digests: Digests<'_>,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let (Some(document), Some(head)) = (&apr.metadata.document, gguf.metadata.shards.first())
     else {
         return outcome;
     };
-    let records = match record::read(document) {
-        Ok(records) => records.unwrap_or_default(),
+    let mut findings = Findings::default();
+    let record = match record::read(document) {
+        Ok(record) => record,
         Err(what) => {
-            outcome.findings.push(
+            findings.push(
                 Finding::new(
                     "meta.record",
                     Effect::Different,
                     format!("the record of the source is broken: {what}"),
                 )
-                .at(Place::new(Side::Apr, 0)
-                    .region(RegionKind::Metadata)
-                    .name("aprove")),
+                .at(record_place()),
             );
-            Vec::new()
+            // Still a file that says it is ours.
+            Some(Record::default())
         }
     };
+    let expected = record.as_ref().map(|record| expected(gguf, head, record));
+    let sources = record.as_ref().map_or(&[][..], |record| &record.sources);
     let comparison = Comparison {
         apr,
         gguf,
         document,
-        recorded: recorded_values(&records),
+        recorded: recorded_values(sources),
+        expected: expected.as_ref(),
+        scaling: members_of(document, "rope_scaling"),
     };
+    let keys = &mut outcome.keys;
     for entry in &head.entries {
-        comparison.compare_key(head, entry, &mut outcome);
+        comparison.compare_key(head, entry, &mut findings, keys);
     }
     // The other files of a set hold their place in it; anything else there must not go unseen.
     for other in gguf.metadata.shards.iter().skip(1) {
         let entries = other.entries.iter();
         for entry in entries.filter(|entry| !other.key(entry).starts_with(b"split.")) {
-            comparison.compare_key(other, entry, &mut outcome);
+            comparison.compare_key(other, entry, &mut findings, keys);
         }
     }
-    comparison.find_invented(&mut outcome);
-    derived::check(&comparison, &mut outcome.findings);
-    outcome.records = records;
+    derived::check(&comparison, &mut findings);
+    typed::check(&comparison, &mut findings);
+    match (&record, &expected) {
+        (Some(record), Some(expected)) => {
+            // What another producer may leave out, a conversion of ours writes.
+            findings.raise_warnings();
+            whole::check(&comparison, expected, &mut findings, keys);
+            let recorded = Recorded {
+                record,
+                document,
+                apr,
+                gguf,
+                digests,
+            };
+            recorded.check(&mut findings);
+            comparison.name_given_keys(record, &mut findings);
+        }
+        _ => comparison.find_invented(&mut findings, keys),
+    }
+    comparison.name_unread_keys(head, &mut findings);
+    outcome.findings = findings.into_list();
+    outcome.records = record.map(|record| record.sources).unwrap_or_default();
     outcome
+}
+
+/// The key that holds the record.
+fn record_place() -> Place {
+    Place::new(Side::Apr, 0)
+        .region(RegionKind::Metadata)
+        .name(record::KEY)
+}
+
+/// The members of an object at a top-level key, by name.
+fn members_of<'a>(document: &'a Document, key: &str) -> HashMap<String, &'a Json> {
+    let Some(Kind::Object(members)) = document.get(key).map(|json| &json.kind) else {
+        return HashMap::new();
+    };
+    let mut found = HashMap::with_capacity(members.len());
+    for (name, json) in members {
+        let name = document.string(name).unwrap_or_default();
+        found.entry(name.into_owned()).or_insert(json);
+    }
+    found
 }
 
 /// What the comparison looks at.
@@ -114,6 +184,10 @@ struct Comparison<'a> {
     document: &'a Document,
     /// The key/values of the sources as the record builds them: the bytes from the key's length on.
     recorded: BTreeSet<&'a [u8]>,
+    /// What a file that carries our record must hold; none for other producers' files.
+    expected: Option<&'a BTreeMap<String, Expected<'a>>>,
+    /// The members of `rope_scaling`.
+    scaling: HashMap<String, &'a Json>,
 }
 
 fn recorded_values(records: &[SourceRecord]) -> BTreeSet<&[u8]> {
@@ -127,32 +201,37 @@ fn recorded_values(records: &[SourceRecord]) -> BTreeSet<&[u8]> {
 }
 
 impl Comparison<'_> {
-    fn compare_key(&self, head: &ShardHead, entry: &Entry, outcome: &mut Outcome) {
+    fn compare_key(
+        &self,
+        head: &ShardHead,
+        entry: &Entry,
+        findings: &mut Findings,
+        keys: &mut Vec<KeyResult>,
+    ) {
         let key = head.key(entry);
         let name = String::from_utf8_lossy(key);
         let suffix = self.suffix(&name);
         let rule = table::rule(&name, suffix);
-        let kept = self.recorded.contains(head.raw(entry));
         let scaling = suffix.and_then(|suffix| suffix.strip_prefix(".rope.scaling."));
         let found: Vec<(&str, &Json)> = match (rule, scaling) {
             (Some(rule), _) => self.present(rule),
             (None, Some(part)) => self
-                .value("rope_scaling")
-                .and_then(|object| self.document.member(object, part))
-                .map(|json| ("rope_scaling", json))
+                .scaling
+                .get(part)
+                .map(|json| ("rope_scaling", *json))
                 .into_iter()
                 .collect(),
             (None, None) => Vec::new(),
         };
         let mut status = Status::Equal;
         for (apr_key, json) in &found {
-            if let Err(mismatch) = same(head.value(entry), self.document, json) {
+            if let Err(mismatch) = same(head.value(entry), self.document, json, suffix.is_some()) {
                 status = Status::Changed;
                 let (code, effect) = rule.map_or(("meta.changed", Effect::Different), |rule| {
                     (rule.code, rule.changed)
                 });
-                let message = format!("{apr_key} is not what {} of the GGUF says", escape(key));
-                outcome.findings.push(
+                let message = format!("{apr_key} is not what {} of the GGUF says", shorten(&name));
+                findings.push(
                     Finding::new(code, effect, message)
                         .at(self.apr_place(apr_key, json, mismatch.detail.clone()))
                         .at(gguf_place(entry, key, mismatch.detail))
@@ -160,34 +239,95 @@ impl Comparison<'_> {
                 );
             }
         }
-        let effect = self.loss(&name, suffix, rule, head, entry);
-        // Loaders do not read the record: what they need must stand where they look for it.
-        let needed = (rule.is_some() || scaling.is_some()) && effect == Effect::Different;
-        if found.is_empty() && (needed || !kept) {
+        if found.is_empty()
+            && let Some(finding) = self.lost(head, entry, rule, scaling.is_some())
+        {
             status = Status::Lost;
-            outcome.findings.push(
-                Finding::new(
-                    "meta.lost",
-                    effect,
-                    format!("{} is not in the APR file", escape(key)),
-                )
-                .at(gguf_place(entry, key, None))
-                .expected_found(show(head.value(entry)), "nothing"),
+            findings.push(
+                finding
+                    .at(gguf_place(entry, key, None))
+                    .expected_found(show(head.value(entry)), "nothing"),
             );
         }
         if let Some(rule) = rule
             && !found.is_empty()
         {
-            self.name_missing_copies(rule, &found, outcome);
+            self.name_missing_copies(rule, &found, findings);
         }
-        outcome.keys.push(KeyResult {
+        keys.push(KeyResult {
             key: key.to_vec(),
             status,
         });
     }
 
+    /// What is to be said of a key of the GGUF that stands at no key of the APR file.
+    ///
+    /// Loaders do not read the record: it explains what only describes the model, and never what they need.
+    fn lost(
+        &self,
+        head: &ShardHead,
+        entry: &Entry,
+        rule: Option<&Rule>,
+        is_scaling: bool,
+    ) -> Option<Finding> {
+        let key = head.key(entry);
+        let name = String::from_utf8_lossy(key);
+        let suffix = self.suffix(&name);
+        let value = head.value(entry);
+        let kept = self.recorded.contains(head.raw(entry));
+        let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
+        let shown = shorten(&name);
+        if rule.is_none() && !is_scaling {
+            let changes = ending.map_or_else(
+                || behaviour::GLOBAL.contains(&&*name),
+                |ending| behaviour::changes(ending, value),
+            );
+            if changes {
+                return Some(
+                    Finding::new(
+                        "meta.not-carried",
+                        Effect::Different,
+                        format!(
+                            "{shown} changes what the model computes, and no key of APR that loaders read carries it"
+                        ),
+                    )
+                    .hint("run the GGUF itself: as an APR file this model computes something else"),
+                );
+            }
+            if ending.is_some() {
+                // Known to do nothing, with this value.
+                return (!kept).then(|| {
+                    Finding::new(
+                        "meta.lost",
+                        Effect::Warning,
+                        format!("{shown} is not in the APR file"),
+                    )
+                });
+            }
+        }
+        // Of our own files it is known which keys loaders find; the whole is checked where all keys are.
+        if let Some(expected) = self.expected
+            && kept
+        {
+            let needed = rule.is_some_and(|rule| {
+                rule.apr
+                    .iter()
+                    .any(|key| expected.get(*key).is_some_and(|value| !value.is_optional()))
+            });
+            if !needed && !is_scaling {
+                return None;
+            }
+        }
+        let effect = self.loss(&name, suffix, rule, head, entry);
+        Some(Finding::new(
+            "meta.lost",
+            effect,
+            format!("{shown} is not in the APR file"),
+        ))
+    }
+
     /// The chat template stands in two places; a loader that looks in the other one uses another prompt.
-    fn name_missing_copies(&self, rule: &Rule, found: &[(&str, &Json)], outcome: &mut Outcome) {
+    fn name_missing_copies(&self, rule: &Rule, found: &[(&str, &Json)], findings: &mut Findings) {
         if rule.code != "meta.chat_template" || found.len() == rule.apr.len() {
             return;
         }
@@ -196,7 +336,7 @@ impl Comparison<'_> {
             .iter()
             .filter(|key| found.iter().all(|(present, _)| present != *key))
         {
-            outcome.findings.push(
+            findings.push(
                 Finding::new(
                     "meta.lost",
                     Effect::Warning,
@@ -257,8 +397,44 @@ impl Comparison<'_> {
         effect
     }
 
+    /// Keys that the user gave, which the GGUF does not have: an engine that runs the GGUF has something else there.
+    fn name_given_keys(&self, record: &Record, findings: &mut Findings) {
+        for set in &record.set {
+            findings.push(
+                Finding::new(
+                    "meta.given",
+                    Effect::Warning,
+                    format!(
+                        "{} = {} was given with --set when the file was converted: the GGUF has no such key",
+                        shorten(&String::from_utf8_lossy(&set.key)),
+                        show(set.value())
+                    ),
+                )
+                .at(record_place()),
+            );
+        }
+    }
+
+    /// Keys that change how a text becomes tokens, and that no loader of APR files reads.
+    fn name_unread_keys(&self, head: &ShardHead, findings: &mut Findings) {
+        for entry in &head.entries {
+            let name = String::from_utf8_lossy(head.key(entry));
+            let off = head.value(entry).as_bool() == Some(false);
+            if UNREAD_TOKENIZER_KEYS.contains(&&*name) && !off {
+                findings.push(
+                    Finding::new(
+                        "meta.not-read",
+                        Effect::Warning,
+                        format!("{name} changes how a text becomes tokens, and no loader of APR files reads it"),
+                    )
+                    .at(gguf_place(entry, head.key(entry), None)),
+                );
+            }
+        }
+    }
+
     /// Keys of the APR file that stand for a GGUF key which the GGUF does not have.
-    fn find_invented(&self, outcome: &mut Outcome) {
+    fn find_invented(&self, findings: &mut Findings, keys: &mut Vec<KeyResult>) {
         for (key, json) in self.document.members() {
             let Some(name) = self.document.string(key) else {
                 continue;
@@ -270,32 +446,71 @@ impl Comparison<'_> {
             let rule = table::RULES
                 .iter()
                 .find(|rule| rule.apr.contains(&canonical));
-            let effect = match rule {
+            let finding = match rule {
                 Some(rule) if self.gguf_has(rule) || derived::explains(self, canonical, json) => {
                     continue;
                 }
-                Some(rule) => rule.changed,
-                None if derived::KEYS.contains(&canonical) || name.starts_with("model.") => {
-                    continue;
-                }
-                None => Effect::Note,
+                Some(rule) => Finding::new(
+                    "meta.invented",
+                    rule.changed,
+                    format!(
+                        "{} of the APR file comes from no key of the GGUF",
+                        shorten(&name)
+                    ),
+                ),
+                None if self.is_known_copy(canonical, &name) => continue,
+                None => Finding::new("meta.unexplained", Effect::Warning, self.unexplained(&name)),
             };
-            outcome.keys.push(KeyResult {
+            keys.push(KeyResult {
                 key: name.as_bytes().to_vec(),
                 status: Status::Invented,
             });
-            outcome.findings.push(
-                Finding::new(
-                    "meta.invented",
-                    effect,
-                    format!(
-                        "{} of the APR file comes from no key of the GGUF",
-                        escape(name.as_bytes())
-                    ),
-                )
-                .at(self.apr_place(&name, json, None))
-                .expected_found("nothing", shorten(self.document.text(json))),
+            findings.push(
+                finding
+                    .at(self.apr_place(&name, json, None))
+                    .expected_found("nothing", shorten(self.document.text(json))),
             );
+        }
+    }
+
+    /// A key that is checked elsewhere, or a producer's second copy of one that stands beside it.
+    fn is_known_copy(&self, canonical: &str, name: &str) -> bool {
+        let original = name.strip_prefix("model.");
+        derived::KEYS.contains(&canonical)
+            || original.is_some_and(|original| self.document.get(original).is_some())
+            || name
+                .strip_prefix("tokenizer.")
+                .filter(|name| name.ends_with("_token_id"))
+                .is_some_and(|name| self.is_token_id(name))
+    }
+
+    /// Token ids beyond those of the table stand under the name that the GGUF has.
+    fn is_token_id(&self, name: &str) -> bool {
+        let value = self
+            .gguf
+            .metadata
+            .get(format!("tokenizer.ggml.{name}").as_bytes());
+        let found = self.value(&format!("tokenizer.{name}"));
+        value.zip(found).is_some_and(|(value, json)| {
+            value.as_u64().is_some() && value.as_u64() == self.document.u64(json)
+        })
+    }
+
+    fn unexplained(&self, name: &str) -> String {
+        let known = table::RULES
+            .iter()
+            .flat_map(|rule| rule.apr)
+            .chain(table::BOOKKEEPING)
+            .chain(derived::KEYS);
+        match looks_like(name, known.copied()) {
+            Some(twin) => format!(
+                "{} is not a key that loaders or known producers have, and looks like {twin}",
+                shorten(name)
+            ),
+            None => format!(
+                "{} is not a key that loaders or known producers have",
+                shorten(name)
+            ),
         }
     }
 
@@ -320,6 +535,17 @@ impl Comparison<'_> {
         }
     }
 }
+
+/// Keys of the tokenizer that llama.cpp reads and that have no key in APR.
+const UNREAD_TOKENIZER_KEYS: [&str; 7] = [
+    "tokenizer.ggml.add_sep_token",
+    "tokenizer.ggml.remove_extra_whitespaces",
+    "tokenizer.ggml.precompiled_charsmap",
+    "tokenizer.ggml.normalizer.lowercase",
+    "tokenizer.ggml.normalizer.strip_accents",
+    "tokenizer.ggml.suppress_tokens",
+    "tokenizer.ggml.token_type_count",
+];
 
 /// The canonical key of an alias; other keys stay as they are.
 fn canonical(key: &str) -> &str {

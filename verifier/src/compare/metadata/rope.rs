@@ -1,78 +1,76 @@
-//! Which pairs of a head the rotary embedding turns: by architecture, the table of llama.cpp.
+//! Which pairs of a head the rotary embedding turns: by architecture, as llama.cpp answers.
+//!
+//! The table in `rope_types.tsv` was asked of llama.cpp itself, architecture by architecture. It replaces a list that was
+//! typed from a page and had `plamo` and `orion` wrong, as the converter's had, because both were typed from it.
 
 /// `rope_type` 0: elements 2i and 2i + 1 are a pair.
 pub(super) const NORM: u64 = 0;
 /// `rope_type` 2: elements i and i + d/2 are a pair.
 pub(super) const NEOX: u64 = 2;
 
-/// Returns the rope type of an architecture; none when it is not in the table.
-///
-/// Source: `llama_model_rope_type` of llama.cpp.
+/// Returns the rope type of an architecture; none when it is not in the table, or has one that APR cannot say.
 pub(super) fn rope_type(architecture: &str) -> Option<u64> {
-    if NORM_ARCHITECTURES.contains(&architecture) {
-        Some(NORM)
-    } else if NEOX_ARCHITECTURES.contains(&architecture) {
-        Some(NEOX)
-    } else {
-        None
+    // Written by `apr import` for models whose GGUF says llama.
+    if architecture == "mistral" {
+        return Some(NORM);
+    }
+    let (_, name) = rows(TABLE).find(|(known, _)| *known == architecture)?;
+    match name {
+        "NORM" => Some(NORM),
+        "NEOX" => Some(NEOX),
+        _ => None,
     }
 }
 
-const NORM_ARCHITECTURES: &[&str] = &[
-    "llama",
-    "llama4",
-    "mistral",
-    "mistral3",
-    "mistral4",
-    "deci",
-    "baichuan",
-    "starcoder",
-    "plamo",
-    "orion",
-    "internlm2",
-    "minicpm",
-    "xverse",
-    "command-r",
-    "cohere2",
-    "olmo",
-    "arctic",
-    "deepseek",
-    "deepseek2",
-    "chatglm",
-    "granite",
-    "granitemoe",
-    "chameleon",
-    "smollm3",
-    "arcee",
-    "ernie4_5",
-];
+fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('\t'))
+}
 
-const NEOX_ARCHITECTURES: &[&str] = &[
-    "qwen",
-    "qwen2",
-    "qwen2moe",
-    "qwen3",
-    "qwen3moe",
-    "olmo2",
-    "olmoe",
-    "phi2",
-    "phi3",
-    "phimoe",
-    "gemma",
-    "gemma2",
-    "gemma3",
-    "starcoder2",
-    "falcon",
-    "grok",
-    "dbrx",
-    "bert",
-    "nomic-bert",
-    "stablelm",
-    "bitnet",
-    "openelm",
-    "gptneox",
-    "codeshell",
-    "nemotron",
-    "exaone",
-    "minicpm3",
-];
+const TABLE: &str = include_str!("rope_types.tsv");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_architectures_that_a_page_had_wrong_are_right() {
+        for (architecture, expected) in [
+            ("plamo", Some(NEOX)),
+            ("orion", Some(NEOX)),
+            ("llama", Some(NORM)),
+            ("qwen3", Some(NEOX)),
+            ("deepseek2", Some(NORM)),
+            ("gpt-oss", Some(NEOX)),
+            ("qwen2vl", None),
+            ("gpt2", None),
+            ("nobody", None),
+        ] {
+            assert_eq!(rope_type(architecture), expected, "{architecture}");
+        }
+    }
+
+    #[test]
+    fn each_of_the_126_architectures_has_one_known_answer() {
+        let known = ["NORM", "NEOX", "MROPE", "IMROPE", "none", "not loaded"];
+        let names: std::collections::BTreeSet<&str> = rows(TABLE).map(|(name, _)| name).collect();
+        assert_eq!((rows(TABLE).count(), names.len()), (126, 126));
+        assert!(rows(TABLE).all(|(_, answer)| known.contains(&answer)));
+    }
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+    fn the_committed_answers_are_those_beside_the_repository() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../shared/data/rope_types.tsv"
+        );
+        let Ok(asked) = std::fs::read_to_string(path) else {
+            println!("skipped: no answers of llama.cpp beside the repository");
+            return;
+        };
+        assert!(rows(TABLE).eq(rows(&asked)));
+    }
+}

@@ -22,6 +22,12 @@ pub(super) fn rule(key: &str, suffix: Option<&str>) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.gguf == wanted)
 }
 
+/// The code for a wrong value at a top-level key.
+pub(super) fn code_of(apr_key: &str) -> &'static str {
+    let rule = RULES.iter().find(|rule| rule.apr.contains(&apr_key));
+    rule.map_or("meta.changed", |rule| rule.code)
+}
+
 /// What the loss of a key means that has no rule.
 ///
 /// An architecture key that is not known here may change the behaviour, so its loss is an error; descriptions are not.

@@ -1,6 +1,7 @@
 //! The fixed header, 64 bytes.
 
 use super::{Broken, align};
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{Region, RegionKind, Span};
@@ -34,6 +35,10 @@ pub mod flags {
     pub const ENCRYPTED: u16 = 0x0004;
     /// The file is signed; no payload is defined for it.
     pub const SIGNED: u16 = 0x0008;
+    /// Some tensors are quantised.
+    pub const QUANTIZED: u16 = 0x0020;
+    /// The metadata holds a vocabulary.
+    pub const HAS_VOCAB: u16 = 0x0200;
     /// Matrices are row-major.
     pub const ROW_MAJOR: u16 = 0x0400;
     /// Matrices are column-major.
@@ -55,7 +60,7 @@ pub fn header_crc(bytes: &[u8; 64]) -> u32 {
 pub(super) fn decode(
     head: &mut Head<'_>,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Header, Broken> {
     let stop = |stop| Broken::Stop(stop, RegionKind::Header);
     let magic = head.u32().map_err(stop)?.to_le_bytes();
@@ -125,7 +130,7 @@ pub(super) fn decode(
 }
 
 /// What the fields say together, and against the length of the file.
-pub(super) fn check(header: &Header, findings: &mut Vec<Finding>) -> Result<(), Broken> {
+pub(super) fn check(header: &Header, findings: &mut Findings) -> Result<(), Broken> {
     check_flags(header.flags, findings)?;
     let index_offset = align(64_u64.saturating_add(header.metadata_size.into()));
     if header.metadata_offset != 64
@@ -156,7 +161,7 @@ pub(super) fn check(header: &Header, findings: &mut Vec<Finding>) -> Result<(), 
     Ok(())
 }
 
-fn check_flags(flags: u16, findings: &mut Vec<Finding>) -> Result<(), Broken> {
+fn check_flags(flags: u16, findings: &mut Findings) -> Result<(), Broken> {
     let found = format!("{flags:#06x}");
     let closed = flags::LZ4 | flags::ZSTD | flags::ENCRYPTED | flags::COLUMN_MAJOR;
     if flags & closed != 0 {

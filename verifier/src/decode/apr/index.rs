@@ -4,6 +4,7 @@
 
 use super::{Broken, Header};
 use crate::decode::blocks::can_decode;
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
 use crate::decode::types::{BlockType, TYPES, TypeId, ggml_type};
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -25,7 +26,7 @@ pub(super) fn decode(
     head: &mut Head<'_>,
     header: &Header,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Vec<Entry>, Broken> {
     let mut entries: Vec<Entry> = Vec::new();
     for index in 0..header.tensor_count {
@@ -67,7 +68,7 @@ pub(super) fn decode(
 fn decode_one(
     head: &mut Head<'_>,
     end: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Option<Entry>, Broken> {
     let stop = |stop| Broken::Stop(stop, RegionKind::IndexEntry);
     let start = head.position();
@@ -119,7 +120,7 @@ fn decode_one(
     Ok(Some(entry))
 }
 
-fn check_name(entry: &Entry, findings: &mut Vec<Finding>) {
+fn check_name(entry: &Entry, findings: &mut Findings) {
     let problem = if entry.name.is_empty() {
         "the name is empty"
     } else if entry.name.len() > LONGEST_NAME {
@@ -134,7 +135,7 @@ fn check_name(entry: &Entry, findings: &mut Vec<Finding>) {
     findings.push(finding(entry, "apr.index.name", Effect::Undecided, problem));
 }
 
-fn check_order(last: &[u8], entry: &Entry, findings: &mut Vec<Finding>) {
+fn check_order(last: &[u8], entry: &Entry, findings: &mut Findings) {
     if entry.name == last {
         findings.push(finding(
             entry,
@@ -163,7 +164,7 @@ fn check_order(last: &[u8], entry: &Entry, findings: &mut Vec<Finding>) {
 fn interpret(
     entry: &Entry,
     dtype_span: Span,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<&'static BlockType> {
     let elements = entry
         .dims
@@ -263,7 +264,7 @@ fn note_ambiguity(
     block_type: &BlockType,
     meanings: usize,
     span: Span,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let ggml_only = matches!(entry.dtype, 2 | 10 | 11 | 13 | 16 | 17);
     if !ggml_only && meanings < 2 && entry.dtype != 7 {

@@ -1,11 +1,15 @@
 //! A JSON reader that keeps the place of every value (RFC 8259).
 //!
+//! It is at least as strict as the reader of the loaders, `serde_json`: what that refuses (a number beyond the range of
+//! an f64, values nested 128 deep) is refused here, because a loader drops all metadata then.
+//!
 //! Values stay where they are in the text: a node holds offsets, and strings are unescaped when they are asked for. So a
 //! finding can name the bytes of a value, and a vocabulary of 150,000 tokens costs one small node for each.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
 
@@ -16,6 +20,8 @@ pub struct Document {
     /// Offset of the text in the file.
     offset: u64,
     root: Json,
+    /// Where each top-level key stands among the members; of a duplicate key, the first.
+    index: BTreeMap<String, usize>,
 }
 
 /// One value of the tree.
@@ -48,7 +54,20 @@ impl Document {
     /// Returns the value of a top-level key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.member(&self.root, key)
+        let (_, value) = self.members().get(*self.index.get(key)?)?;
+        Some(value)
+    }
+
+    /// Returns the value that is the whole text.
+    #[must_use]
+    pub const fn root(&self) -> &Json {
+        &self.root
+    }
+
+    /// Returns the length of the text in bytes.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.text.len() as u64
     }
 
     /// Returns the top-level members in order.
@@ -86,19 +105,30 @@ impl Document {
     /// Returns a whole number that is not negative.
     #[must_use]
     pub fn u64(&self, json: &Json) -> Option<u64> {
-        self.number(json)?.parse().ok()
+        self.integer(json)?.try_into().ok()
     }
 
-    /// Returns a whole number.
+    /// Returns a whole number. `-0` is none: loaders read it as a float, and refuse it where a count belongs.
     #[must_use]
     pub fn integer(&self, json: &Json) -> Option<i128> {
-        self.number(json)?.parse().ok()
+        self.number(json).filter(|&text| text != "-0")?.parse().ok()
     }
 
-    /// Returns a number rounded to f32.
+    /// Returns a number as the f32 that loaders get, and that it says.
+    ///
+    /// The loaders' reader is `serde_json`: the text becomes an f64, by an algorithm that may miss the nearest one, and
+    /// that is cast to f32. The two roundings can miss the f32 that is nearest to the text. A text on which the ways
+    /// part has no value here.
     #[must_use]
     pub fn f32(&self, json: &Json) -> Option<f32> {
-        self.number(json)?.parse().ok()
+        let text = self.number(json)?;
+        let nearest: f32 = text.parse().ok()?;
+        let loaded: f32 = serde_json::from_str(text).ok()?;
+        let twice = narrow(text.parse().ok()?);
+        let same = [loaded, twice]
+            .iter()
+            .all(|way| way.to_bits() == nearest.to_bits());
+        (same && nearest.is_finite()).then_some(nearest)
     }
 
     /// Returns a number rounded to f64.
@@ -128,17 +158,17 @@ impl Document {
 }
 
 /// Reads the text at `offset` of the file, and says what is wrong with it.
-pub(super) fn read(bytes: &[u8], offset: u64) -> (Option<Document>, Vec<Finding>) {
+pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option<Document> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
             let at = offset.saturating_add(error.valid_up_to() as u64);
-            let finding = finding(
+            findings.push(unreadable(
                 "apr.meta.utf8",
-                "the metadata are not UTF-8",
+                "the metadata is not UTF-8",
                 Span::new(at, 1),
-            );
-            return (None, vec![finding]);
+            ));
+            return None;
         }
     };
     let mut reader = Reader {
@@ -155,46 +185,72 @@ pub(super) fn read(bytes: &[u8], offset: u64) -> (Option<Document>, Vec<Finding>
                 .get(position)
                 .map_or("end of text".to_owned(), |&byte| escape(&[byte]));
             let at = offset.saturating_add(position as u64);
-            let finding = finding(
-                "apr.meta.json",
-                "the metadata are not JSON",
-                Span::new(at, 1),
-            )
-            .expected_found(expected, found);
-            return (None, vec![finding]);
+            findings.push(
+                unreadable(
+                    "apr.meta.json",
+                    "the metadata is not JSON that loaders read: they run without any of it",
+                    Span::new(at, 1),
+                )
+                .expected_found(expected, found)
+                .hint("convert again: `aprove convert`"),
+            );
+            return None;
         }
     };
-    let mut findings = Vec::new();
     if !matches!(root.kind, Kind::Object(_)) {
-        findings.push(finding(
+        findings.push(unreadable(
             "apr.meta.json",
-            "the metadata are no JSON object",
+            "the metadata is not a JSON object",
             Span::new(offset, 1),
         ));
     }
-    let document = Document {
+    let mut document = Document {
         text: text.to_owned(),
         offset,
         root,
+        index: BTreeMap::new(),
     };
+    let mut index = BTreeMap::new();
+    for (place, (key, _)) in document.members().iter().enumerate() {
+        let name = document.string(key).unwrap_or_default();
+        index.entry(name.into_owned()).or_insert(place);
+    }
+    document.index = index;
     for duplicate in &reader.duplicates {
         let name = document.string(duplicate).unwrap_or_default();
-        findings.push(finding(
-            "apr.meta.duplicate",
-            &format!(
-                "the key {} stands twice; the serving loader drops all metadata then",
-                escape(name.as_bytes())
-            ),
-            document.span(duplicate),
-        ));
+        let start: String = name.chars().take(LONGEST_SHOWN).collect();
+        findings.push(
+            Finding::new(
+                "apr.meta.duplicate",
+                Effect::Different,
+                format!(
+                    "duplicate key {}: the serving loader drops all metadata then",
+                    escape(start.as_bytes())
+                ),
+            )
+            .at(place(document.span(duplicate))),
+        );
     }
-    (Some(document), findings)
+    Some(document)
 }
 
-fn finding(code: &'static str, message: &str, span: Span) -> Finding {
-    Finding::new(code, Effect::Different, message).at(Place::new(Side::Apr, 0)
+fn unreadable(code: &'static str, message: &str, span: Span) -> Finding {
+    Finding::new(code, Effect::Undecided, message).at(place(span))
+}
+
+const fn place(span: Span) -> Place {
+    Place::new(Side::Apr, 0)
         .region(RegionKind::Metadata)
-        .span(span))
+        .span(span)
+}
+
+/// The cast of the loaders, from f64 to f32.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the rounding is the meaning"
+)]
+const fn narrow(number: f64) -> f32 {
+    number as f32
 }
 
 /// Every text that reaches this was checked while reading, so an escape that does not parse cannot occur.
@@ -300,7 +356,7 @@ impl Reader<'_> {
     /// The nesting is bounded, so the recursion is.
     fn nested(&mut self, read: fn(&mut Self) -> Expected<Kind>) -> Expected<Kind> {
         if self.depth >= DEEPEST {
-            return Err("at most 128 values in one another");
+            return Err("at most 127 values in one another");
         }
         self.depth = self.depth.saturating_add(1);
         self.step();
@@ -340,7 +396,10 @@ impl Reader<'_> {
     }
 
     fn note_duplicates(&mut self, members: &[(Json, Json)]) {
-        let mut seen = HashSet::new();
+        if members.len() < 2 {
+            return;
+        }
+        let mut seen = HashSet::with_capacity(members.len());
         for (key, _) in members {
             let range =
                 (key.start as usize).saturating_add(1)..(key.end as usize).saturating_sub(1);
@@ -392,6 +451,7 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Expected<Kind> {
+        let start = self.position;
         if self.peek() == Some(b'-') {
             self.step();
         }
@@ -410,6 +470,14 @@ impl Reader<'_> {
                 self.step();
             }
             self.digits()?;
+        }
+        let text = self.text.get(start..self.position).unwrap_or_default();
+        let number = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        if number.is_none_or(|number: f64| number.abs() > LARGEST_NUMBER) {
+            self.position = start;
+            return Err("a number within the range of an f64");
         }
         Ok(Kind::Number)
     }
@@ -456,16 +524,83 @@ impl Reader<'_> {
     }
 }
 
-const DEEPEST: usize = 128;
+/// `serde_json` reads 127 levels and refuses the next.
+const DEEPEST: usize = 127;
+/// A little under the largest f64: near it, readers disagree about what is infinite.
+const LARGEST_NUMBER: f64 = 1e308;
+const LONGEST_SHOWN: usize = 120;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read_all(text: &[u8], offset: u64) -> (Option<Document>, Vec<Finding>) {
+        let mut findings = Findings::default();
+        let document = read(text, offset, &mut findings);
+        (document, findings.into_list())
+    }
+
     fn document(text: &str) -> Document {
-        let (document, findings) = read(text.as_bytes(), 64);
+        let (document, findings) = read_all(text.as_bytes(), 64);
         assert!(findings.is_empty(), "{findings:?}");
         document.unwrap()
+    }
+
+    #[test]
+    fn whatever_the_loaders_reader_refuses_is_refused() {
+        let nested =
+            |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        let texts = [
+            r#"{"a":1e400}"#.to_owned(),
+            r#"{"a":-1e400}"#.to_owned(),
+            format!("{{\"a\":{}}}", "9".repeat(400)),
+            nested(126),
+            nested(127),
+            nested(10_000),
+            r#"{"a":"\ud800"}"#.to_owned(),
+            "{\"a\":\"\u{1}\"}".to_owned(),
+            "\u{feff}{}".to_owned(),
+            r#"{"a":.5}"#.to_owned(),
+            r#"{"a":NaN}"#.to_owned(),
+            r#"{"a":1e+}"#.to_owned(),
+        ];
+        let mut refused = 0;
+        for text in texts {
+            let theirs: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            let (ours, findings) = read_all(text.as_bytes(), 0);
+            let start: String = text.chars().take(40).collect();
+            if theirs.is_err() {
+                assert!(ours.is_none(), "{start}");
+                assert_eq!(findings[0].effect, Effect::Undecided, "{start}");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 11);
+        assert!(read_all(nested(126).as_bytes(), 0).0.is_some());
+    }
+
+    #[test]
+    fn minus_zero_is_not_a_whole_number() {
+        let document = document(r#"{"a":-0,"b":0,"c":-1}"#);
+        let [a, b, c] = ["a", "b", "c"].map(|key| document.get(key).unwrap());
+        assert_eq!(document.integer(a), None);
+        assert_eq!(document.u64(a), None);
+        assert_eq!(document.u64(b), Some(0));
+        assert_eq!(document.integer(c), Some(-1));
+        assert_eq!(document.f32(a).map(f32::to_bits), Some(0x8000_0000));
+    }
+
+    #[test]
+    fn a_text_that_two_roundings_read_differently_has_no_value() {
+        // Just above the middle of 1 and the next f32: the nearest f32 is the upper, the nearest f64 is the middle
+        // itself, and the cast of that goes to the even, lower one.
+        let text = "1.00000005960464477539062500001";
+        assert_eq!(text.parse::<f32>().unwrap().to_bits(), 0x3f80_0001);
+        assert_eq!(narrow(text.parse().unwrap()).to_bits(), 0x3f80_0000);
+        let document = document(&format!("{{\"a\":{text},\"b\":1e-6,\"c\":1e39}}"));
+        assert_eq!(document.f32(document.get("a").unwrap()), None);
+        assert_eq!(document.f32(document.get("b").unwrap()), Some(1e-6));
+        assert_eq!(document.f32(document.get("c").unwrap()), None);
     }
 
     #[test]
@@ -492,7 +627,7 @@ mod tests {
             ("{\"a\":\"\n\"}", 6),
             ("{\"a\":nul}", 8),
         ] {
-            let (document, findings) = read(text.as_bytes(), 0);
+            let (document, findings) = read_all(text.as_bytes(), 0);
             assert!(document.is_none(), "{text}");
             assert_eq!(findings[0].places[0].span.unwrap().offset, at, "{text}");
         }
@@ -500,13 +635,13 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_without_recursing_on() {
-        let (document, _) = read("[".repeat(100_000).as_bytes(), 0);
+        let (document, _) = read_all("[".repeat(100_000).as_bytes(), 0);
         assert!(document.is_none());
     }
 
     #[test]
     fn the_same_key_in_two_spellings_is_a_duplicate() {
-        let (_, findings) = read(br#"{"a":1,"\u0061":2}"#, 0);
+        let (_, findings) = read_all(br#"{"a":1,"\u0061":2}"#, 0);
         assert_eq!(findings[0].code, "apr.meta.duplicate");
     }
 }

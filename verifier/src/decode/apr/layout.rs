@@ -4,6 +4,7 @@ use super::header::{Header, flags};
 use super::index::Entry;
 use super::{Metadata, align};
 use crate::decode::container::{Container, Tensor};
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
@@ -16,9 +17,9 @@ pub(super) fn lay_out(
     entries: Vec<Entry>,
     regions: &mut Vec<Region>,
     container: &mut Container<Metadata>,
+    findings: &mut Findings,
 ) {
     let length = source.length();
-    let findings = &mut container.findings;
     if header.data_offset != index_end {
         findings.push(
             Finding::new(
@@ -69,7 +70,7 @@ fn place_tensor(
     data_offset: u64,
     length: u64,
     whole: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Tensor {
     let start = data_offset.checked_add(entry.offset);
     let end = start.and_then(|start| start.checked_add(entry.size));
@@ -152,7 +153,7 @@ fn partition(
     length: u64,
     whole: u64,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> u64 {
     let mut order: Vec<&mut Tensor> = tensors.iter_mut().collect();
     order.sort_by(|a, b| (a.span, &a.name).cmp(&(b.span, &b.name)));
@@ -239,7 +240,7 @@ fn end(
     header: &Header,
     data_end: u64,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Option<(Span, u32)> {
     let length = source.length();
     let left = length.checked_sub(data_end);

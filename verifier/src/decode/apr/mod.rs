@@ -11,6 +11,7 @@ mod layout;
 mod semantics;
 
 use crate::decode::container::{Container, Shard};
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{Region, RegionKind, Span, close, push};
@@ -47,10 +48,16 @@ pub fn decode(source: &dyn Source) -> Container<Metadata> {
     };
     let mut head = Head::new(source, HEAD_LIMIT);
     let mut regions = Vec::new();
-    if let Err(broken) = decode_parts(source, &mut head, &mut regions, &mut container) {
+    let mut findings = Findings::default();
+    if let Err(broken) = decode_parts(
+        source,
+        &mut head,
+        &mut regions,
+        &mut container,
+        &mut findings,
+    ) {
         container.complete = false;
-        let finding = broken.finding(&container, source.length());
-        container.findings.push(finding);
+        findings.push(broken.finding(&container, source.length()));
     }
     close(&mut regions, source.length());
     container.metadata.head = head.into_bytes();
@@ -59,9 +66,9 @@ pub fn decode(source: &dyn Source) -> Container<Metadata> {
         regions,
     });
     if container.complete {
-        let findings = semantics::check(&container);
-        container.findings.extend(findings);
+        semantics::check(&container, &mut findings);
     }
+    container.findings = findings.into_list();
     container
 }
 
@@ -78,8 +85,8 @@ fn decode_parts(
     head: &mut Head<'_>,
     regions: &mut Vec<Region>,
     container: &mut Container<Metadata>,
+    findings: &mut Findings,
 ) -> Result<(), Broken> {
-    let findings = &mut container.findings;
     let header = header::decode(head, regions, findings)?;
     container.metadata.header = Some(header);
     header::check(&header, findings)?;
@@ -87,11 +94,10 @@ fn decode_parts(
     let stop = |stop| Broken::Stop(stop, RegionKind::Metadata);
     let json_span = Span::new(head.position(), header.metadata_size.into());
     let text = head.take(json_span.length).map_err(stop)?;
-    let (document, problems) = json::read(text, json_span.offset);
+    let document = json::read(text, json_span.offset, findings);
     container.metadata.json_span = json_span;
     container.metadata.document = document;
     // Without its metadata a file can still be taken apart: the index and the data do not depend on them.
-    findings.extend(problems);
     push(regions, RegionKind::Metadata, json_span, b"metadata");
     pad(head, regions, RegionKind::Metadata, b"metadata")?;
 
@@ -104,6 +110,7 @@ fn decode_parts(
         entries,
         regions,
         container,
+        findings,
     );
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{Document, Kind, Metadata};
 use crate::decode::container::Container;
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::RegionKind;
 
@@ -23,17 +24,15 @@ pub const ALIASES: [(&str, &[&str]); 8] = [
     ("rms_norm_eps", &["layer_norm_eps", "norm_eps"]),
 ];
 
-pub(super) fn check(container: &Container<Metadata>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     if let Some(document) = &container.metadata.document {
-        check_aliases(document, &mut findings);
-        check_copies(document, &mut findings);
-        check_vocabulary(document, &mut findings);
+        check_aliases(document, findings);
+        check_copies(document, findings);
+        check_vocabulary(document, findings);
     }
-    findings
 }
 
-fn check_aliases(document: &Document, findings: &mut Vec<Finding>) {
+fn check_aliases(document: &Document, findings: &mut Findings) {
     for (canonical, aliases) in ALIASES {
         let present: Vec<&str> = std::iter::once(canonical)
             .chain(aliases.iter().copied())
@@ -52,7 +51,7 @@ fn check_aliases(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// Producers write a second copy of the configuration under `model.`; loaders read the first.
-fn check_copies(document: &Document, findings: &mut Vec<Finding>) {
+fn check_copies(document: &Document, findings: &mut Findings) {
     for (key, copy) in document.members() {
         let Some(name) = document.string(key) else {
             continue;
@@ -93,7 +92,7 @@ fn check_copies(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// Loaders skip what is no string, which shifts every later id.
-fn check_vocabulary(document: &Document, findings: &mut Vec<Finding>) {
+fn check_vocabulary(document: &Document, findings: &mut Findings) {
     for key in ["tokenizer.vocabulary", "tokenizer.merges"] {
         let Some(list) = document.get(key) else {
             continue;

@@ -3,6 +3,7 @@
 use super::ShardHead;
 use super::tensors::Info;
 use crate::decode::container::Tensor;
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
@@ -14,7 +15,7 @@ pub(super) fn lay_out(
     parts: &mut ShardHead,
     infos: Vec<Info>,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Vec<Tensor> {
     let length = source.length();
     let Some(data_offset) = parts.infos_end.checked_next_multiple_of(parts.alignment) else {
@@ -76,7 +77,7 @@ fn end(
     length: u64,
     last: &[u8],
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let padded = cursor
         .checked_next_multiple_of(parts.alignment)
@@ -129,7 +130,7 @@ fn place_tensor(
     parts: &ShardHead,
     info: Info,
     length: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Tensor {
     let name = escape(&info.name);
     let start = parts.data_offset.checked_add(info.offset);
@@ -203,7 +204,7 @@ fn place_tensor(
 }
 
 /// Strict profile: each offset is the padded sum of the sizes before it, in file order.
-fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut Vec<Finding>) {
+fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut Findings) {
     let mut expected = 0_u64;
     for info in infos {
         if info.offset != expected {

@@ -1,9 +1,11 @@
 //! The key/values of a GGUF, kept as bytes and spans.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use super::Broken;
 use super::value::{self, ARRAY, BOOL, STRING, Value, fixed_size};
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{Region, RegionKind, Span};
@@ -28,6 +30,8 @@ pub struct ShardHead {
     pub kv_count: u64,
     /// The key/values, in file order.
     pub entries: Vec<Entry>,
+    /// Where each key stands in `entries`; of a duplicate key, the first.
+    pub(super) index: HashMap<Vec<u8>, usize>,
     /// `general.alignment`, or 32.
     pub alignment: u64,
     /// End of the tensor infos.
@@ -73,13 +77,11 @@ impl Metadata {
 }
 
 impl ShardHead {
-    /// Returns the value of a key; of a key that stands twice, the first.
+    /// Returns the value of a key; of a duplicate key, the first.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Value<'_>> {
-        self.entries
-            .iter()
-            .find(|entry| self.key(entry) == key)
-            .map(|entry| self.value(entry))
+        let entry = self.entries.get(*self.index.get(key)?)?;
+        Some(self.value(entry))
     }
 
     /// Returns the bytes of a key.
@@ -109,10 +111,9 @@ pub(super) fn decode(
     shard: usize,
     parts: &mut ShardHead,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<(), Broken> {
     parts.alignment = DEFAULT_ALIGNMENT;
-    let mut seen = HashSet::new();
     for index in 0..parts.kv_count {
         let start = head.position();
         let (key, entry) = decode_one(head, shard, index, findings)?;
@@ -120,18 +121,21 @@ pub(super) fn decode(
         if key == b"general.alignment" {
             parts.alignment = alignment(head, shard, &entry)?;
         }
-        if !seen.insert(key.clone()) {
-            findings.push(
+        match parts.index.entry(key.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert(parts.entries.len());
+            }
+            Slot::Occupied(_) => findings.push(
                 Finding::new(
                     "gguf.key.duplicate",
                     Effect::Undecided,
                     format!(
-                        "the key {} stands twice; readers disagree about which counts",
-                        escape(&key)
+                        "duplicate key {}: readers disagree about which one counts",
+                        clip(&key)
                     ),
                 )
                 .at(place(shard, &key, span)),
-            );
+            ),
         }
         regions.push(Region {
             kind: RegionKind::KeyValue,
@@ -147,7 +151,7 @@ fn decode_one(
     head: &mut Head<'_>,
     shard: usize,
     index: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<(Vec<u8>, Entry), Broken> {
     let stop = |stop| Broken::Stop(stop, format!("the key of key/value {index}"));
     let start = head.position();
@@ -182,7 +186,7 @@ fn decode_one(
     Ok((key, entry))
 }
 
-fn check_key(shard: usize, index: u64, key: &[u8], span: Span, findings: &mut Vec<Finding>) {
+fn check_key(shard: usize, index: u64, key: &[u8], span: Span, findings: &mut Findings) {
     let (code, problem) = if key.is_empty() {
         ("gguf.key.empty", "is empty")
     } else if key.contains(&0) || !key.is_ascii() {
@@ -194,7 +198,7 @@ fn check_key(shard: usize, index: u64, key: &[u8], span: Span, findings: &mut Ve
         Finding::new(
             code,
             Effect::Undecided,
-            format!("the key of key/value {index} ({}) {problem}", escape(key)),
+            format!("the key of key/value {index} ({}) {problem}", clip(key)),
         )
         .at(place(shard, key, span)),
     );
@@ -207,7 +211,7 @@ fn skip_value(
     name: &str,
     type_id: u32,
     type_offset: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<(), Broken> {
     let stop = |stop| Broken::Stop(stop, format!("the value of {name}"));
     let mut stack = vec![(type_id, 1_u64)];
@@ -353,6 +357,15 @@ fn place(shard: usize, key: &[u8], span: Span) -> Place {
         .name(key)
 }
 
+/// A key short enough for a message; the place of the finding holds all of it.
+fn clip(key: &[u8]) -> String {
+    match key.get(..LONGEST_SHOWN) {
+        Some(start) => format!("{}...", escape(start)),
+        None => escape(key),
+    }
+}
+
+const LONGEST_SHOWN: usize = 120;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const LARGEST_ALIGNMENT: u64 = 1 << 20;
 const LONGEST_KEY: u64 = 65_535;

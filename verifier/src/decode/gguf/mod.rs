@@ -13,6 +13,7 @@ mod tensors;
 mod value;
 
 use crate::decode::container::{Container, Shard};
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{Region, Span, close};
@@ -32,14 +33,15 @@ pub fn decode(sources: &[&dyn Source]) -> Container<Metadata> {
         findings: Vec::new(),
         complete: true,
     };
+    let mut findings = Findings::default();
     for (index, source) in sources.iter().enumerate() {
-        decode_shard(*source, index, &mut container);
+        decode_shard(*source, index, &mut container, &mut findings);
     }
-    split::check(&mut container);
+    split::check(&container, &mut findings);
     if container.complete {
-        let findings = semantics::check(&container);
-        container.findings.extend(findings);
+        semantics::check(&container, &mut findings);
     }
+    container.findings = findings.into_list();
     container
 }
 
@@ -51,46 +53,26 @@ enum Broken {
     Field(Box<Finding>),
 }
 
-fn decode_shard(source: &dyn Source, shard: usize, container: &mut Container<Metadata>) {
+fn decode_shard(
+    source: &dyn Source,
+    shard: usize,
+    container: &mut Container<Metadata>,
+    findings: &mut Findings,
+) {
     let mut head = Head::new(source, HEAD_LIMIT);
     let mut regions = Vec::new();
     let mut parts = ShardHead::default();
     let decoded = header::decode(&mut head, shard, &mut parts, &mut regions)
-        .and_then(|()| {
-            metadata::decode(
-                &mut head,
-                shard,
-                &mut parts,
-                &mut regions,
-                &mut container.findings,
-            )
-        })
-        .and_then(|()| {
-            tensors::decode(
-                &mut head,
-                shard,
-                &parts,
-                &mut regions,
-                &mut container.findings,
-            )
-        });
+        .and_then(|()| metadata::decode(&mut head, shard, &mut parts, &mut regions, findings))
+        .and_then(|()| tensors::decode(&mut head, shard, &parts, &mut regions, findings));
     let tensors = match decoded {
         Ok(tensors) => {
             parts.infos_end = head.position();
-            layout::lay_out(
-                source,
-                shard,
-                &mut parts,
-                tensors,
-                &mut regions,
-                &mut container.findings,
-            )
+            layout::lay_out(source, shard, &mut parts, tensors, &mut regions, findings)
         }
         Err(broken) => {
             container.complete = false;
-            container
-                .findings
-                .push(broken.finding(shard, &regions, source.length()));
+            findings.push(broken.finding(shard, &regions, source.length()));
             Vec::new()
         }
     };

@@ -3,13 +3,13 @@
 use super::value::STRING;
 use super::{Metadata, Value};
 use crate::decode::container::Container;
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 
-pub(super) fn check(container: &Container<Metadata>) -> Vec<Finding> {
+pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     let metadata = &container.metadata;
-    let mut findings = Vec::new();
-    check_vocabulary(metadata, &mut findings);
-    check_keys(metadata, &mut findings);
+    check_vocabulary(metadata, findings);
+    check_keys(metadata, findings);
     if metadata.architecture().is_none() && !container.tensors.is_empty() {
         findings.push(remark(
             b"general.architecture",
@@ -17,10 +17,9 @@ pub(super) fn check(container: &Container<Metadata>) -> Vec<Finding> {
             "is missing or no string",
         ));
     }
-    findings
 }
 
-fn check_vocabulary(metadata: &Metadata, findings: &mut Vec<Finding>) {
+fn check_vocabulary(metadata: &Metadata, findings: &mut Findings) {
     let Some(tokens) = metadata
         .get(b"tokenizer.ggml.tokens")
         .and_then(|value| value.as_array())
@@ -69,7 +68,7 @@ fn check_vocabulary(metadata: &Metadata, findings: &mut Vec<Finding>) {
 }
 
 /// Keys that break the naming rules of the format text, which llama.cpp does not mind.
-fn check_keys(metadata: &Metadata, findings: &mut Vec<Finding>) {
+fn check_keys(metadata: &Metadata, findings: &mut Findings) {
     for head in &metadata.shards {
         for entry in &head.entries {
             let key = head.key(entry);

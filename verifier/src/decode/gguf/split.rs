@@ -6,11 +6,11 @@ use std::collections::HashSet;
 
 use super::Metadata;
 use crate::decode::container::Container;
+use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 
-pub(super) fn check(container: &mut Container<Metadata>) {
+pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     let heads = &container.metadata.shards;
-    let mut findings = Vec::new();
     let mut refuse = |code, shard, text: String| {
         findings
             .push(Finding::new(code, Effect::Undecided, text).at(Place::new(Side::Gguf, shard)));
@@ -68,5 +68,4 @@ pub(super) fn check(container: &mut Container<Metadata>) {
             );
         }
     }
-    container.findings.extend(findings);
 }

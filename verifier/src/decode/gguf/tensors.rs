@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Broken, ShardHead};
+use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
 use crate::decode::types::{BlockType, TypeId, ggml_type};
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -26,7 +27,7 @@ pub(super) fn decode(
     shard: usize,
     parts: &ShardHead,
     regions: &mut Vec<Region>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Vec<Info>, Broken> {
     let mut infos = Vec::new();
     let mut names = HashMap::new();
@@ -47,7 +48,7 @@ fn decode_one(
     head: &mut Head<'_>,
     shard: usize,
     index: u64,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) -> Result<Info, Broken> {
     let stop = |stop| Broken::Stop(stop, format!("tensor info {index}"));
     let start = head.position();
@@ -169,7 +170,7 @@ fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, Stri
         ))
 }
 
-fn warn_of_oddities(shard: usize, info: &Info, findings: &mut Vec<Finding>) {
+fn warn_of_oddities(shard: usize, info: &Info, findings: &mut Findings) {
     let mut warn = |code, text: &str| {
         findings.push(
             Finding::new(
@@ -199,7 +200,7 @@ fn check_name(
     shard: usize,
     info: &Info,
     names: &mut HashMap<Vec<u8>, Vec<u8>>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Findings,
 ) {
     let mut refuse = |code, text: &str| {
         findings.push(

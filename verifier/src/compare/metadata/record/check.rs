@@ -1,0 +1,308 @@
+//! The record against the two files: everything in it that can be computed is computed, whatever flags and footer say.
+
+use std::collections::BTreeSet;
+
+use super::{Record, SourceRecord, tensor_digests};
+use crate::compare::metadata::{Digests, record_place};
+use crate::compare::names::{OUTPUT, gguf_name, hf_name};
+use crate::decode::apr::Document;
+use crate::decode::container::Container;
+use crate::decode::findings::Findings;
+use crate::decode::{apr, gguf};
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::region::RegionKind;
+
+/// The two files of a pair and what the artifact records.
+pub(crate) struct Recorded<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) document: &'a Document,
+    pub(crate) apr: &'a Container<apr::Metadata>,
+    pub(crate) gguf: &'a Container<gguf::Metadata>,
+    pub(crate) digests: Digests<'a>,
+}
+
+impl Recorded<'_> {
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        if self.record.version == 1 {
+            findings.push(
+                Finding::new(
+                    "meta.record-version",
+                    Effect::Undecided,
+                    "record version 1 is of an older aprove: convert again",
+                )
+                .at(record_place())
+                .hint("`aprove convert` on the GGUF that it was made from"),
+            );
+        }
+        self.check_sources(findings);
+        self.check_set(findings);
+        self.check_choices(findings);
+        self.check_tensors(findings);
+        self.check_flags(findings);
+    }
+
+    fn check_sources(&self, findings: &mut Findings) {
+        let (sources, shards) = (&self.record.sources, &self.gguf.shards);
+        if sources.len() != shards.len() {
+            findings.push(wrong(
+                "sources",
+                shards.len().to_string(),
+                sources.len().to_string(),
+            ));
+            return;
+        }
+        for (shard, (source, file)) in sources.iter().zip(shards).enumerate() {
+            let part = |member| format!("sources[{shard}].{member}");
+            if source.size != file.length {
+                let sizes = (file.length.to_string(), source.size.to_string());
+                findings.push(wrong(&part("size"), sizes.0, sizes.1));
+            }
+            if let Some(head) = self.gguf.metadata.shards.get(shard) {
+                check_head(shard, source, head, findings);
+            }
+            self.check_digest(shard, source, findings);
+        }
+    }
+
+    /// What differs is named where files are compared with their digests; here only that nobody could compare.
+    fn check_digest(&self, shard: usize, source: &SourceRecord, findings: &mut Findings) {
+        let Digests::Of(files) = self.digests else {
+            return;
+        };
+        match files.get(shard).copied().flatten() {
+            Some(_) => {}
+            None => findings.push(
+                Finding::new(
+                    "meta.record-unchecked",
+                    Effect::Undecided,
+                    format!(
+                        "the BLAKE3 of file {shard} of the GGUF was not computed, so the recorded one ({}) is not checked",
+                        source.blake3
+                    ),
+                )
+                .at(Place::new(Side::Gguf, shard)),
+            ),
+        }
+    }
+
+    /// What the user gave stands for keys that the source lacks, and never for one that it has.
+    fn check_set(&self, findings: &mut Findings) {
+        let mut last: Option<&[u8]> = None;
+        for set in &self.record.set {
+            let name = escape(&set.key);
+            if self.gguf.metadata.get(&set.key).is_some() {
+                findings.push(wrong(
+                    &format!("set: {name}"),
+                    "a key that the GGUF lacks",
+                    "one that it has",
+                ));
+            }
+            if last.is_some_and(|last| last >= set.key.as_slice()) {
+                findings.push(wrong("set", "keys in their order, each once", name));
+            }
+            last = Some(&set.key);
+        }
+    }
+
+    fn check_choices(&self, findings: &mut Findings) {
+        let has_output = self.gguf.tensors.iter().any(|tensor| tensor.name == OUTPUT);
+        let stored = self
+            .apr
+            .tensors
+            .iter()
+            .any(|tensor| gguf_name(&tensor.name) == OUTPUT);
+        let tie = match (has_output, stored) {
+            (true, _) => "none",
+            (false, true) => "duplicate",
+            (false, false) => "shared",
+        };
+        if self.record.tie != tie {
+            findings.push(wrong("tie", tie, &self.record.tie));
+        }
+
+        let source = self.gguf.tensors.iter().map(|tensor| &tensor.name);
+        let copy = OUTPUT.to_vec();
+        let names: BTreeSet<&Vec<u8>> = source
+            .chain((tie == "duplicate").then_some(&copy))
+            .collect();
+        let held = |rename: fn(&[u8]) -> Vec<u8>| {
+            let expected: BTreeSet<Vec<u8>> = names.iter().map(|name| rename(name)).collect();
+            self.apr.tensors.len() == expected.len()
+                && self
+                    .apr
+                    .tensors
+                    .iter()
+                    .all(|tensor| expected.contains(&tensor.name))
+        };
+        let right = match self.record.names.as_str() {
+            "gguf" => held(<[u8]>::to_vec),
+            "hf" => held(hf_name),
+            _ => false,
+        };
+        if !right {
+            let names = "the naming that all tensors of the index follow";
+            findings.push(wrong("names", names, &self.record.names));
+        }
+        let (mut decoded, mut raw) = (Vec::new(), Vec::new());
+        let stored: std::collections::BTreeMap<Vec<u8>, u32> = self
+            .apr
+            .tensors
+            .iter()
+            .map(|tensor| (gguf_name(&tensor.name), tensor.type_id))
+            .collect();
+        for tensor in &self.gguf.tensors {
+            match stored.get(&tensor.name) {
+                Some(&F32) if tensor.type_id != F32 => decoded.push(tensor.name.clone()),
+                Some(type_id) if !KEPT.contains(type_id) => raw.push(tensor.name.clone()),
+                _ => {}
+            }
+        }
+        for (member, mut expected, found) in [
+            ("decoded", decoded, &self.record.decoded),
+            ("raw", raw, &self.record.raw),
+        ] {
+            expected.sort();
+            if expected != *found {
+                findings.push(wrong(member, list(&expected), list(found)));
+            }
+        }
+    }
+
+    /// Each tensor has its digest, and nothing else has one; whether they are right is seen where the bytes are read.
+    fn check_tensors(&self, findings: &mut Findings) {
+        // Reading the record has refused digests that are none.
+        let Ok(digests) = tensor_digests(self.document) else {
+            return;
+        };
+        let recorded: BTreeSet<&[u8]> = digests.iter().map(|(name, ..)| name.as_bytes()).collect();
+        let stored: BTreeSet<&[u8]> = self
+            .apr
+            .tensors
+            .iter()
+            .map(|tensor| tensor.name.as_slice())
+            .collect();
+        for name in stored.difference(&recorded) {
+            findings.push(wrong(
+                "tensors",
+                format!("a digest of {}", escape(name)),
+                "none",
+            ));
+        }
+        for name in recorded.difference(&stored) {
+            findings.push(wrong(
+                "tensors",
+                "digests of the tensors in the index",
+                format!("one of {}, which is not there", escape(name)),
+            ));
+        }
+    }
+
+    fn check_flags(&self, findings: &mut Findings) {
+        let Some(header) = self.apr.metadata.header else {
+            return;
+        };
+        let quantised = |type_id: u32| !matches!(type_id, F32 | F16 | BF16);
+        let mut expected = apr::flags::ROW_MAJOR;
+        if self
+            .apr
+            .tensors
+            .iter()
+            .any(|tensor| quantised(tensor.type_id))
+        {
+            expected |= apr::flags::QUANTIZED;
+        }
+        if self.document.get("tokenizer.vocabulary").is_some() {
+            expected |= apr::flags::HAS_VOCAB;
+        }
+        if header.flags != expected {
+            findings.push(
+                Finding::new(
+                    "meta.flags",
+                    Effect::Different,
+                    "the flags of the header do not describe the file",
+                )
+                .at(Place::new(Side::Apr, 0)
+                    .region(RegionKind::Header)
+                    .span(crate::region::Span::new(6, 2)))
+                .expected_found(format!("{expected:#06x}"), format!("{:#06x}", header.flags)),
+            );
+        }
+        if self.apr.metadata.footer.is_none() {
+            findings.push(
+                Finding::new(
+                    "apr.footer.missing",
+                    Effect::Different,
+                    "the file carries a record and no footer, which every converted file has",
+                )
+                .at(Place::new(Side::Apr, 0)),
+            );
+        }
+    }
+}
+
+fn check_head(
+    shard: usize,
+    source: &SourceRecord,
+    head: &gguf::ShardHead,
+    findings: &mut Findings,
+) {
+    let found = usize::try_from(head.data_offset)
+        .ok()
+        .and_then(|end| head.bytes.get(..end));
+    // Of a file without tensors the reader may have kept less.
+    let found = found.unwrap_or(&head.bytes);
+    if source.head == found {
+        return;
+    }
+    let same = source
+        .head
+        .iter()
+        .zip(found)
+        .take_while(|(one, other)| one == other)
+        .count() as u64;
+    let region = source
+        .regions
+        .iter()
+        .find(|region| region.span.end() > same);
+    let place = region.map_or_else(
+        || "its end".to_owned(),
+        |region| match region.label.as_slice() {
+            [] => region.kind.as_str().to_owned(),
+            label => format!("{} {}", region.kind.as_str(), escape(label)),
+        },
+    );
+    findings.push(
+        wrong(
+            &format!("sources[{shard}]"),
+            "the header, key/values and tensor infos of the GGUF",
+            format!("other bytes from {same} on, in {place}"),
+        )
+        .at(Place::new(Side::Gguf, shard).span(crate::region::Span::new(same, 1))),
+    );
+}
+
+fn wrong(part: &str, expected: impl Into<String>, found: impl Into<String>) -> Finding {
+    Finding::new(
+        "meta.record",
+        Effect::Different,
+        format!("the record of the source is wrong: {part}"),
+    )
+    .at(record_place())
+    .expected_found(expected, found)
+}
+
+fn list(names: &[Vec<u8>]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => {
+            let shown: Vec<String> = names.iter().take(5).map(|name| escape(name)).collect();
+            format!("{} tensors: {}", names.len(), shown.join(", "))
+        }
+    }
+}
+
+const F32: u32 = 0;
+const F16: u32 = 1;
+const BF16: u32 = 30;
+/// Types that every reader of APR takes for the same.
+const KEPT: [u32; 5] = [F32, F16, 12, 14, BF16];
