@@ -172,6 +172,14 @@ const fn is_beyond_end(code: Code) -> bool {
 }
 
 impl Judge<'_> {
+    /// Whether the files of the GGUF have the lengths that the artifact records.
+    fn has_recorded_sizes(&self) -> bool {
+        let (records, sources) = (&self.metadata.records, self.inputs.gguf_sources);
+        let mut files = records.iter().zip(sources);
+        records.len() == sources.len()
+            && files.all(|(record, source)| source.length() == record.size)
+    }
+
     /// One finding for two models that do not belong together, in the place of one for each tensor and key.
     pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
         let (apr, gguf) = (self.inputs.apr, self.inputs.gguf);
@@ -195,7 +203,11 @@ impl Judge<'_> {
             None => Identity::of_apr(apr.metadata.document.as_ref()?),
         };
         let found = Identity::of_gguf(gguf);
-        let is_other_file = recorded.is_some() && evidence.apr_is_intact;
+        // A file of the same head and another length is damaged: bytes were lost or put in.
+        let is_other_file = evidence.apr_is_intact
+            && recorded.is_some_and(|recorded| {
+                self.has_recorded_sizes() || !Rewriting::between(recorded, gguf).changes.is_empty()
+            });
         if !made_from.is_unlike(&found) && !is_most(census.unlike, census.total) && !is_other_file {
             return None;
         }
