@@ -43,30 +43,30 @@ fn each_key_that_says_something_else_is_named() {
     let gguf = model.to_bytes();
     type Change = (&'static str, fn(&mut Converted));
     let changes: [Change; 14] = [
-        ("meta.changed", |file| *file.at("/model_type") = json!(1)),
+        ("meta.type", |file| *file.at("/model_type") = json!(1)),
         ("meta.unexplained", |file| set(file, "sharding", json!(5))),
         ("meta.unexplained", |file| {
-            set(file, "license ", json!("MIT"))
+            set(file, "license ", json!("MIT"));
         }),
         ("meta.unexplained", |file| {
-            set(file, "model.rope_type", json!(2))
+            set(file, "model.rope_type", json!(2));
         }),
         ("meta.unexplained", |file| set(file, "gguf.kv", json!({}))),
         ("meta.unexplained", |file| {
-            set(file, "special_tokens", json!({}))
+            set(file, "special_tokens", json!({}));
         }),
         ("meta.lost", |file| remove(file, "tokenizer.pre_type")),
         ("meta.lost", |file| remove(file, "head_dim")),
         ("meta.license", |file| *file.at("/license") = json!("MIT")),
         ("meta.flags", |file| file.flags |= 0x0100),
         ("meta.record", |file| {
-            *file.at("/aprove/tie") = json!("none!")
+            *file.at("/aprove/tie") = json!("none!");
         }),
         ("meta.record", |file| {
-            *file.at("/aprove/sources/0/size") = json!(1)
+            *file.at("/aprove/sources/0/size") = json!(1);
         }),
         ("meta.record", |file| {
-            *file.at("/aprove/tensors") = json!({})
+            *file.at("/aprove/tensors") = json!({});
         }),
         ("source.changed", |file| {
             *file.at("/aprove/sources/0/blake3") = json!("0".repeat(64));
