@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fixtures::apr::{Converted, converted};
-use fixtures::models;
+use fixtures::{hostile, models};
 use serde_json::json;
 use verifier::report::{Report, text};
 use verifier::source::Source;
@@ -43,7 +43,7 @@ fn each_key_that_says_something_else_is_named() {
     let gguf = model.to_bytes();
     type Change = (&'static str, fn(&mut Converted));
     let changes: [Change; 14] = [
-        ("meta.changed", |file| *file.at("/model_type") = json!(1)),
+        ("meta.type", |file| *file.at("/model_type") = json!(1)),
         ("meta.unexplained", |file| set(file, "sharding", json!(5))),
         ("meta.unexplained", |file| {
             set(file, "license ", json!("MIT"));
@@ -91,4 +91,39 @@ fn set(file: &mut Converted, key: &str, value: serde_json::Value) {
 
 fn remove(file: &mut Converted, key: &str) {
     file.metadata.remove(key).unwrap();
+}
+
+#[test]
+fn findings_of_one_kind_are_listed_up_to_a_cap() {
+    let model = hostile::duplicates_of_a_key(60_000);
+    let file = converted(&models::tiny()).to_bytes();
+    let found = report(&file, &model.to_bytes());
+    assert_ne!(found.verdict, Verdict::Verified);
+    assert!(found.findings.len() < 400, "{}", found.findings.len());
+    assert!(text::full(&found).len() < 200_000);
+    let (model, file) = hostile::copies_of_nothing(80_000);
+    let found = report(&file.to_bytes(), &model.to_bytes());
+    assert_eq!(found.verdict, Verdict::Different);
+    assert!(found.findings.len() < 100, "{}", found.findings.len());
+}
+
+#[test]
+fn a_record_expands_no_reference_twice() {
+    let (model, file) = hostile::references_to_one_string(2_000, 1 << 20);
+    let found = report(&file.to_bytes(), &model.to_bytes());
+    assert_eq!(found.verdict, Verdict::Different);
+    assert!(
+        found
+            .findings
+            .iter()
+            .any(|one| one.message.ends_with("kv[1]"))
+    );
+}
+
+#[test]
+fn many_keys_before_the_architecture_are_compared() {
+    let model = hostile::keys_before_the_architecture(80_000);
+    let file = converted(&model).to_bytes();
+    let found = report(&file, &model.to_bytes());
+    assert_eq!(found.verdict, Verdict::Verified);
 }
