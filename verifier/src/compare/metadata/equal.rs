@@ -15,16 +15,28 @@ pub(super) struct Mismatch {
     pub(super) detail: Option<String>,
 }
 
-/// Compares a GGUF value with a JSON value. `layers` says that a list may stand as one value: what all layers have.
+/// How a key's value is written in the APR file, where loaders want another form than the GGUF may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Plain,
+    /// A list that has a value for each layer may be written as one value, if all are the same.
+    OfLayers,
+    /// Whole numbers are written as the f32 that has exactly their value.
+    Floats,
+}
+
+/// Compares a GGUF value with a JSON value.
 pub(super) fn same(
     value: Value<'_>,
     document: &Document,
     json: &Json,
-    layers: bool,
+    form: Form,
 ) -> Result<(), Mismatch> {
     match value.as_array() {
-        Some(items) => same_array(items, document, json, layers),
+        Some(items) => same_array(items, document, json, form),
         None if same_scalar(value, document, json) => Ok(()),
+        None if form == Form::Floats && same_float(value, document, json) => Ok(()),
         None => Err(Mismatch {
             expected: show(value),
             found: shorten(document.text(json)),
@@ -58,16 +70,28 @@ fn same_scalar(value: Value<'_>, document: &Document, json: &Json) -> bool {
     }
 }
 
+/// Whether a whole number stands as the f32 of exactly its value.
+fn same_float(value: Value<'_>, document: &Document, json: &Json) -> bool {
+    let exact = value
+        .as_integer()
+        .filter(|integer| integer.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS);
+    #[expect(clippy::cast_precision_loss, reason = "the number fits the mantissa")]
+    let float = exact.map(|integer| integer as f32);
+    float.is_some_and(|float| document.f32(json) == Some(float))
+}
+
 fn same_array(
     items: Items<'_>,
     document: &Document,
     json: &Json,
-    layers: bool,
+    form: Form,
 ) -> Result<(), Mismatch> {
     let count = items.count;
     let Kind::Array(found) = &json.kind else {
         // A value for each layer, written as one because all are the same.
-        if layers && count > 0 && { items }.all(|item| same_scalar(item, document, json)) {
+        if form == Form::OfLayers && count > 0 && { items }
+            .all(|item| same_scalar(item, document, json))
+        {
             return Ok(());
         }
         return Err(Mismatch {
@@ -76,10 +100,14 @@ fn same_array(
             detail: None,
         });
     };
+    let item_form = match form {
+        Form::Floats => Form::Floats,
+        Form::Plain | Form::OfLayers => Form::Plain,
+    };
     let mut first = None;
     let mut different: u64 = 0;
     for (index, (expected, found)) in items.zip(found).enumerate() {
-        if let Err(mismatch) = same(expected, document, found, false) {
+        if let Err(mismatch) = same(expected, document, found, item_form) {
             different = different.saturating_add(1);
             first.get_or_insert((index, mismatch));
         }

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::equal::same;
+use super::equal::{Form, same};
 use super::record::{self, Record};
-use super::rope;
+use super::{rope, table};
 use crate::compare::names::{EMBEDDING, OUTPUT};
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::container::Container;
-use crate::decode::gguf::{self, ShardHead, Value};
+use crate::decode::gguf::{self, Items, ShardHead, Value};
 
 /// What must stand at a key.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) enum Expected<'a> {
     Text(&'a [u8]),
     /// The value of the GGUF, in the form that JSON has for it.
     Value(Value<'a>),
+    /// Whole numbers of the GGUF, as the floats that loaders want there.
+    Floats(Value<'a>),
     /// The same, or nothing: a value of a type that loaders do not take is kept in the record alone.
     Kept(Value<'a>),
     /// `rope_scaling`: the values by the last part of their keys.
@@ -48,6 +50,11 @@ impl Expected<'_> {
                 .string(json)
                 .is_some_and(|found| found.as_bytes() == *expected),
             Self::Value(value) | Self::Kept(value) => holds(*value, document, json),
+            Self::Floats(value) => {
+                let is_float = |json| document.text(json).contains(['.', 'e', 'E']);
+                matches!(&json.kind, Kind::Array(items) if items.iter().all(is_float))
+                    && same(*value, document, json, Form::Floats).is_ok()
+            }
             Self::Object(expected) => match &json.kind {
                 Kind::Object(members) => {
                     members.len() == expected.len()
@@ -72,7 +79,9 @@ impl Expected<'_> {
             Self::Bool(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
             Self::Text(text) => super::equal::quote(text),
-            Self::Value(value) | Self::Kept(value) => super::equal::show(*value),
+            Self::Value(value) | Self::Floats(value) | Self::Kept(value) => {
+                super::equal::show(*value)
+            }
             Self::Object(members) => format!("an object of {} members", members.len()),
             Self::Record => "the record".to_owned(),
             Self::Impossible => "no value: the GGUF has one that cannot be said there".to_owned(),
@@ -93,7 +102,7 @@ fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
         (Some(_), _) => false,
         (None, _) => form(value, json),
     };
-    formed && same(value, document, json, false).is_ok()
+    formed && same(value, document, json, Form::Plain).is_ok()
 }
 
 /// The keys of the source, and those that the user gave for keys that it lacks.
@@ -287,11 +296,11 @@ impl<'a> Table<'a> {
             let Some(value) = self.keys.get(key.as_bytes()) else {
                 continue;
             };
-            let right = value
-                .as_array()
-                .is_some_and(|items| items.type_id == item_type);
-            let value = if right {
+            let type_id = value.as_array().map(|items| items.type_id);
+            let value = if type_id == Some(item_type) {
                 Expected::Value(value)
+            } else if key == table::SCORES && value.as_array().is_some_and(are_exact) {
+                Expected::Floats(value)
             } else {
                 Expected::Kept(value)
             };
@@ -320,6 +329,14 @@ impl<'a> Table<'a> {
             }
         }
     }
+}
+
+/// Whether items are whole numbers that f32 holds exactly.
+fn are_exact(mut items: Items<'_>) -> bool {
+    items.all(|item| {
+        item.as_integer()
+            .is_some_and(|integer| integer.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS)
+    })
 }
 
 /// A whole number that is not negative; a list of equal ones, for the layers, stands as one.

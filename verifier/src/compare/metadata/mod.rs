@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::equal::{same, shorten, show};
+use self::equal::{Form, same, shorten, show};
 use self::expected::{Expected, expected};
 use self::look_alike::looks_like;
 use self::record::check::Recorded;
@@ -229,7 +229,14 @@ impl Comparison<'_> {
         };
         let mut status = Status::Equal;
         for (apr_key, json) in &found {
-            if let Err(mismatch) = same(head.value(entry), self.document, json, suffix.is_some()) {
+            let form = if rule.is_some_and(|rule| rule.gguf == table::SCORES) {
+                Form::Floats
+            } else if suffix.is_some() {
+                Form::OfLayers
+            } else {
+                Form::Plain
+            };
+            if let Err(mismatch) = same(head.value(entry), self.document, json, form) {
                 status = Status::Changed;
                 let (code, effect) = rule.map_or(("meta.changed", Effect::Different), |rule| {
                     (rule.code, rule.changed)

@@ -16,6 +16,9 @@ pub(super) struct Rule {
     pub(super) lost: Effect,
 }
 
+/// Loaders want floats there, and some files have whole numbers.
+pub(super) const SCORES: &str = "tokenizer.ggml.scores";
+
 /// Finds the rule of a key: `suffix` is what follows `ARCHITECTURE` for keys of the architecture.
 pub(super) fn rule(key: &str, suffix: Option<&str>) -> Option<&'static Rule> {
     let wanted = suffix.unwrap_or(key);
@@ -213,7 +216,7 @@ pub(super) const RULES: &[Rule] = &[
         DIFFERENT,
     ),
     rule_of(
-        "tokenizer.ggml.scores",
+        SCORES,
         &["tokenizer.scores"],
         "meta.tokenizer.scores",
         DIFFERENT,
