@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
-    Unsupported, Verification,
+    Unsupported, UnsupportedTensor, Verification,
 };
 use verifier::report::{BehaviourRow, Report};
 use verifier::source::FileSource;
@@ -240,16 +240,38 @@ fn fingerprint(row: &BehaviourRow) -> Fingerprint {
 /// Adds the flag that helps, which the library does not know.
 fn with_hint(error: converter::Error) -> anyhow::Error {
     let hint = match &error {
-        converter::Error::Exists { .. } => "--overwrite replaces it",
-        converter::Error::Unsupported { .. } => {
-            "choose --unsupported auto, decode-f32 or raw, or quantise the model again"
-        }
+        converter::Error::Exists { .. } => "--overwrite replaces it".to_owned(),
+        converter::Error::Unsupported { tensors } => choices(tensors),
         converter::Error::MissingKey { .. } => {
-            "where you know the value, --set KEY=VALUE gives it: the artifact and the report say so"
+            "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"
+                .to_owned()
         }
         _ => return error.into(),
     };
     anyhow::anyhow!("{error}\nhint: {hint}")
+}
+
+/// The flags that store all of these tensors.
+fn choices(tensors: &[UnsupportedTensor]) -> String {
+    let flags = [
+        (
+            tensors.iter().all(|tensor| tensor.raw || tensor.decodable),
+            "--unsupported auto",
+        ),
+        (
+            tensors.iter().all(|tensor| tensor.decodable),
+            "--unsupported decode-f32",
+        ),
+        (tensors.iter().all(|tensor| tensor.raw), "--unsupported raw"),
+    ];
+    let fitting: Vec<&str> = flags
+        .into_iter()
+        .filter_map(|(fits, flag)| fits.then_some(flag))
+        .collect();
+    match fitting.as_slice() {
+        [] => "no flag stores all of them: quantise the model again".to_owned(),
+        fitting => format!("choose {}, or quantise the model again", fitting.join(", ")),
+    }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), &'static str> {

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIGEST")]
     digest: Option<String>,
     /// With --manifest: accept a manifest that binds the weights and leaves header and metadata open, as gguf-hash does
-    #[arg(long, requires = "manifest")]
+    #[arg(long, requires = "manifest", conflicts_with = "b")]
     allow_unbound_metadata: bool,
     /// Where to run both models as well, to compare every stage bit for bit
     #[arg(long, value_enum, default_value_t = ForwardFlag::On(Forward::Auto))]
