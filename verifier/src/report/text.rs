@@ -50,6 +50,9 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Verified if !is_pair(report) => {
             "everything that the manifest lists was compared, and agrees"
         }
+        Verdict::Verified if report.findings.iter().all(|one| one.effect == Effect::Note) => {
+            "every byte of both files is accounted for, and nothing differs"
+        }
         Verdict::Verified => {
             "every byte of both files is accounted for, and nothing differs but what is named below"
         }
@@ -144,15 +147,24 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     if !is_pair(report) && report.tensors.is_empty() && !any_key {
         return Ok(());
     }
+    let others = [
+        (counts.values_equal, "equal in their values"),
+        (counts.tensors_different, "different"),
+        (counts.tensors_not_compared, "not compared"),
+    ];
+    let counted = others.iter().map(|(count, _)| *count);
+    let total: usize = counted.chain([counts.bytes_equal]).sum();
+    write!(
+        text,
+        "  tensors   {} of {total} equal, byte for byte",
+        counts.bytes_equal
+    )?;
+    for (count, name) in others.iter().filter(|(count, _)| *count > 0) {
+        write!(text, ", {count} {name}")?;
+    }
     writeln!(
         text,
-        "  tensors   {}; {} bytes compared",
-        named(&[
-            (counts.bytes_equal, "bytes equal"),
-            (counts.values_equal, "values equal"),
-            (counts.tensors_different, "different"),
-            (counts.tensors_not_compared, "not compared"),
-        ]),
+        "; {} bytes compared",
         grouped(counts.tensor_bytes_compared)
     )?;
     writeln!(
