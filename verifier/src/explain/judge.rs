@@ -123,7 +123,7 @@ impl Judge<'_> {
                 Finding::new(
                     "apr.footer.crc",
                     Effect::Different,
-                    "the bytes of the file do not have the sum of its footer",
+                    "the file contents do not match the footer CRC-32",
                 )
                 .at(place)
                 .expected_found(format!("{computed:08x}"), format!("{stored:08x}")),
@@ -132,7 +132,7 @@ impl Judge<'_> {
                 Finding::new(
                     "apr.footer.crc",
                     Effect::Undecided,
-                    "the sum of the file could not be computed",
+                    "the CRC-32 of the file could not be computed",
                 )
                 .at(place),
             )),

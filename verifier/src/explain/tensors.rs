@@ -183,8 +183,15 @@ fn different(
             "tensor.bytes",
             Effect::Different,
             format!(
-                "{name}: {} of {blocks} {unit} differ, {} bytes in {} runs",
-                difference.blocks, difference.bytes, difference.runs
+                "{name}: {} of {blocks} {unit} {}, {} in {}",
+                difference.blocks,
+                if difference.blocks == 1 {
+                    "differs"
+                } else {
+                    "differ"
+                },
+                counted(difference.bytes, "byte"),
+                counted(difference.runs, "run")
             ),
         );
         finding.places = places.to_vec();
@@ -342,4 +349,9 @@ fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
                 .span(Span::new(offset, length))
                 .detail(detail))
         })
+}
+
+/// A number with its noun, in the plural unless it is one.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

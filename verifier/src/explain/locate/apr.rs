@@ -60,7 +60,7 @@ pub(crate) fn locate(
         .map(|(_, finding)| finding))
 }
 
-/// A damage of the footer itself: what stands at the end is the sum of the rest, but for one byte.
+/// A damage of the footer itself: what stands at the end is the CRC-32 of the rest, but for one byte.
 fn in_footer(
     source: &dyn Source,
     body: &crc32fast::Hasher,

@@ -24,7 +24,7 @@ pub(super) enum Edit {
 
 /// Finds all single-byte edits of `bytes` that lead to the final sum.
 ///
-/// `rest` is the sum of what follows `bytes`, with its length; `sum` the stored CRC-32 of both.
+/// `rest` is the CRC-32 of what follows `bytes`, with its length; `sum` the stored CRC-32 of both.
 pub(super) fn edits(bytes: &[u8], rest: (u32, u64), sum: u32) -> Vec<Edit> {
     let tables = Tables::new();
     let mut backward = vec![0; bytes.len() + 1];
