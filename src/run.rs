@@ -1,7 +1,7 @@
-//! Where a run under the contract takes place: on the processor or on a GPU, which only this file asks for a run.
+//! The device of a run under the contract: the CPU, or a GPU, which only this file uses.
 //!
-//! A GPU that cannot be used leaves the run to the processor, unless it was asked for by name. One that fails at work that
-//! it had begun ends the run without an answer: nobody knows what else it did wrong.
+//! If no GPU is usable, the CPU runs, unless the GPU was requested by name. A GPU that fails in the middle ends the run without
+//! a result: nobody knows what else it did wrong.
 
 use inference::cuda::{self, Gpu, Weight};
 use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_batch, forward_pair};
@@ -19,11 +19,11 @@ pub(crate) struct Engine<'a> {
     pub(crate) device: &'a device::Arguments,
     /// How weights are read.
     pub(crate) io: Io,
-    /// Threads and panels, for the processor.
+    /// Threads and panels, for the CPU.
     pub(crate) options: Options,
     /// Whether nobody wants to see how far a run is.
     pub(crate) quiet: bool,
-    /// Asked before the processor begins: waits for other work that it has, and says whether the run is still needed.
+    /// Called before the CPU run; blocks until the byte comparison ends, returns whether the run is still needed.
     pub(crate) is_run: &'a dyn Fn() -> bool,
     /// Whether to say how long each part took.
     pub(crate) times: bool,
@@ -89,7 +89,7 @@ pub(crate) struct Runner<'a> {
 impl Engine<'_> {
     /// Does work where it was asked for.
     ///
-    /// `difference` says what a result claims against a file. What a GPU claims has to be claimed by the processor, too:
+    /// `difference` returns what a result says against a file. What a GPU finds, the CPU has to find as well:
     /// a failing GPU must never look like a difference.
     ///
     /// # Errors
@@ -100,13 +100,11 @@ impl Engine<'_> {
         work: impl Fn(&Runner<'_>) -> Result<T, cuda::Error>,
         difference: impl Fn(&T) -> Option<D>,
     ) -> Result<Ran<T>, String> {
-        let on_processor = |reason: Option<String>| {
+        let on_cpu = |reason: Option<String>| {
             if !(self.is_run)() {
                 return Err(NOT_NEEDED.to_owned());
             }
-            let ran = output::timed(self.times, "to run on the processor", || {
-                work(&self.runner(None))
-            });
+            let ran = output::timed(self.times, "to run on the CPU", || work(&self.runner(None)));
             Ok(Ran {
                 value: ran.map_err(|why| why.to_string())?,
                 device: CPU,
@@ -114,7 +112,7 @@ impl Engine<'_> {
             })
         };
         if self.forward == Forward::Cpu {
-            return on_processor(None);
+            return on_cpu(None);
         }
         let is_auto = self.forward == Forward::Auto;
         let opened = output::timed(self.times, "to open and check the GPU", || {
@@ -132,12 +130,12 @@ impl Engine<'_> {
         let (value, name) = match on_gpu {
             Ok(ran) => ran,
             Err(why) if is_auto && why.is_unavailable() => {
-                return on_processor(Some(why.to_string()));
+                return on_cpu(Some(why.to_string()));
             }
             Err(why) => return Err(format!("{why}; {ADVICE}")),
         };
         if let Some(found) = difference(&value) {
-            let ran = on_processor(Some(UNCONFIRMED.to_owned()))?;
+            let ran = on_cpu(Some(UNCONFIRMED.to_owned()))?;
             if difference(&ran.value) != Some(found) {
                 return if is_auto {
                     Ok(ran)
@@ -253,12 +251,11 @@ impl Runner<'_> {
     }
 }
 
-/// The processor, as reports and answers call it.
+/// The CPU, as reports call it.
 pub(crate) const CPU: &str = "cpu";
 /// A GPU, as they call it, also one that could give no answer.
 pub(crate) const CUDA: &str = "cuda";
-const UNCONFIRMED: &str =
-    "the GPU finds a difference that the processor does not: it cannot be trusted";
+const UNCONFIRMED: &str = "the GPU finds a difference that the CPU does not: it cannot be trusted";
 const NOT_NEEDED: &str = "the files were not run";
 const ADVICE: &str = "run again with --forward cpu";
 /// The bytes of a panel on its way to a GPU.

@@ -55,4 +55,4 @@ def reasons(report):
 
 
 OF_THE_DEVICE = ["device", "device_reason", "weights"]
-WRONG_BITS = ["gives other bits on this GPU", "finds a difference that the processor does not"]
+WRONG_BITS = ["gives other bits on this GPU", "finds a difference that the CPU does not"]

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Write this name in the place of the name of the file
     #[arg(long, value_name = "NAME")]
     as_path: Option<String>,
-    /// Number of threads [default: the number of processors]
+    /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// No progress and no warnings

@@ -9,9 +9,9 @@ use inference::{
 
 /// When a GPU does what it may do in any order, it does it in each of these.
 #[test]
-fn models_have_the_bits_of_the_processor_in_every_order() {
+fn models_have_the_bits_of_the_cpu_in_every_order() {
     let Some(gpu) = gpu() else {
-        let test = "bits::models_have_the_bits_of_the_processor_in_every_order";
+        let test = "bits::models_have_the_bits_of_the_cpu_in_every_order";
         for settings in [
             vec![("ORDER", "late")],
             vec![("ORDER", "early"), ("SEED", "1")],
@@ -82,9 +82,9 @@ fn panels_of_any_number_of_rows_have_the_bits_of_whole_matrices() {
 }
 
 #[test]
-fn pairs_are_compared_as_on_the_processor() {
+fn pairs_are_compared_as_on_the_cpu() {
     let Some(gpu) = gpu() else {
-        let test = "bits::pairs_are_compared_as_on_the_processor";
+        let test = "bits::pairs_are_compared_as_on_the_cpu";
         for order in ["late", "copies-first"] {
             again(test, &[("ORDER", order)]);
         }

@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn an_fma_of_any_bits_is_the_one_of_the_processor() {
+    fn an_fma_of_any_bits_is_the_one_of_the_cpu() {
         let mut bits = 0u32;
         let mut next = || {
             bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
