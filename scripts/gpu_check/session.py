@@ -50,9 +50,11 @@ class Session:
     def small_models(self):
         """The names of the models that the fixtures make, and the types that a matrix of them may have."""
         if self.small:
-            return ["tiny", "qwen2"]
+            return ["small", "qwen2"]
         listed = self.make_model("--list").split()
-        return listed[: listed.index("type-N")] + [f"type-{number}" for number in TYPES]
+        # Behaviour of the tiny one is not covered: it has a tensor that the forward does not read.
+        small = [name for name in listed[: listed.index("type-N")] if name != "tiny"]
+        return small + [f"type-{number}" for number in TYPES]
 
     def pair(self, name):
         """An artifact and its source; both are made where they are not there yet."""

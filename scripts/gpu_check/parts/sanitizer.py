@@ -14,7 +14,7 @@ SUMMARY = re.compile(r"(?:ERROR|RACECHECK) SUMMARY: (\d+)")
 # A model with few and one with many bits, and tokens for the kernels of every width: models, prompt, ids there are.
 WORDS = ("no errors", "ERRORS")
 RUNS = [
-    ("tiny", 5, 8),
+    ("small", 5, 8),
     ("qwen2", 1, 320),
     ("qwen2", 8, 320),
     ("qwen2", 16, 320),
