@@ -213,7 +213,6 @@ fn shards_become_the_artifact_of_one_model() {
     let record = &split.metadata["aprove"];
     for ((_, bytes), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
         assert_eq!(source["blake3"], blake3::hash(bytes).to_hex().to_string());
-        assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(bytes)));
     }
 }
 
@@ -349,7 +348,6 @@ fn tensors_without_elements_and_shards_without_tensors_are_legal() {
     let record = record(&bytes);
     for ((_, file), source) in files.iter().zip(record["sources"].as_array().unwrap()) {
         assert_eq!(source["blake3"], blake3::hash(file).to_hex().to_string());
-        assert_eq!(source["crc32"], format!("{:08x}", crc32fast::hash(file)));
     }
 }
 

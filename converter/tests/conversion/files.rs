@@ -89,15 +89,19 @@ fn the_manifest_gives_the_sha256_of_tensors_on_request() {
 
 #[test]
 fn an_existing_output_or_manifest_is_refused_before_the_work() {
-    for name in ["model.apr", "model.apr.manifest.json"] {
+    let contents = [
+        ("model.apr", &b"APR, precious"[..]),
+        ("model.apr.manifest.json", b"{precious}"),
+    ];
+    for (name, content) in contents {
         let bench = Workbench::new(&models::tiny());
-        let existing = write(&bench.folder.path().join(name), b"precious");
+        let existing = write(&bench.folder.path().join(name), content);
         let error = bench.convert().unwrap_err();
         assert!(
             matches!(&error, Error::Exists { path } if *path == existing),
             "{error}"
         );
-        assert_eq!(fs::read(existing).unwrap(), b"precious");
+        assert_eq!(fs::read(existing).unwrap(), content);
     }
 }
 
@@ -111,8 +115,11 @@ fn a_dangling_link_counts_as_existing() {
 #[test]
 fn overwriting_replaces_both_files() {
     let mut bench = Workbench::new(&models::tiny());
-    write(&bench.request.output, b"old");
-    write(&bench.folder.path().join("model.apr.manifest.json"), b"old");
+    write(&bench.request.output, b"APR, old");
+    write(
+        &bench.folder.path().join("model.apr.manifest.json"),
+        b"{old}",
+    );
     bench.request.overwrite = true;
     let bytes = pending_bytes(&bench.convert().unwrap());
     assert!(bench.artifact() == bytes);

@@ -133,7 +133,7 @@ fn files_of_others_are_refused_with_what_is_lost() {
     assert!(text.contains("another tool made it"), "{text}");
     write(&bench.request.output, &model.to_bytes());
     let text = restored(&bench).unwrap_err().to_string();
-    assert!(text.contains("it is not an APR file"), "{text}");
+    assert!(text.contains("found \"GGUF\""), "{text}");
 }
 
 #[test]

@@ -183,7 +183,13 @@ impl Judge<'_> {
     /// One finding for two models that do not belong together, in the place of one for each tensor and key.
     pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
         let (apr, gguf) = (self.inputs.apr, self.inputs.gguf);
-        if !apr.complete || !gguf.complete {
+        // What contradicts its own format is damaged, not another model.
+        let contradicts = |findings: &[Finding]| findings.iter().any(|one| one.effect.decides());
+        if !apr.complete
+            || !gguf.complete
+            || contradicts(&apr.findings)
+            || contradicts(&gguf.findings)
+        {
             return None;
         }
         let census = Census::of(self, self.scan);
