@@ -481,7 +481,7 @@ fn a_cut_file_does_not_verify_where_only_tensors_are_bound() {
     let bytes = models::tiny().to_bytes();
     let text = written(&["t.gguf"], std::slice::from_ref(&bytes), GGUF_HASH);
     let checked = |length| checked(&text, &["t.gguf"], &[bytes[..length].to_vec()]);
-    assert_judged(&checked(0), Verdict::Undecided, "format.unknown");
+    assert_judged(&checked(0), Verdict::Undecided, "input.not-a-model");
     for length in [10, 200] {
         assert_judged(
             &checked(length),
