@@ -1,8 +1,8 @@
 //! The metadata of both files, key by key: equal, lost, changed, invented.
 //!
 //! Every key of the APR file is explained or named. Of a file that carries our record the whole metadata is a function of
-//! the source and of the options, and is held against it ([`expected`], [`whole`]); of other producers' files the keys
-//! that they are known to write are typed and compared ([`typed`]), and others are a warning.
+//! the source and of the options, and is held against it (`expected`, `whole`); of other producers' files the keys
+//! that they are known to write are typed and compared (`typed`), and others are a warning.
 
 mod behaviour;
 mod derived;
