@@ -53,8 +53,6 @@ pub(crate) struct Scan {
     pub(crate) blake3: Vec<Option<[u8; 32]>>,
     /// SHA-256 of the files that it was asked for.
     pub(crate) sha256: Vec<Option<[u8; 32]>>,
-    /// CRC-32 of the files; none where not all of one was read.
-    pub(crate) crc32: Vec<Option<u32>>,
     /// CRC-32 of everything before the footer.
     pub(crate) apr_crc: Option<u32>,
     /// What could not be read.
@@ -322,7 +320,6 @@ impl Scan {
         }
         for file in files {
             self.blake3.push(file.digest.blake3());
-            self.crc32.push(file.digest.crc32(file.source.length()));
         }
     }
 }
