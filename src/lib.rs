@@ -2,7 +2,8 @@
 //!
 //! This is the only place that joins the converter and the verifier, and the only one that touches the terminal.
 
-#![forbid(unsafe_code)]
+// Not `forbid`: the macro that makes the constructor in `output` allows itself what it needs.
+#![deny(unsafe_code)]
 
 mod behaviour;
 mod commands;
@@ -49,6 +50,12 @@ fn run_as<L: Parser>(
 ) -> ExitCode {
     if let Err(error) = signals::survive_limits() {
         output::note(&format!("error: signals cannot be handled: {error}"));
+        return ExitCode::from(NOT_DONE);
+    }
+    if output::is_closed() {
+        output::note(
+            "error: standard output is closed: no answer could be given, and nothing was done",
+        );
         return ExitCode::from(NOT_DONE);
     }
     panic::set_hook(Box::new(|info| output::note(&said_of_panic(info))));

@@ -2,9 +2,26 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
+
+/// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
+/// where every write succeeds and no answer reaches anybody.
+pub(crate) fn is_closed() -> bool {
+    WAS_CLOSED.load(Ordering::Relaxed)
+}
+
+static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+ctor::declarative::ctor! {
+    #[ctor(unsafe)]
+    fn look_at_stdout() {
+        let is_closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
+        WAS_CLOSED.store(is_closed, Ordering::Relaxed);
+    }
+}
 
 /// Writes to stdout and flushes, so that a closed pipe or a full disk is known before the exit code is chosen.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
