@@ -3,7 +3,7 @@
 use inference::{Model, Setting, Step, Tensor};
 use verifier::code::{Code, Group};
 use verifier::finding::Side;
-use verifier::report::{FindingRow, Report, TensorRow};
+use verifier::report::{ConclusionKind, FindingRow, Report, TensorRow};
 
 /// A stage that differs, and why.
 pub(crate) struct Diagnosis {
@@ -77,6 +77,25 @@ pub(crate) fn diagnose(
         tensors,
         settings,
     }
+}
+
+/// The cause of what a report decides, in one sentence: of the stage that differs first, or else of the first finding. None
+/// where the conclusion says all there is.
+pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<String> {
+    let first = report.findings.iter().find(|one| one.effect.decides())?;
+    let conclusion = report.conclusion.as_ref();
+    let is_all = conclusion.is_some_and(|conclusion| {
+        !matches!(
+            conclusion.kind,
+            ConclusionKind::Damaged | ConclusionKind::Unlike
+        )
+    });
+    let cause = match diagnosis {
+        _ if is_all => return None,
+        Some(diagnosis) => diagnosis.cause.clone(),
+        None => of_finding(report, first),
+    };
+    (cause != first.message).then_some(cause)
 }
 
 /// The numbers of both, by name.

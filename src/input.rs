@@ -6,6 +6,13 @@ use anyhow::{Context as _, bail};
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
 
+/// The container of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Apr,
+    Gguf,
+}
+
 /// The open files of one model.
 pub(crate) struct Files {
     name: String,
@@ -59,6 +66,18 @@ impl Files {
     /// The name of the model: that of its first file.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The container, by the first bytes; none of what is no model, or cannot be read.
+    pub(crate) fn format(&self) -> Option<Format> {
+        let mut start = [0; 4];
+        let (_, source) = self.files.first()?;
+        source.read_exact_at(0, &mut start).ok()?;
+        match start {
+            [b'G', b'G', b'U', b'F'] => Some(Format::Gguf),
+            [b'A', b'P', b'R', _] => Some(Format::Apr),
+            _ => None,
+        }
     }
 
     /// The open files, in order.

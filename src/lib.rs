@@ -14,6 +14,7 @@ mod exit;
 mod forward_output;
 mod input;
 mod model;
+mod next_command;
 mod output;
 mod progress;
 mod prompt;

@@ -173,12 +173,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             report.add_behaviour(&behaviour, row);
         }
         if report.verdict != Verdict::Verified {
-            output::note(&verifier::report::text::full(&report));
+            output::note(&verifier::report::text::answer(&report));
             output::note("error: the artifact did not verify and was dropped; no file was written");
             return Ok(Outcome::Judged(report.verdict));
         }
         if !arguments.quiet {
-            output::print(&verifier::report::text::full(&report))?;
+            output::print(&verifier::report::text::answer(&report))?;
         }
         pending.record_digests(artifact_digests(&report)?);
         Verification::Verified

@@ -8,18 +8,23 @@ use std::thread::{self, Scope};
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use inference::Step;
 use verifier::manifest::{self, CheckOptions, Manifest};
-use verifier::report::Report;
+use verifier::report::{Behaviour, Report, text};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
 
+use crate::behaviour::Pair;
 use crate::device::Forward;
+use crate::diagnosis::{Diagnosis, diagnose};
+use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
+use crate::next_command::Named;
 use crate::progress::Progress;
 use crate::run::Engine;
-use crate::{behaviour, device, engine_flags, output, prompt};
+use crate::{behaviour, device, diagnosis, engine_flags, next_command, output, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -68,6 +73,9 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
     #[command(flatten)]
     device: device::Arguments,
+    /// Show every finding in full, and the stages around the first one that differs
+    #[arg(long)]
+    details: bool,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -95,8 +103,14 @@ pub(crate) enum FormatFlag {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let model = Files::open(&arguments.a)?;
-    let report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
-        (Some(other), None, None) => pair(arguments, options, &model, &Files::open(other)?),
+    let mut report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
+        (Some(path), None, None) => {
+            let other = Files::open(path)?;
+            let mut report = pair(arguments, options, &model, &other);
+            let named = Named::of((&arguments.a, &model), (path, &other));
+            report.next = next_command::of(&report, named.as_ref());
+            report
+        }
         (None, Some(path), None) => {
             refuse_prompts(arguments)?;
             let (name, file) = open_manifest(path)?;
@@ -114,10 +128,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
+    if report.next.is_none() {
+        report.next = next_command::of(&report, None);
+    }
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
-        (FormatFlag::Text, true) => verifier::report::text::line(&report),
-        (FormatFlag::Text, false) => verifier::report::text::full(&report),
+        (FormatFlag::Text, true) => text::line(&report),
+        (FormatFlag::Text, false) if arguments.details => text::full(&report),
+        (FormatFlag::Text, false) => text::answer(&report),
     })?;
     Ok(Outcome::Judged(report.verdict))
 }
@@ -152,7 +170,9 @@ fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files
         };
         let bytes = judging(scope, [a, b], bytes, arguments.quiet, arguments.times);
         let ForwardFlag::On(forward) = arguments.forward else {
-            return bytes.clone();
+            let mut report = bytes.clone();
+            report.cause = diagnosis::cause(&report, None);
+            return report;
         };
         // Files that could not be read or decoded need not be run.
         let is_run = || bytes.verdict != Verdict::Undecided || forward != Forward::Auto;
@@ -162,9 +182,28 @@ fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files
         if is_run() {
             let (behaviour, row) = judged;
             report.add_behaviour(&behaviour, row);
+            let diagnosis = diagnosed(&report, &behaviour, [a, b], arguments.engine.io);
+            report.cause = diagnosis::cause(&report, diagnosis.as_ref());
+        } else {
+            report.cause = diagnosis::cause(&report, None);
         }
         report
     })
+}
+
+/// Why the first stage that differs does; none where no stage does. It is a hint: files that cannot be loaded again have none.
+fn diagnosed(
+    report: &Report,
+    behaviour: &Behaviour,
+    [a, b]: [&Files; 2],
+    io: Io,
+) -> Option<Diagnosis> {
+    let Behaviour::Different { stage, prompt } = behaviour else {
+        return None;
+    };
+    let pair = Pair::load(a, b, io).ok()?;
+    let step = Step::from_key(stage)?;
+    Some(diagnose(report, pair.apr(), pair.gguf(), step, prompt))
 }
 
 /// Checks one model against a manifest, and runs the prompts that the manifest records.

@@ -15,7 +15,7 @@ use crate::report::{self, FileFormat, FileRow, Parts, Report, Scope, file_row, h
 use crate::source::{Held, Source};
 use crate::{
     decode::{apr, gguf},
-    explain::{culprit, evidence::Evidence, sniff},
+    explain::{culprit, evidence::Evidence, excerpt, sniff},
     manifest,
 };
 
@@ -274,6 +274,7 @@ impl Pair<'_, '_> {
         };
         let mut report = report::build(files, &Scope::Pair(&parts), &findings);
         report.conclusion = culprit::conclude(&evidence, &findings);
+        report.first_difference = excerpt::first_difference(&inputs, &pairing, &scan, &findings);
         report
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod cause;
 pub(crate) mod culprit;
 pub(crate) mod evidence;
+pub(crate) mod excerpt;
 mod identity;
 pub(crate) mod judge;
 pub(crate) mod locate;

@@ -71,6 +71,8 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         verdict: Verdict::Undecided,
         reasons: Vec::new(),
         conclusion: None,
+        cause: None,
+        next: None,
         mode: match scope {
             Scope::Manifest { .. } => Mode::Manifest,
             Scope::Pair(_) | Scope::Decoded | Scope::Nothing => Mode::Pair,
@@ -80,6 +82,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         counts,
         behaviour: None,
         findings: Vec::new(),
+        first_difference: None,
         tensors,
         metadata: keys
             .iter()

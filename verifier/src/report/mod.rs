@@ -7,6 +7,7 @@ mod behaviour;
 mod build;
 mod cap;
 mod conclusion;
+mod first_difference;
 mod row;
 mod stages;
 pub mod text;
@@ -22,6 +23,8 @@ pub(crate) use build::{Parts, Scope, build, file_row, hex};
 pub use row::{CauseRow, FindingRow, PlaceRow};
 
 pub use conclusion::{AtFault, Conclusion, ConclusionKind};
+pub(crate) use first_difference::{EXCERPT, LINE};
+pub use first_difference::{Excerpt, FieldSpan, FirstDifference, ValuePair};
 
 use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
@@ -39,6 +42,12 @@ pub struct Report {
     /// Who is at fault, when something decides against the pair and the files tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
+    /// The cause in one sentence, where whoever asked has drawn it from the findings and the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// What to do next: a command, where whoever asked knows the paths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// What was compared with what.
     pub mode: Mode,
     /// The manifest that the model was held against.
@@ -53,6 +62,9 @@ pub struct Report {
     pub behaviour: Option<BehaviourRow>,
     /// What was found, the first cause first; warnings and notes after what decides.
     pub findings: Vec<FindingRow>,
+    /// The bytes around the first difference of two tensors of one type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_difference: Option<FirstDifference>,
     /// One row for every tensor of the GGUF, then what only the APR file has.
     pub tensors: Vec<TensorRow>,
     /// One row for every key of the GGUF, then what only the APR file has.

@@ -1,9 +1,13 @@
 //! The report for a person: what was bound, how much was compared, and where the first difference is.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{BehaviourRow, FileFormat, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
-use crate::code::Group;
+use super::{
+    BehaviourRow, FileFormat, FileRow, FindingRow, PlaceRow, Report, TensorRow, first_difference,
+    stages,
+};
+use crate::code::{Code, Group};
 use crate::finding::{Effect, Side};
 use crate::verdict::{Compared, Verdict};
 
@@ -36,16 +40,25 @@ pub fn line(report: &Report) -> String {
     format!("{word} {}: {compared}{reason}\n", report.verdict.as_str())
 }
 
-/// The whole report, in a few lines where nothing is wrong.
+/// The answer for a person: the verdict with its reason, what to do, how much was compared, and the first difference.
+#[must_use]
+pub fn answer(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_head(&mut text, report).and_then(|()| write_brief(&mut text, report));
+    text
+}
+
+/// The answer with every finding and the stages around the first one that differs.
 #[must_use]
 pub fn full(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_all(&mut text, report);
+    let _ = write_head(&mut text, report).and_then(|()| write_all(&mut text, report));
     text
 }
 
-fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
+fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
     let meaning = match report.verdict {
         Verdict::Verified if !is_pair(report) => {
             "everything that the manifest lists was compared, and agrees"
@@ -59,31 +72,82 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Different => "the files were compared and differ, or break their format",
         Verdict::Undecided => "not everything could be read, decoded or compared",
     };
-    let conclusion = report.conclusion.as_ref();
-    let meaning = conclusion.map_or(meaning, |conclusion| &conclusion.text);
+    let first = report.findings.iter().find(|one| one.effect.decides());
+    let meaning = match (&report.conclusion, first) {
+        (Some(conclusion), _) => &conclusion.text,
+        (None, Some(first)) => &first.message,
+        (None, None) => meaning,
+    };
     writeln!(text, "{}: {meaning}", report.verdict.as_str())?;
+    for (name, line) in [("cause", &report.cause), ("next", &report.next)] {
+        if let Some(line) = line {
+            writeln!(text, "  {name:<5} {line}")?;
+        }
+    }
     for file in &report.files {
         write_file(text, file)?;
     }
     write_counts(text, report)?;
-    if let Some(behaviour) = &report.behaviour {
-        stages::write(text, behaviour)?;
+    match &report.behaviour {
+        Some(behaviour) => stages::write(text, behaviour),
+        None if is_pair(report) && report.verdict == Verdict::Verified => {
+            writeln!(text, "  behaviour not compared: bytes and metadata only")
+        }
+        None => Ok(()),
     }
-    let decisive = report
-        .findings
-        .iter()
-        .filter(|finding| finding.effect.decides());
+}
+
+/// The first finding in full, the others in a line or two each.
+fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
+    let mut findings = report.findings.iter().peekable();
+    let said = report.conclusion.as_ref().map(|said| &said.text);
+    if let Some(first) = findings.next_if(|first| Some(&first.message) == said) {
+        write_cause(text, first)?;
+    } else if let Some(first) = findings.next_if(|first| first.effect.decides()) {
+        write_finding(text, first)?;
+        write_values(text, report, first)?;
+        write_bytes(text, report, first)?;
+    }
+    if findings.peek().is_some() {
+        writeln!(text)?;
+    }
+    let mut hints = BTreeSet::new();
+    for finding in findings.by_ref().take(MOST_LISTED) {
+        write_line(text, finding)?;
+        if let Some(hint) = &finding.hint
+            && hints.insert(hint)
+        {
+            writeln!(text, "  hint: {hint}")?;
+        }
+    }
+    match findings.count() {
+        0 => Ok(()),
+        more => writeln!(text, "... and {more} more; --details shows them"),
+    }
+}
+
+/// A finding in one line, with the values that it is about.
+fn write_line(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+    write!(text, "{}: {}", finding.effect.as_str(), finding.message)?;
+    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
+        write!(text, " (expected {expected}, found {found})")?;
+    }
+    writeln!(text, " [{}]", finding.code)
+}
+
+fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let shown = report
         .findings
         .iter()
         .filter(|finding| finding.effect != Effect::Note);
-    if let (Some(first), None) = (decisive.clone().next(), conclusion) {
-        writeln!(text, "\nfirst: {}", first.message)?;
-    }
     let total = shown.clone().count();
+    let mut is_first = true;
     for finding in shown.take(MOST_SHOWN) {
         write_finding(text, finding)?;
         write_values(text, report, finding)?;
+        if std::mem::take(&mut is_first) {
+            write_bytes(text, report, finding)?;
+        }
     }
     if total > MOST_SHOWN {
         writeln!(
@@ -103,6 +167,14 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "note: {} [{}]", finding.message, finding.code)?;
     }
     Ok(())
+}
+
+/// The bytes of the first difference, below the finding that is about them.
+fn write_bytes(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
+    match &report.first_difference {
+        Some(found) if finding.code == Code::TensorBytes => first_difference::write(text, found),
+        _ => Ok(()),
+    }
 }
 
 fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
@@ -193,13 +265,18 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
     if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
         writeln!(text, "  expected {expected}, found {found}")?;
     }
-    if let Some(cause) = &finding.cause {
-        writeln!(text, "  likely cause: {} [{}]", cause.text, cause.code)?;
-    }
+    write_cause(text, finding)?;
     if let Some(hint) = &finding.hint {
         writeln!(text, "  hint: {hint}")?;
     }
     Ok(())
+}
+
+fn write_cause(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+    match &finding.cause {
+        Some(cause) => writeln!(text, "  likely cause: {} [{}]", cause.text, cause.code),
+        None => Ok(()),
+    }
 }
 
 /// The decoded values of the tensor that a finding is about.
@@ -294,7 +371,10 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// Findings shown in full.
 const MOST_SHOWN: usize = 20;
+/// Findings listed in a line.
+const MOST_LISTED: usize = 12;
 
 #[cfg(test)]
 mod tests {

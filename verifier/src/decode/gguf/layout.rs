@@ -155,23 +155,20 @@ fn place_tensor(
         || info.size.is_some() && end.is_none()
         || start.is_some_and(|start| start > length.max(parts.data_offset))
     {
-        let (code, text) = if info.offset > i64::MAX.unsigned_abs() || start.is_none() {
-            (
-                "gguf.offset.range",
-                "the offset lies outside any file".to_owned(),
-            )
-        } else {
-            (
+        match start.filter(|_| info.offset <= i64::MAX.unsigned_abs()) {
+            Some(start) => refuse(
                 "gguf.truncated",
                 "the data begins after the end of the file".to_owned(),
-            )
-        };
-        refuse(
-            code,
-            text,
-            format!("a file of {length} bytes or less"),
-            info.offset,
-        );
+                format!("a file of at least {} bytes", end.unwrap_or(start)),
+                length,
+            ),
+            None => refuse(
+                "gguf.offset.range",
+                "the offset lies outside any file".to_owned(),
+                format!("an offset within the {length} bytes of the file"),
+                info.offset,
+            ),
+        }
     } else if !info.offset.is_multiple_of(parts.alignment) {
         refuse(
             "gguf.offset.align",

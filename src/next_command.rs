@@ -1,0 +1,97 @@
+//! What to do next, as a command where there is one, by what a report concludes.
+
+use std::path::Path;
+
+use verifier::code::{Code, Group};
+use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
+
+use crate::input::{Files, Format};
+
+/// A pair as the user named it.
+pub(crate) struct Named<'a> {
+    apr: &'a Path,
+    gguf: &'a Path,
+}
+
+impl<'a> Named<'a> {
+    /// Tells which is which by content; none when they are not an APR file and a GGUF.
+    pub(crate) fn of(a: (&'a Path, &Files), b: (&'a Path, &Files)) -> Option<Self> {
+        match (a.1.format()?, b.1.format()?) {
+            (Format::Apr, Format::Gguf) => Some(Self {
+                apr: a.0,
+                gguf: b.0,
+            }),
+            (Format::Gguf, Format::Apr) => Some(Self {
+                apr: b.0,
+                gguf: a.0,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a report that decides against its files; none about one that is verified.
+pub(crate) fn of(report: &Report, named: Option<&Named<'_>>) -> Option<String> {
+    let first = report.findings.iter().find(|one| one.effect.decides())?;
+    let command = named.and_then(|named| of_pair(report, named, first));
+    command.or_else(|| first.hint.clone())
+}
+
+fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<String> {
+    let (apr, gguf) = (shown(named.apr), shown(named.gguf));
+    let convert = format!("aprove convert {gguf} {apr} --overwrite");
+    let fetch = format!(
+        "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
+    );
+    let Some(conclusion) = &report.conclusion else {
+        return (report.reasons == [Code::BehaviourNotCovered])
+            .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));
+    };
+    match (conclusion.kind, conclusion.at_fault) {
+        (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
+        (_, AtFault::Apr) | (ConclusionKind::Rewritten, _) => Some(convert),
+        // The artifact is what was written, and knows every byte of its source, unless tensors were decoded.
+        (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)
+            if report.reasons.contains(&Code::SourceChanged) && report.counts.values_equal == 0 =>
+        {
+            Some(format!(
+                "aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from"
+            ))
+        }
+        (ConclusionKind::Damaged | ConclusionKind::Unreadable, _) => Some(fetch),
+        (ConclusionKind::Unlike, _) if first.code.group() == Group::Metadata => Some(convert),
+        (ConclusionKind::Unlike, _) => Some(fetch),
+    }
+}
+
+/// A path as a shell takes it.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) && !text.starts_with('-') {
+        return text;
+    }
+    let text = if text.starts_with('-') {
+        format!("./{text}")
+    } else {
+        text
+    };
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_a_shell_takes_them() {
+        for (path, expected) in [
+            ("models/a-1.gguf", "models/a-1.gguf"),
+            ("my model.gguf", "'my model.gguf'"),
+            ("it's.gguf", "'it'\\''s.gguf'"),
+            ("-q.gguf", "'./-q.gguf'"),
+        ] {
+            assert_eq!(shown(Path::new(path)), expected);
+        }
+    }
+}
