@@ -1,8 +1,10 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
+use std::fmt::Display;
+
 use anyhow::anyhow;
 use inference::cuda::{self, Weight};
-use inference::{Assumption, Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row};
+use inference::{Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row};
 use verifier::finding::Side;
 use verifier::manifest::Fingerprint;
 use verifier::report::{
@@ -89,6 +91,10 @@ impl<'a> Pair<'a> {
     fn assumptions(&self) -> Vec<String> {
         both(&self.apr.model.assumptions, &self.gguf.model.assumptions)
     }
+
+    fn unused(&self) -> Vec<String> {
+        both(&self.apr.model.unused, &self.gguf.model.unused)
+    }
 }
 
 /// The weights that a run has used, for the report.
@@ -101,15 +107,12 @@ fn used(side: Side, weights: Vec<Weight>) -> Vec<UsedWeight> {
     weights.collect()
 }
 
-/// What was assumed for each file, and for which.
-fn both(apr: &[Assumption], gguf: &[Assumption]) -> Vec<String> {
-    [("apr", apr), ("gguf", gguf)]
-        .into_iter()
-        .flat_map(|(name, assumptions)| {
-            let assumptions = assumptions.iter();
-            assumptions.map(move |assumption| format!("{name}: {assumption}"))
-        })
-        .collect()
+/// What is to be said of each file, and of which.
+fn both<T: Display>(apr: &[T], gguf: &[T]) -> Vec<String> {
+    let named = |name, all: &[T]| -> Vec<String> {
+        all.iter().map(|one| format!("{name}: {one}")).collect()
+    };
+    [named("apr", apr), named("gguf", gguf)].concat()
 }
 
 /// What to run through both models.
@@ -222,6 +225,7 @@ fn new_row() -> BehaviourRow {
         weights: None,
         used: Vec::new(),
         assumptions: Vec::new(),
+        unused: Vec::new(),
         prompts: Vec::new(),
     }
 }
@@ -234,6 +238,7 @@ fn run(
 ) -> Result<Behaviour, RunError> {
     let pair = Pair::load(a, b, runner.io())?;
     row.assumptions = pair.assumptions();
+    row.unused = pair.unused();
     let prompts = match pair.prompts(asked)? {
         Prompts::Agreed(prompts, assumptions) => {
             row.assumptions.extend(assumptions);
@@ -287,6 +292,7 @@ fn run_alone(
         .iter()
         .map(ToString::to_string)
         .collect();
+    row.unused.clone_from(&loaded.model.unused);
     let prompts = recorded.prompts.iter();
     let prompts: Vec<_> = prompts.map(|prompt| prompt.tokens.as_slice()).collect();
     let sources = loaded.sources();

@@ -125,6 +125,7 @@ codes! {
         BehaviourNotCovered = "behaviour.not-covered",
         BehaviourStage = "behaviour.stage",
         BehaviourTokens = "behaviour.tokens",
+        BehaviourUnused = "behaviour.unused",
         FormatUnknown = "format.unknown",
         GgufAlignmentLimit = "gguf.alignment.limit",
         GgufAlignmentType = "gguf.alignment.type",

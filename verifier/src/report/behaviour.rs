@@ -39,6 +39,9 @@ pub struct BehaviourRow {
     pub used: Vec<UsedWeight>,
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
+    /// Tensors of each file that no step reads and no engine would.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<String>,
     /// The prompts, each with its table of stages.
     pub prompts: Vec<PromptRow>,
 }
@@ -354,7 +357,7 @@ impl Report {
         let assumed = row.assumptions.iter();
         let assumed = assumed
             .map(|text| Finding::new(Code::BehaviourAssumed, Effect::Warning, text.as_str()));
-        let findings: Vec<_> = assumed.chain(decided).collect();
+        let findings: Vec<_> = assumed.chain(unused(&row.unused)).chain(decided).collect();
         self.add(&findings);
         self.behaviour = Some(row);
     }
@@ -400,6 +403,28 @@ impl Report {
     }
 }
 
+/// One note for all tensors that were compared and have no part in the run.
+fn unused(names: &[String]) -> Option<Finding> {
+    let (shown, more) = names.split_at(names.len().min(UNUSED_SHOWN));
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| {
+        let count = match names.len() {
+            1 => "1 tensor is".to_owned(),
+            count => format!("{count} tensors are"),
+        };
+        let names = shown.join(", ");
+        let message =
+            format!("{count} compared, and read by no step of the forward: {names}{more}");
+        Finding::new(Code::BehaviourUnused, Effect::Note, message)
+    })
+}
+
+/// Names of unused tensors in a finding.
+const UNUSED_SHOWN: usize = 6;
+
 impl BehaviourRow {
     /// Returns the first row of a table that is not equal, and its prompt.
     #[must_use]
@@ -431,6 +456,7 @@ mod tests {
             weights: None,
             used: Vec::new(),
             assumptions: Vec::new(),
+            unused: Vec::new(),
             prompts: Vec::new(),
         }
     }
