@@ -27,15 +27,22 @@ pub(crate) enum Outcome {
     Stopped(u8),
 }
 
+impl Outcome {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NotDone => NOT_DONE,
+            Self::Judged(verdict) => verdict.exit_code(),
+            Self::Compared(verdict) => verdict.exit_code(),
+            Self::Stopped(signal) => signal.saturating_add(128),
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::NotDone => Self::from(NOT_DONE),
-            Outcome::Judged(verdict) => Self::from(verdict.exit_code()),
-            Outcome::Compared(verdict) => Self::from(verdict.exit_code()),
-            Outcome::Stopped(signal) => Self::from(signal.saturating_add(128)),
-        }
+        Self::from(outcome.code())
     }
 }
 

@@ -65,7 +65,7 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
 }
 
 /// A path as a shell takes it.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) && !text.starts_with('-') {

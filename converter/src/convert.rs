@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     not_gguf,
     observer::Observer,
-    plan::artifact_header::Draft,
+    plan::{artifact_header::Draft, summary::Plan},
     publish::{
         manifest::{self, Manifest},
         pending::{Destination, PendingArtifact},
@@ -31,18 +31,11 @@ pub fn convert(
     observer: &dyn Observer,
     cancel: &AtomicBool,
 ) -> Result<PendingArtifact, Error> {
-    let sources = collect(request.sources.iter().map(|path| SourceFile::open(path)))?;
+    let sources = open(request)?;
     let destination = Destination::new(request, &sources)?;
-    let limits = Limits::default();
-    let headers = collect(sources.iter().map(|source| {
-        gguf_file::read_header(source, &limits).map_err(|error| unread(source, error))
-    }))?;
-    let contents = sources.iter().zip(&headers);
-    let contents = collect(contents.map(|(source, header)| parse(source, header, &limits)))?;
-    let set = SplitSet::join(&contents).map_err(|source| Error::Shards {
-        paths: request.sources.clone(),
-        source: Box::new(source),
-    })?;
+    let headers = read_headers(&sources)?;
+    let contents = parse_all(&sources, &headers)?;
+    let set = join(request, &contents)?;
 
     let mut draft = Draft::new(request, &set, &contents)?;
     let layout = draft.layout()?;
@@ -91,6 +84,49 @@ pub fn convert(
         manifest,
         draft.warnings,
     ))
+}
+
+/// Tells what [`convert`] would write, from the heads of the files alone.
+///
+/// # Errors
+/// Fails as [`convert`] does for what cannot be converted.
+pub fn plan(request: &Request) -> Result<Plan, Error> {
+    let sources = open(request)?;
+    let headers = read_headers(&sources)?;
+    let contents = parse_all(&sources, &headers)?;
+    let set = join(request, &contents)?;
+    let mut draft = Draft::new(request, &set, &contents)?;
+    let size = draft.layout()?.file_length();
+    Ok(Plan {
+        size,
+        stored: draft.plan.summary(),
+        warnings: draft.warnings,
+    })
+}
+
+fn open(request: &Request) -> Result<Vec<SourceFile>, Error> {
+    collect(request.sources.iter().map(|path| SourceFile::open(path)))
+}
+
+fn read_headers(sources: &[SourceFile]) -> Result<Vec<Vec<u8>>, Error> {
+    collect(sources.iter().map(|source| {
+        gguf_file::read_header(source, &Limits::default()).map_err(|error| unread(source, error))
+    }))
+}
+
+fn parse_all<'a>(
+    sources: &[SourceFile],
+    headers: &'a [Vec<u8>],
+) -> Result<Vec<Content<'a>>, Error> {
+    let contents = sources.iter().zip(headers);
+    collect(contents.map(|(source, header)| parse(source, header, &Limits::default())))
+}
+
+fn join<'a>(request: &Request, contents: &'a [Content<'a>]) -> Result<SplitSet<'a>, Error> {
+    SplitSet::join(contents).map_err(|source| Error::Shards {
+        paths: request.sources.clone(),
+        source: Box::new(source),
+    })
 }
 
 /// Where each tensor starts in the artifact.

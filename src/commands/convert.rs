@@ -1,8 +1,11 @@
 //! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
 
+mod jobs;
+mod plan;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
@@ -15,14 +18,23 @@ use verifier::verify::FileSha256;
 
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
-use crate::input::{Files, split_prefix};
+use crate::input::Files;
 use crate::progress::Progress;
 use crate::run::Engine;
 use crate::signals::Cancel;
-use crate::{behaviour, commands::verify, device, output, prompt};
+use crate::{behaviour, commands::verify, device, next_command, output, prompt};
 
-/// Converts a GGUF model to APR v2, verifies the result, and gives it its name only then.
+use self::jobs::Job;
+
+/// Converts GGUF models to APR v2, verifies each result, and gives it its name only then.
+///
+/// With two paths of which the last ends in .apr or does not exist, that one is the output. Several models are converted one
+/// after the other, whatever becomes of one of them.
+///
+/// Exit code: 0 every model was converted and verified, 1 an artifact differs and was dropped, 2 anything else.
 #[derive(Args)]
+#[command(override_usage = "aprove convert [OPTIONS] INPUT [OUTPUT]
+       aprove convert [OPTIONS] INPUT... [--out-dir DIR]")]
 // The device flags mean nothing unless the model is run.
 #[command(
     mut_arg("forward", |flag| flag.requires("fingerprint")),
@@ -30,10 +42,18 @@ use crate::{behaviour, commands::verify, device, output, prompt};
     mut_arg("device_memory", |flag| flag.requires("fingerprint"))
 )]
 pub(crate) struct Arguments {
-    /// The GGUF model; of a split set, any of its files
-    input: PathBuf,
+    /// The GGUF models; of a split set, any of its files
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
     /// The APR file to write [default: the name of the input, ending in .apr]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     output: Option<PathBuf>,
+    /// The folder to write to [default: that of each input]
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
+    /// Say what would be stored in which way and how large the artifact would be, and write nothing
+    #[arg(long)]
+    plan: bool,
     /// How tensors are named: as `apr` does for this architecture, as in the GGUF, or as on Hugging Face
     #[arg(long, value_enum, default_value_t = NamesFlag::Auto)]
     names: NamesFlag,
@@ -99,15 +119,50 @@ enum UnsupportedFlag {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let sources = Files::paths_of_model(&arguments.input)?;
-    let destination = match &arguments.output {
-        Some(output) => output.clone(),
-        None => default_output(&arguments.input)?,
+    let jobs = jobs::jobs(
+        &arguments.inputs,
+        arguments.output.as_deref(),
+        arguments.out_dir.as_deref(),
+    )?;
+    let cancel = Cancel::on_signals().context("signals cannot be handled")?;
+    let one = |job: &Job| {
+        if arguments.plan {
+            plan::print(arguments, job)
+        } else {
+            convert(arguments, job, &cancel)
+        }
     };
-    let threads = threads(arguments.threads)?;
-    let request = Request {
-        sources: sources.clone(),
-        output: destination.clone(),
+    if let [job] = jobs.as_slice() {
+        return one(job);
+    }
+    let mut outcomes = Vec::new();
+    for job in &jobs {
+        let outcome = one(job).unwrap_or_else(|error| {
+            output::error(&error.context(job.input.display().to_string()));
+            Outcome::NotDone
+        });
+        if let Outcome::Stopped(_) = outcome {
+            return Ok(outcome);
+        }
+        outcomes.push(outcome);
+    }
+    let done = outcomes.iter().filter(|one| **one == Outcome::Done).count();
+    let what = if arguments.plan {
+        "can be converted"
+    } else {
+        "were converted"
+    };
+    output::print(&format!("{done} of {} models {what}\n", jobs.len()))?;
+    Ok(outcomes
+        .into_iter()
+        .max_by_key(Outcome::code)
+        .unwrap_or(Outcome::NotDone))
+}
+
+fn request(arguments: &Arguments, job: &Job) -> anyhow::Result<Request> {
+    Ok(Request {
+        sources: job.sources.clone(),
+        output: job.output.clone(),
         naming: match arguments.names {
             NamesFlag::Auto => Naming::Auto,
             NamesFlag::Gguf => Naming::Gguf,
@@ -126,18 +181,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         set: arguments.set.clone(),
         overwrite: arguments.overwrite,
         tensor_sha256: arguments.tensor_sha256,
-        threads,
+        threads: threads(arguments.threads)?,
         tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    let cancel = Cancel::on_signals().context("signals cannot be handled")?;
+    })
+}
 
+/// Converts one model.
+fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<Outcome> {
+    let request = request(arguments, job)?;
+    let (threads, destination) = (request.threads, &job.output);
     let progress = Progress::new("convert", arguments.quiet);
     let converted = converter::convert(&request, &progress, &cancel.flag);
     progress.end();
     if let Some(stopped) = cancel.outcome() {
+        output::note("stopped: nothing was written");
         return Ok(stopped);
     }
-    let mut pending = converted.map_err(with_hint)?;
+    let mut pending = converted.map_err(|error| with_hint(error, job))?;
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
@@ -146,8 +206,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         output::note("warning: not verified (--no-verify)");
         Verification::Skipped
     } else {
-        let artifact = open_pending(&pending, &destination)?;
-        let sources = Files::open_all(&sources)?;
+        let artifact = open_pending(&pending, destination)?;
+        let sources = Files::open_all(&job.sources)?;
         let bytes = verifier::verify::Options {
             threads,
             file_sha256: FileSha256::Apr,
@@ -184,9 +244,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Verification::Verified
     };
     if let Some(stopped) = cancel.outcome() {
+        output::note("stopped: nothing was written");
         return Ok(stopped);
     }
-    let published = pending.publish(verification).map_err(with_hint)?;
+    let published = pending
+        .publish(verification)
+        .map_err(|error| with_hint(error, job))?;
     if !arguments.quiet {
         output::print(&format!("wrote {}\n", published.display()))?;
     }
@@ -238,10 +301,14 @@ fn fingerprint(row: &BehaviourRow) -> Fingerprint {
 }
 
 /// Adds the flag that helps, which the library does not know.
-fn with_hint(error: converter::Error) -> anyhow::Error {
+fn with_hint(error: converter::Error, job: &Job) -> anyhow::Error {
     let hint = match &error {
         converter::Error::Exists { .. } => "--overwrite replaces it".to_owned(),
-        converter::Error::Unsupported { tensors } => choices(tensors),
+        converter::Error::Unsupported { tensors } => format!(
+            "{}; what each costs: aprove convert {} --plan",
+            choices(tensors),
+            next_command::shown(&job.input)
+        ),
         converter::Error::MissingKey { .. } => {
             "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"
                 .to_owned()
@@ -279,24 +346,4 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
         .split_once('=')
         .ok_or("expected KEY=VALUE, such as llama.rope.freq_base=10000")?;
     Ok((key.to_owned(), value.to_owned()))
-}
-
-/// The input's name with `.apr` for `.gguf`; a split set loses the shard number.
-fn default_output(input: &Path) -> anyhow::Result<PathBuf> {
-    let name = input
-        .file_name()
-        .and_then(|name| name.to_str())
-        .with_context(|| {
-            format!(
-                "{} has no file name to derive the output from",
-                input.display()
-            )
-        })?;
-    let stem = name.strip_suffix(".gguf").unwrap_or(name);
-    let stem = split_prefix(name).unwrap_or(stem);
-    let output = input.with_file_name(format!("{stem}.apr"));
-    if output == input {
-        bail!("the input already ends in .apr: name the output");
-    }
-    Ok(output)
 }

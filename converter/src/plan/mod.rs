@@ -12,6 +12,7 @@ mod metadata;
 pub(crate) mod names;
 pub(crate) mod record;
 mod rope;
+pub(crate) mod summary;
 pub(crate) mod types;
 
 use gguf_file::{GgmlType, SplitSet, TensorInfo};

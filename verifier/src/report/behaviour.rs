@@ -40,7 +40,6 @@ pub struct BehaviourRow {
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
     /// Tensors of each file that no step reads and no engine would.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
     /// The prompts, each with its table of stages.
     pub prompts: Vec<PromptRow>,

@@ -1,0 +1,124 @@
+//! Which inputs are converted to which outputs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::input::{Files, split_prefix};
+
+/// One model to convert.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// As the user named it.
+    pub(crate) input: PathBuf,
+    /// Its files.
+    pub(crate) sources: Vec<PathBuf>,
+    /// The APR file to write.
+    pub(crate) output: PathBuf,
+}
+
+/// Makes a job of every model, each once: several files of a split set are one.
+///
+/// # Errors
+/// Fails when an output cannot be derived or several models would get the same one.
+pub(crate) fn jobs(
+    named: &[PathBuf],
+    output: Option<&Path>,
+    folder: Option<&Path>,
+) -> anyhow::Result<Vec<Job>> {
+    let (inputs, output) = match (named, output) {
+        ([input, last], None) if folder.is_none() && is_output(last) => {
+            (std::slice::from_ref(input), Some(last.as_path()))
+        }
+        (inputs, output) => (inputs, output),
+    };
+    let mut jobs: Vec<Job> = Vec::new();
+    let mut outputs = BTreeSet::new();
+    for input in inputs {
+        let sources = Files::paths_of_model(input)?;
+        if jobs.iter().any(|job| job.sources == sources) {
+            continue;
+        }
+        let output = match output {
+            Some(output) => output.to_path_buf(),
+            None => default_output(input, folder)?,
+        };
+        if !outputs.insert(output.clone()) {
+            bail!(
+                "two models would be written to {}: convert them one by one, with --output",
+                output.display()
+            );
+        }
+        jobs.push(Job {
+            input: input.clone(),
+            sources,
+            output,
+        });
+    }
+    Ok(jobs)
+}
+
+/// Whether the second of two paths is the file to write: a shell that expands `*.gguf` gives two inputs.
+fn is_output(path: &Path) -> bool {
+    let ends_in = |ending| path.extension().is_some_and(|found| found == ending);
+    ends_in("apr") || (!ends_in("gguf") && !path.exists())
+}
+
+/// The input's name with `.apr` for `.gguf`; a split set loses the shard number.
+fn default_output(input: &Path, folder: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let name = input.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| {
+        format!(
+            "{} has no file name to derive the output from: name it with --output",
+            input.display()
+        )
+    })?;
+    let stem = name.strip_suffix(".gguf").unwrap_or(name);
+    let stem = split_prefix(name).unwrap_or(stem);
+    let name = format!("{stem}.apr");
+    let output = match folder {
+        Some(folder) => folder.join(name),
+        None => input.with_file_name(name),
+    };
+    if output == input {
+        bail!("the input already ends in .apr: name the output");
+    }
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(named: &[&str], output: Option<&str>, folder: Option<&str>) -> Option<Vec<String>> {
+        let named: Vec<PathBuf> = named.iter().map(PathBuf::from).collect();
+        let jobs = jobs(&named, output.map(Path::new), folder.map(Path::new)).ok()?;
+        let shown = jobs.iter().map(|job| job.output.display().to_string());
+        Some(shown.collect())
+    }
+
+    #[test]
+    fn every_model_gets_an_output_of_its_own() {
+        for (named, output, folder, expected) in [
+            (&["d/a.gguf"][..], None, None, Some(&["d/a.apr"][..])),
+            (&["a.gguf", "b.apr"], None, None, Some(&["b.apr"])),
+            (&["a.gguf", "out"], None, None, Some(&["out"])),
+            (&["a.gguf", "b.gguf"], None, None, Some(&["a.apr", "b.apr"])),
+            (&["a.gguf", "a.gguf"], None, None, Some(&["a.apr"])),
+            (&["a.gguf"], Some("o.apr"), None, Some(&["o.apr"])),
+            (&["a.gguf", "b.gguf"], Some("o.apr"), None, None),
+            (&["d/a.gguf", "e/a.gguf"], None, Some("o"), None),
+            (
+                &["d/a.gguf", "e/b"],
+                None,
+                Some("o"),
+                Some(&["o/a.apr", "o/b.apr"]),
+            ),
+            (&["a.apr"], None, None, None),
+        ] {
+            let expected = expected.map(|names| names.iter().map(ToString::to_string).collect());
+            assert_eq!(outputs(named, output, folder), expected, "{named:?}");
+        }
+    }
+}
