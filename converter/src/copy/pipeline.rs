@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chain_takes_every_block_in_order_with_any_number_of_threads() {
+    fn every_chain_takes_every_block_in_order_on_any_threads() {
         for threads in [0, 1, 2, 3, 8] {
             let (mut one, mut other) = (Vec::new(), Vec::new());
             let chains: Vec<Chain<'_, u32, &str>> = vec![

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_scaling_divides_the_position_and_factors_divide_the_angle() {
+    fn scaling_divides_the_position_and_factors_the_angle() {
         let plain = Table::new(&rope(Pairing::Neox, Scaling::None), None, 3);
         let linear = Scaling::Linear { factor: 2.0 };
         let linear = Table::new(&rope(Pairing::Neox, linear), None, 5);

@@ -535,7 +535,7 @@ fn a_name_that_a_row_cannot_hold_is_refused() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_not_described_and_not_judged() {
+fn a_file_that_changes_while_it_is_read_is_not_judged() {
     struct Changing(Vec<u8>);
     impl Source for Changing {
         fn length(&self) -> u64 {

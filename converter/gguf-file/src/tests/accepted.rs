@@ -237,7 +237,7 @@ fn names_may_have_64_bytes() {
 }
 
 #[test]
-fn a_file_without_tensors_may_end_with_up_to_one_alignment_of_zeros() {
+fn a_file_without_tensors_may_end_with_one_alignment_of_zeros() {
     let file = with_value(0, &[1]);
     for zeros in [0, 1, 24, 32] {
         let padded = [&file[..], &vec![0; zeros]].concat();

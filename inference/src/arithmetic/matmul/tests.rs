@@ -60,7 +60,7 @@ fn a_file_that_ends_early_is_an_error() {
 }
 
 #[test]
-fn every_instruction_set_gives_the_bits_of_the_reference_also_for_odd_values() {
+fn every_instruction_set_gives_the_bits_of_the_reference() {
     let odd = [
         0.0,
         -0.0,
@@ -173,7 +173,7 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
 }
 
 #[test]
-fn every_byte_of_each_side_is_read_once_and_no_more_than_a_panel_at_a_time() {
+fn every_byte_of_each_side_is_read_once_in_panels() {
     for (panel_bytes, most) in [(1, 288), (3000, 2880), (1 << 30, 150 * 288)] {
         let a = Example::new(WeightType::Q4_0, 512, 150, 3);
         let files = [(); 2].map(|()| Counted {

@@ -120,7 +120,7 @@ fn every_forbidden_thing_is_found_in_the_kernels() {
 }
 
 #[test]
-fn instructions_are_found_behind_labels_and_predicates_and_symbols_are_not() {
+fn instructions_are_found_behind_labels_and_predicates() {
     let found = forbidden(
         "$L__BB0_1: @!%p1 ex2.approx.f32 %f1, %f2; // sin\n.global .u32 sin = 1;\nmov.u32 %r1, cos;\n\
          { add.f32 %f1, %f1, %f2; }\ncvt.f32.f16 %f1, %h1;\n@%p2 bra red;",
