@@ -28,8 +28,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bisect, compare_trace, completions, convert, doctor, forward, inspect, man, manifest, restore,
-    schema, verify,
+    bisect, compare_trace, completions, convert, doctor, explain, forward, inspect, man, manifest,
+    restore, schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -131,6 +131,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Doctor(doctor::Arguments),
+    Explain(explain::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -148,6 +149,7 @@ impl Command {
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
+            Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),

@@ -5,6 +5,7 @@ pub(crate) mod compare_trace;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod forward;
 pub(crate) mod inspect;
 pub(crate) mod man;

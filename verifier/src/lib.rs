@@ -12,6 +12,7 @@ pub mod code;
 pub mod compare;
 pub mod decode;
 mod explain;
+pub mod explanation;
 pub mod finding;
 pub mod inspect;
 pub mod manifest;

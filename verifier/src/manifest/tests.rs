@@ -661,3 +661,11 @@ fn a_manifest_in_the_place_of_a_model_is_undecided() {
 
 mod publishers;
 mod sidecar;
+
+#[test]
+fn a_manifest_that_changes_while_it_is_read_decides_nothing() {
+    let files = [models::tiny().to_bytes()];
+    let why = Unusable::Changed("its length".to_owned());
+    let report = cannot_check("list", &why, &input(&["m.gguf"], &files));
+    assert_judged(&report, Verdict::Undecided, "input-changed");
+}

@@ -35,7 +35,7 @@ pub enum Unusable {
 pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
     let code = match why {
         Unusable::Model | Unusable::Unknown => "manifest.unknown",
-        Unusable::Changed(_) => "input_changed",
+        Unusable::Changed(_) => "input-changed",
         Unusable::Io(_) => "io",
     };
     let mut finding = Finding::new(
