@@ -14,6 +14,7 @@ mod forward_output;
 mod input;
 mod model;
 mod output;
+mod policy;
 mod progress;
 mod prompt;
 mod run;

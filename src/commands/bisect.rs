@@ -19,7 +19,7 @@ use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
-use crate::{device, engine_flags, output, prompt};
+use crate::{device, engine_flags, output, policy, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
     b: PathBuf,
     #[command(flatten)]
     prompt: prompt::Arguments,
+    #[command(flatten)]
+    policy: policy::Arguments,
     /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
     #[arg(long)]
     isolate: bool,
@@ -52,13 +54,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
+    let policy = &arguments.policy.read()?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
             ..Options::default()
         };
-        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, false);
+        let bytes = judging(scope, [&a, &b], bytes, policy, arguments.quiet, false);
         let is_run = || {
             LazyCell::force(&bytes);
             true
@@ -178,7 +181,8 @@ impl Answer {
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        writeln!(out, "{}: {}", self.report.verdict.as_str(), self.cause())?;
+        let verdict = verifier::report::text::verdict(&self.report);
+        writeln!(out, "{verdict}: {}", self.cause())?;
         for diagnosis in &self.diagnoses {
             writeln!(
                 out,
@@ -227,6 +231,7 @@ impl Answer {
             "cause": self.cause(),
             "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
             "reasons": self.report.reasons,
+            "policy": self.report.policy,
             "behaviour": self.report.behaviour,
         });
         format!("{answer:#}\n")

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use verifier::manifest::{self, CheckOptions, Manifest};
+use verifier::policy::Policy;
 use verifier::report::Report;
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
@@ -19,7 +20,7 @@ use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
 use crate::run::Engine;
-use crate::{behaviour, device, engine_flags, output, prompt};
+use crate::{behaviour, device, engine_flags, output, policy, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -55,6 +56,8 @@ pub(crate) struct Arguments {
     forward: ForwardFlag,
     #[command(flatten)]
     prompt: prompt::Arguments,
+    #[command(flatten)]
+    policy: policy::Arguments,
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -94,15 +97,20 @@ pub(crate) enum FormatFlag {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
+    let policy = &arguments.policy.read()?;
     let model = Files::open(&arguments.a)?;
     let report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
-        (Some(other), None, None) => pair(arguments, options, &model, &Files::open(other)?),
+        (Some(other), None, None) => pair(arguments, options, policy, &model, &Files::open(other)?),
         (None, Some(path), None) => {
             refuse_prompts(arguments)?;
             let (name, file) = open_manifest(path)?;
             match manifest::read(&name, &file) {
-                Ok(manifest) => against(arguments, options, &model, &manifest),
-                Err(why) => manifest::cannot_check(&name, &why, &model.input()),
+                Ok(manifest) => against(arguments, options, policy, &model, &manifest),
+                Err(why) => {
+                    let mut report = manifest::cannot_check(&name, &why, &model.input());
+                    report.set_policy(policy);
+                    report
+                }
             }
         }
         (None, None, Some(text)) => {
@@ -110,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let Some(manifest) = Manifest::of_digest(text) else {
                 bail!("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits");
             };
-            against(arguments, options, &model, &manifest)
+            against(arguments, options, policy, &model, &manifest)
         }
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
@@ -139,7 +147,13 @@ fn open_manifest(path: &Path) -> anyhow::Result<(String, FileSource)> {
 }
 
 /// Compares two models.
-fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files) -> Report {
+fn pair(
+    arguments: &Arguments,
+    options: inference::Options,
+    policy: &Policy,
+    a: &Files,
+    b: &Files,
+) -> Report {
     thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
@@ -150,7 +164,14 @@ fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files
             },
             tensor_sha256: arguments.tensor_sha256,
         };
-        let bytes = judging(scope, [a, b], bytes, arguments.quiet, arguments.times);
+        let bytes = judging(
+            scope,
+            [a, b],
+            bytes,
+            policy,
+            arguments.quiet,
+            arguments.times,
+        );
         let ForwardFlag::On(forward) = arguments.forward else {
             return bytes.clone();
         };
@@ -171,6 +192,7 @@ fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files
 fn against(
     arguments: &Arguments,
     options: inference::Options,
+    policy: &Policy,
     model: &Files,
     manifest: &Manifest,
 ) -> Report {
@@ -182,6 +204,7 @@ fn against(
     let work = || manifest::check(manifest, &model.input(), &how, &progress);
     let mut report = output::timed(arguments.times, "to compare the bytes", work);
     progress.end();
+    report.set_policy(policy);
     let judged = match (arguments.forward, manifest.fingerprint()) {
         (ForwardFlag::Off, Some(_)) => {
             report.note_unchecked_behaviour();
@@ -247,15 +270,20 @@ pub(crate) fn judge(a: &Files, b: &Files, options: &Options, quiet: bool) -> Rep
     report
 }
 
-/// Starts to run the verifier; whoever asks for the report waits for it. A GPU can run the files meanwhile.
+/// Starts to run the verifier under a policy; whoever asks for the report waits for it. A GPU can run the files meanwhile.
 pub(crate) fn judging<'scope>(
     scope: &'scope Scope<'scope, '_>,
     [a, b]: [&'scope Files; 2],
     options: Options,
+    policy: &'scope Policy,
     quiet: bool,
     times: bool,
 ) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
-    let work = move || judge(a, b, &options, quiet);
+    let work = move || {
+        let mut report = judge(a, b, &options, quiet);
+        report.set_policy(policy);
+        report
+    };
     let at_work = scope.spawn(move || output::timed(times, "to compare the bytes", work));
     LazyCell::new(move || at_work.join().unwrap_or_else(|panic| resume_unwind(panic)))
 }

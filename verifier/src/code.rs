@@ -252,6 +252,7 @@ codes! {
         NothingCompared = "nothing-compared",
         PairFormats = "pair.formats",
         PairManifest = "pair.manifest",
+        PolicyExpired = "policy.expired",
         SourceChanged = "source.changed",
         SourceOther = "source.other",
         SourceRewritten = "source.rewritten",
@@ -370,6 +371,7 @@ mod tests {
             "manifest",
             "meta",
             "pair",
+            "policy",
             "source",
             "tensor",
         ];

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{BehaviourRow, FileFormat, FileRow, FindingRow, PlaceRow, Report, TensorRow, stages};
 use crate::code::Group;
 use crate::finding::{Effect, Side};
+use crate::policy::{FailOn, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -26,14 +27,33 @@ pub fn line(report: &Report) -> String {
     } else {
         "against a manifest of files".to_owned()
     };
-    let reason = match (report.findings.first(), &report.conclusion) {
+    let mut open = report
+        .findings
+        .iter()
+        .filter(|row| row.allowed_by.is_none());
+    let reason = match (open.next(), &report.conclusion) {
         (Some(finding), conclusion) if report.verdict != Verdict::Verified => {
             let text = conclusion.as_ref().map(|conclusion| &conclusion.text);
             format!(", {}: {}", finding.code, text.unwrap_or(&finding.message))
         }
         _ => String::new(),
     };
-    format!("{word} {}: {compared}{reason}\n", report.verdict.as_str())
+    format!("{word} {}: {compared}{reason}\n", verdict(report))
+}
+
+/// The verdict, with what a policy lets pass: `verified with 2 findings allowed by policy`.
+#[must_use]
+pub fn verdict(report: &Report) -> String {
+    let word = report.verdict.as_str();
+    let entries = report.policy.iter().flat_map(|policy| &policy.allow);
+    match entries.map(|entry| entry.matched).sum() {
+        0 => word.to_owned(),
+        count => format!("{word} with {} allowed by policy", findings(count)),
+    }
+}
+
+fn findings(count: usize) -> String {
+    format!("{count} finding{}", if count == 1 { "" } else { "s" })
 }
 
 /// The whole report, in a few lines where nothing is wrong.
@@ -47,6 +67,12 @@ pub fn full(report: &Report) -> String {
 
 fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let meaning = match report.verdict {
+        Verdict::Verified if report.findings.iter().any(is_allowed) => {
+            "everything else was compared, and agrees"
+        }
+        Verdict::Undecided if fails_on_warnings(report) => {
+            "nothing differs, and warnings do not pass (--fail-on warning)"
+        }
         Verdict::Verified if !is_pair(report) => {
             "everything that the manifest lists was compared, and agrees"
         }
@@ -61,7 +87,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     };
     let conclusion = report.conclusion.as_ref();
     let meaning = conclusion.map_or(meaning, |conclusion| &conclusion.text);
-    writeln!(text, "{}: {meaning}", report.verdict.as_str())?;
+    writeln!(text, "{}: {meaning}", verdict(report))?;
     for file in &report.files {
         write_file(text, file)?;
     }
@@ -69,10 +95,10 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(behaviour) = &report.behaviour {
         stages::write(text, behaviour)?;
     }
-    let decisive = report
-        .findings
-        .iter()
-        .filter(|finding| finding.effect.decides());
+    if let Some(policy) = &report.policy {
+        write_policy(text, policy)?;
+    }
+    let decisive = report.findings.iter().filter(|finding| finding.decides());
     let shown = report
         .findings
         .iter()
@@ -124,6 +150,30 @@ fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What each entry let pass; one that let nothing pass may be wrong, or not be needed any more.
+fn write_policy(text: &mut String, policy: &PolicyRow) -> std::fmt::Result {
+    for entry in &policy.allow {
+        let (name, reason) = (entry.text(), entry.reason.as_deref());
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        match entry.matched {
+            0 if entry.expired => {}
+            0 => writeln!(text, "  warning   --allow {name} matched nothing{reason}")?,
+            count => writeln!(text, "  allowed   {} by {name}{reason}", findings(count))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a finding would decide, but for the policy.
+const fn is_allowed(finding: &FindingRow) -> bool {
+    finding.effect.decides() && finding.allowed_by.is_some()
+}
+
+/// Whether nothing but warnings keeps it from being verified.
+fn fails_on_warnings(report: &Report) -> bool {
+    Verdict::of(&report.findings, report.compared, FailOn::Different) == Verdict::Verified
 }
 
 fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
@@ -182,8 +232,13 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
 fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
-        "\n{}: {} [{}]",
+        "\n{}{}: {} [{}]",
         finding.effect.as_str(),
+        if finding.allowed_by.is_some() {
+            ", allowed by policy"
+        } else {
+            ""
+        },
         finding.message,
         finding.code
     )?;
