@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// With --format json: also every stage that is equal, which are most of a report
+    #[arg(long)]
+    details: bool,
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
@@ -50,6 +53,13 @@ pub(crate) struct Arguments {
     /// No progress
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -100,6 +110,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         };
         steps.iter().map(diagnose).collect()
     };
+    if let Some(behaviour) = &mut report.behaviour
+        && arguments.format == FormatFlag::Json
+        && !arguments.details
+    {
+        behaviour.leave_out_equal();
+    }
     let answer = Answer { report, diagnoses };
     output::print(&match arguments.format {
         FormatFlag::Text => answer.text(),

@@ -61,6 +61,9 @@ pub(crate) struct Arguments {
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// With --format json: also every stage that is equal, which are most of a report
+    #[arg(long)]
+    details: bool,
     /// Also compute the SHA-256 of the whole files, the number that publishers give (their BLAKE3 is always computed)
     #[arg(long)]
     file_sha256: bool,
@@ -95,11 +98,18 @@ pub(crate) enum FormatFlag {
     Json,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
     let model = Files::open(&arguments.a)?;
-    let report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
+    let mut report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
         (Some(other), None, None) => pair(arguments, options, policy, &model, &Files::open(other)?),
         (None, Some(path), None) => {
             refuse_prompts(arguments)?;
@@ -122,6 +132,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
+    if let Some(behaviour) = &mut report.behaviour
+        && arguments.format == FormatFlag::Json
+        && !arguments.details
+    {
+        behaviour.leave_out_equal();
+    }
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => verifier::report::text::line(&report),
