@@ -317,6 +317,7 @@ fn run_alone(
             apr: is_apr.then(|| found.clone()),
             gguf: (!is_apr).then_some(found),
             recorded: Some(prompt.run.escape_debug().to_string()),
+            equal_left_out: 0,
             table: Vec::new(),
         });
     }
@@ -333,6 +334,7 @@ fn prompt_row(prompt: &Prompt, comparison: &Comparison) -> PromptRow {
         apr: Some(comparison.digests(0).run().to_string()),
         gguf: Some(comparison.digests(1).run().to_string()),
         recorded: None,
+        equal_left_out: 0,
         table: comparison.rows.iter().map(stage_row).collect(),
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn diagnose(
 /// The cause of what a report decides, in one sentence: of the stage that differs first, or else of the first finding. None
 /// where the conclusion says all there is.
 pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<String> {
-    let first = report.findings.iter().find(|one| one.effect.decides())?;
+    let first = report.findings.iter().find(|one| one.decides())?;
     let conclusion = report.conclusion.as_ref();
     let is_all = conclusion.is_some_and(|conclusion| {
         !matches!(

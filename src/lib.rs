@@ -16,6 +16,7 @@ mod input;
 mod model;
 mod next_command;
 mod output;
+mod policy;
 mod progress;
 mod prompt;
 mod run;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::commands::verify::FormatFlag;
 use crate::commands::{
     bisect, compare_trace, completions, convert, doctor, explain, forward, inspect, man, manifest,
     restore, schema, verify,
@@ -36,17 +38,26 @@ use crate::exit::{NOT_DONE, Outcome};
 /// Runs the command line of `aprove` and returns its exit code; the first argument is the name of the program.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run_as::<CommandLine>(arguments, |line| line.command.run())
+    run_as(
+        arguments,
+        |line: &CommandLine| line.command.is_json(),
+        |line| line.command.run(),
+    )
 }
 
 /// Runs the command line of `verify`, which is `aprove verify` as a program of its own.
 #[must_use]
 pub fn run_verify(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run_as::<VerifyLine>(arguments, |line| verify::run(&line.arguments))
+    run_as(
+        arguments,
+        |line: &VerifyLine| line.arguments.format() == FormatFlag::Json,
+        |line| verify::run(&line.arguments),
+    )
 }
 
 fn run_as<L: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
+    is_json: impl FnOnce(&L) -> bool,
     run: impl FnOnce(L) -> anyhow::Result<Outcome>,
 ) -> ExitCode {
     if let Err(error) = signals::survive_limits() {
@@ -77,15 +88,26 @@ fn run_as<L: Parser>(
             };
         }
     };
+    let is_json = is_json(&line);
     // A panic is a bug of ours; the hook has printed it. It must never look like a verdict.
     let outcome = catch_unwind(AssertUnwindSafe(|| run(line)));
     match outcome {
         Ok(Ok(outcome)) => outcome.into(),
         Ok(Err(error)) => {
             output::error(&error);
+            if is_json {
+                let is_io = error.chain().any(|cause| cause.is::<std::io::Error>());
+                let code = if is_io { "io" } else { "not-done" };
+                output::json_of_error(code, &format!("{error:#}"));
+            }
             ExitCode::from(NOT_DONE)
         }
-        Err(_) => ExitCode::from(NOT_DONE),
+        Err(_) => {
+            if is_json {
+                output::json_of_error("stopped", "aprove stopped, as stderr says; this is a bug");
+            }
+            ExitCode::from(NOT_DONE)
+        }
     }
 }
 
@@ -138,6 +160,26 @@ enum Command {
 }
 
 impl Command {
+    /// Whether a program reads what the command prints.
+    fn is_json(&self) -> bool {
+        let format = match self {
+            Self::Verify(arguments) => arguments.format(),
+            Self::Forward(arguments) => arguments.format(),
+            Self::Bisect(arguments) => arguments.format(),
+            Self::CompareTrace(arguments) => arguments.format(),
+            Self::Inspect(arguments) => arguments.format(),
+            Self::Doctor(arguments) => arguments.format(),
+            Self::Explain(arguments) => arguments.format(),
+            Self::Convert(_)
+            | Self::Restore(_)
+            | Self::Manifest(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_) => return false,
+        };
+        format == FormatFlag::Json
+    }
+
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),

@@ -32,7 +32,7 @@ impl<'a> Named<'a> {
 
 /// What to do about a report that decides against its files; none about one that is verified.
 pub(crate) fn of(report: &Report, named: Option<&Named<'_>>) -> Option<String> {
-    let first = report.findings.iter().find(|one| one.effect.decides())?;
+    let first = report.findings.iter().find(|one| one.decides())?;
     let command = named.and_then(|named| of_pair(report, named, first));
     command.or_else(|| first.hint.clone())
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use serde_json::json;
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
@@ -25,6 +26,7 @@ ctor::declarative::ctor! {
 
 /// Writes to stdout and flushes, so that a closed pipe or a full disk is known before the exit code is chosen.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    IS_PRINTED.store(true, Ordering::Relaxed);
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(plain(text).as_bytes())
@@ -68,6 +70,25 @@ pub(crate) fn timed<T>(is_asked: bool, what: &str, work: impl FnOnce() -> T) -> 
 pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
+
+/// Gives a program that asked for JSON its one document, in the place of an answer that there is not.
+pub(crate) fn json_of_error(code: &str, message: &str) {
+    if IS_PRINTED.load(Ordering::Relaxed) {
+        return;
+    }
+    let document = json!({
+        "schema_version": 1,
+        "tool": { "name": "aprove", "version": env!("CARGO_PKG_VERSION") },
+        "verdict": "undecided",
+        "error": { "code": code, "message": plain(message) },
+    });
+    if let Err(why) = print(&format!("{document:#}\n")) {
+        error(&why);
+    }
+}
+
+/// Whether stdout has something: a second document would make both unreadable.
+static IS_PRINTED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(test)]
 mod tests {

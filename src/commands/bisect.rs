@@ -19,7 +19,7 @@ use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
-use crate::{device, engine_flags, output, prompt};
+use crate::{device, engine_flags, output, policy, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -35,12 +35,17 @@ pub(crate) struct Arguments {
     b: PathBuf,
     #[command(flatten)]
     prompt: prompt::Arguments,
+    #[command(flatten)]
+    policy: policy::Arguments,
     /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
     #[arg(long)]
     isolate: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// With --format json: also every stage that is equal, which are most of a report
+    #[arg(long)]
+    details: bool,
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
@@ -50,15 +55,23 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
+    let policy = &arguments.policy.read()?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
             ..Options::default()
         };
-        let bytes = judging(scope, [&a, &b], bytes, arguments.quiet, false);
+        let bytes = judging(scope, [&a, &b], bytes, policy, arguments.quiet, false);
         let is_run = || {
             LazyCell::force(&bytes);
             true
@@ -97,6 +110,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         };
         steps.iter().map(diagnose).collect()
     };
+    if let Some(behaviour) = &mut report.behaviour
+        && arguments.format == FormatFlag::Json
+        && !arguments.details
+    {
+        behaviour.leave_out_equal();
+    }
     let answer = Answer { report, diagnoses };
     output::print(&match arguments.format {
         FormatFlag::Text => answer.text(),
@@ -178,7 +197,8 @@ impl Answer {
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        writeln!(out, "{}: {}", self.report.verdict.as_str(), self.cause())?;
+        let verdict = verifier::report::text::verdict(&self.report);
+        writeln!(out, "{verdict}: {}", self.cause())?;
         for diagnosis in &self.diagnoses {
             writeln!(
                 out,
@@ -227,6 +247,7 @@ impl Answer {
             "cause": self.cause(),
             "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
             "reasons": self.report.reasons,
+            "policy": self.report.policy,
             "behaviour": self.report.behaviour,
         });
         format!("{answer:#}\n")

@@ -44,6 +44,13 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let traces = arguments
         .traces

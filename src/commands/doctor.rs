@@ -28,6 +28,13 @@ pub(crate) struct Arguments {
     format: FormatFlag,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let driver = cuda::probe();
     let checked = match &driver {

@@ -63,6 +63,13 @@ enum Numerics {
     F64,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.model)?;
     let loaded = Loaded::new(&files, arguments.engine.io)?;

@@ -35,6 +35,13 @@ pub(crate) struct Arguments {
     metadata: bool,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.file)?;
     let inspection = verifier::inspect::inspect(&files.input());

@@ -10,6 +10,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use inference::Step;
 use verifier::manifest::{self, CheckOptions, Manifest};
+use verifier::policy::Policy;
 use verifier::report::{Behaviour, Report, text};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
@@ -24,7 +25,7 @@ use crate::input::Files;
 use crate::next_command::Named;
 use crate::progress::Progress;
 use crate::run::Engine;
-use crate::{behaviour, device, diagnosis, engine_flags, next_command, output, prompt};
+use crate::{behaviour, device, diagnosis, engine_flags, next_command, output, policy, prompt};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
@@ -60,9 +61,14 @@ pub(crate) struct Arguments {
     forward: ForwardFlag,
     #[command(flatten)]
     prompt: prompt::Arguments,
+    #[command(flatten)]
+    policy: policy::Arguments,
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// Show every finding in full and the stages around the first one that differs; in JSON, stages that are equal too
+    #[arg(long)]
+    details: bool,
     /// Also compute the SHA-256 of the whole files, the number that publishers give (their BLAKE3 is always computed)
     #[arg(long)]
     file_sha256: bool,
@@ -73,9 +79,6 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
     #[command(flatten)]
     device: device::Arguments,
-    /// Show every finding in full, and the stages around the first one that differs
-    #[arg(long)]
-    details: bool,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -100,13 +103,21 @@ pub(crate) enum FormatFlag {
     Json,
 }
 
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
+    let policy = &arguments.policy.read()?;
     let model = Files::open(&arguments.a)?;
     let mut report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
         (Some(path), None, None) => {
             let other = Files::open(path)?;
-            let mut report = pair(arguments, options, &model, &other);
+            let mut report = pair(arguments, options, policy, &model, &other);
             let named = Named::of((&arguments.a, &model), (path, &other));
             report.next = next_command::of(&report, named.as_ref());
             report
@@ -115,8 +126,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             refuse_prompts(arguments)?;
             let (name, file) = open_manifest(path)?;
             match manifest::read(&name, &file) {
-                Ok(manifest) => against(arguments, options, &model, &manifest),
-                Err(why) => manifest::cannot_check(&name, &why, &model.input()),
+                Ok(manifest) => against(arguments, options, policy, &model, &manifest),
+                Err(why) => {
+                    let mut report = manifest::cannot_check(&name, &why, &model.input());
+                    report.set_policy(policy);
+                    report
+                }
             }
         }
         (None, None, Some(text)) => {
@@ -124,12 +139,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let Some(manifest) = Manifest::of_digest(text) else {
                 bail!("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits");
             };
-            against(arguments, options, &model, &manifest)
+            against(arguments, options, policy, &model, &manifest)
         }
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
     if report.next.is_none() {
         report.next = next_command::of(&report, None);
+    }
+    if let Some(behaviour) = &mut report.behaviour
+        && arguments.format == FormatFlag::Json
+        && !arguments.details
+    {
+        behaviour.leave_out_equal();
     }
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
@@ -157,7 +178,13 @@ fn open_manifest(path: &Path) -> anyhow::Result<(String, FileSource)> {
 }
 
 /// Compares two models.
-fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files) -> Report {
+fn pair(
+    arguments: &Arguments,
+    options: inference::Options,
+    policy: &Policy,
+    a: &Files,
+    b: &Files,
+) -> Report {
     thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
@@ -168,7 +195,14 @@ fn pair(arguments: &Arguments, options: inference::Options, a: &Files, b: &Files
             },
             tensor_sha256: arguments.tensor_sha256,
         };
-        let bytes = judging(scope, [a, b], bytes, arguments.quiet, arguments.times);
+        let bytes = judging(
+            scope,
+            [a, b],
+            bytes,
+            policy,
+            arguments.quiet,
+            arguments.times,
+        );
         let ForwardFlag::On(forward) = arguments.forward else {
             let mut report = bytes.clone();
             report.cause = diagnosis::cause(&report, None);
@@ -210,6 +244,7 @@ fn diagnosed(
 fn against(
     arguments: &Arguments,
     options: inference::Options,
+    policy: &Policy,
     model: &Files,
     manifest: &Manifest,
 ) -> Report {
@@ -221,6 +256,7 @@ fn against(
     let work = || manifest::check(manifest, &model.input(), &how, &progress);
     let mut report = output::timed(arguments.times, "to compare the bytes", work);
     progress.end();
+    report.set_policy(policy);
     let judged = match (arguments.forward, manifest.fingerprint()) {
         (ForwardFlag::Off, Some(_)) => {
             report.note_unchecked_behaviour();
@@ -286,15 +322,20 @@ pub(crate) fn judge(a: &Files, b: &Files, options: &Options, quiet: bool) -> Rep
     report
 }
 
-/// Starts to run the verifier; whoever asks for the report waits for it. A GPU can run the files meanwhile.
+/// Starts to run the verifier under a policy; whoever asks for the report waits for it. A GPU can run the files meanwhile.
 pub(crate) fn judging<'scope>(
     scope: &'scope Scope<'scope, '_>,
     [a, b]: [&'scope Files; 2],
     options: Options,
+    policy: &'scope Policy,
     quiet: bool,
     times: bool,
 ) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
-    let work = move || judge(a, b, &options, quiet);
+    let work = move || {
+        let mut report = judge(a, b, &options, quiet);
+        report.set_policy(policy);
+        report
+    };
     let at_work = scope.spawn(move || output::timed(times, "to compare the bytes", work));
     LazyCell::new(move || at_work.join().unwrap_or_else(|panic| resume_unwind(panic)))
 }

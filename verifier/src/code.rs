@@ -253,6 +253,7 @@ codes! {
         NothingCompared = "nothing-compared",
         PairFormats = "pair.formats",
         PairManifest = "pair.manifest",
+        PolicyExpired = "policy.expired",
         SourceChanged = "source.changed",
         SourceOther = "source.other",
         SourceRewritten = "source.rewritten",
@@ -371,6 +372,7 @@ mod tests {
             "manifest",
             "meta",
             "pair",
+            "policy",
             "source",
             "tensor",
         ];

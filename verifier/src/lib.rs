@@ -4,7 +4,7 @@
 //!
 //! [`source`] gives bytes by position, [`decode`] turns them into a [`decode::container::Container`] whose regions
 //! partition the file, [`verify()`] compares two of them, and [`report`] holds what came of it. [`inspect`] shows one file,
-//! [`manifest`] writes and reads digests of one.
+//! [`manifest`] writes and reads digests of one. [`policy`] says what may pass, and [`explanation`] what a code means.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod manifest;
 pub mod observer;
 mod parallel;
+pub mod policy;
 pub mod region;
 pub mod report;
 pub mod source;

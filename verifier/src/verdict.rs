@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::code::Code;
 use crate::finding::Effect;
+use crate::policy::FailOn;
 use crate::report::FindingRow;
 
 /// What a comparison came to. There is no default.
@@ -94,13 +95,21 @@ impl Verdict {
     /// What was read from a file that changed, or that could not be read or decoded to its end, decides nothing. Otherwise
     /// one difference is enough, whatever else could not be compared; and where nothing differs, one thing not compared
     /// is enough for undecided, and so is a section of which nothing was compared.
-    pub(crate) fn of(findings: &[FindingRow], compared: Compared) -> Self {
-        let has = |effect| findings.iter().any(|finding| finding.effect == effect);
+    ///
+    /// What a policy allows does not count, but for what could not be read. Where warnings fail, one that is not allowed
+    /// leaves it undecided: nothing differs, and somebody has to look at it.
+    pub(crate) fn of(findings: &[FindingRow], compared: Compared, fail_on: FailOn) -> Self {
+        let is_open = |finding: &&FindingRow| finding.allowed_by.is_none();
+        let open = findings.iter().filter(is_open).map(|row| row.effect);
+        let has = |effect| open.clone().any(|found| found == effect);
         if findings.iter().any(is_unreadable) {
             Self::Undecided
         } else if has(Effect::Different) {
             Self::Different
-        } else if has(Effect::Undecided) || compared.is_anything_empty() {
+        } else if has(Effect::Undecided)
+            || compared.is_anything_empty()
+            || (fail_on == FailOn::Warning && has(Effect::Warning))
+        {
             Self::Undecided
         } else {
             Self::Verified
@@ -123,6 +132,10 @@ mod tests {
         stages: None,
     };
 
+    fn drawn(findings: &[FindingRow]) -> Verdict {
+        Verdict::of(findings, ALL, FailOn::Different)
+    }
+
     fn row(code: Code, effect: Effect) -> FindingRow {
         FindingRow::from(&Finding::new(code, effect, ""))
     }
@@ -140,10 +153,10 @@ mod tests {
             row(Code::TensorBytes, Effect::Different),
             row(Code::InputChanged, Effect::Undecided),
         ];
-        assert_eq!(Verdict::of(&findings, ALL), Verdict::Undecided);
-        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Different);
+        assert_eq!(drawn(&findings), Verdict::Undecided);
+        assert_eq!(drawn(&findings[..1]), Verdict::Different);
         let warning = [row(Code::MetaLost, Effect::Warning)];
-        assert_eq!(Verdict::of(&warning, ALL), Verdict::Verified);
+        assert_eq!(drawn(&warning), Verdict::Verified);
     }
 
     #[test]
@@ -152,8 +165,8 @@ mod tests {
             row(Code::MetaRopeType, Effect::Different),
             row(Code::AprTruncated, Effect::Unreadable),
         ];
-        assert_eq!(Verdict::of(&findings, ALL), Verdict::Undecided);
-        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Different);
+        assert_eq!(drawn(&findings), Verdict::Undecided);
+        assert_eq!(drawn(&findings[..1]), Verdict::Different);
     }
 
     #[test]
@@ -162,8 +175,8 @@ mod tests {
             row(Code::BehaviourNotCovered, Effect::Undecided),
             row(Code::MetaRopeType, Effect::Different),
         ];
-        assert_eq!(Verdict::of(&findings, ALL), Verdict::Different);
-        assert_eq!(Verdict::of(&findings[..1], ALL), Verdict::Undecided);
+        assert_eq!(drawn(&findings), Verdict::Different);
+        assert_eq!(drawn(&findings[..1]), Verdict::Undecided);
     }
 
     #[test]
@@ -186,7 +199,50 @@ mod tests {
             (Compared::Decoded, Verdict::Verified),
             (Compared::Nothing, Verdict::Undecided),
         ] {
-            assert_eq!(Verdict::of(&[], compared), verdict, "{compared:?}");
+            assert_eq!(
+                Verdict::of(&[], compared, FailOn::Different),
+                verdict,
+                "{compared:?}"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_allowed_does_not_count_but_for_what_was_not_read() {
+        let allowed = |code, effect| FindingRow {
+            allowed_by: Some(0),
+            ..row(code, effect)
+        };
+        let difference = allowed(Code::TensorBytes, Effect::Different);
+        let other = row(Code::MetaLost, Effect::Different);
+        assert_eq!(drawn(std::slice::from_ref(&difference)), Verdict::Verified);
+        assert_eq!(drawn(&[difference.clone(), other]), Verdict::Different);
+        for unread in [
+            allowed(Code::InputChanged, Effect::Undecided),
+            allowed(Code::Io, Effect::Undecided),
+            allowed(Code::AprTruncated, Effect::Unreadable),
+        ] {
+            assert_eq!(drawn(&[unread]), Verdict::Undecided);
+        }
+        let nothing = Verdict::of(&[difference], Compared::Nothing, FailOn::Different);
+        assert_eq!(nothing, Verdict::Undecided);
+    }
+
+    #[test]
+    fn a_warning_leaves_it_undecided_only_where_warnings_fail() {
+        let warning = [row(Code::MetaLost, Effect::Warning)];
+        assert_eq!(drawn(&warning), Verdict::Verified);
+        let strict = |rows: &[FindingRow]| Verdict::of(rows, ALL, FailOn::Warning);
+        assert_eq!(strict(&warning), Verdict::Undecided);
+        let [warning] = warning;
+        let allowed = FindingRow {
+            allowed_by: Some(0),
+            ..warning
+        };
+        assert_eq!(strict(&[allowed]), Verdict::Verified);
+        assert_eq!(
+            strict(&[row(Code::MetaLost, Effect::Note)]),
+            Verdict::Verified
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! The container of an APR file.
 
-use super::{BOTH, CONVERT, DIFFERENT, Explanation, FETCH, NOTE, UNREADABLE, WARNING, explain};
+use super::{
+    BOTH, CONVERT, DIFFERENT, DIFFERENT_OR_UNREADABLE, Explanation, FETCH, NOTE, UNREADABLE,
+    WARNING, explain,
+};
 use crate::code::Code;
 
 pub(super) fn of(code: Code) -> Option<Explanation> {
@@ -59,7 +62,7 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             "Compressed, encrypted and column-major files are not read: that is undecided. Bits that have no meaning in the format are a difference.",
             "A file of a tool with its own extensions, or a damaged header.",
             "Write the file without compression or encryption; if it should have none, fetch or convert it again.",
-            BOTH,
+            DIFFERENT_OR_UNREADABLE,
         ),
         Code::AprFlagsSigned => explain(
             "the file says that it is signed",

@@ -1,7 +1,8 @@
 //! The container of a GGUF.
 
 use super::{
-    DIFFERENT, Explanation, FETCH, MAKE_AGAIN, NOTE, UNDECIDED, UNREADABLE, WARNING, explain,
+    DIFFERENT, DIFFERENT_OR_UNREADABLE, Explanation, FETCH, MAKE_AGAIN, NOTE, UNDECIDED,
+    UNREADABLE, WARNING, explain,
 };
 use crate::code::Code;
 
@@ -32,7 +33,7 @@ fn header(code: Code) -> Option<Explanation> {
             "The artifact keeps the head of the GGUF that it was made from, and its own checksum holds. The first byte that is not the same is named; where the file ends inside its head, it is cut and the pair is undecided.",
             "A memory or disk fault in the GGUF, or a download that ended early.",
             FETCH,
-            super::BOTH,
+            DIFFERENT_OR_UNREADABLE,
         ),
         Code::GgufEndian => explain(
             "the GGUF is big-endian",

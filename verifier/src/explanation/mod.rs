@@ -101,6 +101,7 @@ const UNREADABLE: &[Effect] = &[Effect::Unreadable];
 const WARNING: &[Effect] = &[Effect::Warning];
 const NOTE: &[Effect] = &[Effect::Note];
 const BOTH: &[Effect] = &[Effect::Different, Effect::Undecided];
+const DIFFERENT_OR_UNREADABLE: &[Effect] = &[Effect::Different, Effect::Unreadable];
 const DIFFERENT_OR_WARNING: &[Effect] = &[Effect::Different, Effect::Warning];
 
 #[cfg(test)]

@@ -82,6 +82,13 @@ fn files(code: Code) -> Option<Explanation> {
             "aprove verify MODEL --manifest FILE",
             UNDECIDED,
         ),
+        Code::PolicyExpired => explain(
+            "an entry of the policy has expired",
+            "Its last day is over, so it allows nothing any more; what it allowed counts again.",
+            "A policy file with `expires`.",
+            "Repair what was allowed, or decide again and give the entry a new date.",
+            WARNING,
+        ),
         Code::SourceChanged => explain(
             "the GGUF is not byte for byte the one that the artifact was made from",
             "The artifact records the size and the BLAKE3 of its source, and this file has others.",

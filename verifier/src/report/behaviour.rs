@@ -98,6 +98,9 @@ pub struct PromptRow {
     /// The digest that a manifest records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recorded: Option<String>,
+    /// Rows that are equal and left out of the table.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub equal_left_out: usize,
     /// Two rows for each stage of a pair, in the order of execution: over all tokens, and over the last one.
     pub table: Vec<StageRow>,
 }
@@ -424,7 +427,20 @@ fn unused(names: &[String]) -> Option<Finding> {
 /// Names of unused tensors in a finding.
 const UNUSED_SHOWN: usize = 6;
 
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl BehaviourRow {
+    /// Leaves rows that are equal out of the tables, and counts them: they are most of a report.
+    pub fn leave_out_equal(&mut self) {
+        for prompt in &mut self.prompts {
+            let all = prompt.table.len();
+            prompt.table.retain(|row| row.result != StageResult::Equal);
+            prompt.equal_left_out += all - prompt.table.len();
+        }
+    }
+
     /// Returns the first row of a table that is not equal, and its prompt.
     #[must_use]
     pub fn first_difference(&self) -> Option<(&PromptRow, &StageRow)> {

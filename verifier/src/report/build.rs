@@ -19,6 +19,7 @@ use crate::compare::scan::{Inputs, Scan};
 use crate::decode::container::{Shard, Tensor};
 use crate::explain::tensors::result;
 use crate::finding::{Effect, Finding, Side, escape};
+use crate::policy::Policy;
 use crate::region::RegionKind;
 use crate::verdict::{Compared, Verdict};
 
@@ -78,6 +79,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
             Scope::Pair(_) | Scope::Decoded | Scope::Nothing => Mode::Pair,
         },
         manifest: None,
+        policy: None,
         files,
         counts,
         behaviour: None,
@@ -92,28 +94,67 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
             })
             .collect(),
         compared,
+        all: Vec::new(),
+        applied: Policy::default(),
     };
-    report.add(&capped(findings, report.counts.tensors_compared));
+    report.add(findings);
     report
 }
 
 impl Report {
     /// Adds findings behind those that are there, what decides before what does not, and draws the verdict again.
     pub(crate) fn add(&mut self, findings: &[Finding]) {
-        self.findings.extend(findings.iter().map(FindingRow::from));
+        self.all.extend_from_slice(findings);
+        self.draw();
+    }
+
+    /// Applies a policy, also to what is added later. What it lets pass stays in the report.
+    pub fn set_policy(&mut self, policy: &Policy) {
+        self.applied = policy.clone();
+        self.draw();
+    }
+
+    /// Draws rows, reasons and the verdict from what was found and from the policy.
+    fn draw(&mut self) {
+        // The policy sees each finding; only then those of one kind are counted together.
+        let mut groups: BTreeMap<Option<usize>, Vec<Finding>> = BTreeMap::new();
+        for finding in &self.all {
+            let group = groups.entry(self.applied.allows(finding)).or_default();
+            group.push(finding.clone());
+        }
+        self.policy = self
+            .applied
+            .row(|index| groups.get(&Some(index)).map_or(0, Vec::len));
+        let open = groups.entry(None).or_default();
+        open.extend(self.applied.expired());
+        self.findings.clear();
+        for (allowed_by, group) in groups {
+            let rows = capped(&group, self.counts.tensors_compared);
+            self.findings.extend(rows.iter().map(|finding| FindingRow {
+                allowed_by,
+                ..FindingRow::from(finding)
+            }));
+        }
         // A stable sort keeps the order of causes.
         self.findings.sort_by_key(|finding| match finding.effect {
-            Effect::Unreadable | Effect::Different | Effect::Undecided => 0,
-            Effect::Warning => 1,
-            Effect::Note => 2,
+            Effect::Unreadable | Effect::Different | Effect::Undecided => {
+                usize::from(finding.allowed_by.is_some())
+            }
+            Effect::Warning => 2,
+            Effect::Note => 3,
         });
         self.reasons.clear();
-        for finding in self.findings.iter().filter(|row| row.effect.decides()) {
+        for finding in self.findings.iter().filter(|row| row.decides()) {
             if !self.reasons.contains(&finding.code) {
                 self.reasons.push(finding.code);
             }
         }
-        self.verdict = Verdict::of(&self.findings, self.compared);
+        self.verdict = Verdict::of(&self.findings, self.compared, self.applied.fail_on);
+        // Who is at fault was said of all findings together.
+        let is_allowed = |row: &FindingRow| row.allowed_by.is_some() && row.effect.decides();
+        if self.findings.iter().any(is_allowed) {
+            self.conclusion = None;
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub use first_difference::{Excerpt, FieldSpan, FirstDifference, ValuePair};
 
 use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
+use crate::finding::Finding;
+use crate::policy::{Policy, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
 /// The result of a verification.
@@ -37,7 +39,7 @@ pub struct Report {
     pub schema_version: u32,
     /// What it came to.
     pub verdict: Verdict,
-    /// The codes of all findings that decided the verdict, each once, the first cause first.
+    /// The codes of all findings that decided against the pair, each once, the first cause first.
     pub reasons: Vec<Code>,
     /// Who is at fault, when something decides against the pair and the files tell.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +55,9 @@ pub struct Report {
     /// The manifest that the model was held against.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestRow>,
+    /// The policy, when one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRow>,
     /// The files that were read, the APR file first, then the GGUF shard by shard.
     pub files: Vec<FileRow>,
     /// How much was compared.
@@ -72,6 +77,12 @@ pub struct Report {
     /// What the verdict rests on beside the findings.
     #[serde(skip)]
     pub(crate) compared: Compared,
+    /// Everything that was found, in the order of causes; `findings` is drawn from it.
+    #[serde(skip)]
+    pub(crate) all: Vec<Finding>,
+    /// What `policy` is drawn from.
+    #[serde(skip)]
+    pub(crate) applied: Policy,
 }
 
 /// What a file is by its first bytes.

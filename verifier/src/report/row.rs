@@ -14,6 +14,9 @@ pub struct FindingRow {
     pub code: Code,
     /// `different`, `undecided`, `warning` or `note`.
     pub effect: Effect,
+    /// The entry of the policy that lets it pass, from 0: it does not decide the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_by: Option<usize>,
     /// One sentence. Bytes of the files that could confuse a reader are escaped.
     pub message: String,
     /// Where, the damaged file first.
@@ -30,6 +33,14 @@ pub struct FindingRow {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+impl FindingRow {
+    /// Tells whether the finding keeps the verdict from being verified.
+    #[must_use]
+    pub const fn decides(&self) -> bool {
+        self.effect.decides() && self.allowed_by.is_none()
+    }
 }
 
 /// The likely cause of a damage: a hint that never changes the verdict.
@@ -70,6 +81,7 @@ impl From<&Finding> for FindingRow {
         Self {
             code: finding.code,
             effect: finding.effect,
+            allowed_by: None,
             message: finding.message.clone(),
             places: finding.places.iter().map(PlaceRow::from).collect(),
             expected: finding.expected.clone(),

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::code::{Code, Group};
 use crate::finding::{Effect, Side};
+use crate::policy::{FailOn, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
 /// One line: the verdict, the tensors that agree, the first reason.
@@ -30,14 +31,33 @@ pub fn line(report: &Report) -> String {
     } else {
         "against a manifest of files".to_owned()
     };
-    let reason = match (report.findings.first(), &report.conclusion) {
+    let mut open = report
+        .findings
+        .iter()
+        .filter(|row| row.allowed_by.is_none());
+    let reason = match (open.next(), &report.conclusion) {
         (Some(finding), conclusion) if report.verdict != Verdict::Verified => {
             let text = conclusion.as_ref().map(|conclusion| &conclusion.text);
             format!(", {}: {}", finding.code, text.unwrap_or(&finding.message))
         }
         _ => String::new(),
     };
-    format!("{word} {}: {compared}{reason}\n", report.verdict.as_str())
+    format!("{word} {}: {compared}{reason}\n", verdict(report))
+}
+
+/// The verdict, with what a policy lets pass: `verified with 2 findings allowed by policy`.
+#[must_use]
+pub fn verdict(report: &Report) -> String {
+    let word = report.verdict.as_str();
+    let entries = report.policy.iter().flat_map(|policy| &policy.allow);
+    match entries.map(|entry| entry.matched).sum() {
+        0 => word.to_owned(),
+        count => format!("{word} with {} allowed by policy", findings(count)),
+    }
+}
+
+fn findings(count: usize) -> String {
+    format!("{count} finding{}", if count == 1 { "" } else { "s" })
 }
 
 /// The answer for a person: the verdict with its reason, what to do, how much was compared, and the first difference.
@@ -60,6 +80,12 @@ pub fn full(report: &Report) -> String {
 
 fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
     let meaning = match report.verdict {
+        Verdict::Verified if report.findings.iter().any(is_allowed) => {
+            "everything else was compared, and agrees"
+        }
+        Verdict::Undecided if fails_on_warnings(report) => {
+            "nothing differs, and warnings do not pass (--fail-on warning)"
+        }
         Verdict::Verified if !is_pair(report) => {
             "everything that the manifest lists was compared, and agrees"
         }
@@ -72,13 +98,13 @@ fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Different => "the files were compared and differ, or break their format",
         Verdict::Undecided => "not everything could be read, decoded or compared",
     };
-    let first = report.findings.iter().find(|one| one.effect.decides());
+    let first = report.findings.iter().find(|one| one.decides());
     let meaning = match (&report.conclusion, first) {
         (Some(conclusion), _) => &conclusion.text,
         (None, Some(first)) => &first.message,
         (None, None) => meaning,
     };
-    writeln!(text, "{}: {meaning}", report.verdict.as_str())?;
+    writeln!(text, "{}: {meaning}", verdict(report))?;
     for (name, line) in [("cause", &report.cause), ("next", &report.next)] {
         if let Some(line) = line {
             writeln!(text, "  {name:<5} {line}")?;
@@ -89,10 +115,14 @@ fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     write_counts(text, report)?;
     match &report.behaviour {
-        Some(behaviour) => stages::write(text, behaviour),
+        Some(behaviour) => stages::write(text, behaviour)?,
         None if is_pair(report) && report.verdict == Verdict::Verified => {
-            writeln!(text, "  behaviour not compared: bytes and metadata only")
+            writeln!(text, "  behaviour not compared: bytes and metadata only")?;
         }
+        None => {}
+    }
+    match &report.policy {
+        Some(policy) => write_policy(text, policy),
         None => Ok(()),
     }
 }
@@ -103,7 +133,7 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
     let said = report.conclusion.as_ref().map(|said| &said.text);
     if let Some(first) = findings.next_if(|first| Some(&first.message) == said) {
         write_cause(text, first)?;
-    } else if let Some(first) = findings.next_if(|first| first.effect.decides()) {
+    } else if let Some(first) = findings.next_if(|first| first.decides()) {
         write_finding(text, first)?;
         write_values(text, report, first)?;
         write_bytes(text, report, first)?;
@@ -128,7 +158,7 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
 
 /// A finding in one line, with the values that it is about.
 fn write_line(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
-    write!(text, "{}: {}", finding.effect.as_str(), finding.message)?;
+    write!(text, "{}: {}", effect(finding), finding.message)?;
     if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
         write!(text, " (expected {expected}, found {found})")?;
     }
@@ -198,6 +228,30 @@ fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
     Ok(())
 }
 
+/// What each entry let pass; one that let nothing pass may be wrong, or not be needed any more.
+fn write_policy(text: &mut String, policy: &PolicyRow) -> std::fmt::Result {
+    for entry in &policy.allow {
+        let (name, reason) = (entry.text(), entry.reason.as_deref());
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        match entry.matched {
+            0 if entry.expired => {}
+            0 => writeln!(text, "  warning   --allow {name} matched nothing{reason}")?,
+            count => writeln!(text, "  allowed   {} by {name}{reason}", findings(count))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a finding would decide, but for the policy.
+const fn is_allowed(finding: &FindingRow) -> bool {
+    finding.effect.decides() && finding.allowed_by.is_some()
+}
+
+/// Whether nothing but warnings keeps it from being verified.
+fn fails_on_warnings(report: &Report) -> bool {
+    Verdict::of(&report.findings, report.compared, FailOn::Different) == Verdict::Verified
+}
+
 fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     let counts = &report.counts;
     let named = |parts: &[(usize, &str)]| {
@@ -255,7 +309,7 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",
-        finding.effect.as_str(),
+        effect(finding),
         finding.message,
         finding.code
     )?;
@@ -270,6 +324,15 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
         writeln!(text, "  hint: {hint}")?;
     }
     Ok(())
+}
+
+/// The effect of a finding, and whether it is without one here.
+fn effect(finding: &FindingRow) -> String {
+    let allowed = match finding.allowed_by {
+        Some(_) => ", allowed by policy",
+        None => "",
+    };
+    format!("{}{allowed}", finding.effect.as_str())
 }
 
 fn write_cause(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
