@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use verifier::decode::container::Format;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
 
@@ -59,6 +60,14 @@ impl Files {
     /// The name of the model: that of its first file.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The format, by the first bytes; none for what is no model, or cannot be read.
+    pub(crate) fn format(&self) -> Option<Format> {
+        let (_, source) = self.files.first()?;
+        let mut magic = [0; 4];
+        source.read_exact_at(0, &mut magic).ok()?;
+        Format::of(&magic)
     }
 
     /// The open files, in order.

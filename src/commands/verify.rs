@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::run::Engine;
 use crate::{behaviour, device, engine_flags, output, prompt};
 
-/// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
+/// Compares an APR v2 file with a GGUF model, or two files of one format, byte for byte, and says where and why they differ.
 ///
 /// The order of the two files is free; formats are told by content. With --manifest one model is checked against a list of
 /// digests instead, and runs the prompts that our own manifests record; with --digest against one digest.

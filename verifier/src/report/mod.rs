@@ -8,6 +8,7 @@ mod build;
 mod cap;
 mod conclusion;
 mod row;
+mod sides;
 mod stages;
 pub mod text;
 
@@ -20,11 +21,14 @@ pub use behaviour::{
 };
 pub(crate) use build::{Parts, Scope, build, file_row, hex};
 pub use row::{CauseRow, FindingRow, PlaceRow};
+pub use sides::Sides;
 
 pub use conclusion::{AtFault, Conclusion, ConclusionKind};
 
 use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
+use crate::decode::container::Format;
+use crate::finding::Side;
 use crate::verdict::{Compared, Verdict};
 
 /// The result of a verification.
@@ -44,7 +48,7 @@ pub struct Report {
     /// The manifest that the model was held against.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestRow>,
-    /// The files that were read, the APR file first, then the GGUF shard by shard.
+    /// The files that were read, the APR file first, then the GGUF shard by shard; of one format, in the order given.
     pub files: Vec<FileRow>,
     /// How much was compared.
     pub counts: Counts,
@@ -53,13 +57,18 @@ pub struct Report {
     pub behaviour: Option<BehaviourRow>,
     /// What was found, the first cause first; warnings and notes after what decides.
     pub findings: Vec<FindingRow>,
-    /// One row for every tensor of the GGUF, then what only the APR file has.
+    /// One row for every tensor of the GGUF, then what only the APR file has; of one format, of the second file, then what
+    /// only the first one has.
     pub tensors: Vec<TensorRow>,
-    /// One row for every key of the GGUF, then what only the APR file has.
+    /// One row for every key of the GGUF, then what only the APR file has; of one format, of the second file, then what only
+    /// the first one has.
     pub metadata: Vec<KeyRow>,
     /// What the verdict rests on beside the findings.
     #[serde(skip)]
     pub(crate) compared: Compared,
+    /// What texts call the files of a pair of one format.
+    #[serde(skip)]
+    pub(crate) called: Option<[String; 2]>,
 }
 
 /// What a file is by its first bytes.
@@ -72,6 +81,15 @@ pub enum FileFormat {
     Gguf,
     /// Neither of them.
     Unknown,
+}
+
+impl From<Format> for FileFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Apr => Self::Apr,
+            Format::Gguf => Self::Gguf,
+        }
+    }
 }
 
 impl FileFormat {
@@ -114,6 +132,9 @@ pub struct ManifestRow {
 pub struct FileRow {
     /// `apr`, `gguf`, or `unknown`.
     pub format: FileFormat,
+    /// `a` or `b`, in a pair of one format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
     /// The shard of a split set, from 0.
     pub shard: usize,
     /// The base name.
@@ -155,6 +176,18 @@ pub struct Counts {
     pub keys_changed: usize,
     /// Keys of the APR file that come from nothing in the GGUF.
     pub keys_invented: usize,
+    /// Keys that only one of two files of one format has; absent where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub keys_of_one_file: usize,
+}
+
+/// For fields that came later: a report without them is what it was.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One tensor and how it came out.
@@ -164,12 +197,9 @@ pub struct TensorRow {
     pub result: TensorResult,
     /// Whether the APR tensor is the copy of a tied embedding.
     pub tied: bool,
-    /// The tensor of the APR file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apr: Option<TensorSide>,
-    /// The tensor of the GGUF.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gguf: Option<TensorSide>,
+    /// The tensor in each file that has it.
+    #[serde(flatten)]
+    pub sides: Sides<TensorSide>,
     /// How the bytes differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceRow>,
@@ -241,15 +271,14 @@ pub struct DifferenceRow {
     pub first_block: u64,
     /// Last block that differs.
     pub last_block: u64,
-    /// First and last differing byte in the APR file.
-    pub apr: [u64; 2],
-    /// First and last differing byte in the GGUF.
-    pub gguf: [u64; 2],
+    /// First and last differing byte in each file.
+    #[serde(flatten)]
+    pub sides: Sides<[u64; 2]>,
     /// How many blocks differ in each field of the block.
     pub parts: std::collections::BTreeMap<String, u64>,
 }
 
-/// How the decoded values of two tensors differ; the APR file first where there are two numbers.
+/// How the decoded values of two tensors differ; the APR file, or the first one, first where there are two numbers.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ValuesRow {
     /// Elements compared.
@@ -277,7 +306,7 @@ pub struct ValuesRow {
 pub struct KeyRow {
     /// The key, escaped.
     pub key: String,
-    /// `equal`, `lost`, `changed` or `invented`.
+    /// `equal`, `lost`, `changed` or `invented`; of one format, `only a` or `only b` for a key that one file has.
     pub result: KeyStatus,
 }
 

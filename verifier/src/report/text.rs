@@ -82,7 +82,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     let total = shown.clone().count();
     for finding in shown.take(MOST_SHOWN) {
-        write_finding(text, finding)?;
+        write_finding(text, report, finding)?;
         write_values(text, report, finding)?;
     }
     if total > MOST_SHOWN {
@@ -143,7 +143,8 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     let any_key = counts.keys_equal > 0
         || counts.keys_lost > 0
         || counts.keys_changed > 0
-        || counts.keys_invented > 0;
+        || counts.keys_invented > 0
+        || counts.keys_of_one_file > 0;
     if !is_pair(report) && report.tensors.is_empty() && !any_key {
         return Ok(());
     }
@@ -175,11 +176,12 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
             (counts.keys_changed, "changed"),
             (counts.keys_lost, "lost"),
             (counts.keys_invented, "invented"),
+            (counts.keys_of_one_file, "only in one file"),
         ])
     )
 }
 
-fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+fn write_finding(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",
@@ -188,10 +190,20 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
         finding.code
     )?;
     for place in &finding.places {
-        writeln!(text, "  at {}", show_place(place))?;
+        writeln!(text, "  at {}", show_place(report, place))?;
     }
-    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-        writeln!(text, "  expected {expected}, found {found}")?;
+    match (&finding.expected, &finding.found, finding.places.as_slice()) {
+        // Of two files of one format none is what the other one should be.
+        (Some(expected), Some(found), [first, second])
+            if report.called.is_some() && first.file != second.file =>
+        {
+            let [first, second] = [first, second].map(|place| called(report, place.file));
+            writeln!(text, "  {first}: {found}; {second}: {expected}")?;
+        }
+        (Some(expected), Some(found), _) => {
+            writeln!(text, "  expected {expected}, found {found}")?;
+        }
+        _ => {}
     }
     if let Some(cause) = &finding.cause {
         writeln!(text, "  likely cause: {} [{}]", cause.text, cause.code)?;
@@ -207,9 +219,9 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     let name = finding
         .places
         .iter()
-        .find(|place| place.file == Side::Apr)
+        .find(|place| place.file.is_first())
         .and_then(|place| place.name.as_ref());
-    let about = |row: &&TensorRow| row.apr.as_ref().map(|side| &side.name) == name;
+    let about = |row: &&TensorRow| row.sides.first().map(|side| &side.name) == name;
     let row = report
         .tensors
         .iter()
@@ -220,8 +232,9 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     };
     let show =
         |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.6e}"));
-    let [apr_mean, gguf_mean] = values.mean.map(show);
-    let [apr_deviation, gguf_deviation] = values.standard_deviation.map(show);
+    let [first_mean, second_mean] = values.mean.map(show);
+    let [first_deviation, second_deviation] = values.standard_deviation.map(show);
+    let [first, second] = sides(report).map(|side| called(report, side));
     writeln!(
         text,
         "  values: {} of {} differ, by at most {} (RMS {})",
@@ -232,12 +245,29 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     )?;
     writeln!(
         text,
-        "  mean {apr_mean} (apr), {gguf_mean} (gguf); standard deviation {apr_deviation} (apr), {gguf_deviation} (gguf)"
+        "  mean {first_mean} ({first}), {second_mean} ({second}); standard deviation {first_deviation} ({first}), {second_deviation} ({second})"
     )
 }
 
-fn show_place(place: &PlaceRow) -> String {
-    let mut text = place.file.as_str().to_owned();
+/// The sides of the pair that a report is about.
+const fn sides(report: &Report) -> [Side; 2] {
+    match report.called {
+        Some(_) => Side::BY_POSITION,
+        None => Side::BY_FORMAT,
+    }
+}
+
+/// What a text calls a file: by its format, or by its name where both have one format.
+fn called(report: &Report, side: Side) -> &str {
+    match (&report.called, side) {
+        (Some([first, _]), Side::A) => first,
+        (Some([_, second]), Side::B) => second,
+        _ => side.as_str(),
+    }
+}
+
+fn show_place(report: &Report, place: &PlaceRow) -> String {
+    let mut text = called(report, place.file).to_owned();
     if place.shard > 0 {
         let _ = write!(text, " shard {}", place.shard);
     }
@@ -267,9 +297,10 @@ fn show_place(place: &PlaceRow) -> String {
 
 /// Whether two models were compared, and not one with a manifest.
 fn is_pair(report: &Report) -> bool {
-    [FileFormat::Apr, FileFormat::Gguf]
+    let are_of_two_formats = [FileFormat::Apr, FileFormat::Gguf]
         .into_iter()
-        .all(|format| report.files.iter().any(|file| file.format == format))
+        .all(|format| report.files.iter().any(|file| file.format == format));
+    are_of_two_formats || report.called.is_some()
 }
 
 /// Writes the stages around the first difference, or nothing when there is none.
