@@ -21,10 +21,11 @@ use crate::progress::Progress;
 use crate::run::Engine;
 use crate::{behaviour, device, engine_flags, output, prompt};
 
-/// Compares an APR v2 file with a GGUF model, or two files of one format, byte for byte, and says where and why they differ.
+/// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
-/// The order of the two files is free; formats are told by content. With --manifest one model is checked against a list of
-/// digests instead, and runs the prompts that our own manifests record; with --digest against one digest.
+/// Two files of one format are compared in the same way. The order of the two files is free; formats are told by content.
+/// With --manifest one model is checked against a list of digests instead, and runs the prompts that our own manifests
+/// record; with --digest against one digest.
 ///
 /// Exit code: 0 every byte was accounted for and nothing differs, 1 something differs, 2 undecided (unreadable, malformed,
 /// not covered, changed during the run, nothing compared, or the report could not be written).

@@ -294,7 +294,6 @@ impl Judge<'_> {
 
     /// One finding for two models that have nothing to do with each other, in the place of one for each tensor and key.
     fn other_model(&self, data: &[Finding], renamed: usize) -> Option<Finding> {
-        let census = Census::of_others(self.inputs, self.pairing, self.scan, data)?;
         let models = self.inputs.models();
         let identities = models.map(|model| match model.metadata {
             Metadata::Gguf(metadata) => Some(Identity::of_gguf(metadata)),
@@ -303,7 +302,11 @@ impl Judge<'_> {
         let [Some(a), Some(b)] = identities else {
             return None;
         };
-        let is_other = a.is_unlike(&b)
+        // Of files that say they are two models, what looks like damage proves nothing.
+        let is_unlike = a.is_unlike(&b);
+        let data = if is_unlike { &[] } else { data };
+        let census = Census::of_others(self.inputs, self.pairing, self.scan, data)?;
+        let is_other = is_unlike
             || census.is_mostly_unlike() && renamed == 0
             || is_most(self.differing(|is_near| !is_near), census.total);
         if !is_other {
