@@ -58,7 +58,7 @@ fn a_flipped_bit_is_named_in_both_files() {
     let gguf = models::tiny().to_bytes();
     let bit = damage::flip_bit(&gguf, gguf.len() - 100, 3);
     for (a, b) in [(&gguf, &bit), (&bit, &gguf)] {
-        let report = compare(&[a.clone()], &[b.clone()]);
+        let report = compare(std::slice::from_ref(a), std::slice::from_ref(b));
         let says = [
             "at a.model, byte",
             "at b.model, byte",
@@ -143,11 +143,11 @@ fn the_crc_tells_which_apr_file_is_damaged() {
     let bit = damage::flip_bit(&apr, apr.len() - 200, 3);
     let crc = damage::flip_bit(&apr, apr.len() - 2, 0);
     for damaged in [bit, crc] {
-        let report = compare(&[apr.clone()], &[damaged.clone()]);
+        let report = compare(std::slice::from_ref(&apr), std::slice::from_ref(&damaged));
         let says = ["b.model is damaged, a.model is as it was written"];
         check(&report, Different, &says);
         assert_eq!(report.conclusion.unwrap().at_fault, AtFault::B);
-        let report = compare(&[damaged], &[apr.clone()]);
+        let report = compare(&[damaged], std::slice::from_ref(&apr));
         assert_eq!(report.conclusion.unwrap().at_fault, AtFault::A);
     }
 }
