@@ -1,7 +1,5 @@
 //! Two files of one format: what is said of each way in which they can be unlike.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use fixtures::gguf::Model;
 use fixtures::{apr, damage, models};
 use verifier::report::{AtFault, ConclusionKind, Report, text};
