@@ -5,11 +5,11 @@ use std::fmt::Display;
 use anyhow::anyhow;
 use inference::cuda::{self, Weight};
 use inference::{Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row};
-use verifier::finding::Side;
+use verifier::finding::{Side, escape};
 use verifier::manifest::Fingerprint;
 use verifier::report::{
-    Behaviour, BehaviourResult, BehaviourRow, PromptRow, StageDifference, StageResult, StageRow,
-    StageSide, TokenSet, UsedWeight,
+    Behaviour, BehaviourResult, BehaviourRow, PromptRow, Sides, StageDifference, StageResult,
+    StageRow, StageSide, TokenSet, UsedWeight,
 };
 
 use crate::engine_flags::Io;
@@ -21,19 +21,38 @@ use crate::run::{self, Engine, Ran, RunError, Runner};
 /// Both models of a pair, each built from its own file only, so that a difference that the bytes do not show lies in the
 /// metadata.
 pub(crate) struct Pair<'a> {
-    apr: Loaded<'a>,
-    gguf: Loaded<'a>,
+    /// The APR file first, where the formats are two.
+    first: Loaded<'a>,
+    second: Loaded<'a>,
+    sides: [Side; 2],
+    /// What an assumption about each file begins with.
+    names: [String; 2],
 }
 
 impl<'a> Pair<'a> {
     /// Loads both; which is which is told by content.
     pub(crate) fn load(a: &'a Files, b: &'a Files, io: Io) -> anyhow::Result<Self> {
-        let (a, b) = (Loaded::new(a, io)?, Loaded::new(b, io)?);
-        match (a.model.format, b.model.format) {
-            (Format::Apr, Format::Gguf) => Ok(Self { apr: a, gguf: b }),
-            (Format::Gguf, Format::Apr) => Ok(Self { apr: b, gguf: a }),
-            _ => anyhow::bail!("they are not an APR file and a GGUF"),
-        }
+        let (of_a, of_b) = (Loaded::new(a, io)?, Loaded::new(b, io)?);
+        let by_format = |first, second| Self {
+            first,
+            second,
+            sides: Side::BY_FORMAT,
+            names: Side::BY_FORMAT.map(|side| side.as_str().to_owned()),
+        };
+        Ok(match (of_a.model.format, of_b.model.format) {
+            (Format::Apr, Format::Gguf) => by_format(of_a, of_b),
+            (Format::Gguf, Format::Apr) => by_format(of_b, of_a),
+            (Format::Apr, Format::Apr) | (Format::Gguf, Format::Gguf) => Self {
+                first: of_a,
+                second: of_b,
+                sides: Side::BY_POSITION,
+                names: if a.name() == b.name() {
+                    ["the first file", "the second file"].map(str::to_owned)
+                } else {
+                    [a, b].map(|files| escape(files.name().as_bytes()))
+                },
+            },
+        })
     }
 
     /// The prompt that was asked for, or the default ones.
@@ -41,25 +60,25 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// Fails when a file has no tokenizer for a text that was asked for, and when the vocabularies differ.
     pub(crate) fn prompts(&self, asked: &prompt::Arguments) -> anyhow::Result<Prompts> {
-        let (Some(apr), Some(gguf)) = (asked.of(&self.apr)?, asked.of(&self.gguf)?) else {
+        let (Some(first), Some(second)) = (asked.of(&self.first)?, asked.of(&self.second)?) else {
             return Ok(Prompts::Agreed(self.default_prompts()?, Vec::new()));
         };
-        Ok(if apr.tokens == gguf.tokens {
-            let assumptions = both(&apr.assumptions, &gguf.assumptions);
-            Prompts::Agreed(vec![apr], assumptions)
+        Ok(if first.tokens == second.tokens {
+            let assumptions = self.both(&first.assumptions, &second.assumptions);
+            Prompts::Agreed(vec![first], assumptions)
         } else {
-            Prompts::Apart([apr.tokens, gguf.tokens])
+            Prompts::Apart([first.tokens, second.tokens])
         })
     }
 
     /// The default prompts, cut to what both models take. They depend on the number of tokens, which both must agree on.
     fn default_prompts(&self) -> anyhow::Result<Vec<Prompt>> {
-        let vocabulary = self.apr.model.config.vocabulary;
-        let other = self.gguf.model.config.vocabulary;
+        let vocabulary = self.first.model.config.vocabulary;
+        let other = self.second.model.config.vocabulary;
         if vocabulary != other {
             anyhow::bail!("their vocabularies have {vocabulary} and {other} tokens");
         }
-        let longest = self.apr.longest().min(self.gguf.longest());
+        let longest = self.first.longest().min(self.second.longest());
         Ok(Prompt::defaults(vocabulary, longest))
     }
 
@@ -71,29 +90,40 @@ impl<'a> Pair<'a> {
         runner: &Runner<'_>,
     ) -> Result<(Vec<Comparison>, Vec<UsedWeight>), RunError> {
         let tokens: Vec<_> = prompts.iter().map(|prompt| &*prompt.tokens).collect();
-        let (apr, gguf) = (self.apr.sources(), self.gguf.sources());
-        let sides = [self.apr.side(&apr), self.gguf.side(&gguf)];
-        let (comparisons, [apr, gguf]) = runner.pair(sides, &tokens, mode)?;
-        let weights = [used(Side::Apr, apr), used(Side::Gguf, gguf)];
+        let (first, second) = (self.first.sources(), self.second.sources());
+        let sides = [self.first.side(&first), self.second.side(&second)];
+        let (comparisons, [first, second]) = runner.pair(sides, &tokens, mode)?;
+        let weights = [used(self.sides[0], first), used(self.sides[1], second)];
         Ok((comparisons, weights.into_iter().flatten().collect()))
     }
 
-    /// The model of the APR file.
-    pub(crate) const fn apr(&self) -> &Model {
-        &self.apr.model
-    }
-
-    /// The model of the GGUF.
-    pub(crate) const fn gguf(&self) -> &Model {
-        &self.gguf.model
+    /// The models of an APR file and a GGUF; none where both files have one format.
+    pub(crate) fn by_format(&self) -> Option<[&Model; 2]> {
+        let models = [&self.first.model, &self.second.model];
+        (self.sides == Side::BY_FORMAT).then_some(models)
     }
 
     fn assumptions(&self) -> Vec<String> {
-        both(&self.apr.model.assumptions, &self.gguf.model.assumptions)
+        self.both(
+            &self.first.model.assumptions,
+            &self.second.model.assumptions,
+        )
+    }
+
+    /// What is to be said of each file, and of which.
+    fn both<T: Display>(&self, first: &[T], second: &[T]) -> Vec<String> {
+        let named = |(name, all): (&String, &[T])| -> Vec<String> {
+            all.iter().map(|one| format!("{name}: {one}")).collect()
+        };
+        self.names
+            .iter()
+            .zip([first, second])
+            .flat_map(named)
+            .collect()
     }
 
     fn unused(&self) -> Vec<String> {
-        both(&self.apr.model.unused, &self.gguf.model.unused)
+        self.both(&self.first.model.unused, &self.second.model.unused)
     }
 }
 
@@ -107,19 +137,11 @@ fn used(side: Side, weights: Vec<Weight>) -> Vec<UsedWeight> {
     weights.collect()
 }
 
-/// What is to be said of each file, and of which.
-fn both<T: Display>(apr: &[T], gguf: &[T]) -> Vec<String> {
-    let named = |name, all: &[T]| -> Vec<String> {
-        all.iter().map(|one| format!("{name}: {one}")).collect()
-    };
-    [named("apr", apr), named("gguf", gguf)].concat()
-}
-
 /// What to run through both models.
 pub(crate) enum Prompts {
     /// The same tokens, and what the tokenizers assumed.
     Agreed(Vec<Prompt>, Vec<String>),
-    /// Other tokens of the same text: those of the APR file, those of the GGUF.
+    /// Other tokens of the same text: those of the first file, those of the second.
     Apart([Vec<u32>; 2]),
 }
 
@@ -171,7 +193,10 @@ pub(crate) fn difference((behaviour, row): &Judged) -> Option<impl PartialEq + u
     use Behaviour::{Different, Unrecorded};
     matches!(behaviour, Different { .. } | Unrecorded { .. }).then(|| {
         let prompts = row.prompts.iter();
-        let digests = prompts.map(|prompt| (prompt.apr.clone(), prompt.gguf.clone()));
+        let digests = prompts.map(|prompt| {
+            let sides = &prompt.sides;
+            [sides.first(), sides.second()].map(Option::<&String>::cloned)
+        });
         (behaviour.clone(), digests.collect::<Vec<_>>())
     })
 }
@@ -244,7 +269,9 @@ fn run(
             row.assumptions.extend(assumptions);
             prompts
         }
-        Prompts::Apart([apr, gguf]) => return Ok(Behaviour::Tokenised { apr, gguf }),
+        Prompts::Apart([first, second]) => {
+            return Ok(Behaviour::Tokenised { first, second });
+        }
     };
     let (comparisons, used) = pair.compare(&prompts, Mode::Free, runner)?;
     row.used = used;
@@ -252,7 +279,7 @@ fn run(
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
         row.stages = row.stages.saturating_add(comparison.rows.len() / 2);
-        row.prompts.push(prompt_row(prompt, comparison));
+        row.prompts.push(prompt_row(pair.sides, prompt, comparison));
         if let Some(found) = comparison.first_difference() {
             let earlier = |(step, _): &(inference::Step, _)| step.order() <= found.step.order();
             first = first
@@ -314,8 +341,10 @@ fn run_alone(
         row.prompts.push(PromptRow {
             name: prompt.name.escape_debug().to_string(),
             tokens: prompt.tokens.clone(),
-            apr: is_apr.then(|| found.clone()),
-            gguf: (!is_apr).then_some(found),
+            sides: Sides::new(
+                Side::BY_FORMAT,
+                [is_apr.then(|| found.clone()), (!is_apr).then_some(found)],
+            ),
             recorded: Some(prompt.run.escape_debug().to_string()),
             equal_left_out: 0,
             table: Vec::new(),
@@ -327,26 +356,32 @@ fn run_alone(
     Ok(behaviour)
 }
 
-fn prompt_row(prompt: &Prompt, comparison: &Comparison) -> PromptRow {
+fn prompt_row(sides: [Side; 2], prompt: &Prompt, comparison: &Comparison) -> PromptRow {
     PromptRow {
         name: prompt.name.clone(),
         tokens: prompt.tokens.clone(),
-        apr: Some(comparison.digests(0).run().to_string()),
-        gguf: Some(comparison.digests(1).run().to_string()),
+        sides: Sides::new(
+            sides,
+            [0, 1].map(|side| Some(comparison.digests(side).run().to_string())),
+        ),
         recorded: None,
         equal_left_out: 0,
-        table: comparison.rows.iter().map(stage_row).collect(),
+        table: comparison
+            .rows
+            .iter()
+            .map(|row| stage_row(sides, row))
+            .collect(),
     }
 }
 
-fn stage_row(row: &Row) -> StageRow {
-    let [apr, gguf] = &row.records;
+fn stage_row(sides: [Side; 2], row: &Row) -> StageRow {
+    let [first, second] = &row.records;
     StageRow {
         stage: row.step.to_string(),
         capture_point: row.step.stage.capture_point().to_owned(),
-        token_set: apr
+        token_set: first
             .as_ref()
-            .or(gguf.as_ref())
+            .or(second.as_ref())
             .map_or(TokenSet::All, |record| match record.tokens {
                 inference::TokenSet::All { .. } => TokenSet::All,
                 inference::TokenSet::Last { .. } => TokenSet::Last,
@@ -357,16 +392,17 @@ fn stage_row(row: &Row) -> StageRow {
             Outcome::Missing => StageResult::Missing,
             Outcome::NotComparable(field) => StageResult::NotComparable(field),
         },
-        apr: apr.as_ref().map(stage_side),
-        gguf: gguf.as_ref().map(stage_side),
+        sides: Sides::new(
+            sides,
+            [first, second].map(|record| record.as_ref().map(stage_side)),
+        ),
         ratio: row.ratio(),
         drift: row.drift(),
         difference: match row.outcome {
             Outcome::Different(found) => Some(StageDifference {
                 elements: found.elements,
                 first: found.first,
-                apr: finite_f32(found.values[0]),
-                gguf: finite_f32(found.values[1]),
+                sides: Sides::new(sides, found.values.map(|value| Some(finite_f32(value)))),
                 largest_ulp: found.largest_ulp,
                 largest_absolute: finite(found.largest_absolute),
                 cosine: finite(found.cosine),

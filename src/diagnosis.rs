@@ -80,9 +80,13 @@ pub(crate) fn diagnose(
 }
 
 /// The cause of what a report decides, in one sentence: of the stage that differs first, or else of the first finding. None
-/// where the conclusion says all there is.
+/// where the conclusion says all there is, and for two files of one format, of which none is what the other should be.
 pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<String> {
     let first = report.findings.iter().find(|one| one.decides())?;
+    let formats = [report.files.first()?, report.files.last()?].map(|file| file.format);
+    if formats[0] == formats[1] {
+        return None;
+    }
     let conclusion = report.conclusion.as_ref();
     let is_all = conclusion.is_some_and(|conclusion| {
         !matches!(
@@ -170,8 +174,16 @@ fn tensor(report: &Report, apr: Option<&Tensor>, gguf: Option<&Tensor>) -> Fed {
 
 fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> FedResult {
     let is_pair = |row: &&TensorRow| {
-        let side = row.apr.as_ref().is_some_and(|side| side.name == apr.name);
-        side && row.gguf.as_ref().is_some_and(|side| side.name == gguf.name)
+        let side = row
+            .sides
+            .apr
+            .as_ref()
+            .is_some_and(|side| side.name == apr.name);
+        side && row
+            .sides
+            .gguf
+            .as_ref()
+            .is_some_and(|side| side.name == gguf.name)
     };
     if let Some(row) = report.tensors.iter().find(is_pair) {
         return if row.result.is_equal() {
@@ -181,8 +193,12 @@ fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> FedResult {
         };
     }
     let is_missing = |row: &&TensorRow| {
-        let gguf = row.gguf.as_ref().is_some_and(|side| side.name == gguf.name);
-        gguf && row.apr.is_none()
+        let gguf = row
+            .sides
+            .gguf
+            .as_ref()
+            .is_some_and(|side| side.name == gguf.name);
+        gguf && row.sides.apr.is_none()
     };
     FedResult::Unlike(match report.tensors.iter().find(is_missing) {
         Some(_) => format!("missing in the .apr, {} in its place", apr.name),
@@ -195,8 +211,13 @@ fn of_row(report: &Report, row: &TensorRow) -> String {
     if row.result.is_equal() {
         return EQUAL.to_owned();
     }
-    let (Some(apr), Some(gguf)) = (&row.apr, &row.gguf) else {
-        return if row.apr.is_none() { MISSING } else { EXTRA }.to_owned();
+    let (Some(apr), Some(gguf)) = (&row.sides.apr, &row.sides.gguf) else {
+        return if row.sides.apr.is_none() {
+            MISSING
+        } else {
+            EXTRA
+        }
+        .to_owned();
     };
     if let Some(other) = holder(report, row) {
         return stored_elsewhere(report, other, row);
@@ -238,8 +259,8 @@ pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
         places.find_map(|place| place.name.as_deref())
     };
     let is_about = |row: &&TensorRow| {
-        let apr = row.apr.as_ref().map(|side| side.name.as_str());
-        let gguf = row.gguf.as_ref().map(|side| side.name.as_str());
+        let apr = row.sides.apr.as_ref().map(|side| side.name.as_str());
+        let gguf = row.sides.gguf.as_ref().map(|side| side.name.as_str());
         name(Side::Apr).is_some_and(|name| apr == Some(name))
             || name(Side::Gguf).is_some_and(|name| gguf == Some(name))
     };
@@ -247,7 +268,7 @@ pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
     if finding.code.group() == Group::Tensor
         && let Some(row) = report.tensors.iter().find(is_about)
     {
-        let side = row.gguf.as_ref().or(row.apr.as_ref());
+        let side = row.sides.gguf.as_ref().or(row.sides.apr.as_ref());
         let what = side.map_or_else(String::new, |side| spoken(&side.name));
         return match values {
             // Shapes and types stand in the finding, bytes in the row.
@@ -291,7 +312,7 @@ fn counted(row: &TensorRow) -> Option<String> {
         text.push_str(&format!(" ({})", parts.join(", ")));
     }
     // The dimensions of a GGUF begin with the contiguous one.
-    let shape = &row.gguf.as_ref()?.shape;
+    let shape = &row.sides.gguf.as_ref()?.shape;
     if let [columns, rows, ..] = shape.as_slice() {
         let blocks_of_row = difference.blocks_total.checked_div(*rows)?;
         let row = |block: u64| block.checked_div(blocks_of_row.max(1));
@@ -309,10 +330,10 @@ fn counted(row: &TensorRow) -> Option<String> {
 
 /// The row of the GGUF tensor whose bytes the APR tensor of this row holds in the place of its own.
 fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a TensorRow> {
-    let held = row.apr.as_ref()?.blake3.as_ref()?;
-    let own = row.gguf.as_ref()?;
+    let held = row.sides.apr.as_ref()?.blake3.as_ref()?;
+    let own = row.sides.gguf.as_ref()?;
     let holds = |other: &&TensorRow| {
-        let other = other.gguf.as_ref();
+        let other = other.sides.gguf.as_ref();
         other.is_some_and(|other| other.blake3.as_ref() == Some(held) && other.name != own.name)
     };
     report.tensors.iter().find(holds)
@@ -321,7 +342,7 @@ fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a TensorRow> {
 /// `q bias of layer 4 stored in layer 5`, or `holds layer 0 attn_k.weight`, and whether it is the other way round, too.
 fn stored_elsewhere(report: &Report, other: &TensorRow, row: &TensorRow) -> String {
     let name = |row: &TensorRow| {
-        let side = row.gguf.as_ref();
+        let side = row.sides.gguf.as_ref();
         side.map_or_else(String::new, |side| side.name.clone())
     };
     let (from, to) = (name(other), name(row));

@@ -3,15 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use verifier::decode::container::Format;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
-
-/// The container of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    Apr,
-    Gguf,
-}
 
 /// The open files of one model.
 pub(crate) struct Files {
@@ -68,16 +62,12 @@ impl Files {
         &self.name
     }
 
-    /// The container, by the first bytes; none of what is no model, or cannot be read.
+    /// The format, by the first bytes; none for what is no model, or cannot be read.
     pub(crate) fn format(&self) -> Option<Format> {
-        let mut start = [0; 4];
         let (_, source) = self.files.first()?;
-        source.read_exact_at(0, &mut start).ok()?;
-        match start {
-            [b'G', b'G', b'U', b'F'] => Some(Format::Gguf),
-            [b'A', b'P', b'R', _] => Some(Format::Apr),
-            _ => None,
-        }
+        let mut magic = [0; 4];
+        source.read_exact_at(0, &mut magic).ok()?;
+        Format::of(&magic)
     }
 
     /// The open files, in order.

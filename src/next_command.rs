@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use verifier::code::{Code, Group};
+use verifier::decode::container::Format;
 use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
 
-use crate::input::{Files, Format};
+use crate::input::Files;
 
 /// A pair as the user named it.
 pub(crate) struct Named<'a> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
@@ -66,6 +66,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
+    if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
+        && of_a == of_b
+    {
+        bail!(
+            "both files are {} files: bisect takes an APR file and the GGUF that it was made from; `verify {} {}` compares these",
+            of_a.name(),
+            a.name(),
+            b.name()
+        );
+    }
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
@@ -105,9 +115,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Vec::new()
     } else {
         let pair = Pair::load(&a, &b, arguments.engine.io)?;
-        let diagnose = |(step, prompt): &(Step, String)| {
-            diagnose(&report, pair.apr(), pair.gguf(), *step, prompt)
+        let Some([apr, gguf]) = pair.by_format() else {
+            unreachable!("two files of one format are refused before they are run");
         };
+        let diagnose =
+            |(step, prompt): &(Step, String)| diagnose(&report, apr, gguf, *step, prompt);
         steps.iter().map(diagnose).collect()
     };
     if let Some(behaviour) = &mut report.behaviour

@@ -292,7 +292,7 @@ fn fingerprint(row: &BehaviourRow) -> Fingerprint {
     let prompts = row.prompts.iter().map(|prompt| PromptFingerprint {
         name: prompt.name.clone(),
         tokens: prompt.tokens.clone(),
-        run: prompt.apr.clone().unwrap_or_default(),
+        run: prompt.sides.apr.clone().unwrap_or_default(),
     });
     Fingerprint {
         numerics: row.numerics.clone(),

@@ -29,8 +29,9 @@ use crate::{behaviour, device, diagnosis, engine_flags, next_command, output, po
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
-/// The order of the two files is free; formats are told by content. With --manifest one model is checked against a list of
-/// digests instead, and runs the prompts that our own manifests record; with --digest against one digest.
+/// Two files of one format are compared in the same way. The order of the two files is free; formats are told by content.
+/// With --manifest one model is checked against a list of digests instead, and runs the prompts that our own manifests
+/// record; with --digest against one digest.
 ///
 /// Exit code: 0 every byte was accounted for and nothing differs, 1 something differs, 2 undecided (unreadable, malformed,
 /// not covered, changed during the run, nothing compared, or the report could not be written).
@@ -236,8 +237,9 @@ fn diagnosed(
         return None;
     };
     let pair = Pair::load(a, b, io).ok()?;
+    let [apr, gguf] = pair.by_format()?;
     let step = Step::from_key(stage)?;
-    Some(diagnose(report, pair.apr(), pair.gguf(), step, prompt))
+    Some(diagnose(report, apr, gguf, step, prompt))
 }
 
 /// Checks one model against a manifest, and runs the prompts that the manifest records.

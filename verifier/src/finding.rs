@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::code::{CauseCode, Code};
 use crate::region::{RegionKind, Span};
 
-/// Which of the two files of a pair.
+/// Which of the two files of a pair: named by its format where the formats tell the files apart, else by its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -14,15 +14,26 @@ pub enum Side {
     Apr,
     /// The GGUF file, or the set of its shards.
     Gguf,
+    /// The first of two files of one format.
+    A,
+    /// The second of them.
+    B,
 }
 
 impl Side {
-    /// Returns `apr` or `gguf`.
+    /// The sides of an APR file and a GGUF.
+    pub const BY_FORMAT: [Self; 2] = [Self::Apr, Self::Gguf];
+    /// The sides of two files of one format.
+    pub const BY_POSITION: [Self; 2] = [Self::A, Self::B];
+
+    /// Returns `apr`, `gguf`, `a` or `b`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Apr => "apr",
             Self::Gguf => "gguf",
+            Self::A => "a",
+            Self::B => "b",
         }
     }
 
@@ -32,7 +43,15 @@ impl Side {
         match self {
             Self::Apr => Self::Gguf,
             Self::Gguf => Self::Apr,
+            Self::A => Self::B,
+            Self::B => Self::A,
         }
+    }
+
+    /// Tells whether it is the first file of its pair; in a pair of two formats that is the APR file.
+    #[must_use]
+    pub const fn is_first(self) -> bool {
+        matches!(self, Self::Apr | Self::A)
     }
 }
 
@@ -213,6 +232,23 @@ impl Finding {
             text: text.into(),
         });
         self
+    }
+}
+
+impl Finding {
+    /// Moves all its places to a side: what one decoder says belongs to one file.
+    #[must_use]
+    pub(crate) fn on(mut self, side: Side) -> Self {
+        self.places.iter_mut().for_each(|place| place.side = side);
+        self
+    }
+
+    /// Makes the other of two files the one at fault.
+    pub(crate) fn turn(&mut self) {
+        if self.places.len() == 2 {
+            std::mem::swap(&mut self.expected, &mut self.found);
+            self.places.reverse();
+        }
     }
 }
 

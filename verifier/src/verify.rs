@@ -3,10 +3,11 @@
 use std::io;
 
 use crate::code::Code;
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::{self, Pairing};
-use crate::compare::scan::{self, Inputs, Scan};
+use crate::compare::scan::{self, Scan};
 use crate::decode::container::{Container, Format, Shard};
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -15,7 +16,7 @@ use crate::report::{self, FileFormat, FileRow, Parts, Report, Scope, file_row, h
 use crate::source::{Held, Source};
 use crate::{
     decode::{apr, gguf},
-    explain::{culprit, evidence::Evidence, excerpt, sniff},
+    explain::{culprit, evidence::Evidence, excerpt, same_format, sniff},
     manifest,
 };
 
@@ -59,7 +60,7 @@ impl Default for Options {
     }
 }
 
-/// Compares two models, in either order; the formats are told by content. A manifest is never taken for a model:
+/// Compares two models; the formats are told by content, and the order of an APR file and a GGUF is free. A manifest is never taken for a model:
 /// [`manifest::check`] compares a model with one.
 #[must_use]
 pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Observer) -> Report {
@@ -72,7 +73,7 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
         }
     }
     match roles(a, b) {
-        Ok((apr, gguf)) => Pair { apr, gguf }.verify(options, observer),
+        Ok(pair) => pair.verify(options, observer),
         Err(findings) => {
             let mut report = report::build(rows_of_unknown(&[a, b]), &Scope::Nothing, &findings);
             report.conclusion = culprit::conclude(&Evidence::default(), &findings);
@@ -96,12 +97,10 @@ fn manifest_for_model(name: &str, other: &str) -> Finding {
     .hint(format!("verify {other} --manifest {name}"))
 }
 
-/// Finds out which input is the APR file. A file that is no model ends here: nothing follows for the other one. A file of
-/// no kind that is known takes the role that is left, since it may be a model that is damaged at its start.
-fn roles<'a, 'i>(
-    a: &'a Input<'i>,
-    b: &'a Input<'i>,
-) -> Result<(&'a Input<'i>, &'a Input<'i>), Vec<Finding>> {
+/// Finds out what each input is. A file that is no model ends here: nothing follows for the other one. A file of no kind
+/// that is known takes the role that is left beside an APR file or a GGUF, since it may be a model that is damaged at its
+/// start.
+fn roles<'a, 'i>(a: &'a Input<'i>, b: &'a Input<'i>) -> Result<Pair<'a, 'i>, Vec<Finding>> {
     let refuse = |text: &str| {
         Err(vec![Finding::new(
             Code::PairFormats,
@@ -126,21 +125,32 @@ fn roles<'a, 'i>(
     if !others.is_empty() {
         return Err(others);
     }
-    let (apr, gguf) = match (of_a, of_b) {
-        (FileKind::Model(Format::Apr), FileKind::Model(Format::Apr)) => {
-            return refuse("both files are APR files; give the GGUF that one was made from");
-        }
-        (FileKind::Model(Format::Gguf), FileKind::Model(Format::Gguf)) => {
-            return refuse("both files are GGUF files; give the APR file made from one");
-        }
-        (FileKind::Model(Format::Apr), _) | (_, FileKind::Model(Format::Gguf)) => (a, b),
-        (_, FileKind::Model(Format::Apr)) | (FileKind::Model(Format::Gguf), _) => (b, a),
-        _ => return refuse("neither file is an APR file or a GGUF file"),
+    let by_format = |apr, gguf| {
+        [
+            (Side::Apr, Format::Apr, apr),
+            (Side::Gguf, Format::Gguf, gguf),
+        ]
     };
-    if apr.shards.len() != 1 || gguf.shards.is_empty() {
-        return refuse("an APR model is one file");
+    let [first, second] = match (of_a, of_b) {
+        (FileKind::Model(of_a), FileKind::Model(of_b)) if of_a == of_b => {
+            [(Side::A, of_a, a), (Side::B, of_b, b)]
+        }
+        (FileKind::Model(Format::Apr), _) | (_, FileKind::Model(Format::Gguf)) => by_format(a, b),
+        (_, FileKind::Model(Format::Apr)) | (FileKind::Model(Format::Gguf), _) => by_format(b, a),
+        _ => return refuse("neither file is an APR file or a GGUF file"),
     }
-    Ok((apr, gguf))
+    .map(|(side, format, input)| Given {
+        input,
+        format,
+        side,
+    });
+    for given in [&first, &second] {
+        let is_apr = given.format == Format::Apr;
+        if given.input.shards.is_empty() || is_apr && given.input.shards.len() != 1 {
+            return refuse("an APR model is one file");
+        }
+    }
+    Ok(Pair([first, second]))
 }
 
 /// What an input is by its first bytes.
@@ -158,10 +168,9 @@ fn kind_of(input: &Input<'_>) -> io::Result<FileKind> {
     let held = usize::try_from(length.min(sniff::SAMPLE)).map_err(io::Error::other)?;
     let mut start = vec![0; held];
     source.read_exact_at(0, &mut start)?;
-    Ok(match start.as_slice() {
-        [b'G', b'G', b'U', b'F', ..] => FileKind::Model(Format::Gguf),
-        [b'A', b'P', b'R', _, ..] => FileKind::Model(Format::Apr),
-        start => match sniff::not_a_model(name, start, length) {
+    Ok(match Format::of(&start) {
+        Some(format) => FileKind::Model(format),
+        None => match sniff::not_a_model(name, &start, length) {
             Some(finding) => FileKind::NoModel(Box::new(finding)),
             None => FileKind::Unknown,
         },
@@ -180,8 +189,7 @@ fn unreadable(input: &Input<'_>, error: &io::Error) -> Finding {
 fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
     let shards = inputs.iter().flat_map(|input| {
         let format = match kind_of(input) {
-            Ok(FileKind::Model(Format::Apr)) => FileFormat::Apr,
-            Ok(FileKind::Model(Format::Gguf)) => FileFormat::Gguf,
+            Ok(FileKind::Model(format)) => format.into(),
             Ok(FileKind::NoModel(_) | FileKind::Unknown) | Err(_) => FileFormat::Unknown,
         };
         let shards = input.shards.iter().enumerate();
@@ -201,68 +209,54 @@ fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
         .collect()
 }
 
-struct Pair<'a, 'i> {
-    apr: &'a Input<'i>,
-    gguf: &'a Input<'i>,
+/// Two models of known formats.
+struct Pair<'a, 'i>([Given<'a, 'i>; 2]);
+
+/// A model as it was given, and what it is.
+#[derive(Clone, Copy)]
+struct Given<'a, 'i> {
+    input: &'a Input<'i>,
+    format: Format,
+    side: Side,
 }
 
 impl Pair<'_, '_> {
     fn verify(&self, options: &Options, observer: &dyn Observer) -> Report {
-        let [(_, apr_source)] = self.apr.shards.as_slice() else {
-            unreachable!("an APR model is one file, which the roles are given by");
-        };
-        let gguf_sources: Vec<&dyn Source> =
-            self.gguf.shards.iter().map(|(_, source)| *source).collect();
-        let apr = apr::decode(*apr_source);
-        let gguf = gguf::decode(&gguf_sources);
+        let Self(given) = self;
+        let decoded = given.map(Decoded::of);
         // What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
-        let footer = apr
-            .metadata
-            .footer
-            .map(|(span, sum)| (span, sum.to_le_bytes()));
-        let apr_held = Held::new(*apr_source, &apr.metadata.head, footer);
-        let gguf_held: Vec<Held<'_>> = gguf_sources
-            .iter()
-            .zip(&gguf.metadata.shards)
-            .map(|(source, head)| Held::new(*source, &head.bytes, None))
-            .collect();
-        let gguf_sources: Vec<&dyn Source> =
-            gguf_held.iter().map(|held| held as &dyn Source).collect();
+        let [of_first, of_second] = &decoded;
+        let held = [
+            of_first.held(given[0].input),
+            of_second.held(given[1].input),
+        ];
+        let [first, second] = held.each_ref().map(|held| {
+            let sources = held.iter().map(|held| held as &dyn Source);
+            sources.collect::<Vec<_>>()
+        });
+        let called = self.called();
         let inputs = Inputs {
-            apr: &apr,
-            gguf: &gguf,
-            apr_source: &apr_held,
-            gguf_sources: &gguf_sources,
+            first: of_first.model(given[0].side, &called[0], &first),
+            second: of_second.model(given[1].side, &called[1], &second),
         };
 
         let mut structure = Vec::new();
         // Tensors are only missed in a list that was read to its end.
-        let pairing = if apr.complete && gguf.complete {
-            pairing::pair(&apr, &gguf, &mut structure)
-        } else {
+        let are_complete = inputs.first.complete && inputs.second.complete;
+        let pairing = if !are_complete {
             Pairing {
-                only_apr: (0..apr.tensors.len()).collect(),
-                only_gguf: (0..gguf.tensors.len()).collect(),
+                only_apr: (0..inputs.first.tensors.len()).collect(),
+                only_gguf: (0..inputs.second.tensors.len()).collect(),
                 ..Pairing::default()
             }
+        } else if inputs.are_of_one_format() {
+            pairing::pair_of_one_format(&inputs, &mut structure)
+        } else {
+            pairing::pair(&inputs, &mut structure)
         };
         let scan = scan::scan(&inputs, &pairing, options, observer);
-        let metadata = if apr.complete && gguf.complete {
-            let digests = scan.blake3.get(1..).unwrap_or_default();
-            metadata::compare(&apr, &gguf, Digests::Of(digests))
-        } else {
-            Outcome {
-                records: records_of(&apr),
-                ..Outcome::default()
-            }
-        };
-        let judge = Judge {
-            inputs: &inputs,
-            pairing: &pairing,
-            scan: &scan,
-            metadata: &metadata,
-        };
-        let (mut findings, evidence) = judge.findings(structure);
+        let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, structure);
+        let (mut findings, known) = judged;
         let files = self.file_rows(&inputs, &scan);
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
@@ -273,9 +267,30 @@ impl Pair<'_, '_> {
             keys: &metadata.keys,
         };
         let mut report = report::build(files, &Scope::Pair(&parts), &findings);
-        report.conclusion = culprit::conclude(&evidence, &findings);
+        report.conclusion = match known {
+            Known::OfConversion(evidence) => culprit::conclude(&evidence, &findings),
+            Known::OfOneFormat(facts) => same_format::conclude(&facts, &findings),
+        };
         report.first_difference = excerpt::first_difference(&inputs, &pairing, &scan, &findings);
         report
+    }
+
+    /// What sentences call the files: by their formats, else by their names, else by their positions.
+    fn called(&self) -> [String; 2] {
+        let Self([first, second]) = self;
+        if first.format != second.format {
+            return ["the APR file", "the GGUF"].map(str::to_owned);
+        }
+        let name = |given: &Given<'_, '_>| {
+            let first = given.input.shards.first();
+            first.map_or_else(String::new, |(name, _)| escape(name.as_bytes()))
+        };
+        let names = [name(first), name(second)];
+        if names[0] == names[1] {
+            ["the first file", "the second file"].map(str::to_owned)
+        } else {
+            names
+        }
     }
 
     fn file_rows(&self, inputs: &Inputs<'_>, scan: &Scan) -> Vec<FileRow> {
@@ -285,25 +300,21 @@ impl Pair<'_, '_> {
                 .filter(|unread| (unread.side, unread.shard) == (side, shard))
                 .fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length))
         };
-        let apr = self
-            .apr
-            .shards
+        let files = self
+            .0
             .iter()
-            .zip(&inputs.apr.shards)
-            .map(|((name, _), parts)| {
-                file_row(FileFormat::Apr, 0, name, parts, unread(Side::Apr, 0))
+            .zip(inputs.models())
+            .flat_map(|(given, model)| {
+                let shards = given.input.shards.iter().zip(model.shards).enumerate();
+                shards.map(|(shard, ((name, _), parts))| {
+                    let unread = unread(given.side, shard);
+                    FileRow {
+                        side: Some(given.side).filter(|_| inputs.are_of_one_format()),
+                        ..file_row(given.format.into(), shard, name, parts, unread)
+                    }
+                })
             });
-        let gguf = self.gguf.shards.iter().zip(&inputs.gguf.shards).enumerate();
-        let gguf = gguf.map(|(shard, ((name, _), parts))| {
-            file_row(
-                FileFormat::Gguf,
-                shard,
-                name,
-                parts,
-                unread(Side::Gguf, shard),
-            )
-        });
-        apr.chain(gguf)
+        files
             .zip(scan.blake3.iter().zip(&scan.sha256))
             .map(|(row, (blake3, sha256))| FileRow {
                 blake3: blake3.as_ref().map(|digest| hex(digest)),
@@ -315,8 +326,8 @@ impl Pair<'_, '_> {
 
     /// The verdict is about the bytes that were read; they must still be the file.
     fn check_unchanged(&self, findings: &mut Vec<Finding>) {
-        for (input, side) in [(self.apr, Side::Apr), (self.gguf, Side::Gguf)] {
-            for (shard, (name, source)) in input.shards.iter().enumerate() {
+        for given in &self.0 {
+            for (shard, (name, source)) in given.input.shards.iter().enumerate() {
                 if let Err(change) = source.check_unchanged() {
                     findings.insert(
                         0,
@@ -328,13 +339,127 @@ impl Pair<'_, '_> {
                                 escape(name.as_bytes())
                             ),
                         )
-                        .at(Place::new(side, shard))
+                        .at(Place::new(given.side, shard))
                         .hint("run again when nothing writes to the file"),
                     );
                 }
             }
         }
     }
+}
+
+/// What is known of a pair beside the findings.
+enum Known {
+    OfConversion(Evidence),
+    OfOneFormat(same_format::Facts),
+}
+
+/// Compares the metadata, and puts all findings in the order of causes.
+fn judge(
+    decoded: &[Decoded; 2],
+    inputs: &Inputs<'_>,
+    pairing: &Pairing,
+    scan: &Scan,
+    structure: Vec<Finding>,
+) -> (Outcome, (Vec<Finding>, Known)) {
+    let are_complete = inputs.first.complete && inputs.second.complete;
+    match decoded {
+        [Decoded::Apr(apr), Decoded::Gguf(gguf)] => {
+            let metadata = if are_complete {
+                let digests = scan.blake3.get(1..).unwrap_or_default();
+                metadata::compare(apr, gguf, Digests::Of(digests))
+            } else {
+                Outcome {
+                    records: records_of(apr),
+                    ..Outcome::default()
+                }
+            };
+            let judge = Judge {
+                inputs,
+                apr,
+                gguf,
+                pairing,
+                scan,
+                metadata: &metadata,
+            };
+            let (findings, evidence) = judge.findings(structure);
+            (metadata, (findings, Known::OfConversion(evidence)))
+        }
+        [Decoded::Apr(_), Decoded::Apr(_)] | [Decoded::Gguf(_), Decoded::Gguf(_)] => {
+            let metadata = if are_complete {
+                metadata::same_format::compare(inputs)
+            } else {
+                Outcome::default()
+            };
+            let judge = same_format::Judge {
+                inputs,
+                pairing,
+                scan,
+                metadata: &metadata,
+            };
+            let (findings, facts) = judge.findings(structure);
+            (metadata, (findings, Known::OfOneFormat(facts)))
+        }
+        [Decoded::Gguf(_), Decoded::Apr(_)] => {
+            unreachable!("of two formats, the roles put the APR file first")
+        }
+    }
+}
+
+/// A decoded model.
+enum Decoded {
+    Apr(Container<apr::Metadata>),
+    Gguf(Container<gguf::Metadata>),
+}
+
+impl Decoded {
+    fn of(given: Given<'_, '_>) -> Self {
+        fn on<M>(mut container: Container<M>, side: Side) -> Container<M> {
+            let findings = container.findings.into_iter();
+            container.findings = findings.map(|finding| finding.on(side)).collect();
+            container
+        }
+        let sources: Vec<&dyn Source> = sources_of(given.input).collect();
+        match (given.format, sources.as_slice()) {
+            (Format::Apr, [source]) => Self::Apr(on(apr::decode(*source), given.side)),
+            (Format::Apr, _) => {
+                unreachable!("an APR model is one file, which the roles are given by")
+            }
+            (Format::Gguf, sources) => Self::Gguf(on(gguf::decode(sources), given.side)),
+        }
+    }
+
+    /// The files, with what was decoded of them in memory.
+    fn held<'a>(&'a self, input: &Input<'a>) -> Vec<Held<'a>> {
+        match self {
+            Self::Apr(apr) => {
+                let footer = apr.metadata.footer;
+                let footer = footer.map(|(span, sum)| (span, sum.to_le_bytes()));
+                let held = |source| Held::new(source, &apr.metadata.head, footer);
+                sources_of(input).map(held).collect()
+            }
+            Self::Gguf(gguf) => sources_of(input)
+                .zip(&gguf.metadata.shards)
+                .map(|(source, head)| Held::new(source, &head.bytes, None))
+                .collect(),
+        }
+    }
+
+    fn model<'a>(
+        &'a self,
+        side: Side,
+        called: &'a str,
+        sources: &'a [&'a dyn Source],
+    ) -> Model<'a> {
+        match self {
+            Self::Apr(container) => Model::apr(side, called, container, sources),
+            Self::Gguf(container) => Model::gguf(side, called, container, sources),
+        }
+    }
+}
+
+fn sources_of<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a dyn Source> {
+    input.shards.iter().map(|(_, source)| *source)
 }
 
 fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {

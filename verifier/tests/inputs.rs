@@ -6,7 +6,6 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixtures::{apr, models};
-use verifier::code::Code;
 use verifier::report::Report;
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
@@ -116,11 +115,11 @@ fn a_file_that_is_replaced_under_its_name_is_undecided() {
 }
 
 #[test]
-fn two_files_of_one_format_are_undecided() {
+fn files_of_one_format_and_name_are_called_by_position() {
     let gguf = models::tiny().to_bytes();
-    let found = report(&gguf, &gguf);
-    assert_eq!(
-        (found.verdict, found.reasons.as_slice()),
-        (Verdict::Undecided, &[Code::PairFormats][..])
-    );
+    let bit = fixtures::damage::flip_bit(&gguf, gguf.len() - 100, 3);
+    let found = report(&gguf, &bit);
+    assert_eq!(found.verdict, Verdict::Different);
+    let text = verifier::report::text::full(&found);
+    assert!(text.contains("at the second file, byte"), "{text}");
 }

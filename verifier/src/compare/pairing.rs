@@ -1,21 +1,24 @@
 //! Which tensor of the APR file is which tensor of the GGUF.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
-use crate::decode::container::{Container, Tensor};
+use crate::decode::container::{Format, Tensor};
 use crate::decode::types::BlockType;
-use crate::decode::{apr, gguf};
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::RegionKind;
 
-/// Two tensors that should hold the same, as indices into the tensors of the two containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Two tensors that should hold the same, as indices into the tensors of the two models: `apr` is that of the first one,
+/// which is the APR file where the formats are two.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair {
     pub(crate) gguf: usize,
     pub(crate) apr: usize,
     /// Whether the APR tensor is the copy of a tied embedding.
     pub(crate) tied: bool,
+    /// How their data are compared; none when one of the two cannot be interpreted.
+    pub(crate) how: Option<Comparison>,
 }
 
 /// The tensors of both files, matched.
@@ -27,12 +30,13 @@ pub(crate) struct Pairing {
     pub(crate) only_apr: Vec<usize>,
 }
 
-/// Matches by name, under the naming rules of every producer.
-pub(crate) fn pair(
-    apr: &Container<apr::Metadata>,
-    gguf: &Container<gguf::Metadata>,
-    findings: &mut Vec<Finding>,
-) -> Pairing {
+/// Matches an APR file with a GGUF by name, under the naming rules of every producer.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the numbers of tensors that were counted above"
+)]
+pub(crate) fn pair(inputs: &Inputs<'_>, findings: &mut Vec<Finding>) -> Pairing {
+    let (apr, gguf) = (&inputs.first, &inputs.second);
     let mut by_name: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
     for (index, tensor) in apr.tensors.iter().enumerate() {
         by_name
@@ -43,6 +47,12 @@ pub(crate) fn pair(
     let has_output = gguf.tensors.iter().any(|tensor| tensor.name == OUTPUT);
     let mut pairing = Pairing::default();
     let mut used = BTreeSet::new();
+    let pair_of = |index: usize, apr_index: usize, tied| Pair {
+        gguf: index,
+        apr: apr_index,
+        tied,
+        how: comparison(&apr.tensors[apr_index], &gguf.tensors[index]),
+    };
     for (index, tensor) in gguf.tensors.iter().enumerate() {
         let Some(found) = by_name.get(&tensor.name) else {
             pairing.only_gguf.push(index);
@@ -50,11 +60,7 @@ pub(crate) fn pair(
         };
         for &apr_index in found {
             used.insert(apr_index);
-            pairing.pairs.push(Pair {
-                gguf: index,
-                apr: apr_index,
-                tied: false,
-            });
+            pairing.pairs.push(pair_of(index, apr_index, false));
         }
         if found.len() > 1 {
             findings.push(same_name(apr, found, tensor));
@@ -62,11 +68,7 @@ pub(crate) fn pair(
         if tensor.name == EMBEDDING && !has_output {
             for &apr_index in by_name.get(OUTPUT).into_iter().flatten() {
                 used.insert(apr_index);
-                pairing.pairs.push(Pair {
-                    gguf: index,
-                    apr: apr_index,
-                    tied: true,
-                });
+                pairing.pairs.push(pair_of(index, apr_index, true));
             }
         }
     }
@@ -76,15 +78,56 @@ pub(crate) fn pair(
     report_unmatched(apr, gguf, &pairing, findings);
     for pair in &pairing.pairs {
         if let (Some(a), Some(g)) = (apr.tensors.get(pair.apr), gguf.tensors.get(pair.gguf)) {
-            report_shape(a, g, findings);
+            report_shape(inputs, a, g, findings);
         }
     }
     pairing
 }
 
+/// Matches two files of one format by name; of a name that stands several times, in the order of the files.
+pub(crate) fn pair_of_one_format(inputs: &Inputs<'_>, findings: &mut Vec<Finding>) -> Pairing {
+    let (first, second) = (&inputs.first, &inputs.second);
+    let mut by_name: BTreeMap<Vec<u8>, VecDeque<usize>> = BTreeMap::new();
+    for (index, tensor) in first.tensors.iter().enumerate() {
+        let same_name = by_name.entry(common_name(first, tensor)).or_default();
+        same_name.push_back(index);
+    }
+    let mut pairing = Pairing::default();
+    for (index, tensor) in second.tensors.iter().enumerate() {
+        let found = by_name.get_mut(&common_name(second, tensor));
+        let found = found.and_then(VecDeque::pop_front);
+        let Some((number, other)) =
+            found.and_then(|found| Some((found, first.tensors.get(found)?)))
+        else {
+            pairing.only_gguf.push(index);
+            continue;
+        };
+        if other.dims != tensor.dims {
+            findings.push(other_shape(inputs, other, tensor, &tensor.dims));
+        }
+        pairing.pairs.push(Pair {
+            gguf: index,
+            apr: number,
+            tied: false,
+            how: comparison_of_one_format(other, tensor),
+        });
+    }
+    pairing.only_apr = by_name.into_values().flatten().collect();
+    pairing.only_apr.sort_unstable();
+    pairing
+}
+
+/// The name by which a tensor is found in the other file; producers of APR files have several for one tensor.
+fn common_name(model: &Model<'_>, tensor: &Tensor) -> Vec<u8> {
+    match model.format() {
+        Format::Apr => gguf_name(&tensor.name),
+        Format::Gguf => tensor.name.clone(),
+    }
+}
+
 fn report_unmatched(
-    apr: &Container<apr::Metadata>,
-    gguf: &Container<gguf::Metadata>,
+    apr: &Model<'_>,
+    gguf: &Model<'_>,
     pairing: &Pairing,
     findings: &mut Vec<Finding>,
 ) {
@@ -139,7 +182,7 @@ fn report_unmatched(
     }
 }
 
-fn same_name(apr: &Container<apr::Metadata>, found: &[usize], tensor: &Tensor) -> Finding {
+fn same_name(apr: &Model<'_>, found: &[usize], tensor: &Tensor) -> Finding {
     let finding = Finding::new(
         "tensor.extra",
         Effect::Different,
@@ -158,7 +201,7 @@ fn same_name(apr: &Container<apr::Metadata>, found: &[usize], tensor: &Tensor) -
 }
 
 /// Matrices stand as `[rows, columns]` in an APR, where a GGUF has `ne = [columns, rows]`; other ranks are the same.
-fn report_shape(a: &Tensor, g: &Tensor, findings: &mut Vec<Finding>) {
+fn report_shape(inputs: &Inputs<'_>, a: &Tensor, g: &Tensor, findings: &mut Vec<Finding>) {
     let mut expected = g.dims.clone();
     if expected.len() == 2 {
         expected.reverse();
@@ -170,26 +213,30 @@ fn report_shape(a: &Tensor, g: &Tensor, findings: &mut Vec<Finding>) {
     if a.dims == expected {
         return;
     }
-    findings.push(
-        Finding::new(
-            "tensor.shape",
-            Effect::Different,
-            format!(
-                "{} has another shape than {}",
-                escape(&a.name),
-                escape(&g.name)
-            ),
-        )
-        .at(Place::new(Side::Apr, 0)
-            .region(RegionKind::IndexEntry)
-            .span(a.info_span)
-            .name(a.name.clone()))
-        .at(Place::new(Side::Gguf, g.shard)
-            .region(RegionKind::TensorInfo)
-            .span(g.info_span)
-            .name(g.name.clone()))
-        .expected_found(format!("{expected:?}"), format!("{:?}", a.dims)),
-    );
+    findings.push(other_shape(inputs, a, g, &expected));
+}
+
+fn other_shape(inputs: &Inputs<'_>, a: &Tensor, b: &Tensor, expected: &[u64]) -> Finding {
+    let mut message = format!("{} has another shape", escape(&a.name));
+    if !inputs.are_of_one_format() {
+        message.push_str(&format!(" than {}", escape(&b.name)));
+    }
+    Finding::new("tensor.shape", Effect::Different, message)
+        .at(listed_place(&inputs.first, a))
+        .at(listed_place(&inputs.second, b))
+        .expected_found(format!("{expected:?}"), format!("{:?}", a.dims))
+}
+
+/// Where the list of tensors of a model describes one.
+pub(crate) fn listed_place(model: &Model<'_>, tensor: &Tensor) -> Place {
+    let region = match model.format() {
+        Format::Apr => RegionKind::IndexEntry,
+        Format::Gguf => RegionKind::TensorInfo,
+    };
+    Place::new(model.side, tensor.shard)
+        .region(region)
+        .span(tensor.info_span)
+        .name(tensor.name.clone())
 }
 
 pub(crate) fn place(side: Side, tensor: &Tensor) -> Place {
@@ -217,7 +264,7 @@ pub(crate) enum Comparison {
 }
 
 /// Decides how a pair is compared; none when one of the two cannot be interpreted.
-pub(crate) fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
+fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
     let (apr, gguf) = (a.block_type?, g.block_type?);
     if !a.sound || !g.sound {
         return None;
@@ -228,5 +275,20 @@ pub(crate) fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
         Comparison::DecodedF32 { gguf, apr }
     } else {
         Comparison::Types { gguf, apr }
+    })
+}
+
+/// The same for two files of one format: whichever of the two has another type, values that can be decoded are compared.
+fn comparison_of_one_format(a: &Tensor, b: &Tensor) -> Option<Comparison> {
+    let how = comparison(a, b)?;
+    Some(match how {
+        Comparison::Types { gguf, apr }
+            if gguf.id != apr.id
+                && crate::decode::blocks::can_decode(gguf)
+                && crate::decode::blocks::can_decode(apr) =>
+        {
+            Comparison::DecodedF32 { gguf, apr }
+        }
+        how => how,
     })
 }

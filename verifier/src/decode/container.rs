@@ -13,6 +13,27 @@ pub enum Format {
     Apr,
 }
 
+impl Format {
+    /// Tells the format by the first bytes of a file; the version of an APR file is judged when it is decoded.
+    #[must_use]
+    pub const fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [b'G', b'G', b'U', b'F', ..] => Some(Self::Gguf),
+            [b'A', b'P', b'R', _, ..] => Some(Self::Apr),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gguf => "GGUF",
+            Self::Apr => "APR",
+        }
+    }
+}
+
 /// One file of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::decode::container::Shard;
+use crate::decode::container::{Format, Shard};
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
 use crate::source::Source;
@@ -32,7 +32,13 @@ impl NotZero {
     }
 
     /// The finding for it; `parts` is the file that it is in.
-    pub(crate) fn finding(&self, side: Side, shard: usize, parts: &Shard) -> Finding {
+    pub(crate) fn finding(
+        &self,
+        side: Side,
+        format: Format,
+        shard: usize,
+        parts: &Shard,
+    ) -> Finding {
         let region = parts
             .regions
             .iter()
@@ -40,11 +46,11 @@ impl NotZero {
         let label = region
             .map(|region| region.label.clone())
             .unwrap_or_default();
-        let code = match (side, label.as_slice()) {
-            (Side::Gguf, _) => "gguf.padding",
-            (Side::Apr, b"metadata") => "apr.meta.padding",
-            (Side::Apr, b"index") => "apr.index.padding",
-            (Side::Apr, _) => "apr.data.padding",
+        let code = match (format, label.as_slice()) {
+            (Format::Gguf, _) => "gguf.padding",
+            (Format::Apr, b"metadata") => "apr.meta.padding",
+            (Format::Apr, b"index") => "apr.index.padding",
+            (Format::Apr, _) => "apr.data.padding",
         };
         let after = if label.is_empty() {
             String::new()
@@ -76,6 +82,11 @@ pub(crate) fn check(
     parts: &Shard,
     source: &dyn Source,
 ) -> io::Result<Vec<Finding>> {
+    // A file alone is named by its format.
+    let format = match side {
+        Side::Apr => Format::Apr,
+        Side::Gguf | Side::A | Side::B => Format::Gguf,
+    };
     let mut findings = Vec::new();
     for region in parts
         .regions
@@ -87,7 +98,7 @@ pub(crate) fn check(
         source.read_exact_at(region.span.offset, &mut bytes)?;
         let mut found = None;
         NotZero::note(&mut found, region.span.offset, &bytes);
-        findings.extend(found.map(|found| found.finding(side, shard, parts)));
+        findings.extend(found.map(|found| found.finding(side, format, shard, parts)));
     }
     Ok(findings)
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use super::evidence::Evidence;
 use super::identity::Identity;
 use super::judge::Judge;
-use super::recorded::Rewriting;
+use super::recorded::{Rewriting, head_of};
 use super::tensors::result;
 use crate::code::{CauseCode, Code, Group};
+use crate::compare::inputs::{Inputs, Model};
+use crate::compare::pairing::Pairing;
 use crate::compare::scan::Scan;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{RegionKind, Span};
@@ -15,12 +17,7 @@ use crate::report::{AtFault, Conclusion, ConclusionKind, TensorResult};
 
 /// Concludes from findings in the order of causes; none when nothing decides.
 pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conclusion> {
-    let conclusion = |kind, at_fault, text| Conclusion {
-        kind,
-        at_fault,
-        text,
-    };
-    if let Some(unreadable) = unreadable(findings) {
+    if let Some(unreadable) = unreadable(findings, None) {
         return Some(unreadable);
     }
     let first = findings.iter().find(|finding| finding.effect.decides())?;
@@ -96,6 +93,19 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     Some(conclusion(kind, at_fault, text))
 }
 
+/// Puts a conclusion together.
+pub(super) const fn conclusion(
+    kind: ConclusionKind,
+    at_fault: AtFault,
+    text: String,
+) -> Conclusion {
+    Conclusion {
+        kind,
+        at_fault,
+        text,
+    }
+}
+
 /// Whether a finding shows that the GGUF is not what the artifact recorded, beside the tensors of a damaged APR file.
 fn gguf_contradicts(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| {
@@ -104,8 +114,8 @@ fn gguf_contradicts(findings: &[Finding]) -> bool {
     })
 }
 
-/// A file that cannot be read or decoded is all that is to be said.
-fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
+/// A file that cannot be read or decoded is all that is to be said. `called` are the names of two files of one format.
+pub(super) fn unreadable(findings: &[Finding], called: Option<&[String; 2]>) -> Option<Conclusion> {
     let mut unreadable = findings
         .iter()
         .filter(|finding| finding.effect == Effect::Unreadable || finding.code == Code::Io);
@@ -117,8 +127,16 @@ fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
         .collect();
     let sides: Vec<Side> = sides.into_iter().collect();
     let (at_fault, what) = match sides.as_slice() {
-        [Side::Apr] => (AtFault::Apr, "the APR file"),
-        [Side::Gguf] => (AtFault::Gguf, "the GGUF"),
+        [side] => {
+            let what = match (side, called) {
+                (Side::A, Some([first, _])) => first,
+                (Side::B, Some([_, second])) => second,
+                (Side::Apr, _) => "the APR file",
+                (Side::Gguf, _) => "the GGUF",
+                (Side::A | Side::B, None) => "a file",
+            };
+            (AtFault::from(*side), what)
+        }
         [_, _, ..] => (AtFault::Both, "neither file"),
         [] => (AtFault::Unknown, "a file"),
     };
@@ -174,7 +192,7 @@ const fn is_beyond_end(code: Code) -> bool {
 impl Judge<'_> {
     /// Whether the files of the GGUF have the lengths that the artifact records.
     fn has_recorded_sizes(&self) -> bool {
-        let (records, sources) = (&self.metadata.records, self.inputs.gguf_sources);
+        let (records, sources) = (&self.metadata.records, self.gguf_sources());
         let mut files = records.iter().zip(sources);
         records.len() == sources.len()
             && files.all(|(record, source)| source.length() == record.size)
@@ -182,39 +200,23 @@ impl Judge<'_> {
 
     /// One finding for two models that do not belong together, in the place of one for each tensor and key.
     pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
-        let (apr, gguf) = (self.inputs.apr, self.inputs.gguf);
-        // What contradicts its own format is damaged, not another model.
-        let contradicts = |findings: &[Finding]| findings.iter().any(|one| one.effect.decides());
-        if !apr.complete
-            || !gguf.complete
-            || contradicts(&apr.findings)
-            || contradicts(&gguf.findings)
-        {
-            return None;
-        }
-        let census = Census::of(self, self.scan);
-        // What damage looks like is damage, however much of the file it has reached.
-        let differing = data.iter().filter(|finding| {
-            finding.effect == Effect::Different && finding.code.group() == Group::Tensor
-        });
-        let explained = differing.clone().filter(|found| found.cause.is_some());
-        let (explained, differing) = (explained.count(), differing.count());
-        let has_cause = explained > 0 && is_most(explained, differing);
-        if census.total == 0 || is_most(census.equal, census.total) || has_cause {
-            return None;
-        }
+        let (apr, gguf) = (self.apr, self.gguf);
+        let census = Census::of_others(self.inputs, self.pairing, self.scan, data)?;
         let recorded = evidence.recorded.as_ref();
         let made_from = match recorded {
-            Some(recorded) => Identity::of_gguf(recorded),
+            Some(recorded) => Identity::of_gguf(&recorded.metadata),
             None => Identity::of_apr(apr.metadata.document.as_ref()?),
         };
-        let found = Identity::of_gguf(gguf);
+        let found = Identity::of_gguf(&gguf.metadata);
         // A file of the same head and another length is damaged: bytes were lost or put in.
         let is_other_file = evidence.apr_is_intact
             && recorded.is_some_and(|recorded| {
-                self.has_recorded_sizes() || !Rewriting::between(recorded, gguf).changes.is_empty()
+                self.has_recorded_sizes()
+                    || !Rewriting::between(head_of(recorded), head_of(gguf))
+                        .changes
+                        .is_empty()
             });
-        if !made_from.is_unlike(&found) && !is_most(census.unlike, census.total) && !is_other_file {
+        if !made_from.is_unlike(&found) && !census.is_mostly_unlike() && !is_other_file {
             return None;
         }
         let digest = |digest: Option<&str>| digest.map(|digest| format!("blake3 {digest}"));
@@ -246,13 +248,13 @@ impl Judge<'_> {
     /// One finding for a GGUF that is the recorded source written in another way.
     pub(super) fn rewritten(&self, evidence: &Evidence) -> Option<(Finding, Rewriting)> {
         let recorded = evidence.recorded.as_ref()?;
-        let gguf = self.inputs.gguf;
+        let gguf = self.gguf;
         let is_sound = gguf.complete && gguf.findings.iter().all(|found| !found.effect.decides());
         if !evidence.apr_is_intact || !is_sound || self.looks_damaged() {
             return None;
         }
-        let rewriting = Rewriting::between(recorded, gguf);
-        let is_same_set = self.metadata.records.len() == self.inputs.gguf_sources.len();
+        let rewriting = Rewriting::between(head_of(recorded), head_of(gguf));
+        let is_same_set = self.metadata.records.len() == self.gguf_sources().len();
         if rewriting.changes.is_empty() || (!is_same_set && rewriting.changes.len() == 1) {
             return None;
         }
@@ -277,43 +279,73 @@ impl Judge<'_> {
 
     /// Whether a head differs from the recorded one as damage does and no tool: in one byte.
     fn looks_damaged(&self) -> bool {
-        let heads = &self.inputs.gguf.metadata.shards;
+        let heads = &self.gguf.metadata.shards;
         self.metadata
             .records
             .iter()
             .zip(heads)
             .any(|(record, head)| {
-                let Some(found) = head.bytes.get(..record.head.len()) else {
-                    return false;
-                };
-                let differing = found.iter().zip(&record.head).enumerate();
-                let mut differing = differing.filter(|(_, (a, b))| a != b);
-                // Another version is one that tools write.
-                let first = differing.next();
-                first.is_some_and(|(at, _)| at != VERSION_OFFSET) && differing.next().is_none()
+                let found = head.bytes.get(..record.head.len());
+                found.is_some_and(|found| differ_as_by_damage(found, &record.head))
             })
     }
+}
+
+/// Whether two heads of one length differ as damage does and no tool: in one byte.
+pub(super) fn differ_as_by_damage(a: &[u8], b: &[u8]) -> bool {
+    let mut differing = a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b);
+    // Another version is one that tools write.
+    let first = differing.next();
+    first.is_some_and(|(at, _)| at != VERSION_OFFSET) && differing.next().is_none()
 }
 
 /// Where a GGUF states its version.
 const VERSION_OFFSET: usize = 4;
 
 /// Whether a count is at least half of all.
-const fn is_most(count: usize, total: usize) -> bool {
+pub(super) const fn is_most(count: usize, total: usize) -> bool {
     count >= total.div_ceil(2)
 }
 
 /// How many tensors agree.
-struct Census {
-    total: usize,
-    equal: usize,
+pub(super) struct Census {
+    pub(super) total: usize,
+    pub(super) equal: usize,
     /// Without a counterpart, or with one of another shape.
     unlike: usize,
 }
 
 impl Census {
-    fn of(judge: &Judge<'_>, scan: &Scan) -> Self {
-        let pairing = judge.pairing;
+    /// The census of two sound files that may be two models; none where they are more alike, or where what differs is
+    /// damage.
+    pub(super) fn of_others(
+        inputs: &Inputs<'_>,
+        pairing: &Pairing,
+        scan: &Scan,
+        data: &[Finding],
+    ) -> Option<Self> {
+        // What contradicts its own format is damaged, not another model.
+        if !inputs.models().into_iter().all(Model::is_sound) {
+            return None;
+        }
+        let census = Self::of(inputs, pairing, scan);
+        // What damage looks like is damage, however much of the file it has reached.
+        let differing = data.iter().filter(|finding| {
+            finding.effect == Effect::Different && finding.code.group() == Group::Tensor
+        });
+        let explained = differing.clone().filter(|found| found.cause.is_some());
+        let (explained, differing) = (explained.count(), differing.count());
+        let has_cause = explained > 0 && is_most(explained, differing);
+        let are_alike = census.total == 0 || is_most(census.equal, census.total);
+        (!are_alike && !has_cause).then_some(census)
+    }
+
+    /// Whether most tensors have no counterpart of their shape.
+    pub(super) const fn is_mostly_unlike(&self) -> bool {
+        is_most(self.unlike, self.total)
+    }
+
+    pub(super) fn of(inputs: &Inputs<'_>, pairing: &Pairing, scan: &Scan) -> Self {
         let alone = pairing
             .only_apr
             .len()
@@ -324,14 +356,14 @@ impl Census {
             unlike: alone,
         };
         for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
-            let (a, g) = judge.tensors_of(*pair);
+            let (a, g) = inputs.tensors_of(*pair);
             let sorted = |dims: &[u64]| {
                 let mut dims = dims.to_vec();
                 dims.sort_unstable();
                 dims
             };
             let is_equal = matches!(
-                result(a, g, outcome.as_ref()),
+                result(a, g, pair.how, outcome.as_ref()),
                 TensorResult::BytesEqual | TensorResult::ValuesEqual
             );
             census.equal = census.equal.saturating_add(usize::from(is_equal));

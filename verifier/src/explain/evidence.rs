@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::integrity::digests_of;
 use super::judge::Judge;
 use super::recorded;
 use crate::code::Code;
 use crate::compare::metadata::record;
-use crate::compare::pairing::{Comparison, comparison};
+use crate::compare::pairing::{Comparison, Pair};
 use crate::compare::scan::tensor::PairOutcome;
-use crate::decode::container::{Container, Tensor};
+use crate::decode::container::Container;
 use crate::decode::gguf::Metadata;
 use crate::finding::{Finding, Side, escape};
 use crate::report::hex;
@@ -39,7 +40,7 @@ impl Evidence {
             .findings
             .iter()
             .any(|finding| finding.code == Code::MetaRecord);
-        let apr = judge.inputs.apr;
+        let apr = judge.apr;
         let contradicts_itself = apr.findings.iter().any(|finding| finding.effect.decides());
         let crc_is_wrong = crc.is_err();
         let gguf_is_source = !records.is_empty() && is_source(judge, &tensors);
@@ -83,24 +84,16 @@ struct Tensors {
 impl Tensors {
     fn of(judge: &Judge<'_>) -> Self {
         let mut found = Self::default();
-        let Some(document) = &judge.inputs.apr.metadata.document else {
+        let Some(document) = &judge.apr.metadata.document else {
             return found;
         };
         let pairs = judge.pairing.pairs.iter().zip(&judge.scan.pairs);
-        let mut paired: HashMap<&[u8], (&Tensor, &Tensor, &PairOutcome)> = HashMap::new();
-        let mut digests: HashMap<&[u8], [u8; 32]> = HashMap::new();
+        let mut paired: HashMap<&[u8], (&Pair, &PairOutcome)> = HashMap::new();
+        let digests = digests_of(&judge.inputs.first, judge.pairing, judge.scan);
         for (pair, outcome) in pairs {
-            let (a, g) = judge.tensors_of(*pair);
+            let (a, _) = judge.inputs.tensors_of(*pair);
             if let Some(outcome) = outcome {
-                digests.insert(&a.name, outcome.apr.blake3);
-                paired.insert(&a.name, (a, g, outcome));
-            }
-        }
-        for alone in &judge.scan.alone {
-            if let (Side::Apr, Some(tensor)) =
-                (alone.side, judge.inputs.apr.tensors.get(alone.index))
-            {
-                digests.insert(&tensor.name, alone.digests.blake3);
+                paired.insert(&a.name, (pair, outcome));
             }
         }
         // A record that cannot be read is a finding of the comparison of the metadata.
@@ -112,12 +105,11 @@ impl Tensors {
             };
             let apr_is_unlike = hex(of_apr) != blake3;
             let gguf = paired.get(name.as_bytes());
-            let gguf =
-                gguf.filter(|(a, g, _)| matches!(comparison(a, g), Some(Comparison::Bytes(_))));
-            let gguf_is_unlike = gguf.map(|(.., outcome)| hex(&outcome.gguf.blake3) != blake3);
+            let gguf = gguf.filter(|(pair, _)| matches!(pair.how, Some(Comparison::Bytes(_))));
+            let gguf_is_unlike = gguf.map(|(_, outcome)| hex(&outcome.gguf.blake3) != blake3);
             found.gguf_is_unlike |= gguf_is_unlike == Some(true);
             if apr_is_unlike {
-                let are_equal = gguf.is_some_and(|(.., outcome)| outcome.difference.is_none());
+                let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
                 found.record_is_wrong |= are_equal;
                 found.apr_unlike.push(escape(name.as_bytes()));
             }
@@ -129,11 +121,11 @@ impl Tensors {
 /// Whether every byte of the GGUF is one that the artifact records: by the digest of the file, or part by part.
 fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
     let records = &judge.metadata.records;
-    let sources = judge.inputs.gguf_sources;
-    if records.len() != sources.len() || !judge.inputs.gguf.complete {
+    let sources = judge.gguf_sources();
+    if records.len() != sources.len() || !judge.gguf.complete {
         return false;
     }
-    let heads = &judge.inputs.gguf.metadata.shards;
+    let heads = &judge.gguf.metadata.shards;
     let digests = judge.scan.blake3.iter().skip(1);
     let parts = records.iter().zip(sources).zip(heads).zip(digests);
     let mut files = parts.map(|(((record, source), head), digest)| {

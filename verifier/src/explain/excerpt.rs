@@ -3,14 +3,15 @@
 use std::io;
 
 use crate::code::Code;
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::pairing::Pairing;
-use crate::compare::scan::{Inputs, Scan};
+use crate::compare::scan::Scan;
 use crate::decode::blocks::{can_decode, decode};
 use crate::decode::container::Tensor;
 use crate::decode::types::BlockType;
-use crate::finding::{Finding, escape};
+use crate::finding::{Finding, Side, escape};
 use crate::region::Span;
-use crate::report::{EXCERPT, Excerpt, FieldSpan, FirstDifference, LINE, ValuePair};
+use crate::report::{EXCERPT, Excerpt, FieldSpan, FirstDifference, LINE, Sides, ValuePair};
 use crate::source::Source;
 
 /// The bytes that the first finding on the bytes of a tensor is about. What cannot be read again is left out: it is shown,
@@ -34,20 +35,18 @@ pub(crate) fn first_difference(
         .iter()
         .zip(&scan.pairs)
         .find_map(|(pair, outcome)| {
-            let apr = inputs.apr.tensors.get(pair.apr)?;
-            let gguf = inputs.gguf.tensors.get(pair.gguf)?;
-            if ![apr, gguf]
-                .iter()
-                .all(|tensor| names.contains(&tensor.name.as_slice()))
-            {
+            let (first, second) = inputs.tensors_of(*pair);
+            let is_meant = |tensor: &Tensor| names.contains(&tensor.name.as_slice());
+            if !is_meant(first) || !is_meant(second) {
                 return None;
             }
             let outcome = outcome.as_ref()?;
             let difference = outcome.difference.as_ref()?;
             let both = Both {
-                apr: (inputs.apr_source, apr),
-                gguf: (*inputs.gguf_sources.get(gguf.shard)?, gguf),
-                block_type: apr.block_type?,
+                sides: inputs.models().map(|model| model.side),
+                first: (source(&inputs.first, first)?, first),
+                second: (source(&inputs.second, second)?, second),
+                block_type: first.block_type?,
             };
             let value = outcome.values.and_then(|values| values.first);
             both.at(difference.first, difference.first_block, value)
@@ -55,9 +54,14 @@ pub(crate) fn first_difference(
         })
 }
 
+fn source<'a>(model: &Model<'a>, tensor: &Tensor) -> Option<&'a dyn Source> {
+    model.sources.get(tensor.shard).copied()
+}
+
 struct Both<'a> {
-    apr: (&'a dyn Source, &'a Tensor),
-    gguf: (&'a dyn Source, &'a Tensor),
+    sides: [Side; 2],
+    first: (&'a dyn Source, &'a Tensor),
+    second: (&'a dyn Source, &'a Tensor),
     block_type: &'static BlockType,
 }
 
@@ -70,7 +74,7 @@ impl Both<'_> {
     fn at(&self, first: u64, block: u64, value: Option<u64>) -> io::Result<FirstDifference> {
         let line = LINE as u64;
         let start = (first / line * line).saturating_sub(line);
-        let length = self.apr.1.span.length.min(self.gguf.1.span.length) - start;
+        let length = self.first.1.span.length.min(self.second.1.span.length) - start;
         let part = Span::new(start, length.min(EXCERPT));
         let excerpt = |(source, tensor): (&dyn Source, &Tensor)| {
             Ok::<_, io::Error>(Excerpt {
@@ -79,11 +83,13 @@ impl Both<'_> {
             })
         };
         Ok(FirstDifference {
-            tensor: escape(&self.gguf.1.name),
+            tensor: escape(&self.second.1.name),
             r#type: self.block_type.name.to_owned(),
             block,
-            apr: excerpt(self.apr)?,
-            gguf: excerpt(self.gguf)?,
+            sides: Sides::new(
+                self.sides,
+                [Some(excerpt(self.first)?), Some(excerpt(self.second)?)],
+            ),
             fields: fields(self.block_type, part),
             value: match value.filter(|_| can_decode(self.block_type)) {
                 Some(element) => Some(self.value(element)?),
@@ -105,8 +111,7 @@ impl Both<'_> {
         };
         Ok(ValuePair {
             element,
-            apr: decoded(self.apr)?,
-            gguf: decoded(self.gguf)?,
+            sides: Sides::new(self.sides, [decoded(self.first)?, decoded(self.second)?]),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Which model a file is, in the few words by which a person knows it.
 
 use crate::decode::apr::Document;
-use crate::decode::container::Container;
 use crate::decode::gguf::Metadata;
 use crate::finding::escape;
 
@@ -15,8 +14,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of_gguf(container: &Container<Metadata>) -> Self {
-        let metadata = &container.metadata;
+    pub(crate) fn of_gguf(metadata: &Metadata) -> Self {
         let text = |key: &[u8]| metadata.get(key)?.as_string().map(escape);
         Self {
             name: text(b"general.name"),

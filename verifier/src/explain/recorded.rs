@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::compare::metadata::record::SourceRecord;
-use crate::decode::container::Container;
+use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::{self, Metadata, ShardHead};
 use crate::finding::escape;
 use crate::source::Source;
@@ -56,17 +56,25 @@ pub(crate) struct Rewriting {
     pub(crate) is_other_version: bool,
 }
 
+/// The metadata of a GGUF and the list of its tensors.
+pub(crate) type Head<'a> = (&'a Metadata, &'a [Tensor]);
+
+/// The head of a decoded GGUF.
+pub(crate) fn head_of(container: &Container<Metadata>) -> Head<'_> {
+    (&container.metadata, &container.tensors)
+}
+
 impl Rewriting {
     /// Compares two sound heads.
-    pub(crate) fn between(recorded: &Container<Metadata>, found: &Container<Metadata>) -> Self {
+    pub(crate) fn between(recorded: Head<'_>, found: Head<'_>) -> Self {
         let mut rewriting = Self::default();
-        rewriting.compare_files(recorded, found);
-        rewriting.compare_keys(recorded, found);
-        rewriting.compare_tensors(recorded, found);
+        rewriting.compare_files(recorded.0, found.0);
+        rewriting.compare_keys(recorded.0, found.0);
+        rewriting.compare_tensors(recorded.1, found.1);
         rewriting
     }
 
-    fn compare_files(&mut self, recorded: &Container<Metadata>, found: &Container<Metadata>) {
+    fn compare_files(&mut self, recorded: &Metadata, found: &Metadata) {
         let (before, now) = (recorded.shards.len(), found.shards.len());
         if before != now {
             self.changes.push(if now == 1 {
@@ -75,8 +83,8 @@ impl Rewriting {
                 format!("it is a set of {now} files instead of {before}")
             });
         }
-        let version = |container: &Container<Metadata>| {
-            let head = container.metadata.shards.first();
+        let version = |metadata: &Metadata| {
+            let head = metadata.shards.first();
             head.map_or(0, |head| head.version)
         };
         let (before, now) = (version(recorded), version(found));
@@ -87,76 +95,76 @@ impl Rewriting {
         }
     }
 
-    fn compare_keys(&mut self, recorded: &Container<Metadata>, found: &Container<Metadata>) {
+    fn compare_keys(&mut self, recorded: &Metadata, found: &Metadata) {
         let (before, now) = (keys(recorded), keys(found));
-        let (old, new): (HashMap<_, _>, HashMap<_, _>) = (
-            before.iter().copied().collect(),
-            now.iter().copied().collect(),
-        );
-        let names = |of: &[(&[u8], &[u8])], is: &dyn Fn(&[u8], &[u8]) -> bool| {
-            let names = of.iter().filter(|(key, raw)| is(key, raw));
-            names.map(|(key, _)| escape(key)).collect::<Vec<_>>()
-        };
-        let added = names(&now, &|key, _| !old.contains_key(key));
-        let removed = names(&before, &|key, _| !new.contains_key(key));
-        let changed = names(&now, &|key, raw| {
-            old.get(key).is_some_and(|before| *before != raw)
+        let old: HashMap<_, _> = before.iter().copied().collect();
+        let changed = now.iter().filter(|(key, raw)| {
+            let before = old.get(key);
+            before.is_some_and(|before| before != raw)
         });
-        for (names, how) in [(added, "added"), (removed, "removed"), (changed, "changed")] {
+        let changed: Vec<Vec<u8>> = changed.map(|(key, _)| key.to_vec()).collect();
+        let names = |keys: &[(&[u8], &[u8])]| keys.iter().map(|(key, _)| key.to_vec()).collect();
+        let moves = Moves::between(names(&before), names(&now));
+        for (names, how) in [
+            (&moves.added, "added"),
+            (&moves.removed, "removed"),
+            (&changed, "changed"),
+        ] {
             if !names.is_empty() {
-                self.changes.push(format!("{how}: {}", listed(&names)));
+                self.changes.push(format!("{how}: {}", listed(names)));
             }
         }
-        let common = |of: &[(&[u8], &[u8])]| {
-            let common = of.iter().map(|(key, _)| *key);
-            common
-                .filter(|key| old.contains_key(key) && new.contains_key(key))
-                .map(<[u8]>::to_vec)
-                .collect::<Vec<_>>()
-        };
-        if common(&before) != common(&now) {
+        if moves.are_in_other_order {
             self.changes.push("keys in another order".to_owned());
         }
     }
 
-    fn compare_tensors(&mut self, recorded: &Container<Metadata>, found: &Container<Metadata>) {
-        let names = |container: &Container<Metadata>| {
-            let tensors = container.tensors.iter();
-            tensors
-                .map(|tensor| tensor.name.clone())
-                .collect::<Vec<_>>()
-        };
-        let (before, now) = (names(recorded), names(found));
-        let (old, new): (HashSet<_>, HashSet<_>) = (before.iter().collect(), now.iter().collect());
-        let only = |of: &[Vec<u8>], other: &HashSet<&Vec<u8>>| {
-            let only = of.iter().filter(|name| !other.contains(name));
-            only.cloned().collect::<Vec<_>>()
-        };
-        let missing = only(&before, &new);
-        for (names, how) in [(&missing, "missing"), (&only(&now, &old), "added")] {
+    fn compare_tensors(&mut self, recorded: &[Tensor], found: &[Tensor]) {
+        let names = |tensors: &[Tensor]| tensors.iter().map(|one| one.name.clone()).collect();
+        let moves = Moves::between(names(recorded), names(found));
+        for (names, how) in [(&moves.removed, "missing"), (&moves.added, "added")] {
             if !names.is_empty() {
-                let names: Vec<String> = names.iter().map(|name| escape(name)).collect();
                 self.changes
-                    .push(format!("tensors {how}: {}", listed(&names)));
+                    .push(format!("tensors {how}: {}", listed(names)));
             }
         }
-        let common = |of: &[Vec<u8>]| {
-            let common = of.iter();
-            common
-                .filter(|name| old.contains(name) && new.contains(name))
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        if common(&before) != common(&now) {
+        if moves.are_in_other_order {
             self.changes.push("tensors in another order".to_owned());
         }
-        self.missing = missing.into_iter().collect();
+        self.missing = moves.removed.into_iter().collect();
+    }
+}
+
+/// How a list of names has changed.
+pub(super) struct Moves {
+    pub(super) added: Vec<Vec<u8>>,
+    pub(super) removed: Vec<Vec<u8>>,
+    /// Whether those that both lists have stand in another order.
+    pub(super) are_in_other_order: bool,
+}
+
+impl Moves {
+    pub(super) fn between(before: Vec<Vec<u8>>, now: Vec<Vec<u8>>) -> Self {
+        let (old, new): (HashSet<_>, HashSet<_>) = (
+            before.iter().cloned().collect(),
+            now.iter().cloned().collect(),
+        );
+        let split = |names: Vec<Vec<u8>>, other: &HashSet<Vec<u8>>| -> (Vec<_>, Vec<_>) {
+            names.into_iter().partition(|name| other.contains(name))
+        };
+        let (of_before, removed) = split(before, &new);
+        let (of_now, added) = split(now, &old);
+        Self {
+            added,
+            removed,
+            are_in_other_order: of_before != of_now,
+        }
     }
 }
 
 /// The key/values of a model with their bytes; those that only say which file of a set it is are left out.
-fn keys(container: &Container<Metadata>) -> Vec<(&[u8], &[u8])> {
-    let heads = container.metadata.shards.iter();
+fn keys(metadata: &Metadata) -> Vec<(&[u8], &[u8])> {
+    let heads = metadata.shards.iter();
     let entries = heads.flat_map(|head: &ShardHead| {
         let entries = head.entries.iter();
         entries.map(move |entry| (head.key(entry), head.raw(entry)))
@@ -167,8 +175,9 @@ fn keys(container: &Container<Metadata>) -> Vec<(&[u8], &[u8])> {
 }
 
 /// The first few names, and how many more.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[Vec<u8>]) -> String {
     let (shown, more) = names.split_at(names.len().min(MOST_NAMES));
+    let shown: Vec<String> = shown.iter().map(|name| escape(name)).collect();
     let shown = shown.join(", ");
     if more.is_empty() {
         shown

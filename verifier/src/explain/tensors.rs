@@ -3,21 +3,28 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::code::Code;
+use crate::compare::inputs::Inputs;
 use crate::compare::names::OUTPUT;
-use crate::compare::pairing::{Comparison, Pair, Pairing, comparison, place};
+use crate::compare::pairing::{Comparison, Pair, Pairing, listed_place, place};
+use crate::compare::scan::Scan;
 use crate::compare::scan::tensor::PairOutcome;
-use crate::compare::scan::{Inputs, Scan};
 use crate::decode::blocks::NotFinite;
 use crate::decode::container::Tensor;
 use crate::explain::cause;
 use crate::explain::judge::missing_finding;
+use crate::explain::other_types::OtherTypes;
 use crate::finding::{Effect, Finding, Side, escape};
-use crate::region::{RegionKind, Span};
+use crate::region::Span;
 use crate::report::TensorResult;
 
 /// Judges one pair. Values are judged by their bits, with no tolerance.
-pub(crate) fn result(a: &Tensor, g: &Tensor, outcome: Option<&PairOutcome>) -> TensorResult {
-    let (Some(how), Some(outcome)) = (comparison(a, g), outcome) else {
+pub(crate) fn result(
+    a: &Tensor,
+    g: &Tensor,
+    how: Option<Comparison>,
+    outcome: Option<&PairOutcome>,
+) -> TensorResult {
+    let (Some(how), Some(outcome)) = (how, outcome) else {
         return TensorResult::NotCompared;
     };
     match how {
@@ -51,31 +58,34 @@ pub(crate) fn findings(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for padding in &scan.not_zero {
-        let shards = match padding.side {
-            Side::Apr => &inputs.apr.shards,
-            Side::Gguf => &inputs.gguf.shards,
-        };
-        if let Some(parts) = shards.get(padding.shard) {
-            findings.push(padding.found.finding(padding.side, padding.shard, parts));
+        let model = inputs.of(padding.side);
+        if let Some(parts) = model.shards.get(padding.shard) {
+            let found = &padding.found;
+            findings.push(found.finding(model.side, model.format(), padding.shard, parts));
         }
     }
     let holders = holders(inputs, pairing, scan);
     let mut decoded = Vec::new();
+    let mut other_types = OtherTypes::default();
     for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
         let (Some(a), Some(g)) = (
-            inputs.apr.tensors.get(pair.apr),
-            inputs.gguf.tensors.get(pair.gguf),
+            inputs.first.tensors.get(pair.apr),
+            inputs.second.tensors.get(pair.gguf),
         ) else {
             continue;
         };
         if pair.tied && missing.is_some_and(|missing| missing.contains(OUTPUT)) {
-            findings.push(missing_finding(vec![place(Side::Apr, a)]));
+            findings.push(missing_finding(vec![place(inputs.first.side, a)]));
             continue;
         }
-        match result(a, g, outcome.as_ref()) {
+        let result = result(a, g, pair.how, outcome.as_ref());
+        if inputs.are_of_one_format() && other_types.take(a, g, result, outcome.as_ref()) {
+            continue;
+        }
+        match result {
             TensorResult::BytesEqual => {}
             TensorResult::ValuesEqual => decoded.push((a, g)),
-            TensorResult::NotCompared => findings.push(not_compared(a, g)),
+            TensorResult::NotCompared => findings.push(not_compared(inputs, a, g)),
             TensorResult::Different => {
                 if let Some(outcome) = outcome {
                     findings.push(different(inputs, *pair, outcome, &holders, damaged));
@@ -83,23 +93,21 @@ pub(crate) fn findings(
             }
         }
         if let Some(outcome) = outcome {
-            not_finite(a, g, outcome, &mut findings);
+            not_finite(inputs, a, g, outcome, &mut findings);
         }
     }
     for alone in &scan.alone {
-        let tensors = match alone.side {
-            Side::Apr => &inputs.apr.tensors,
-            Side::Gguf => &inputs.gguf.tensors,
-        };
+        let tensors = inputs.of(alone.side).tensors;
         if let (Some(tensor), Some(found)) = (tensors.get(alone.index), alone.not_finite) {
             findings.push(not_finite_finding(&[(alone.side, tensor, found)]));
         }
     }
     findings.extend(values_equal(&decoded));
+    findings.extend(other_types.finding(inputs));
     findings
 }
 
-/// The GGUF tensors by the digest of their bytes: whose data is it that stands in the wrong place?
+/// The tensors of the second file by the digest of their bytes: whose data is it that stands in the wrong place?
 fn holders<'a>(
     inputs: &'a Inputs<'_>,
     pairing: &Pairing,
@@ -107,7 +115,7 @@ fn holders<'a>(
 ) -> HashMap<[u8; 32], &'a Tensor> {
     let mut holders = HashMap::new();
     for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
-        if let (Some(tensor), Some(outcome)) = (inputs.gguf.tensors.get(pair.gguf), outcome) {
+        if let (Some(tensor), Some(outcome)) = (inputs.second.tensors.get(pair.gguf), outcome) {
             holders.entry(outcome.gguf.blake3).or_insert(tensor);
         }
     }
@@ -122,12 +130,13 @@ fn different(
     damaged: Option<Side>,
 ) -> Finding {
     let (Some(a), Some(g)) = (
-        inputs.apr.tensors.get(pair.apr),
-        inputs.gguf.tensors.get(pair.gguf),
+        inputs.first.tensors.get(pair.apr),
+        inputs.second.tensors.get(pair.gguf),
     ) else {
         return Finding::new("tensor.bytes", Effect::Different, "a tensor differs");
     };
     let name = escape(&a.name);
+    let [of_a, of_g] = inputs.models().map(|model| model.side);
     if pair.tied && is_no_copy(a, g, outcome) {
         return Finding::new(
             Code::TensorExtra,
@@ -137,7 +146,7 @@ fn different(
                 escape(OUTPUT)
             ),
         )
-        .at(place(Side::Apr, a));
+        .at(place(of_a, a));
     }
     if let Some(other) = holders.get(&outcome.apr.blake3)
         && other.name != g.name
@@ -147,8 +156,8 @@ fn different(
             Effect::Different,
             format!("{name} holds the data of {}", escape(&other.name)),
         )
-        .at(place(Side::Apr, a))
-        .at(place(Side::Gguf, other))
+        .at(place(of_a, a))
+        .at(place(of_g, other))
         .cause(
             "cause.swapped",
             "the data of two tensors were exchanged, or one was written twice",
@@ -174,9 +183,9 @@ fn different(
                 .span(Span::new(first, length))
                 .detail(cause::fine_place(difference))
         };
-        let mut places = [at(Side::Apr, a), at(Side::Gguf, g)];
-        let is_gguf_damaged = damaged == Some(Side::Gguf);
-        if is_gguf_damaged {
+        let mut places = [at(of_a, a), at(of_g, g)];
+        let is_second_damaged = damaged == Some(of_g);
+        if is_second_damaged {
             places.reverse();
         }
         let mut finding = Finding::new(
@@ -197,12 +206,12 @@ fn different(
         finding.places = places.to_vec();
         finding.cause = cause::of_tensor(inputs, a, g, outcome);
         let mut finding = cause::with_bytes(finding, inputs, a, g, difference.first);
-        if is_gguf_damaged {
+        if is_second_damaged {
             std::mem::swap(&mut finding.expected, &mut finding.found);
         }
         return finding;
     }
-    if let Some(Comparison::DecodedF32 { gguf, .. }) = comparison(a, g) {
+    if let Some(Comparison::DecodedF32 { gguf, .. }) = pair.how {
         let values = outcome.values;
         let element = values.and_then(|values| values.first).unwrap_or(0);
         return Finding::new(
@@ -215,8 +224,8 @@ fn different(
                 gguf.name
             ),
         )
-        .at(place(Side::Apr, a).detail(format!("element {element}")))
-        .at(place(Side::Gguf, g).detail(format!("element {element}")));
+        .at(place(of_a, a).detail(format!("element {element}")))
+        .at(place(of_g, g).detail(format!("element {element}")));
     }
     if a.block_type == g.block_type {
         return Finding::new(
@@ -224,30 +233,28 @@ fn different(
             Effect::Different,
             format!("{name} has another size than {}", escape(&g.name)),
         )
-        .at(place(Side::Apr, a))
-        .at(place(Side::Gguf, g))
+        .at(place(of_a, a))
+        .at(place(of_g, g))
         .expected_found(
             format!("{} bytes", g.span.length),
             format!("{} bytes", a.span.length),
         );
     }
-    let type_name = |tensor: &Tensor| {
-        tensor
-            .block_type
-            .map_or("unknown", |block_type| block_type.name)
-    };
     Finding::new(
         "tensor.type",
         Effect::Different,
         format!("{name} has another type than {}", escape(&g.name)),
     )
-    .at(place(Side::Apr, a)
-        .region(RegionKind::IndexEntry)
-        .span(a.info_span))
-    .at(place(Side::Gguf, g)
-        .region(RegionKind::TensorInfo)
-        .span(g.info_span))
+    .at(listed_place(&inputs.first, a))
+    .at(listed_place(&inputs.second, g))
     .expected_found(type_name(g), type_name(a))
+}
+
+/// What a tensor is stored as.
+pub(super) fn type_name(tensor: &Tensor) -> &'static str {
+    tensor
+        .block_type
+        .map_or("unknown", |block_type| block_type.name)
 }
 
 /// Whether a tensor that stands for a tied embedding has so little of it that it is another tensor.
@@ -261,7 +268,7 @@ fn is_no_copy(a: &Tensor, g: &Tensor, outcome: &PairOutcome) -> bool {
     difference.blocks > blocks / 2
 }
 
-fn not_compared(a: &Tensor, g: &Tensor) -> Finding {
+fn not_compared(inputs: &Inputs<'_>, a: &Tensor, g: &Tensor) -> Finding {
     Finding::new(
         "tensor.not-compared",
         Effect::Undecided,
@@ -270,8 +277,8 @@ fn not_compared(a: &Tensor, g: &Tensor) -> Finding {
             escape(&a.name)
         ),
     )
-    .at(place(Side::Apr, a))
-    .at(place(Side::Gguf, g))
+    .at(place(inputs.first.side, a))
+    .at(place(inputs.second.side, g))
 }
 
 /// One finding for all tensors that were decoded to F32: it is a named category, not an error.
@@ -301,10 +308,16 @@ fn values_equal(decoded: &[(&Tensor, &Tensor)]) -> Option<Finding> {
     )
 }
 
-fn not_finite(a: &Tensor, g: &Tensor, outcome: &PairOutcome, findings: &mut Vec<Finding>) {
+fn not_finite(
+    inputs: &Inputs<'_>,
+    a: &Tensor,
+    g: &Tensor,
+    outcome: &PairOutcome,
+    findings: &mut Vec<Finding>,
+) {
     let found: Vec<_> = [
-        (Side::Apr, a, outcome.not_finite[0]),
-        (Side::Gguf, g, outcome.not_finite[1]),
+        (inputs.first.side, a, outcome.not_finite[0]),
+        (inputs.second.side, g, outcome.not_finite[1]),
     ]
     .into_iter()
     .filter_map(|(side, tensor, found)| Some((side, tensor, found?)))
@@ -352,6 +365,6 @@ fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
 }
 
 /// A number with its noun, in the plural unless it is one.
-fn counted(number: u64, noun: &str) -> String {
+pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

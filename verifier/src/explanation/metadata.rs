@@ -259,6 +259,13 @@ fn whole(code: Code) -> Option<Explanation> {
             CONVERT,
             DIFFERENT_OR_WARNING,
         ),
+        Code::MetaMissing => explain(
+            "one of two files of one format lacks a key of the other",
+            "Nothing is derived between two files of one format: every key of one must be in the other.",
+            "A tool that added or removed a key, such as a new chat template.",
+            "Decide which of the files is the one you want.",
+            DIFFERENT,
+        ),
         Code::MetaLost => explain(
             "a key of the GGUF is not in the APR file",
             "If the key changes what the model computes, or is needed by loaders, it is a difference. If it describes the model or its value is the default, it is a warning, and for keys of the layout of the GGUF a note.",

@@ -70,9 +70,30 @@ fn files(code: Code) -> Option<Explanation> {
         ),
         Code::PairFormats => explain(
             "the two files are no pair that can be compared",
-            "`verify` needs files of the formats that the finding names.",
+            "A file is neither an APR file nor a GGUF, or several files were given where a model is one.",
             "Two arguments that are not the ones you meant.",
-            "Give the APR file and the GGUF that it was made from: aprove verify MODEL.apr MODEL.gguf",
+            "Give two models: aprove verify MODEL.apr MODEL.gguf",
+            UNDECIDED,
+        ),
+        Code::PairIdentical => explain(
+            "both files are the same, byte for byte",
+            "Two files of one format have the same BLAKE3.",
+            "One is a copy of the other, or both were made from the same source in the same way.",
+            "Nothing. If you meant to compare two models, look at the paths that you gave.",
+            NOTE,
+        ),
+        Code::PairRewritten => explain(
+            "one file is the model of the other, written in another way",
+            "All tensors and keys are the same; their order, the version of the format or the split is not.",
+            "A tool that read the model and wrote it again: one that merges, splits or edits files.",
+            "Nothing, where only the model matters. The digests of the two files cannot be the same.",
+            WARNING,
+        ),
+        Code::PairUnexplained => explain(
+            "the files differ, and nothing that was compared says why",
+            "Their BLAKE3 differ, although all tensors and keys that were compared agree.",
+            "Bytes that neither a tensor nor a key covers, such as padding.",
+            "Compare the bytes themselves, such as with cmp, and please report the pair.",
             UNDECIDED,
         ),
         Code::PairManifest => explain(

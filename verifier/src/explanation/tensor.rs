@@ -61,6 +61,13 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             CONVERT,
             DIFFERENT,
         ),
+        Code::TensorRenamed => explain(
+            "a tensor has another name in the other file",
+            "Two files of one format hold the same bytes under two names.",
+            "A tool that renames tensors, or names of another producer.",
+            "Look at which names your engine reads; the bytes are the same.",
+            DIFFERENT,
+        ),
         Code::TensorTiedDuplicate => explain(
             "the APR file has a copy of the embedding as its output",
             "The GGUF ties its output to the embedding and has no matrix for it; the copy has the same bytes.",

@@ -14,7 +14,7 @@ pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
 use crate::decode::padding;
-use crate::explain::judge::malformed;
+use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, escape};
 use crate::report::{FileFormat, FindingRow, Scope, build};
 use crate::verdict::Verdict;

@@ -6,9 +6,11 @@ use super::check::Judge;
 use super::kind::Kind;
 use super::target::Subject;
 use crate::decode::container::Tensor;
-use crate::finding::escape;
+use crate::finding::{Side, escape};
 use crate::inspect::{Decoded, type_name};
-use crate::report::{FileRow, Report, Scope, TensorResult, TensorRow, TensorSide, build, file_row};
+use crate::report::{
+    FileRow, Report, Scope, Sides, TensorResult, TensorRow, TensorSide, build, file_row,
+};
 
 impl Judge<'_> {
     /// Puts the report together; it has tensor rows when the manifest has.
@@ -28,11 +30,8 @@ impl Judge<'_> {
         );
         let counts = &mut report.counts;
         for row in &tensors {
-            let size = row
-                .apr
-                .as_ref()
-                .or(row.gguf.as_ref())
-                .map_or(0, |side| side.size);
+            let sides = &row.sides;
+            let size = sides.first().or(sides.second()).map_or(0, |side| side.size);
             let slot = match row.result {
                 EQUAL => &mut counts.bytes_equal,
                 DIFFERENT => &mut counts.tensors_different,
@@ -102,7 +101,7 @@ impl Judge<'_> {
                 blake3: digest(Kind::Blake3),
                 sha256: digest(Kind::Sha256),
             });
-            let (apr, gguf) = if is_apr { (side, None) } else { (None, side) };
+            let sides = if is_apr { [side, None] } else { [None, side] };
             TensorRow {
                 result: match self.outcomes.get(&subject) {
                     Some(outcome) if outcome.equal => EQUAL,
@@ -110,8 +109,7 @@ impl Judge<'_> {
                     None => NOT_COMPARED,
                 },
                 tied: false,
-                apr,
-                gguf,
+                sides: Sides::new(Side::BY_FORMAT, sides),
                 difference: None,
                 values: None,
             }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use super::Report;
+use super::{Report, Sides};
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 
@@ -89,12 +89,9 @@ pub struct PromptRow {
     pub name: String,
     /// The token ids.
     pub tokens: Vec<u32>,
-    /// The digest of all stages of the APR file, when it was run: its behaviour fingerprint for this prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apr: Option<String>,
-    /// The digest of all stages of the GGUF, when it was run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gguf: Option<String>,
+    /// The digest of all stages of each file that was run: its behaviour fingerprint for this prompt.
+    #[serde(flatten)]
+    pub sides: Sides<String>,
     /// The digest that a manifest records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recorded: Option<String>,
@@ -116,13 +113,10 @@ pub struct StageRow {
     pub token_set: TokenSet,
     /// `equal`, `different`, `missing`, or `not comparable: ` and the field that is unlike.
     pub result: StageResult,
-    /// The APR file, when its model has the stage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apr: Option<StageSide>,
-    /// The GGUF, when its model has the stage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gguf: Option<StageSide>,
-    /// Standard deviation of the APR file by that of the GGUF.
+    /// Each file whose model has the stage.
+    #[serde(flatten)]
+    pub sides: Sides<StageSide>,
+    /// Standard deviation of the APR file by that of the GGUF; of one format, of the first by that of the second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
     /// |standard deviation of the APR file - that of the GGUF| by that of the GGUF. Some judge by 0.1; this report does not.
@@ -226,10 +220,9 @@ pub struct StageDifference {
     pub elements: usize,
     /// The first one, from 0.
     pub first: usize,
-    /// Its value in the APR file.
-    pub apr: Option<f32>,
-    /// Its value in the GGUF.
-    pub gguf: Option<f32>,
+    /// Its value in each file; `null` when not finite.
+    #[serde(flatten)]
+    pub sides: Sides<Option<f32>>,
     /// The largest distance in units in the last place.
     pub largest_ulp: u32,
     /// The largest absolute difference.
@@ -252,10 +245,10 @@ pub enum Behaviour {
     },
     /// The tokenizers cut the same text into other tokens, so nothing was run.
     Tokenised {
-        /// The token ids of the APR file.
-        apr: Vec<u32>,
-        /// Those of the GGUF.
-        gguf: Vec<u32>,
+        /// The token ids of the APR file, or of the first of two files of one format.
+        first: Vec<u32>,
+        /// Those of the other one.
+        second: Vec<u32>,
     },
     /// The digest of a run is not the one that a manifest records.
     Unrecorded {
@@ -280,7 +273,12 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// What the outcome is called, and the finding that it gives.
-    fn judged(&self) -> (BehaviourResult, Option<Finding>) {
+    fn judged(&self, called: Option<&[String; 2]>) -> (BehaviourResult, Option<Finding>) {
+        let sides = if called.is_some() {
+            Side::BY_POSITION
+        } else {
+            Side::BY_FORMAT
+        };
         let different = |code, message: String| Finding::new(code, Effect::Different, message);
         match self {
             Self::Equal => (BehaviourResult::Equal, None),
@@ -290,17 +288,23 @@ impl Behaviour {
                 );
                 let place = |side| Place::new(side, 0).detail(format!("stage {stage}"));
                 let finding = different(Code::BehaviourStage, message)
-                    .at(place(Side::Apr))
-                    .at(place(Side::Gguf));
+                    .at(place(sides[0]))
+                    .at(place(sides[1]));
                 (BehaviourResult::Different, Some(finding))
             }
-            Self::Tokenised { apr, gguf } => {
-                let at = apr.iter().zip(gguf).take_while(|(a, g)| a == g).count();
+            Self::Tokenised { first, second } => {
+                let at = first.iter().zip(second).take_while(|(a, g)| a == g).count();
                 let message = format!(
                     "the tokenizers of the files differ: the text becomes other ids from token {at} on"
                 );
-                let finding = different(Code::BehaviourTokens, message)
-                    .expected_found(format!("{gguf:?} (gguf)"), format!("{apr:?} (apr)"));
+                let [of_first, of_second] = match called {
+                    Some([first, second]) => [first, second].map(String::as_str),
+                    None => sides.map(Side::as_str),
+                };
+                let finding = different(Code::BehaviourTokens, message).expected_found(
+                    format!("{second:?} ({of_second})"),
+                    format!("{first:?} ({of_first})"),
+                );
                 (BehaviourResult::Different, Some(finding))
             }
             Self::Unrecorded {
@@ -351,7 +355,10 @@ impl Report {
             }
             Ok(_) => None,
         };
-        let (result, decided) = other.as_ref().unwrap_or(behaviour).judged();
+        let (result, decided) = other
+            .as_ref()
+            .unwrap_or(behaviour)
+            .judged(self.called.as_ref());
         row.result = result;
         if result == BehaviourResult::Equal {
             self.compared.set_stages(row.stages);
@@ -367,12 +374,10 @@ impl Report {
     /// Counts the tensors whose bytes were run as they were compared. One that was not is an error: nothing follows.
     fn bind(&self, used: &[UsedWeight]) -> Result<usize, String> {
         let sides = self.tensors.iter().flat_map(|tensor| {
-            [(Side::Apr, &tensor.apr), (Side::Gguf, &tensor.gguf)]
-                .into_iter()
-                .filter_map(|(side, tensor)| {
-                    let tensor = tensor.as_ref()?;
-                    Some(((side, tensor.name.as_str()), tensor.blake3.as_ref()?))
-                })
+            let sides = tensor.sides.all();
+            sides.filter_map(|(side, tensor)| {
+                Some(((side, tensor.name.as_str()), tensor.blake3.as_ref()?))
+            })
         });
         let compared: BTreeMap<_, _> = sides.collect();
         let mut count = 0usize;
@@ -511,8 +516,8 @@ mod tests {
             why: "length".to_owned(),
         };
         let tokenised = Behaviour::Tokenised {
-            apr: vec![1],
-            gguf: vec![2],
+            first: vec![1],
+            second: vec![2],
         };
         let unrecorded = Behaviour::Unrecorded {
             prompt: "eight".to_owned(),
@@ -581,8 +586,10 @@ mod tests {
             report.tensors.push(TensorRow {
                 result: TensorResult::BytesEqual,
                 tied: false,
-                apr: Some(side(Some("10"))),
-                gguf: Some(side(digest)),
+                sides: Sides::new(
+                    Side::BY_FORMAT,
+                    [Some(side(Some("10"))), Some(side(digest))],
+                ),
                 difference: None,
                 values: None,
             });

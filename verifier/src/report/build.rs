@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::cap::capped;
+use super::sides::Sides;
 use super::{
     Counts, DifferenceRow, FileFormat, FileRow, FindingRow, KeyRow, Mode, Report, TensorResult,
     TensorRow, TensorSide, ValuesRow,
 };
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::metadata::{KeyResult, Status};
 use crate::compare::pairing::Pairing;
+use crate::compare::scan::Scan;
 use crate::compare::scan::tensor::{Digests, PairOutcome};
-use crate::compare::scan::{Inputs, Scan};
 use crate::decode::container::{Shard, Tensor};
 use crate::explain::tensors::result;
 use crate::finding::{Effect, Finding, Side, escape};
@@ -96,9 +98,19 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         compared,
         all: Vec::new(),
         applied: Policy::default(),
+        called: match scope {
+            Scope::Pair(parts) => called(parts.inputs),
+            Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => None,
+        },
     };
     report.add(findings);
     report
+}
+
+/// The names of files that their format does not tell apart.
+fn called(inputs: &Inputs<'_>) -> Option<[String; 2]> {
+    let called = inputs.models().map(|model| model.called.to_owned());
+    inputs.are_of_one_format().then_some(called)
 }
 
 impl Report {
@@ -173,6 +185,7 @@ pub(crate) fn file_row(
         .fold(0_u64, |sum, region| sum.saturating_add(region.span.length));
     FileRow {
         format,
+        side: None,
         shard,
         name: escape(name.as_bytes()),
         size: parts.length,
@@ -197,7 +210,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
-    let (apr, gguf) = (&parts.inputs.apr.tensors, &parts.inputs.gguf.tensors);
+    let [first, second] = parts.inputs.models();
+    let sides = [first.side, second.side];
     let alone: HashMap<(Side, usize), &Digests> = parts
         .scan
         .alone
@@ -205,60 +219,42 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
         .map(|alone| ((alone.side, alone.index), &alone.digests))
         .collect();
     let alone = |side, index| alone.get(&(side, index)).copied();
+    let of = |model: &Model<'_>, index: usize, digests: Option<&Digests>| {
+        let tensor = model.tensors.get(index)?;
+        Some(side(tensor, digests.or_else(|| alone(model.side, index))))
+    };
     let pairs = parts
         .pairing
         .pairs
         .iter()
         .zip(&parts.scan.pairs)
-        .filter_map(|(pair, outcome)| {
-            let (a, g) = (apr.get(pair.apr)?, gguf.get(pair.gguf)?);
+        .map(|(pair, outcome)| {
+            let (a, g) = parts.inputs.tensors_of(*pair);
             let outcome = outcome.as_ref();
-            Some(TensorRow {
-                result: result(a, g, outcome),
+            let values = [
+                of(first, pair.apr, outcome.map(|outcome| &outcome.apr)),
+                of(second, pair.gguf, outcome.map(|outcome| &outcome.gguf)),
+            ];
+            TensorRow {
+                result: result(a, g, pair.how, outcome),
                 tied: pair.tied,
-                apr: Some(side(
-                    a,
-                    outcome
-                        .map(|outcome| &outcome.apr)
-                        .or_else(|| alone(Side::Apr, pair.apr)),
-                )),
-                gguf: Some(side(
-                    g,
-                    outcome
-                        .map(|outcome| &outcome.gguf)
-                        .or_else(|| alone(Side::Gguf, pair.gguf)),
-                )),
-                difference: outcome.and_then(|outcome| difference_row(a, g, outcome)),
+                sides: Sides::new(sides, values),
+                difference: outcome.and_then(|outcome| difference_row(sides, a, g, outcome)),
                 values: outcome.and_then(values_row),
-            })
+            }
         });
-    let only = |found: TensorSide, is_apr: bool| {
-        let (apr, gguf) = if is_apr {
-            (Some(found), None)
-        } else {
-            (None, Some(found))
-        };
-        TensorRow {
-            result: TensorResult::NotCompared,
-            tied: false,
-            apr,
-            gguf,
-            difference: None,
-            values: None,
-        }
+    let only = |values| TensorRow {
+        result: TensorResult::NotCompared,
+        tied: false,
+        sides: Sides::new(sides, values),
+        difference: None,
+        values: None,
     };
-    let only_gguf = parts.pairing.only_gguf.iter().filter_map(|&index| {
-        Some(only(
-            side(gguf.get(index)?, alone(Side::Gguf, index)),
-            false,
-        ))
-    });
-    let only_apr = parts
-        .pairing
-        .only_apr
-        .iter()
-        .filter_map(|&index| Some(only(side(apr.get(index)?, alone(Side::Apr, index)), true)));
-    pairs.chain(only_gguf).chain(only_apr).collect()
+    let only_second = parts.pairing.only_gguf.iter();
+    let only_second = only_second.map(|&index| only([None, of(second, index, None)]));
+    let only_first = parts.pairing.only_apr.iter();
+    let only_first = only_first.map(|&index| only([of(first, index, None), None]));
+    pairs.chain(only_second).chain(only_first).collect()
 }
 
 fn side(tensor: &Tensor, digests: Option<&Digests>) -> TensorSide {
@@ -279,7 +275,12 @@ fn side(tensor: &Tensor, digests: Option<&Digests>) -> TensorSide {
     }
 }
 
-fn difference_row(a: &Tensor, g: &Tensor, outcome: &PairOutcome) -> Option<DifferenceRow> {
+fn difference_row(
+    sides: [Side; 2],
+    a: &Tensor,
+    g: &Tensor,
+    outcome: &PairOutcome,
+) -> Option<DifferenceRow> {
     let found = outcome.difference.as_ref()?;
     let both = |tensor: &Tensor| {
         [found.first, found.last].map(|offset| tensor.span.offset.saturating_add(offset))
@@ -293,8 +294,7 @@ fn difference_row(a: &Tensor, g: &Tensor, outcome: &PairOutcome) -> Option<Diffe
             .and_then(|block_type| a.span.length.checked_div(block_type.bytes))?,
         first_block: found.first_block,
         last_block: found.last_block,
-        apr: both(a),
-        gguf: both(g),
+        sides: Sides::new(sides, [Some(both(a)), Some(both(g))]),
         parts: found
             .parts
             .iter()
@@ -331,7 +331,7 @@ fn counts(tensors: &[TensorRow]) -> Counts {
             }
         }
         counts.tensors_compared += 1;
-        counts.tensor_bytes_compared += row.apr.as_ref().map_or(0, |side| side.size);
+        counts.tensor_bytes_compared += row.sides.first().map_or(0, |side| side.size);
     }
     counts
 }
@@ -343,6 +343,7 @@ fn count_keys(keys: &[KeyResult], counts: &mut Counts) {
             Status::Lost => &mut counts.keys_lost,
             Status::Changed => &mut counts.keys_changed,
             Status::Invented => &mut counts.keys_invented,
+            Status::OnlyA | Status::OnlyB => &mut counts.keys_of_one_file,
         };
         *slot += 1;
     }

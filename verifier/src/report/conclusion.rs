@@ -26,7 +26,7 @@ pub enum ConclusionKind {
     Unreadable,
     /// The files are two models, each sound.
     AnotherModel,
-    /// The GGUF is the model that the APR file was made from, written in another way.
+    /// The GGUF is the model that the APR file was made from, or the model of the other file, written in another way.
     Rewritten,
     /// Bytes of a file are not those that were written.
     Damaged,
@@ -42,6 +42,10 @@ pub enum AtFault {
     Apr,
     /// The GGUF.
     Gguf,
+    /// The first of two files of one format.
+    A,
+    /// The second of them.
+    B,
     /// Both files.
     Both,
     /// Neither: they do not belong together.
@@ -55,6 +59,8 @@ impl From<Side> for AtFault {
         match side {
             Side::Apr => Self::Apr,
             Side::Gguf => Self::Gguf,
+            Side::A => Self::A,
+            Side::B => Self::B,
         }
     }
 }

@@ -5,21 +5,20 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::text::grouped;
+use super::{Sides, text::grouped};
 
 /// The bytes around the first difference, a few lines of each file.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FirstDifference {
-    /// The tensor, as the GGUF names it.
+    /// The tensor, as the GGUF or the second file names it.
     pub tensor: String,
     /// The type of both.
     pub r#type: String,
     /// The block that differs first, from 0; the element, for a plain type.
     pub block: u64,
-    /// The bytes of the APR file.
-    pub apr: Excerpt,
-    /// The bytes of the GGUF at the same place of the tensor.
-    pub gguf: Excerpt,
+    /// The bytes of each file, at the same place of the tensor.
+    #[serde(flatten)]
+    pub sides: Sides<Excerpt>,
     /// The fields of the blocks that these bytes belong to, in order; none for a plain type.
     pub fields: Vec<FieldSpan>,
     /// The first decoded value that differs, where the type can be decoded.
@@ -49,57 +48,65 @@ pub struct FieldSpan {
     pub end: usize,
 }
 
-/// One element, decoded from both files.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+/// One element, decoded from both files; a value that is not finite is left out.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ValuePair {
     /// The element, in the order of the data.
     pub element: u64,
-    /// In the APR file; `null` when not finite.
-    pub apr: Option<f32>,
-    /// In the GGUF.
-    pub gguf: Option<f32>,
+    /// The value in each file.
+    #[serde(flatten)]
+    pub sides: Sides<f32>,
 }
 
 /// Bytes of a line.
 pub(crate) const LINE: usize = 16;
 
-/// Writes the lines of both files in turn, the bytes that differ marked below.
-pub(super) fn write(text: &mut String, found: &FirstDifference) -> std::fmt::Result {
-    let lines = found
-        .apr
-        .bytes
-        .chunks(LINE)
-        .zip(found.gguf.bytes.chunks(LINE));
-    let width = [&found.apr, &found.gguf]
-        .map(|excerpt| grouped(excerpt.offset.saturating_add(EXCERPT)).len());
-    let width = width.into_iter().max().unwrap_or_default();
-    for (start, (apr, gguf)) in (0_usize..).step_by(LINE).zip(lines) {
-        for (name, excerpt, bytes) in [("apr", &found.apr, apr), ("gguf", &found.gguf, gguf)] {
-            let offset = grouped(excerpt.offset.saturating_add(start as u64));
+/// Writes the lines of both files in turn, under the names of the files, the bytes that differ marked below.
+pub(super) fn write(
+    text: &mut String,
+    found: &FirstDifference,
+    names: [&str; 2],
+) -> std::fmt::Result {
+    let (Some(first), Some(second)) = (found.sides.first(), found.sides.second()) else {
+        unreachable!("two files have a first difference");
+    };
+    let called = names.map(str::len).into_iter().max().unwrap_or_default();
+    let offset = [first, second].map(|excerpt| grouped(excerpt.offset.saturating_add(EXCERPT)));
+    let offset = offset.iter().map(String::len).max().unwrap_or_default();
+    let lines = first.bytes.chunks(LINE).zip(second.bytes.chunks(LINE));
+    for (start, (one, other)) in (0_usize..).step_by(LINE).zip(lines) {
+        let fields = fields_of(found, start);
+        for (name, excerpt, bytes, fields) in [
+            (names[0], first, one, fields.as_str()),
+            (names[1], second, other, ""),
+        ] {
+            let at = grouped(excerpt.offset.saturating_add(start as u64));
             let bytes: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
-            let fields = if name == "apr" {
-                fields_of(found, start)
-            } else {
-                String::new()
-            };
-            let line = format!("  {name:<4} {offset:>width$} {bytes:<48}  {fields}");
+            let line = format!("  {name:<called$} {at:>offset$} {bytes:<48}  {fields}");
             writeln!(text, "{}", line.trim_end())?;
         }
-        if apr != gguf {
-            let mark = |(a, g): (&u8, &u8)| if a == g { "   " } else { " ^^" };
-            let marks: String = apr.iter().zip(gguf).map(mark).collect();
-            writeln!(text, "  {:<4} {:>width$} {}", "", "", marks.trim_end())?;
+        if one != other {
+            let mark = |(a, b): (&u8, &u8)| if a == b { "   " } else { " ^^" };
+            let marks: String = one.iter().zip(other).map(mark).collect();
+            writeln!(
+                text,
+                "  {:<called$} {:>offset$} {}",
+                "",
+                "",
+                marks.trim_end()
+            )?;
         }
     }
-    if let Some(value) = found.value {
-        let show =
-            |value: Option<f32>| value.map_or("not finite".to_owned(), |value| value.to_string());
+    if let Some(value) = &found.value {
+        let show = |value: Option<&f32>| value.map_or("not finite".to_owned(), ToString::to_string);
         writeln!(
             text,
-            "  value {}: {} (apr), {} (gguf)",
+            "  value {}: {} ({}), {} ({})",
             grouped(value.element),
-            show(value.apr),
-            show(value.gguf)
+            show(value.sides.first()),
+            names[0],
+            show(value.sides.second()),
+            names[1]
         )?;
     }
     Ok(())
@@ -131,6 +138,7 @@ pub(crate) const EXCERPT: u64 = 3 * LINE as u64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Side;
 
     #[test]
     fn differing_bytes_are_marked_and_fields_named() {
@@ -147,14 +155,19 @@ mod tests {
             tensor: "t".to_owned(),
             r#type: "Q8_0".to_owned(),
             block: 4,
-            apr: Excerpt {
-                offset: 9_990,
-                bytes: apr,
-            },
-            gguf: Excerpt {
-                offset: 64,
-                bytes: gguf,
-            },
+            sides: Sides::new(
+                Side::BY_FORMAT,
+                [
+                    Some(Excerpt {
+                        offset: 9_990,
+                        bytes: apr,
+                    }),
+                    Some(Excerpt {
+                        offset: 64,
+                        bytes: gguf,
+                    }),
+                ],
+            ),
             fields: vec![
                 field("qs", 3, 0, 2),
                 field("d", 4, 2, 4),
@@ -162,12 +175,11 @@ mod tests {
             ],
             value: Some(ValuePair {
                 element: 1234,
-                apr: Some(0.5),
-                gguf: None,
+                sides: Sides::new(Side::BY_FORMAT, [Some(0.5), None]),
             }),
         };
         let mut text = String::new();
-        write(&mut text, &found).unwrap();
+        write(&mut text, &found, ["apr", "gguf"]).unwrap();
         assert_eq!(
             text,
             "  apr   9,990  00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f  block 3 qs; block 4 d, qs

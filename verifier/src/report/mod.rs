@@ -9,6 +9,7 @@ mod cap;
 mod conclusion;
 mod first_difference;
 mod row;
+mod sides;
 mod stages;
 pub mod text;
 
@@ -21,6 +22,7 @@ pub use behaviour::{
 };
 pub(crate) use build::{Parts, Scope, build, file_row, hex};
 pub use row::{CauseRow, FindingRow, PlaceRow};
+pub use sides::Sides;
 
 pub use conclusion::{AtFault, Conclusion, ConclusionKind};
 pub(crate) use first_difference::{EXCERPT, LINE};
@@ -28,7 +30,8 @@ pub use first_difference::{Excerpt, FieldSpan, FirstDifference, ValuePair};
 
 use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
-use crate::finding::Finding;
+use crate::decode::container::Format;
+use crate::finding::{Finding, Side};
 use crate::policy::{Policy, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
@@ -58,7 +61,7 @@ pub struct Report {
     /// The policy, when one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRow>,
-    /// The files that were read, the APR file first, then the GGUF shard by shard.
+    /// The files that were read, the APR file first, then the GGUF shard by shard; of one format, in the order given.
     pub files: Vec<FileRow>,
     /// How much was compared.
     pub counts: Counts,
@@ -70,9 +73,11 @@ pub struct Report {
     /// The bytes around the first difference of two tensors of one type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_difference: Option<FirstDifference>,
-    /// One row for every tensor of the GGUF, then what only the APR file has.
+    /// One row for every tensor of the GGUF, then what only the APR file has; of one format, of the second file, then what
+    /// only the first one has.
     pub tensors: Vec<TensorRow>,
-    /// One row for every key of the GGUF, then what only the APR file has.
+    /// One row for every key of the GGUF, then what only the APR file has; of one format, of the second file, then what only
+    /// the first one has.
     pub metadata: Vec<KeyRow>,
     /// What the verdict rests on beside the findings.
     #[serde(skip)]
@@ -83,6 +88,9 @@ pub struct Report {
     /// What `policy` is drawn from.
     #[serde(skip)]
     pub(crate) applied: Policy,
+    /// What texts call the files of a pair of one format.
+    #[serde(skip)]
+    pub(crate) called: Option<[String; 2]>,
 }
 
 /// What a file is by its first bytes.
@@ -95,6 +103,15 @@ pub enum FileFormat {
     Gguf,
     /// Neither of them.
     Unknown,
+}
+
+impl From<Format> for FileFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Apr => Self::Apr,
+            Format::Gguf => Self::Gguf,
+        }
+    }
 }
 
 impl FileFormat {
@@ -137,6 +154,9 @@ pub struct ManifestRow {
 pub struct FileRow {
     /// `apr`, `gguf`, or `unknown`.
     pub format: FileFormat,
+    /// `a` or `b`, in a pair of one format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
     /// The shard of a split set, from 0.
     pub shard: usize,
     /// The base name.
@@ -178,6 +198,18 @@ pub struct Counts {
     pub keys_changed: usize,
     /// Keys of the APR file that come from nothing in the GGUF.
     pub keys_invented: usize,
+    /// Keys that only one of two files of one format has; absent where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub keys_of_one_file: usize,
+}
+
+/// For fields that came later: a report without them is what it was.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One tensor and how it came out.
@@ -187,12 +219,9 @@ pub struct TensorRow {
     pub result: TensorResult,
     /// Whether the APR tensor is the copy of a tied embedding.
     pub tied: bool,
-    /// The tensor of the APR file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apr: Option<TensorSide>,
-    /// The tensor of the GGUF.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gguf: Option<TensorSide>,
+    /// The tensor in each file that has it.
+    #[serde(flatten)]
+    pub sides: Sides<TensorSide>,
     /// How the bytes differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceRow>,
@@ -264,15 +293,14 @@ pub struct DifferenceRow {
     pub first_block: u64,
     /// Last block that differs.
     pub last_block: u64,
-    /// First and last differing byte in the APR file.
-    pub apr: [u64; 2],
-    /// First and last differing byte in the GGUF.
-    pub gguf: [u64; 2],
+    /// First and last differing byte in each file.
+    #[serde(flatten)]
+    pub sides: Sides<[u64; 2]>,
     /// How many blocks differ in each field of the block.
     pub parts: std::collections::BTreeMap<String, u64>,
 }
 
-/// How the decoded values of two tensors differ; the APR file first where there are two numbers.
+/// How the decoded values of two tensors differ; the APR file, or the first one, first where there are two numbers.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ValuesRow {
     /// Elements compared.
@@ -300,7 +328,7 @@ pub struct ValuesRow {
 pub struct KeyRow {
     /// The key, escaped.
     pub key: String,
-    /// `equal`, `lost`, `changed` or `invented`.
+    /// `equal`, `lost`, `changed` or `invented`; of one format, `only a` or `only b` for a key that one file has.
     pub result: KeyStatus,
 }
 

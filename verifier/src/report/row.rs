@@ -21,10 +21,10 @@ pub struct FindingRow {
     pub message: String,
     /// Where, the damaged file first.
     pub places: Vec<PlaceRow>,
-    /// What should stand there.
+    /// What should stand there; where two files of one format are unlike, what the file of the second place has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What stands there.
+    /// What stands there, in the file of the first place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
     /// The likely cause of a damage.
@@ -55,7 +55,7 @@ pub struct CauseRow {
 /// A place in one file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PlaceRow {
-    /// `apr` or `gguf`.
+    /// `apr` or `gguf`; of one format, `a` or `b`.
     pub file: Side,
     /// The shard of a split set, from 0.
     pub shard: usize,

@@ -43,14 +43,20 @@ pub(super) fn write_table(text: &mut String, behaviour: &BehaviourRow) -> std::f
         "\nstages of prompt {}, around the first difference",
         prompt.name
     )?;
+    let is_of_one_format = first.sides.a.is_some() || first.sides.b.is_some();
+    let [of_first, of_second] = if is_of_one_format {
+        ["std first", "std second"]
+    } else {
+        ["std apr", "std gguf"]
+    };
     writeln!(
         text,
         "  {:<18} {:<4} {:>9} {:>11} {:>11} {:>8} {:>8} {:>9} {:>10} {:>10}  result",
         "stage",
         "set",
         "elements",
-        "std apr",
-        "std gguf",
+        of_first,
+        of_second,
         "ratio",
         "drift",
         "first",
@@ -76,12 +82,9 @@ fn position(prompt: &PromptRow, first: &StageRow) -> usize {
 }
 
 fn write_row(text: &mut String, row: &StageRow) -> std::fmt::Result {
-    let elements = row
-        .apr
-        .as_ref()
-        .or(row.gguf.as_ref())
-        .map(|side| side.elements);
-    let deviation = |side: &Option<super::StageSide>| match side {
+    let (first, second) = (row.sides.first(), row.sides.second());
+    let elements = first.or(second).map(|side| side.elements);
+    let deviation = |side: Option<&super::StageSide>| match side {
         Some(side) => number(side.standard_deviation),
         None => "none".to_owned(),
     };
@@ -92,8 +95,8 @@ fn write_row(text: &mut String, row: &StageRow) -> std::fmt::Result {
         row.stage,
         row.token_set.as_str(),
         elements.unwrap_or_default(),
-        deviation(&row.apr),
-        deviation(&row.gguf),
+        deviation(first),
+        deviation(second),
         row.ratio
             .map_or("-".to_owned(), |ratio| format!("{ratio:.4}")),
         row.drift

@@ -134,7 +134,7 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(first) = findings.next_if(|first| Some(&first.message) == said) {
         write_cause(text, first)?;
     } else if let Some(first) = findings.next_if(|first| first.decides()) {
-        write_finding(text, first)?;
+        write_finding(text, report, first)?;
         write_values(text, report, first)?;
         write_bytes(text, report, first)?;
     }
@@ -143,7 +143,7 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     let mut hints = BTreeSet::new();
     for finding in findings.by_ref().take(MOST_LISTED) {
-        write_line(text, finding)?;
+        write_line(text, report, finding)?;
         if let Some(hint) = &finding.hint
             && hints.insert(hint)
         {
@@ -157,10 +157,10 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// A finding in one line, with the values that it is about.
-fn write_line(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+fn write_line(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
     write!(text, "{}: {}", effect(finding), finding.message)?;
-    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-        write!(text, " (expected {expected}, found {found})")?;
+    if let Some(values) = values(report, finding) {
+        write!(text, " ({values})")?;
     }
     writeln!(text, " [{}]", finding.code)
 }
@@ -173,7 +173,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     let total = shown.clone().count();
     let mut is_first = true;
     for finding in shown.take(MOST_SHOWN) {
-        write_finding(text, finding)?;
+        write_finding(text, report, finding)?;
         write_values(text, report, finding)?;
         if std::mem::take(&mut is_first) {
             write_bytes(text, report, finding)?;
@@ -202,7 +202,10 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
 /// The bytes of the first difference, below the finding that is about them.
 fn write_bytes(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
     match &report.first_difference {
-        Some(found) if finding.code == Code::TensorBytes => first_difference::write(text, found),
+        Some(found) if finding.code == Code::TensorBytes => {
+            let names = sides(report).map(|side| called(report, side));
+            first_difference::write(text, found, names)
+        }
         _ => Ok(()),
     }
 }
@@ -269,7 +272,8 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     let any_key = counts.keys_equal > 0
         || counts.keys_lost > 0
         || counts.keys_changed > 0
-        || counts.keys_invented > 0;
+        || counts.keys_invented > 0
+        || counts.keys_of_one_file > 0;
     if !is_pair(report) && report.tensors.is_empty() && !any_key {
         return Ok(());
     }
@@ -301,11 +305,12 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
             (counts.keys_changed, "changed"),
             (counts.keys_lost, "lost"),
             (counts.keys_invented, "invented"),
+            (counts.keys_of_one_file, "only in one file"),
         ])
     )
 }
 
-fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+fn write_finding(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",
@@ -314,16 +319,28 @@ fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
         finding.code
     )?;
     for place in &finding.places {
-        writeln!(text, "  at {}", show_place(place))?;
+        writeln!(text, "  at {}", show_place(report, place))?;
     }
-    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-        writeln!(text, "  expected {expected}, found {found}")?;
+    if let Some(values) = values(report, finding) {
+        writeln!(text, "  {values}")?;
     }
     write_cause(text, finding)?;
     if let Some(hint) = &finding.hint {
         writeln!(text, "  hint: {hint}")?;
     }
     Ok(())
+}
+
+/// What should stand at the place of a finding, and what does; of two files of one format none is what the other should be.
+fn values(report: &Report, finding: &FindingRow) -> Option<String> {
+    let (expected, found) = (finding.expected.as_ref()?, finding.found.as_ref()?);
+    Some(match finding.places.as_slice() {
+        [first, second] if report.called.is_some() && first.file != second.file => {
+            let [first, second] = [first, second].map(|place| called(report, place.file));
+            format!("{first}: {found}; {second}: {expected}")
+        }
+        _ => format!("expected {expected}, found {found}"),
+    })
 }
 
 /// The effect of a finding, and whether it is without one here.
@@ -347,9 +364,9 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     let name = finding
         .places
         .iter()
-        .find(|place| place.file == Side::Apr)
+        .find(|place| place.file.is_first())
         .and_then(|place| place.name.as_ref());
-    let about = |row: &&TensorRow| row.apr.as_ref().map(|side| &side.name) == name;
+    let about = |row: &&TensorRow| row.sides.first().map(|side| &side.name) == name;
     let row = report
         .tensors
         .iter()
@@ -360,8 +377,9 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     };
     let show =
         |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.6e}"));
-    let [apr_mean, gguf_mean] = values.mean.map(show);
-    let [apr_deviation, gguf_deviation] = values.standard_deviation.map(show);
+    let [first_mean, second_mean] = values.mean.map(show);
+    let [first_deviation, second_deviation] = values.standard_deviation.map(show);
+    let [first, second] = sides(report).map(|side| called(report, side));
     writeln!(
         text,
         "  values: {} of {} differ, by at most {} (RMS {})",
@@ -372,12 +390,29 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
     )?;
     writeln!(
         text,
-        "  mean {apr_mean} (apr), {gguf_mean} (gguf); standard deviation {apr_deviation} (apr), {gguf_deviation} (gguf)"
+        "  mean {first_mean} ({first}), {second_mean} ({second}); standard deviation {first_deviation} ({first}), {second_deviation} ({second})"
     )
 }
 
-fn show_place(place: &PlaceRow) -> String {
-    let mut text = place.file.as_str().to_owned();
+/// The sides of the pair that a report is about.
+const fn sides(report: &Report) -> [Side; 2] {
+    match report.called {
+        Some(_) => Side::BY_POSITION,
+        None => Side::BY_FORMAT,
+    }
+}
+
+/// What a text calls a file: by its format, or by its name where both have one format.
+fn called(report: &Report, side: Side) -> &str {
+    match (&report.called, side) {
+        (Some([first, _]), Side::A) => first,
+        (Some([_, second]), Side::B) => second,
+        _ => side.as_str(),
+    }
+}
+
+fn show_place(report: &Report, place: &PlaceRow) -> String {
+    let mut text = called(report, place.file).to_owned();
     if place.shard > 0 {
         let _ = write!(text, " shard {}", place.shard);
     }
@@ -407,9 +442,10 @@ fn show_place(place: &PlaceRow) -> String {
 
 /// Whether two models were compared, and not one with a manifest.
 fn is_pair(report: &Report) -> bool {
-    [FileFormat::Apr, FileFormat::Gguf]
+    let are_of_two_formats = [FileFormat::Apr, FileFormat::Gguf]
         .into_iter()
-        .all(|format| report.files.iter().any(|file| file.format == format))
+        .all(|format| report.files.iter().any(|file| file.format == format));
+    are_of_two_formats || report.called.is_some()
 }
 
 /// Writes the stages around the first difference, or nothing when there is none.

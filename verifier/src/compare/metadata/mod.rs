@@ -11,6 +11,7 @@ mod expected;
 mod look_alike;
 pub(crate) mod record;
 mod rope;
+pub(crate) mod same_format;
 mod table;
 mod typed;
 mod whole;
@@ -46,6 +47,12 @@ pub enum Status {
     Changed,
     /// The APR file has it and the GGUF does not.
     Invented,
+    /// Of two files of one format, only the first has it.
+    #[serde(rename = "only a")]
+    OnlyA,
+    /// Of two files of one format, only the second has it.
+    #[serde(rename = "only b")]
+    OnlyB,
 }
 
 impl Status {
@@ -57,6 +64,8 @@ impl Status {
             Self::Lost => "lost",
             Self::Changed => "changed",
             Self::Invented => "invented",
+            Self::OnlyA => "only a",
+            Self::OnlyB => "only b",
         }
     }
 }

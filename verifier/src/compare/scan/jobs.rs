@@ -1,9 +1,10 @@
 //! The work of the pass, cut into jobs.
 
+use super::File;
 use super::gap;
-use super::{File, Inputs};
-use crate::compare::pairing::{Comparison, Pairing, comparison};
-use crate::decode::container::{Shard, Tensor};
+use crate::compare::inputs::{Inputs, Model};
+use crate::compare::pairing::{Comparison, Pairing};
+use crate::decode::container::{Format, Tensor};
 use crate::finding::Side;
 use crate::region::{RegionKind, Span};
 use crate::verify::FileSha256;
@@ -23,7 +24,6 @@ pub(super) enum Job<'a> {
     },
     /// A tensor without a counterpart that it can be compared with.
     Alone {
-        side: Side,
         /// The number of the tensor.
         index: usize,
         tensor: Part<'a>,
@@ -43,9 +43,10 @@ pub(super) enum Job<'a> {
     },
 }
 
-/// A tensor and whether its bytes are a region of their own.
+/// A tensor of a side, and whether its bytes are a region of their own.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
+    pub(super) side: Side,
     pub(super) tensor: &'a Tensor,
     pub(super) is_region: bool,
 }
@@ -60,8 +61,9 @@ pub(super) struct JobPlace {
 impl Job<'_> {
     pub(super) const fn place(&self) -> JobPlace {
         let (side, shard, span) = match *self {
-            Job::Pair { gguf, .. } => (Side::Gguf, gguf.tensor.shard, gguf.tensor.span),
-            Job::Alone { side, tensor, .. } => (side, tensor.tensor.shard, tensor.tensor.span),
+            Job::Pair { gguf: part, .. } | Job::Alone { tensor: part, .. } => {
+                (part.side, part.tensor.shard, part.tensor.span)
+            }
             Job::Gap {
                 side, shard, span, ..
             }
@@ -103,14 +105,11 @@ impl<'a> Jobs<'a> {
             shared_left: files.iter().map(|file| file.source.length()).sum(),
         };
         jobs.add_tensors(inputs, pairing);
-        for (side, shards) in [
-            (Side::Apr, &inputs.apr.shards),
-            (Side::Gguf, &inputs.gguf.shards),
-        ] {
-            for (shard, parts) in shards.iter().enumerate() {
+        for model in inputs.models() {
+            for (shard, parts) in model.shards.iter().enumerate() {
                 gap::jobs(parts, |span, kind| {
                     jobs.list.push(Job::Gap {
-                        side,
+                        side: model.side,
                         shard,
                         span,
                         kind,
@@ -121,7 +120,7 @@ impl<'a> Jobs<'a> {
         jobs.list.sort_by_key(order);
         let chains = files.iter().filter(|file| match sha256 {
             FileSha256::None => false,
-            FileSha256::Apr => file.side == Side::Apr,
+            FileSha256::Apr => inputs.of(file.side).format() == Format::Apr,
             FileSha256::All => true,
         });
         let chains = chains.map(|file| Job::Sha256 {
@@ -144,12 +143,13 @@ impl<'a> Jobs<'a> {
         reason = "a pairing holds the numbers of these tensors"
     )]
     fn add_tensors(&mut self, inputs: &Inputs<'a>, pairing: &Pairing) {
-        let apr = |index: usize| part(&inputs.apr.shards, &inputs.apr.tensors[index]);
-        let gguf = |index: usize| part(&inputs.gguf.shards, &inputs.gguf.tensors[index]);
-        let mut is_read = vec![false; inputs.gguf.tensors.len()];
+        let apr = |index: usize| part(&inputs.first, &inputs.first.tensors[index]);
+        let gguf = |index: usize| part(&inputs.second, &inputs.second.tensors[index]);
+        let length = |part: Part<'_>| inputs.of(part.side).length(part.tensor.shard);
+        let mut is_read = vec![false; inputs.second.tensors.len()];
         for (index, pair) in pairing.pairs.iter().enumerate() {
             let (a, g) = (apr(pair.apr), gguf(pair.gguf));
-            match comparison(a.tensor, g.tensor) {
+            match pair.how {
                 Some(how) => self.add(
                     Job::Pair {
                         index,
@@ -161,33 +161,26 @@ impl<'a> Jobs<'a> {
                     &[a, g],
                 ),
                 None => {
-                    self.add_alone(Side::Apr, pair.apr, a, inputs.apr_source.length());
+                    self.add_alone(pair.apr, a, length(a));
                     if !is_read[pair.gguf] {
-                        let length = inputs.gguf_sources[g.tensor.shard].length();
-                        self.add_alone(Side::Gguf, pair.gguf, g, length);
+                        self.add_alone(pair.gguf, g, length(g));
                     }
                 }
             }
             is_read[pair.gguf] = true;
         }
         for &index in &pairing.only_apr {
-            self.add_alone(Side::Apr, index, apr(index), inputs.apr_source.length());
+            self.add_alone(index, apr(index), length(apr(index)));
         }
         for &index in &pairing.only_gguf {
-            let tensor = gguf(index);
-            let length = inputs.gguf_sources[tensor.tensor.shard].length();
-            self.add_alone(Side::Gguf, index, tensor, length);
+            self.add_alone(index, gguf(index), length(gguf(index)));
         }
     }
 
-    fn add_alone(&mut self, side: Side, index: usize, tensor: Part<'a>, length: u64) {
+    fn add_alone(&mut self, index: usize, tensor: Part<'a>, length: u64) {
         // What does not lie inside its file cannot be read; a finding of the container says so.
         if tensor.tensor.span.end() <= length {
-            let job = Job::Alone {
-                side,
-                index,
-                tensor,
-            };
+            let job = Job::Alone { index, tensor };
             self.add(job, &[tensor]);
         }
     }
@@ -210,13 +203,13 @@ fn order(job: &Job<'_>) -> impl Ord + use<> {
     (
         std::cmp::Reverse(size),
         place.shard,
-        place.side != Side::Gguf,
+        place.side.is_first(),
         place.span.offset,
     )
 }
 
-fn part<'a>(shards: &[Shard], tensor: &'a Tensor) -> Part<'a> {
-    let is_region = shards.get(tensor.shard).is_some_and(|shard| {
+fn part<'a>(model: &Model<'_>, tensor: &'a Tensor) -> Part<'a> {
+    let is_region = model.shards.get(tensor.shard).is_some_and(|shard| {
         let regions = &shard.regions;
         let index = regions.binary_search_by_key(&tensor.span.offset, |region| region.span.offset);
         index
@@ -228,7 +221,11 @@ fn part<'a>(shards: &[Shard], tensor: &'a Tensor) -> Part<'a> {
                     && region.label == tensor.name
             })
     });
-    Part { tensor, is_region }
+    Part {
+        side: model.side,
+        tensor,
+        is_region,
+    }
 }
 
 /// Tensors from here on are taken first.

@@ -20,11 +20,11 @@ use sha2::{Digest as _, Sha256};
 use self::file_digest::FileDigest;
 use self::jobs::{Job, Jobs};
 use self::tensor::{Buffers, Digests, PairOutcome, Place, Reading};
+use crate::compare::inputs::{Inputs, Metadata};
 use crate::compare::pairing::Pairing;
 use crate::decode::blocks::NotFinite;
-use crate::decode::container::{Container, Tensor};
+use crate::decode::container::Tensor;
 use crate::decode::padding::NotZero;
-use crate::decode::{apr, gguf};
 use crate::finding::{Finding, Side};
 use crate::observer::Observer;
 use crate::parallel;
@@ -32,15 +32,10 @@ use crate::region::Span;
 use crate::source::{Source, read_through};
 use crate::verify::Options;
 
-/// The two models, decoded, and where their bytes come from.
-pub(crate) struct Inputs<'a> {
-    pub(crate) apr: &'a Container<apr::Metadata>,
-    pub(crate) gguf: &'a Container<gguf::Metadata>,
-    pub(crate) apr_source: &'a dyn Source,
-    pub(crate) gguf_sources: &'a [&'a dyn Source],
-}
-
-/// What the pass found. Lists of files have the APR file first, then the shards.
+/// What the pass found. Lists of files have those of the first model first, shard by shard.
+///
+/// In a pair of two formats the first model is the APR file; where this module says `apr` and `gguf`, it means the first
+/// and the second.
 #[derive(Default)]
 pub(crate) struct Scan {
     /// One entry per pair of the pairing.
@@ -53,8 +48,8 @@ pub(crate) struct Scan {
     pub(crate) blake3: Vec<Option<[u8; 32]>>,
     /// SHA-256 of the files that it was asked for.
     pub(crate) sha256: Vec<Option<[u8; 32]>>,
-    /// CRC-32 of everything before the footer.
-    pub(crate) apr_crc: Option<u32>,
+    /// CRC-32 of everything before the footer, of each model that is an APR file.
+    pub(crate) crc: [Option<u32>; 2],
     /// What could not be read.
     pub(crate) errors: Vec<Unread>,
     /// Warnings about the files as such.
@@ -118,14 +113,19 @@ pub(crate) fn scan(
     let mut zeros = zeros::Zeros::default();
     for (job, result) in jobs.list.iter().zip(results) {
         match result {
-            Ok(done) => scan.take(job, done, &mut zeros),
+            Ok(done) => scan.take(job, done, &files, &mut zeros),
             Err(error) => scan.note_unread(job, error),
         }
     }
     scan.close_files(&files, threads);
-    let footer = inputs.apr.metadata.footer.map(|(span, _)| span.offset);
-    let apr_end = footer.unwrap_or(inputs.apr_source.length());
-    scan.apr_crc = files.first().and_then(|file| file.digest.crc32(apr_end));
+    scan.crc = inputs.models().map(|model| match model.metadata {
+        Metadata::Apr(_) => {
+            let file = file_of(&files, model.side, 0);
+            let footer = model.footer().map(|(span, _)| span.offset);
+            file.digest.crc32(footer.unwrap_or(file.source.length()))
+        }
+        Metadata::Gguf(_) => None,
+    });
     scan.warnings = zeros.findings(inputs);
     scan
 }
@@ -145,9 +145,12 @@ fn files<'a>(inputs: &Inputs<'a>) -> Vec<File<'a>> {
         source,
         digest: FileDigest::new(source.length()),
     };
-    let gguf = inputs.gguf_sources.iter().enumerate();
-    std::iter::once(file(Side::Apr, 0, inputs.apr_source))
-        .chain(gguf.map(|(shard, source)| file(Side::Gguf, shard, *source)))
+    let models = inputs.models().into_iter();
+    models
+        .flat_map(|model| {
+            let sources = model.sources.iter().enumerate();
+            sources.map(|(shard, source)| file(model.side, shard, *source))
+        })
         .collect()
 }
 
@@ -174,13 +177,13 @@ impl<'a> Work<'a> {
                 gguf_was_read,
                 ..
             } => {
-                let apr = self.place(Side::Apr, apr.tensor, apr.is_region);
-                let gguf = self.place(Side::Gguf, gguf.tensor, gguf.is_region && !gguf_was_read);
+                let apr = self.place(apr.side, apr.tensor, apr.is_region);
+                let gguf = self.place(gguf.side, gguf.tensor, gguf.is_region && !gguf_was_read);
                 let outcome = tensor::compare(apr, gguf, how, self.reading, buffers)?;
                 Done::Pair(Box::new(outcome))
             }
-            Job::Alone { side, tensor, .. } => {
-                let place = self.place(side, tensor.tensor, tensor.is_region);
+            Job::Alone { tensor, .. } => {
+                let place = self.place(tensor.side, tensor.tensor, tensor.is_region);
                 let tensor = tensor.tensor;
                 let block_type = tensor.block_type.filter(|_| tensor.sound);
                 Done::Alone(tensor::hash(place, block_type, self.reading, buffers)?)
@@ -228,15 +231,18 @@ impl<'a> Work<'a> {
     reason = "tensors and regions name the shards of their own side"
 )]
 fn file_of<'a>(files: &'a [File<'a>], side: Side, shard: usize) -> &'a File<'a> {
-    &files[index_of(side, shard)]
+    &files[index_of(files, side, shard)]
 }
 
-#[expect(clippy::arithmetic_side_effects, reason = "a number of a shard")]
-const fn index_of(side: Side, shard: usize) -> usize {
-    match side {
-        Side::Apr => shard,
-        Side::Gguf => shard + 1,
-    }
+#[expect(
+    clippy::expect_used,
+    reason = "tensors and regions name the shards of their own side"
+)]
+fn index_of(files: &[File<'_>], side: Side, shard: usize) -> usize {
+    let mut files = files.iter();
+    files
+        .position(|file| (file.side, file.shard) == (side, shard))
+        .expect("a job is about one of the files of the pair")
 }
 
 impl Scan {
@@ -244,7 +250,13 @@ impl Scan {
         clippy::indexing_slicing,
         reason = "jobs hold the numbers of these pairs and files"
     )]
-    fn take<'a>(&mut self, job: &Job<'a>, done: Done, zeros: &mut zeros::Zeros<'a>) {
+    fn take<'a>(
+        &mut self,
+        job: &Job<'a>,
+        done: Done,
+        files: &[File<'_>],
+        zeros: &mut zeros::Zeros<'a>,
+    ) {
         match (*job, done) {
             (
                 Job::Pair {
@@ -252,21 +264,14 @@ impl Scan {
                 },
                 Done::Pair(outcome),
             ) => {
-                zeros.note(Side::Apr, apr.tensor, outcome.before_zeros[0]);
-                zeros.note(Side::Gguf, gguf.tensor, outcome.before_zeros[1]);
+                zeros.note(apr.side, apr.tensor, outcome.before_zeros[0]);
+                zeros.note(gguf.side, gguf.tensor, outcome.before_zeros[1]);
                 self.pairs[index] = Some(*outcome);
             }
-            (
-                Job::Alone {
-                    side,
-                    index,
-                    tensor,
-                },
-                Done::Alone(seen),
-            ) => {
-                zeros.note(side, tensor.tensor, seen.before_zeros);
+            (Job::Alone { index, tensor }, Done::Alone(seen)) => {
+                zeros.note(tensor.side, tensor.tensor, seen.before_zeros);
                 self.alone.push(Alone {
-                    side,
+                    side: tensor.side,
                     index,
                     digests: seen.digests,
                     not_finite: seen.not_finite,
@@ -277,7 +282,7 @@ impl Scan {
                     .extend(not_zero.map(|found| NotZeroPadding { side, shard, found }));
             }
             (Job::Sha256 { side, shard, .. }, Done::Sha256(digest)) => {
-                self.sha256[index_of(side, shard)] = Some(digest);
+                self.sha256[index_of(files, side, shard)] = Some(digest);
             }
             _ => unreachable!("a job gives what jobs of its kind give"),
         }

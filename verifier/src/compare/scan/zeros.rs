@@ -1,6 +1,6 @@
 //! Tensor data that end in zeros: what a download leaves that reserved the whole file and stopped on its way.
 
-use super::Inputs;
+use crate::compare::inputs::Inputs;
 use crate::compare::pairing::place;
 use crate::decode::container::Tensor;
 use crate::finding::{Effect, Finding, Place, Side};
@@ -60,10 +60,7 @@ fn tail(ends: &[End<'_>]) -> Option<Span> {
 }
 
 fn finding(inputs: &Inputs<'_>, side: Side, shard: usize, span: Span) -> Finding {
-    let tensors = match side {
-        Side::Apr => &inputs.apr.tensors,
-        Side::Gguf => &inputs.gguf.tensors,
-    };
+    let tensors = inputs.of(side).tensors;
     let is_in = |tensor: &&Tensor| tensor.shard == shard && tensor.span.contains(span.offset);
     let at = match tensors.iter().find(is_in) {
         Some(tensor) => place(side, tensor),

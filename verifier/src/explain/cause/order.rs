@@ -112,7 +112,7 @@ impl Sides<'_> {
         &self,
     ) -> Result<(u64, u64, &'static crate::decode::types::BlockType), Option<io::Error>> {
         let block = self.a.block_type.ok_or(None)?;
-        match self.g.dims.as_slice() {
+        match self.dims.as_slice() {
             [columns, rows]
                 if *columns > 1 && *rows > 1 && self.a.span.length == self.g.span.length =>
             {

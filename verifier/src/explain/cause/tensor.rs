@@ -8,11 +8,11 @@
 use std::io;
 
 use crate::code::CauseCode;
-use crate::compare::scan::Inputs;
+use crate::compare::inputs::{Inputs, Metadata, Model};
 use crate::compare::scan::difference::Difference;
 use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::container::Tensor;
-use crate::finding::{Cause, Finding};
+use crate::finding::{Cause, Finding, Side};
 use crate::source::Source;
 
 /// The place of the first difference in words: `block 100, qs, element 24`.
@@ -51,11 +51,16 @@ pub(crate) fn with_bytes(
                 .join(" "),
         )
     };
-    let gguf = show(inputs.gguf_sources.get(g.shard).copied(), g);
-    match (gguf, show(Some(inputs.apr_source), a)) {
-        (Some(gguf), Some(apr)) => {
-            finding.expected_found(format!("{gguf} (gguf)"), format!("{apr} (apr)"))
-        }
+    let of = |model: &Model<'_>, tensor: &Tensor| {
+        let bytes = show(model.sources.get(tensor.shard).copied(), tensor)?;
+        // Where the formats do not name the files, the places of the finding do.
+        Some(match model.side {
+            Side::Apr | Side::Gguf => format!("{bytes} ({})", model.side.as_str()),
+            Side::A | Side::B => bytes,
+        })
+    };
+    match (of(&inputs.second, g), of(&inputs.first, a)) {
+        (Some(expected), Some(found)) => finding.expected_found(expected, found),
         _ => finding,
     }
 }
@@ -68,28 +73,31 @@ pub(crate) fn of_tensor(
     outcome: &PairOutcome,
 ) -> Option<Cause> {
     let difference = outcome.difference.as_ref()?;
-    by_counts(difference, outcome).or_else(|| {
+    by_counts(inputs, difference, outcome).or_else(|| {
         // A cause is a hint: what cannot be read for it is left out.
-        let gguf = inputs.gguf_sources.get(g.shard).copied()?;
         let sides = Sides {
-            apr: inputs.apr_source,
-            gguf,
+            apr: inputs.first.sources.get(a.shard).copied()?,
+            gguf: inputs.second.sources.get(g.shard).copied()?,
             a,
             g,
+            dims: match inputs.second.metadata {
+                Metadata::Gguf(_) => g.dims.clone(),
+                Metadata::Apr(_) => g.dims.iter().rev().copied().collect(),
+            },
         };
         sides
             .ignored_alignment(inputs)
             .or_else(|_| sides.transposed())
             .or_else(|_| sides.moved_rows())
             .or_else(|_| sides.permuted())
-            .or_else(|_| sides.repeated_page(difference))
-            .or_else(|_| sides.shift(difference))
+            .or_else(|_| sides.repeated_page(inputs, difference))
+            .or_else(|_| sides.shift(inputs, difference))
             .ok()
     })
 }
 
 /// What the counts of the walk say by themselves.
-fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
+fn by_counts(inputs: &Inputs<'_>, difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
     let cause = |code: &'static str, text| {
         let code = code.into();
         Some(Cause { code, text })
@@ -106,13 +114,14 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
             format!("the same bit flipped in {count} bytes: a faulty memory cell or line"),
         );
     }
-    for (zero, file) in difference.zero.into_iter().zip(["apr", "gguf"]) {
+    for (zero, model) in difference.zero.into_iter().zip(inputs.models()) {
         if zero == difference.bytes && difference.bytes >= ZERO_FILLED {
             let length = difference.last - difference.first + 1;
             return cause(
                 "cause.zero-filled",
                 format!(
-                    "zero-filled range: {length} bytes of the {file} file, as a sparse or unfinished copy leaves"
+                    "zero-filled range: {length} bytes of {}, as a sparse or unfinished copy leaves",
+                    model.as_file()
                 ),
             );
         }
@@ -121,8 +130,9 @@ fn by_counts(difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
     cause(
         "cause.ratio",
         format!(
-            "constant ratio {}: every value is that many times the one of the GGUF",
-            shown(ratio)
+            "constant ratio {}: every value is that many times the one of {}",
+            shown(ratio),
+            inputs.second.called
         ),
     )
 }
@@ -133,6 +143,8 @@ pub(super) struct Sides<'a> {
     pub(super) gguf: &'a dyn Source,
     pub(super) a: &'a Tensor,
     pub(super) g: &'a Tensor,
+    /// The dimensions of `g`, the contiguous one first.
+    pub(super) dims: Vec<u64>,
 }
 
 /// A cause, or why there is none.
@@ -141,7 +153,10 @@ pub(super) type Found = Result<Cause, Option<io::Error>>;
 impl Sides<'_> {
     /// The APR tensor begins with bytes that stand earlier in the GGUF, by what its alignment adds to the usual one.
     fn ignored_alignment(&self, inputs: &Inputs<'_>) -> Found {
-        let head = inputs.gguf.metadata.shards.get(self.g.shard).ok_or(None)?;
+        let Metadata::Gguf(metadata) = inputs.second.metadata else {
+            return Err(None);
+        };
+        let head = metadata.shards.get(self.g.shard).ok_or(None)?;
         let usual = head.infos_end.next_multiple_of(32);
         let shift = head.data_offset.saturating_sub(usual);
         let Some(start) = self.g.span.offset.checked_sub(shift).filter(|_| shift > 0) else {
@@ -163,8 +178,11 @@ impl Sides<'_> {
     }
 
     /// A differing page that stands a second time in its file, within reach.
-    fn repeated_page(&self, difference: &Difference) -> Found {
-        for (source, tensor, name) in [(self.apr, self.a, "apr"), (self.gguf, self.g, "gguf")] {
+    fn repeated_page(&self, inputs: &Inputs<'_>, difference: &Difference) -> Found {
+        for (source, tensor, model) in [
+            (self.apr, self.a, &inputs.first),
+            (self.gguf, self.g, &inputs.second),
+        ] {
             let first = tensor.span.offset + difference.first;
             let last = tensor.span.offset + difference.last;
             let page = first.next_multiple_of(PAGE);
@@ -193,7 +211,8 @@ impl Sides<'_> {
                     let at = offset + index as u64 * PAGE;
                     if at != page && other == bytes {
                         let text = format!(
-                            "repeated page: a stale buffer or a block written twice; the {PAGE} bytes at {page} of the {name} file stand also at {at}"
+                            "repeated page: a stale buffer or a block written twice; the {PAGE} bytes at {page} of {} stand also at {at}",
+                            model.as_file()
                         );
                         return Ok(Cause {
                             code: CauseCode::RepeatedPage,
@@ -208,7 +227,7 @@ impl Sides<'_> {
     }
 
     /// After the first difference, bytes of one side equal those of the other moved by a constant distance.
-    fn shift(&self, difference: &Difference) -> Found {
+    fn shift(&self, inputs: &Inputs<'_>, difference: &Difference) -> Found {
         let mut distances = Vec::new();
         let left = self.a.span.length.min(self.g.span.length) - difference.first;
         for part in 1..=3 {
@@ -239,7 +258,8 @@ impl Sides<'_> {
                     if *first < 0 { "inserted" } else { "missing" },
                 );
                 let text = format!(
-                    "shift by {count}: that many bytes {what} in the apr file at or before the first difference"
+                    "shift by {count}: that many bytes {what} in {} at or before the first difference",
+                    inputs.first.as_file()
                 );
                 Ok(Cause {
                     code: CauseCode::Shift,

@@ -1,0 +1,79 @@
+//! The metadata of two files of one format: nothing is derived from anything, so every key must simply be the same.
+
+mod json;
+mod keys;
+
+use super::{KeyResult, Outcome, Status};
+use crate::compare::inputs::{Inputs, Metadata, Model};
+use crate::decode::findings::Findings;
+use crate::finding::{Effect, Finding, Place};
+
+/// Compares every key of both files, and the header of APR files.
+pub(crate) fn compare(inputs: &Inputs<'_>) -> Outcome {
+    let mut found = Found {
+        inputs,
+        keys: Vec::new(),
+        findings: Findings::default(),
+    };
+    match (inputs.first.metadata, inputs.second.metadata) {
+        (Metadata::Gguf(a), Metadata::Gguf(b)) => keys::compare(a, b, &mut found),
+        (Metadata::Apr(a), Metadata::Apr(b)) => json::compare(a, b, &mut found),
+        _ => unreachable!("two files of one format have the same kind of metadata"),
+    }
+    Outcome {
+        keys: found.keys,
+        findings: found.findings.into_list(),
+        records: Vec::new(),
+    }
+}
+
+/// A value in one file: where it stands, and what it is in a few words.
+struct Shown {
+    place: Place,
+    text: String,
+}
+
+/// What comes of the comparison.
+struct Found<'a> {
+    inputs: &'a Inputs<'a>,
+    keys: Vec<KeyResult>,
+    findings: Findings,
+}
+
+impl Found<'_> {
+    fn equal(&mut self, key: &[u8]) {
+        self.note(key, Status::Equal);
+    }
+
+    /// Both files have the key; `what` says how it is unlike.
+    fn changed(&mut self, key: &[u8], message: String, is_type: bool, [a, b]: [Shown; 2]) {
+        let code = if is_type { "meta.type" } else { "meta.changed" };
+        self.note(key, Status::Changed);
+        self.findings.push(
+            Finding::new(code, Effect::Different, message)
+                .at(a.place)
+                .at(b.place)
+                .expected_found(b.text, a.text),
+        );
+    }
+
+    /// Only one file has the key.
+    fn only_in(&mut self, model: &Model<'_>, key: &[u8], name: &str, shown: Shown) {
+        let status = if model.side.is_first() {
+            Status::OnlyA
+        } else {
+            Status::OnlyB
+        };
+        self.note(key, status);
+        let message = format!("{name} is only in {}: {}", model.called, shown.text);
+        self.findings
+            .push(Finding::new("meta.missing", Effect::Different, message).at(shown.place));
+    }
+
+    fn note(&mut self, key: &[u8], status: Status) {
+        self.keys.push(KeyResult {
+            key: key.to_vec(),
+            status,
+        });
+    }
+}

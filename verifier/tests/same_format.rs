@@ -1,0 +1,151 @@
+//! Two files of one format: what is said of each way in which they can be unlike.
+
+use fixtures::gguf::Model;
+use fixtures::{apr, damage, models};
+use verifier::report::{AtFault, ConclusionKind, Report, text};
+use verifier::source::Source;
+use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
+use verifier::{Input, Options, verify};
+
+fn input<'a>(name: &str, shards: &'a [Vec<u8>]) -> Input<'a> {
+    Input {
+        name: name.to_owned(),
+        shards: shards
+            .iter()
+            .map(|shard| (name.to_owned(), shard as &dyn Source))
+            .collect(),
+    }
+}
+
+fn compare(a: &[Vec<u8>], b: &[Vec<u8>]) -> Report {
+    verify(
+        &input("a.model", a),
+        &input("b.model", b),
+        &Options::default(),
+        &(),
+    )
+}
+
+/// The model, and what becomes of it by an edit.
+fn edited(edit: impl FnOnce(&mut Model)) -> Report {
+    let model = models::tiny();
+    let mut other = model.clone();
+    edit(&mut other);
+    compare(&[model.to_bytes()], &[other.to_bytes()])
+}
+
+#[track_caller]
+fn check(report: &Report, verdict: Verdict, says: &[&str]) {
+    let text = text::full(report);
+    assert_eq!(report.verdict, verdict, "{text}");
+    for words in says {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
+#[test]
+fn identical_files_are_verified() {
+    let gguf = [models::tiny().to_bytes()];
+    check(&compare(&gguf, &gguf), Verified, &["[pair.identical]"]);
+    let apr = [apr::from_model(&models::tiny()).to_bytes()];
+    check(&compare(&apr, &apr), Verified, &["[pair.identical]"]);
+}
+
+#[test]
+fn a_flipped_bit_is_named_in_both_files() {
+    let gguf = models::tiny().to_bytes();
+    let bit = damage::flip_bit(&gguf, gguf.len() - 100, 3);
+    for (a, b) in [(&gguf, &bit), (&bit, &gguf)] {
+        let report = compare(std::slice::from_ref(a), std::slice::from_ref(b));
+        let says = [
+            "at a.model, byte",
+            "at b.model, byte",
+            "bit 3",
+            "tells which",
+        ];
+        check(&report, Different, &says);
+        assert_eq!(report.conclusion.unwrap().at_fault, AtFault::Unknown);
+    }
+}
+
+#[test]
+fn every_unlike_key_is_named() {
+    let name = "general.name";
+    let report = edited(|model| model.set(name, "another"));
+    check(&report, Different, &["general.name has another value"]);
+    let report = edited(|model| model.set(name, 7_u32));
+    check(&report, Different, &["general.name has another type"]);
+    let report = edited(|model| model.set("added.key", 7_u32));
+    check(&report, Different, &["added.key is only in b.model: 7"]);
+    let kind = report.conclusion.as_ref().unwrap().kind;
+    assert_eq!(kind, ConclusionKind::Rewritten);
+    let report = edited(|model| drop(model.remove(name)));
+    check(&report, Different, &["general.name is only in a.model"]);
+}
+
+#[test]
+fn another_way_of_writing_is_verified_and_said() {
+    let report = edited(|model| model.key_values.reverse());
+    check(&report, Verified, &["keys in another order"]);
+    let report = edited(|model| model.tensors.reverse());
+    check(&report, Verified, &["tensors in another order"]);
+    let report = edited(|model| model.version = 2);
+    check(&report, Verified, &["GGUF version 2 instead of 3"]);
+    let model = models::tiny();
+    let report = compare(&model.shards(2), &[model.to_bytes()]);
+    check(&report, Verified, &["its 2 files are merged into one"]);
+    let report = compare(&[model.to_bytes()], &model.shards(2));
+    check(&report, Verified, &["it is a set of 2 files instead of 1"]);
+}
+
+#[test]
+fn tensors_that_one_file_lacks_or_renames_are_named() {
+    let report = edited(|model| drop(model.tensors.pop()));
+    check(&report, Different, &["is only in a.model [tensor.extra]"]);
+    let report = edited(|model| model.tensors[0].name = b"renamed".to_vec());
+    check(&report, Different, &["in a.model is renamed in b.model"]);
+}
+
+#[test]
+fn tensors_of_other_types_are_one_finding() {
+    let a = [models::with_type(8).to_bytes()];
+    let b = [models::with_type(2).to_bytes()];
+    let report = compare(&a, &b);
+    check(&report, Different, &["Q8_0 in a.model, Q4_0 in b.model"]);
+    let types = report.findings.iter();
+    assert_eq!(types.filter(|one| one.code == "tensor.type").count(), 1);
+}
+
+#[test]
+fn two_models_are_two_models_and_no_damage() {
+    let a = [models::qwen2().to_bytes()];
+    let report = compare(&a, &[models::llama().to_bytes()]);
+    check(&report, Different, &["two models: a.model is"]);
+    let found = report.conclusion.unwrap();
+    let expected = (ConclusionKind::AnotherModel, AtFault::Neither);
+    assert_eq!((found.kind, found.at_fault), expected);
+}
+
+#[test]
+fn a_cut_file_is_undecided() {
+    let gguf = models::tiny().to_bytes();
+    let cut = damage::truncate(&gguf, gguf.len() / 2);
+    let report = compare(&[gguf], &[cut]);
+    check(&report, Undecided, &["b.model is cut, half a download"]);
+    assert_eq!(report.conclusion.unwrap().at_fault, AtFault::B);
+}
+
+#[test]
+fn the_crc_tells_which_apr_file_is_damaged() {
+    let apr = apr::from_model(&models::tiny()).to_bytes();
+    let bit = damage::flip_bit(&apr, apr.len() - 200, 3);
+    let crc = damage::flip_bit(&apr, apr.len() - 2, 0);
+    for damaged in [bit, crc] {
+        let report = compare(std::slice::from_ref(&apr), std::slice::from_ref(&damaged));
+        let says = ["b.model is damaged, a.model is as it was written"];
+        check(&report, Different, &says);
+        assert_eq!(report.conclusion.unwrap().at_fault, AtFault::B);
+        let report = compare(&[damaged], std::slice::from_ref(&apr));
+        assert_eq!(report.conclusion.unwrap().at_fault, AtFault::A);
+    }
+}
