@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs; for `compare-trace`: everything was compared and is within the gates |
 //! | 1 | compared, and something differs |
-//! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written; for `doctor`: no GPU can be used |
+//! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written; for `doctor`: the GPU cannot be used |
 //! | 130, 143 | stopped by Ctrl-C or a termination request |
 
 use std::process::ExitCode;

@@ -130,7 +130,8 @@ impl Engine<'_> {
         let (value, name) = match on_gpu {
             Ok(ran) => ran,
             Err(why) if is_auto && why.is_unavailable() => {
-                return on_cpu(Some(why.to_string()));
+                // Where there is nothing for GPUs, nobody asks why none was used.
+                return on_cpu((!why.is_absent()).then(|| why.to_string()));
             }
             Err(why) => return Err(format!("{why}; {ADVICE}")),
         };

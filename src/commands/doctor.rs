@@ -17,12 +17,13 @@ use crate::output;
 ///
 /// Opens one GPU, loads the kernels, checks two of them against the CPU and measures the copy rates.
 ///
-/// Exit code: 0 the GPU is usable, 2 it is not, for the reason that is printed. The CPU always is.
+/// Exit code: 0 the forward can run: on the GPU, or on the CPU where there is no NVIDIA driver and no GPU was asked for; 2 the
+/// GPU is not usable, for the reason that is printed.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Number of the GPU to check
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    device: usize,
+    /// Number of the GPU to check [default: 0]
+    #[arg(long, value_name = "N")]
+    device: Option<usize>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -38,21 +39,26 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let driver = cuda::probe();
     let checked = match &driver {
-        Ok(driver) => check(driver, arguments.device).map_err(|why| why.to_string()),
-        Err(why) => Err(why.to_string()),
+        Ok(driver) => check(driver, arguments.device.unwrap_or_default()),
+        Err(why) => Err(why.clone()),
+    };
+    let can_run = match &checked {
+        Ok(_) => true,
+        Err(why) => why.is_absent() && arguments.device.is_none(),
     };
     let examined = Examined {
         threads: threads(None)?,
         driver: driver.ok(),
-        checked,
+        checked: checked.map_err(|why| why.to_string()),
     };
     output::print(&match arguments.format {
         FormatFlag::Text => examined.text()?,
         FormatFlag::Json => format!("{:#}\n", examined.json()),
     })?;
-    Ok(match examined.checked {
-        Ok(_) => Outcome::Done,
-        Err(_) => Outcome::NotDone,
+    Ok(if can_run {
+        Outcome::Done
+    } else {
+        Outcome::NotDone
     })
 }
 

@@ -110,6 +110,12 @@ pub struct Call {
 }
 
 impl Error {
+    /// Tells whether nothing on this machine or in this program is for GPUs, so that none can have been meant.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::NotBuilt | Self::NoDriver)
+    }
+
     /// Whether no GPU can be used here, or none for this run: then the CPU may take over, and only time
     /// is lost. Every other error says that a GPU or its driver failed at work that it had accepted, so that none of its
     /// results can be trusted.
