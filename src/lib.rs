@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod behaviour;
 mod commands;
 mod device;
@@ -11,8 +12,10 @@ mod diagnosis;
 mod engine_flags;
 mod exit;
 mod forward_output;
+mod in_order;
 mod input;
 mod model;
+mod models;
 mod output;
 mod progress;
 mod prompt;
@@ -26,8 +29,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    bisect, compare_trace, completions, convert, doctor, forward, inspect, man, manifest, restore,
-    schema, verify,
+    bisect, check, compare_trace, completions, convert, doctor, forward, inspect, man, manifest,
+    restore, schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -116,6 +119,7 @@ struct VerifyLine {
 enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
+    Check(check::Arguments),
     Restore(restore::Arguments),
     Forward(forward::Arguments),
     Bisect(bisect::Arguments),
@@ -133,6 +137,7 @@ impl Command {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
             Self::Restore(arguments) => restore::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
             Self::Bisect(arguments) => bisect::run(&arguments),

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod bisect;
+pub(crate) mod check;
 pub(crate) mod compare_trace;
 pub(crate) mod completions;
 pub(crate) mod convert;

@@ -105,7 +105,7 @@ fn gguf_contradicts(findings: &[Finding]) -> bool {
 }
 
 /// A file that cannot be read or decoded is all that is to be said.
-fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
+pub(crate) fn unreadable(findings: &[Finding]) -> Option<Conclusion> {
     let mut unreadable = findings
         .iter()
         .filter(|finding| finding.effect == Effect::Unreadable || finding.code == Code::Io);

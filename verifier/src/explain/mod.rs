@@ -6,6 +6,6 @@ pub(crate) mod evidence;
 mod identity;
 pub(crate) mod judge;
 pub(crate) mod locate;
-mod recorded;
+pub(crate) mod recorded;
 pub(crate) mod sniff;
 pub(crate) mod tensors;

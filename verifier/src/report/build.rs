@@ -39,6 +39,8 @@ pub(crate) enum Scope<'a> {
         /// Rows that were compared.
         rows: usize,
     },
+    /// One model that was read and compared with what is recorded of it, if anything is.
+    Alone(&'a Parts<'a>),
     /// One file on its own.
     Decoded,
     /// What was given is no pair.
@@ -48,7 +50,7 @@ pub(crate) enum Scope<'a> {
 /// Puts a report together. `findings` come in the order of causes.
 pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]) -> Report {
     let (tensors, keys) = match scope {
-        Scope::Pair(parts) => (tensor_rows(parts), parts.keys),
+        Scope::Pair(parts) | Scope::Alone(parts) => (tensor_rows(parts), parts.keys),
         Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => Default::default(),
     };
     let mut counts = counts(&tensors);
@@ -63,7 +65,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
             rows: *rows,
             stages: None,
         },
-        Scope::Decoded => Compared::Decoded,
+        Scope::Alone(_) | Scope::Decoded => Compared::Decoded,
         Scope::Nothing => Compared::Nothing,
     };
     let mut report = Report {
@@ -73,6 +75,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         conclusion: None,
         mode: match scope {
             Scope::Manifest { .. } => Mode::Manifest,
+            Scope::Alone(_) => Mode::File,
             Scope::Pair(_) | Scope::Decoded | Scope::Nothing => Mode::Pair,
         },
         manifest: None,

@@ -105,7 +105,7 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
+pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
     let percent = match file.covered.saturating_mul(100).checked_div(file.size) {
         Some(percent) => format!("{percent}%"),
         None => "nothing".to_owned(),
@@ -179,7 +179,7 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
+pub(crate) fn write_finding(text: &mut String, finding: &FindingRow) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",
