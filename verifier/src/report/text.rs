@@ -7,13 +7,27 @@ use crate::code::Group;
 use crate::finding::{Effect, Side};
 use crate::verdict::{Compared, Verdict};
 
-/// One line: the verdict, the tensors that agree, the first reason.
+/// One line: the verdict, the files, the tensors that agree, the first reason.
 #[must_use]
 pub fn line(report: &Report) -> String {
     let word = match report.verdict {
         Verdict::Verified => "PASS",
         Verdict::Different | Verdict::Undecided => "FAIL",
     };
+    // The first file of a split set stands for all of it.
+    let files = report.files.iter().filter(|file| file.shard == 0);
+    let names: Vec<&str> = files.map(|file| file.name.as_str()).collect();
+    let verdict = report.verdict.as_str();
+    format!(
+        "{word} {verdict}: {}: {}\n",
+        names.join(", "),
+        summary(report)
+    )
+}
+
+/// What was compared and the first reason, in a few words.
+#[must_use]
+pub fn summary(report: &Report) -> String {
     let counts = &report.counts;
     let equal = counts.bytes_equal.saturating_add(counts.values_equal);
     let total = counts
@@ -33,7 +47,7 @@ pub fn line(report: &Report) -> String {
         }
         _ => String::new(),
     };
-    format!("{word} {}: {compared}{reason}\n", report.verdict.as_str())
+    format!("{compared}{reason}")
 }
 
 /// The whole report, in a few lines where nothing is wrong.
