@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod batch;
 pub(crate) mod bisect;
 pub(crate) mod check;
 pub(crate) mod compare_trace;

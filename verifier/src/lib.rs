@@ -21,6 +21,7 @@ mod parallel;
 pub mod region;
 pub mod report;
 pub mod source;
+pub mod sources;
 pub mod verdict;
 pub mod verify;
 
