@@ -2,10 +2,13 @@
 //!
 //! | code | meaning |
 //! | --- | --- |
-//! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs; for `compare-trace`: everything was compared and is within the gates |
+//! | 0 | done; for `verify`: every byte of both files was accounted for and nothing differs; for `check`: nothing contradicts the format or what is recorded of the file; for `compare-trace`: everything was compared and is within the gates |
 //! | 1 | compared, and something differs |
 //! | 2 | undecided or not done: usage, I/O, malformed, unsupported, input changed, nothing compared, output not written; for `doctor`: the GPU cannot be used |
 //! | 130, 143 | stopped by Ctrl-C or a termination request |
+//!
+//! Of several models or pairs the largest code is that of the whole: a difference says what is wrong with one of them, and
+//! what is undecided leaves open what is.
 
 use std::process::ExitCode;
 

@@ -116,6 +116,15 @@ pub(crate) fn split_prefix(name: &str) -> Option<&str> {
     split_parts(name).map(|(prefix, _)| prefix)
 }
 
+/// The first file of the split set that a path names one of, or the path itself.
+pub(crate) fn first_of_set(path: &Path) -> PathBuf {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let first = name
+        .and_then(siblings)
+        .and_then(|names| names.into_iter().next());
+    first.map_or_else(|| path.to_path_buf(), |first| path.with_file_name(first))
+}
+
 /// The names of all shards of the set that `name` belongs to.
 fn siblings(name: &str) -> Option<Vec<String>> {
     let (prefix, count) = split_parts(name)?;

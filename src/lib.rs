@@ -5,6 +5,7 @@
 // Not `forbid`: the macro that makes the constructor in `output` allows itself what it needs.
 #![deny(unsafe_code)]
 
+mod answers;
 mod behaviour;
 mod commands;
 mod device;
@@ -12,8 +13,10 @@ mod diagnosis;
 mod engine_flags;
 mod exit;
 mod forward_output;
+mod in_order;
 mod input;
 mod model;
+mod models;
 mod next_command;
 mod output;
 mod policy;
@@ -30,8 +33,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::verify::FormatFlag;
 use crate::commands::{
-    bisect, compare_trace, completions, convert, doctor, explain, forward, inspect, man, manifest,
-    restore, schema, verify,
+    bisect, check, compare_trace, completions, convert, doctor, explain, forward, inspect, man,
+    manifest, restore, schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -146,6 +149,7 @@ struct VerifyLine {
 enum Command {
     Convert(convert::Arguments),
     Verify(verify::Arguments),
+    Check(check::Arguments),
     Restore(restore::Arguments),
     Forward(forward::Arguments),
     Bisect(bisect::Arguments),
@@ -164,6 +168,7 @@ impl Command {
     fn is_json(&self) -> bool {
         let format = match self {
             Self::Verify(arguments) => arguments.format(),
+            Self::Check(arguments) => arguments.format(),
             Self::Forward(arguments) => arguments.format(),
             Self::Bisect(arguments) => arguments.format(),
             Self::CompareTrace(arguments) => arguments.format(),
@@ -184,6 +189,7 @@ impl Command {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),
             Self::Verify(arguments) => verify::run(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
             Self::Restore(arguments) => restore::run(&arguments),
             Self::Forward(arguments) => forward::run(&arguments),
             Self::Bisect(arguments) => bisect::run(&arguments),

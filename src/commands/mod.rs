@@ -1,6 +1,8 @@
 //! The subcommands, one file each.
 
+pub(crate) mod batch;
 pub(crate) mod bisect;
+pub(crate) mod check;
 pub(crate) mod compare_trace;
 pub(crate) mod completions;
 pub(crate) mod convert;

@@ -25,28 +25,38 @@ use crate::input::Files;
 use crate::next_command::Named;
 use crate::progress::Progress;
 use crate::run::Engine;
-use crate::{behaviour, device, diagnosis, engine_flags, next_command, output, policy, prompt};
+use crate::{
+    behaviour, commands::batch, device, diagnosis, engine_flags, next_command, output, policy,
+    prompt,
+};
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
 /// Two files of one format are compared in the same way. The order of the two files is free; formats are told by content.
 /// With --manifest one model is checked against a list of digests instead, and runs the prompts that our own manifests
-/// record; with --digest against one digest.
+/// record; with --digest against one digest. Two folders, or a list with --pairs, are many pairs: a line for each, then the
+/// counts.
 ///
 /// Exit code: 0 every byte was accounted for and nothing differs, 1 something differs, 2 undecided (unreadable, malformed,
-/// not covered, changed during the run, nothing compared, or the report could not be written).
+/// not covered, changed during the run, nothing compared, or the report could not be written); of several pairs the largest.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// An APR file or a GGUF model (of a split set, any of its files)
-    #[arg(value_name = "MODEL")]
-    a: PathBuf,
+    /// An APR file or a GGUF model (of a split set, any of its files), or a folder of them
+    #[arg(value_name = "MODEL", required_unless_present = "pairs")]
+    a: Option<PathBuf>,
     /// The other one
     #[arg(
         value_name = "OTHER",
-        required_unless_present_any = ["manifest", "digest"],
+        required_unless_present_any = ["manifest", "digest", "pairs"],
         conflicts_with_all = ["manifest", "digest"]
     )]
     b: Option<PathBuf>,
+    /// Compare the pairs of this list: two paths in a line, with a tab between them, relative to the folder of the list
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["a", "b", "manifest", "digest"])]
+    pairs: Option<PathBuf>,
+    /// Number of pairs at a time, which share the threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
     /// Check MODEL against this manifest: ours, rows of sha256sum, b3sum, gguf-hash or Get-FileHash, a digest, a Git LFS
     /// pointer, a file tree of Hugging Face, or the manifest of a registry or of Ollama
     #[arg(long, value_name = "FILE", conflicts_with = "digest")]
@@ -114,12 +124,29 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
-    let model = Files::open(&arguments.a)?;
+    let [a, b] = [&arguments.a, &arguments.b].map(Option::as_deref);
+    if let Some(pairs) = batch::pairs(arguments.pairs.as_deref(), a, b)? {
+        let jobs = usize::from(arguments.jobs);
+        let options = inference::Options {
+            threads: options.threads.div_ceil(jobs),
+            ..options
+        };
+        let compare = |a: &Files, b: &Files| {
+            let mut report = pair(arguments, options, policy, a, b);
+            leave_out_equal(arguments, &mut report);
+            report
+        };
+        return batch::run(&pairs, arguments.format, jobs, compare);
+    }
+    let Some(a) = a else {
+        unreachable!("the parser takes MODEL where there is no list");
+    };
+    let model = Files::open(a)?;
     let mut report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
         (Some(path), None, None) => {
             let other = Files::open(path)?;
             let mut report = pair(arguments, options, policy, &model, &other);
-            let named = Named::of((&arguments.a, &model), (path, &other));
+            let named = Named::of((a, &model), (path, &other));
             report.next = next_command::of(&report, named.as_ref());
             report
         }
@@ -147,12 +174,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if report.next.is_none() {
         report.next = next_command::of(&report, None);
     }
-    if let Some(behaviour) = &mut report.behaviour
-        && arguments.format == FormatFlag::Json
-        && !arguments.details
-    {
-        behaviour.leave_out_equal();
-    }
+    leave_out_equal(arguments, &mut report);
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => text::line(&report),
@@ -160,6 +182,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         (FormatFlag::Text, false) => text::answer(&report),
     })?;
     Ok(Outcome::Judged(report.verdict))
+}
+
+/// Rows of stages that are equal are most of a report.
+fn leave_out_equal(arguments: &Arguments, report: &mut Report) {
+    if let Some(behaviour) = &mut report.behaviour
+        && arguments.format == FormatFlag::Json
+        && !arguments.details
+    {
+        behaviour.leave_out_equal();
+    }
 }
 
 fn refuse_prompts(arguments: &Arguments) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod code;
 pub mod compare;
 pub mod decode;
@@ -22,6 +23,7 @@ pub mod policy;
 pub mod region;
 pub mod report;
 pub mod source;
+pub mod sources;
 pub mod verdict;
 pub mod verify;
 

@@ -186,7 +186,7 @@ fn unreadable(input: &Input<'_>, error: &io::Error) -> Finding {
     )
 }
 
-fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
+pub(crate) fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
     let shards = inputs.iter().flat_map(|input| {
         let format = match kind_of(input) {
             Ok(FileKind::Model(format)) => format.into(),

@@ -115,7 +115,7 @@ fn gguf_contradicts(findings: &[Finding]) -> bool {
 }
 
 /// A file that cannot be read or decoded is all that is to be said. `called` are the names of two files of one format.
-pub(super) fn unreadable(findings: &[Finding], called: Option<&[String; 2]>) -> Option<Conclusion> {
+pub(crate) fn unreadable(findings: &[Finding], called: Option<&[String; 2]>) -> Option<Conclusion> {
     let mut unreadable = findings
         .iter()
         .filter(|finding| finding.effect == Effect::Unreadable || finding.code == Code::Io);

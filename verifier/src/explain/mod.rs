@@ -10,7 +10,7 @@ mod integrity;
 pub(crate) mod judge;
 pub(crate) mod locate;
 mod other_types;
-mod recorded;
+pub(crate) mod recorded;
 mod rewriting;
 pub(crate) mod same_format;
 pub(crate) mod sniff;

@@ -82,6 +82,13 @@ fn files(code: Code) -> Option<Explanation> {
             "Nothing. If you meant to compare two models, look at the paths that you gave.",
             NOTE,
         ),
+        Code::PairUnmatched => explain(
+            "a model has no other that it could be compared with",
+            "Of two folders, or of a list, it is the one that is left over.",
+            "A file that is missing or has another name.",
+            "Name the pairs: verify --pairs FILE, two paths in a line.",
+            UNDECIDED,
+        ),
         Code::PairRewritten => explain(
             "one file is the model of the other, written in another way",
             "All tensors and keys are the same; their order, the version of the format or the split is not.",
@@ -291,6 +298,27 @@ fn behaviour(code: Code) -> Option<Explanation> {
             "A vocabulary, merges or scores that differ, or a tokenizer type that is not the same.",
             "Look at the findings under meta.tokenizer, and convert again: aprove convert MODEL.gguf",
             DIFFERENT,
+        ),
+        Code::CheckRecorded => explain(
+            "what the model was held against",
+            "A model on its own is held against its checksums, the digests that it records of itself, and its sidecar.",
+            "`aprove check` says in every answer what it rests on.",
+            "Nothing. To compare the model with its source: aprove verify MODEL.apr MODEL.gguf",
+            NOTE,
+        ),
+        Code::CheckSidecar => explain(
+            "whether a sidecar was used",
+            "A manifest NAME.manifest.json beside the model is used unless --no-sidecar is given.",
+            "`aprove check` says in every answer whether there was one.",
+            "Where there should be one, write it with aprove manifest, or convert again.",
+            NOTE,
+        ),
+        Code::CheckUnrecorded => explain(
+            "nothing is recorded that the bytes could be held against",
+            "Neither the file nor a sidecar has a digest of its bytes: only the format was checked, and that all values are finite.",
+            "A GGUF has no checksum of its own, nor has an APR file of another producer.",
+            "Hold it against the digest that its publisher gives: verify FILE --digest sha256:...",
+            NOTE,
         ),
         Code::BehaviourUnused => explain(
             "tensors have no part in the run",

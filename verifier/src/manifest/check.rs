@@ -7,6 +7,7 @@ use super::cap::cap;
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
+use crate::check::changed;
 use crate::finding::{Effect, Finding, Place, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
@@ -62,7 +63,7 @@ pub fn check(
         findings: decoded.findings().to_vec(),
     };
     if matches!(decoded, Decoded::Unknown(_)) {
-        judge.check_unchanged();
+        judge.findings.splice(0..0, changed(decoded.side(), input));
         return judge.report(manifest, false, Bound::default());
     }
     let resolved = match &manifest.rows {
@@ -87,7 +88,7 @@ pub fn check(
     }
     let bound = judge.bind(options.allow_unbound_metadata);
     judge.findings = cap(judge.findings);
-    judge.check_unchanged();
+    judge.findings.splice(0..0, changed(decoded.side(), input));
     judge.report(manifest, resolved.names_tensors, bound)
 }
 
@@ -100,7 +101,7 @@ pub(super) fn unreadable(place: &str, text: &str) -> Finding {
     )
 }
 
-fn syntax(problem: &Problem) -> Finding {
+pub(super) fn syntax(problem: &Problem) -> Finding {
     unreadable(&problem.place, &problem.text)
 }
 
@@ -120,6 +121,19 @@ pub(super) fn mismatch(
     )
     .at(place)
     .expected_found(escape(expected.as_bytes()), found)
+}
+
+/// Rows for bytes that could not be digested.
+pub(super) fn not_compared(judge: &Judge<'_>, subject: Subject) -> Finding {
+    Finding::new(
+        "manifest.not-compared",
+        Effect::Undecided,
+        format!(
+            "the rows for {} were not compared: its bytes are not all in the file, or are those of other tensors",
+            judge.name(subject)
+        ),
+    )
+    .at(judge.place(subject))
 }
 
 /// A row for something that the model does not have.
@@ -173,17 +187,7 @@ impl Judge<'_> {
                     subjects.push(subject);
                     jobs.push(job);
                 }
-                None => {
-                    let finding = Finding::new(
-                        "manifest.not-compared",
-                        Effect::Undecided,
-                        format!(
-                            "the rows for {} were not compared: its bytes are not all in the file, or are those of other tensors",
-                            self.name(subject)
-                        ),
-                    );
-                    self.findings.push(finding.at(self.place(subject)));
-                }
+                None => self.findings.push(not_compared(self, subject)),
             }
         }
         let results = stream::run(&self.target.sources, &jobs, threads, observer);
@@ -204,7 +208,7 @@ impl Judge<'_> {
         }
     }
 
-    fn compare(&mut self, claims: &[Claim]) {
+    pub(super) fn compare(&mut self, claims: &[Claim]) {
         let mut seen = HashSet::new();
         let mut repeated = BTreeSet::new();
         for claim in claims {
@@ -260,7 +264,7 @@ impl Judge<'_> {
         }
     }
 
-    fn find_missing_tensors(&mut self, wanted: &BTreeMap<Subject, Kinds>) {
+    pub(super) fn find_missing_tensors(&mut self, wanted: &BTreeMap<Subject, Kinds>) {
         for (index, tensor) in self.target.decoded.tensors().iter().enumerate() {
             if !wanted.contains_key(&Subject::Tensor(index)) {
                 self.findings.push(
@@ -271,31 +275,6 @@ impl Judge<'_> {
                     )
                     .at(self.target.tensor_place(tensor)),
                 );
-            }
-        }
-    }
-
-    fn check_unchanged(&mut self) {
-        for (shard, (name, source)) in self
-            .target
-            .names
-            .iter()
-            .zip(&self.target.sources)
-            .enumerate()
-        {
-            if let Err(change) = source.check_unchanged() {
-                let finding = Finding::new(
-                    "input-changed",
-                    Effect::Unreadable,
-                    format!(
-                        "{} changed while it was read: {change}",
-                        escape(name.as_bytes())
-                    ),
-                );
-                let finding = finding
-                    .at(self.target.file_place(shard))
-                    .hint("run again when nothing writes to the file");
-                self.findings.insert(0, finding);
             }
         }
     }

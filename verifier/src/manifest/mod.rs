@@ -19,6 +19,7 @@ mod cap;
 mod check;
 mod described;
 mod fingerprint;
+mod hold;
 mod json;
 mod kind;
 mod lines;
@@ -35,6 +36,8 @@ use std::borrow::Cow;
 
 pub use check::{CheckOptions, check};
 pub use fingerprint::{Fingerprint, PromptFingerprint};
+pub(crate) use hold::hold;
+pub(crate) use unusable::unusable;
 pub use unusable::{Unusable, cannot_check};
 pub use write::{Error, Form, WriteOptions, Written, write};
 
@@ -85,6 +88,18 @@ impl Manifest {
         }
     }
 
+    /// Returns the names of the files that the model was made from, where the manifest has them.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<String> {
+        match &self.rows {
+            Rows::Described(described) => {
+                let sources = described.sources.iter().flatten();
+                sources.map(|source| source.name.clone()).collect()
+            }
+            Rows::Listed(_) | Rows::Nothing => Vec::new(),
+        }
+    }
+
     fn listed(name: &str, form: &'static str, (rows, problems): Listed) -> Self {
         Self {
             name: name.to_owned(),
@@ -97,13 +112,17 @@ impl Manifest {
     /// Notes in a report what the model was held against.
     fn name_in(&self, mut report: Report, bound: Bound) -> Report {
         report.mode = Mode::Manifest;
-        report.manifest = Some(ManifestRow {
+        report.manifest = Some(self.row(bound));
+        report
+    }
+
+    fn row(&self, bound: Bound) -> ManifestRow {
+        ManifestRow {
             name: escape(self.name.as_bytes()),
             form: self.form.to_owned(),
             bound: bound.bound,
             unbound: bound.unbound,
-        });
-        report
+        }
     }
 }
 

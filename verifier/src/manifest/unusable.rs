@@ -33,24 +33,29 @@ pub enum Unusable {
 /// The report where a model was to be checked against something that is not a manifest.
 #[must_use]
 pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
-    let code = match why {
-        Unusable::Model | Unusable::Unknown => "manifest.unknown",
-        Unusable::Changed(_) => "input-changed",
-        Unusable::Io(_) => "io",
-    };
-    let mut finding = Finding::new(
-        code,
-        Effect::Undecided,
-        format!("{} cannot be used: {why}", escape(name.as_bytes())),
-    );
-    if matches!(why, Unusable::Model) {
-        finding = finding.hint("to compare two models, leave out --manifest: verify A B");
-    }
     let manifest = Manifest {
         name: name.to_owned(),
         form: "unknown",
         rows: Rows::Nothing,
         problems: Vec::new(),
     };
+    let mut finding = unusable(name, why);
+    if matches!(why, Unusable::Model) {
+        finding = finding.hint("to compare two models, leave out --manifest: verify A B");
+    }
     manifest.name_in(nothing_compared(&[input], finding), Bound::default())
+}
+
+/// That a file is no manifest.
+pub(crate) fn unusable(name: &str, why: &Unusable) -> Finding {
+    let code = match why {
+        Unusable::Model | Unusable::Unknown => "manifest.unknown",
+        Unusable::Changed(_) => "input-changed",
+        Unusable::Io(_) => "io",
+    };
+    Finding::new(
+        code,
+        Effect::Undecided,
+        format!("{} cannot be used: {why}", escape(name.as_bytes())),
+    )
 }

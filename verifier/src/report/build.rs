@@ -42,6 +42,8 @@ pub(crate) enum Scope<'a> {
         /// Rows that were compared.
         rows: usize,
     },
+    /// One model that was read and compared with what is recorded of it, if anything is.
+    Alone(&'a Parts<'a>),
     /// One file on its own.
     Decoded,
     /// What was given is no pair.
@@ -51,7 +53,7 @@ pub(crate) enum Scope<'a> {
 /// Puts a report together. `findings` come in the order of causes.
 pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]) -> Report {
     let (tensors, keys) = match scope {
-        Scope::Pair(parts) => (tensor_rows(parts), parts.keys),
+        Scope::Pair(parts) | Scope::Alone(parts) => (tensor_rows(parts), parts.keys),
         Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => Default::default(),
     };
     let mut counts = counts(&tensors);
@@ -66,7 +68,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
             rows: *rows,
             stages: None,
         },
-        Scope::Decoded => Compared::Decoded,
+        Scope::Alone(_) | Scope::Decoded => Compared::Decoded,
         Scope::Nothing => Compared::Nothing,
     };
     let mut report = Report {
@@ -78,6 +80,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         next: None,
         mode: match scope {
             Scope::Manifest { .. } => Mode::Manifest,
+            Scope::Alone(_) => Mode::File,
             Scope::Pair(_) | Scope::Decoded | Scope::Nothing => Mode::Pair,
         },
         manifest: None,
@@ -100,7 +103,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         applied: Policy::default(),
         called: match scope {
             Scope::Pair(parts) => called(parts.inputs),
-            Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => None,
+            Scope::Alone(_) | Scope::Manifest { .. } | Scope::Decoded | Scope::Nothing => None,
         },
     };
     report.add(findings);

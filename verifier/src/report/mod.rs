@@ -134,6 +134,8 @@ pub enum Mode {
     Pair,
     /// One model with a manifest.
     Manifest,
+    /// One model with its format and what is recorded of it.
+    File,
 }
 
 /// The manifest that a model was held against.

@@ -12,13 +12,27 @@ use crate::finding::{Effect, Side};
 use crate::policy::{FailOn, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
-/// One line: the verdict, the tensors that agree, the first reason.
+/// One line: the verdict, the files, the tensors that agree, the first reason.
 #[must_use]
 pub fn line(report: &Report) -> String {
     let word = match report.verdict {
         Verdict::Verified => "PASS",
         Verdict::Different | Verdict::Undecided => "FAIL",
     };
+    // The first file of a split set stands for all of it.
+    let files = report.files.iter().filter(|file| file.shard == 0);
+    let names: Vec<&str> = files.map(|file| file.name.as_str()).collect();
+    format!(
+        "{word} {}: {}: {}\n",
+        verdict(report),
+        names.join(", "),
+        summary(report)
+    )
+}
+
+/// What was compared and the first reason, in a few words.
+#[must_use]
+pub fn summary(report: &Report) -> String {
     let counts = &report.counts;
     let equal = counts.bytes_equal.saturating_add(counts.values_equal);
     let total = counts
@@ -42,7 +56,7 @@ pub fn line(report: &Report) -> String {
         }
         _ => String::new(),
     };
-    format!("{word} {}: {compared}{reason}\n", verdict(report))
+    format!("{compared}{reason}")
 }
 
 /// The verdict, with what a policy lets pass: `verified with 2 findings allowed by policy`.
@@ -210,7 +224,7 @@ fn write_bytes(text: &mut String, report: &Report, finding: &FindingRow) -> std:
     }
 }
 
-fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
+pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
     let percent = match file.covered.saturating_mul(100).checked_div(file.size) {
         Some(percent) => format!("{percent}%"),
         None => "nothing".to_owned(),
@@ -310,7 +324,11 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-fn write_finding(text: &mut String, report: &Report, finding: &FindingRow) -> std::fmt::Result {
+pub(crate) fn write_finding(
+    text: &mut String,
+    report: &Report,
+    finding: &FindingRow,
+) -> std::fmt::Result {
     writeln!(
         text,
         "\n{}: {} [{}]",

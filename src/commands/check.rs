@@ -1,0 +1,130 @@
+//! `aprove check`: holds models against their format and against what is recorded of them.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use verifier::check::{self, Sidecar, text};
+use verifier::manifest::{self, Unusable};
+use verifier::report::Report;
+use verifier::source::FileSource;
+
+use crate::answers::{Answers, line};
+use crate::commands::verify::FormatFlag;
+use crate::engine_flags::threads;
+use crate::exit::Outcome;
+use crate::in_order::in_order;
+use crate::input::Files;
+use crate::models::{Found, find};
+use crate::progress::Progress;
+use crate::{output, policy};
+
+/// Checks models on their own: format, checksums, recorded digests, values, and the sidecar beside each.
+///
+/// Every byte is read once. An artifact of `aprove convert` is held against its footer CRC-32, the digests that it records of
+/// its tensors, and the record of its source; any model against the sidecar NAME.manifest.json beside it. Where nothing is
+/// recorded only the format is checked, and that all values are finite; the answer says so.
+///
+/// Exit code: 0 nothing is wrong, 1 a file is not what was written or breaks its format, 2 undecided (unreadable, cut,
+/// malformed, no model, changed during the run, or the answer could not be written); of several models the largest.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove check model.apr\n  aprove check ~/models --jobs 4\n  aprove check --format json a.gguf b.apr"
+)]
+pub(crate) struct Arguments {
+    /// Models (of a split set, any of its files), and folders to search for them
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Leave out the sidecars
+    #[arg(long)]
+    no_sidecar: bool,
+    #[command(flatten)]
+    policy: policy::Arguments,
+    /// How to print it: a report of one file, a line for each of several, or one JSON document
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
+    format: FormatFlag,
+    /// Number of models at a time, which share the threads
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: u16,
+    /// Number of threads [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// One line instead of the report, and no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let policy = arguments.policy.read()?;
+    let jobs = usize::from(arguments.jobs);
+    let threads = threads(arguments.threads)?.div_ceil(jobs);
+    let found = find(&arguments.files);
+    let judge = |found: &Found| {
+        let mut report = judge(arguments, found, threads);
+        report.set_policy(&policy);
+        report
+    };
+    if let ([file], [only], FormatFlag::Text) = (
+        arguments.files.as_slice(),
+        found.as_slice(),
+        arguments.format,
+    ) && !file.is_dir()
+    {
+        let report = judge(only);
+        output::print(&if arguments.quiet {
+            line(report.verdict, &[&only.name()], &text::reason(&report))
+        } else {
+            text::full(&report)
+        })?;
+        return Ok(Outcome::Judged(report.verdict));
+    }
+    let mut answers = Answers::begin(arguments.format, "model")?;
+    in_order(jobs, &found, judge, |found, report| {
+        let names = [("path", found.name())];
+        answers.add(&names, &text::reason(&report), &report)
+    })?;
+    answers.end()
+}
+
+fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
+    let opened = match &found.problem {
+        Some(problem) => Err(problem.clone()),
+        None => Files::open(&found.path).map_err(|error| format!("{error:#}")),
+    };
+    let files = match opened {
+        Ok(files) => files,
+        Err(why) => return check::not_opened(&why),
+    };
+    let sidecar = if arguments.no_sidecar {
+        Sidecar::LeftOut
+    } else {
+        sidecar_of(&found.path)
+    };
+    let progress = Progress::new("check", arguments.quiet);
+    let report = check::check(&files.input(), &sidecar, threads, &progress);
+    progress.end();
+    report
+}
+
+/// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`.
+pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
+    let mut name = model.file_name().unwrap_or_default().to_os_string();
+    name.push(".manifest.json");
+    let path = model.with_file_name(&name);
+    let name = name.to_string_lossy().into_owned();
+    match FileSource::open(&path) {
+        Ok(file) => match manifest::read(&name, &file) {
+            Ok(manifest) => Sidecar::Read(manifest),
+            Err(why) => Sidecar::Unusable(name, why),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Sidecar::Absent,
+        Err(error) => Sidecar::Unusable(name, Unusable::Io(error)),
+    }
+}

@@ -1,0 +1,91 @@
+//! One model on its own: held against its format, and against whatever is recorded of it.
+//!
+//! Every byte is read once. An artifact of ours records its source and the digests of its tensors; a sidecar beside any
+//! model records all of it. Where nothing is recorded, only the format can be checked, and the report says so.
+
+mod conclude;
+mod pass;
+mod recorded;
+pub mod text;
+
+use crate::code::Code;
+use crate::explain::culprit;
+use crate::explain::evidence::Evidence;
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::inspect::Decoded;
+use crate::manifest::{Manifest, Unusable};
+use crate::observer::Observer;
+use crate::report::{Mode, Report};
+use crate::verify::{Input, nothing_compared};
+
+/// The manifest beside a model.
+#[derive(Debug)]
+pub enum Sidecar {
+    /// There is none.
+    Absent,
+    /// The user wants none to be used.
+    LeftOut,
+    /// It was read.
+    Read(Manifest),
+    /// It is there, under this name, and cannot be used.
+    Unusable(String, Unusable),
+}
+
+/// Checks one model.
+#[must_use]
+pub fn check(
+    input: &Input<'_>,
+    sidecar: &Sidecar,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Report {
+    let decoded = Decoded::of(input);
+    if let Decoded::Unknown(container) = &decoded {
+        let findings = &container.findings;
+        let mut report = crate::report::build(
+            crate::verify::rows_of_unknown(&[input]),
+            &crate::report::Scope::Nothing,
+            findings,
+        );
+        report.mode = Mode::File;
+        report.conclusion = culprit::conclude(&Evidence::default(), findings);
+        return report;
+    }
+    pass::check(input, &decoded, sidecar, threads, observer)
+}
+
+/// The report of a model that could not be opened.
+#[must_use]
+pub fn not_opened(why: &str) -> Report {
+    without_input(Code::Io, Effect::Unreadable, why)
+}
+
+/// The report of a model to which no other belongs that it could be compared with.
+#[must_use]
+pub fn unmatched(why: &str) -> Report {
+    without_input(Code::PairUnmatched, Effect::Undecided, why)
+}
+
+fn without_input(code: Code, effect: Effect, why: &str) -> Report {
+    let finding = Finding::new(code, effect, escape(why.as_bytes()));
+    let mut report = nothing_compared(&[], finding);
+    report.mode = Mode::File;
+    report
+}
+
+/// What is no longer the file that was opened: the verdict is about the bytes that were read.
+pub(crate) fn changed(side: Side, input: &Input<'_>) -> Vec<Finding> {
+    let shards = input.shards.iter().enumerate();
+    let changes = shards.filter_map(|(shard, (name, source))| {
+        let change = source.check_unchanged().err()?;
+        let name = escape(name.as_bytes());
+        let text = format!("{name} changed while it was read: {change}");
+        let finding = Finding::new(Code::InputChanged, Effect::Unreadable, text);
+        Some(
+            finding
+                .at(Place::new(side, shard))
+                .hint("run again when nothing writes to the file"),
+        )
+    });
+    changes.collect()
+}

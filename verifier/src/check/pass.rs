@@ -1,0 +1,228 @@
+//! The pass over one model: that of a pair, with nothing on the other side.
+
+use std::collections::BTreeMap;
+
+use super::recorded::{Recorded, metadata_of};
+use super::{Sidecar, changed, conclude};
+use crate::code::Code;
+use crate::compare::inputs::{Inputs, Model};
+use crate::compare::metadata::Outcome;
+use crate::compare::pairing::Pairing;
+use crate::compare::scan::{self, Scan};
+use crate::decode::container::Container;
+use crate::explain::evidence::Evidence;
+use crate::explain::judge::Judge;
+use crate::finding::{Effect, Finding, Side, escape};
+use crate::inspect::Decoded;
+use crate::observer::Observer;
+use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row, hex};
+use crate::source::{Held, Source};
+use crate::verify::{Input, Options};
+
+pub(super) fn check(
+    input: &Input<'_>,
+    decoded: &Decoded,
+    sidecar: &Sidecar,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Report {
+    let (no_apr, no_gguf) = (absent(), absent());
+    let (apr, gguf) = match decoded {
+        Decoded::Apr(apr) => (apr, &no_gguf),
+        Decoded::Gguf(gguf) => (&no_apr, gguf),
+        Decoded::Unknown(_) => unreachable!("what is no model is told before the pass"),
+    };
+    let held = held(input, decoded);
+    let held: Vec<&dyn Source> = held.iter().map(|held| held as &dyn Source).collect();
+    let nothing: Vec<u8> = Vec::new();
+    let nothing = [&nothing as &dyn Source];
+    let (apr_sources, gguf_sources) = match decoded.side() {
+        Side::Gguf => (&nothing[..], held.as_slice()),
+        _ => (held.as_slice(), &[][..]),
+    };
+    let inputs = Inputs {
+        first: Model::apr(Side::Apr, "the APR file", apr, apr_sources),
+        second: Model::gguf(Side::Gguf, "the GGUF", gguf, gguf_sources),
+    };
+    let pairing = Pairing {
+        only_apr: (0..apr.tensors.len()).collect(),
+        only_gguf: (0..gguf.tensors.len()).collect(),
+        ..Pairing::default()
+    };
+    let options = Options {
+        threads,
+        ..Options::default()
+    };
+    let scan = scan::scan(&inputs, &pairing, &options, observer);
+    let metadata = match decoded {
+        Decoded::Apr(apr) => metadata_of(apr),
+        Decoded::Gguf(_) | Decoded::Unknown(_) => Outcome::default(),
+    };
+    let judge = Judge {
+        inputs: &inputs,
+        apr,
+        gguf,
+        pairing: &pairing,
+        scan: &scan,
+        metadata: &metadata,
+    };
+    let (mut findings, evidence) = judge.findings(Vec::new());
+    drop_chance(decoded, &evidence, &mut findings);
+    findings.extend(not_read(decoded, &scan, &findings));
+    let seen = Seen::of(decoded, &scan);
+    let recorded = Recorded::of(input, decoded, &seen, sidecar);
+    findings.extend(recorded.findings.iter().cloned());
+    findings.extend(scan.warnings.iter().cloned());
+    findings.splice(0..0, changed(decoded.side(), input));
+    findings.extend(recorded.notes(decoded));
+
+    let parts = Parts {
+        inputs: &inputs,
+        pairing: &pairing,
+        scan: &scan,
+        keys: &metadata.keys,
+    };
+    let files = file_rows(input, decoded, &scan, &seen);
+    let mut report = report::build(files, &Scope::Alone(&parts), &findings);
+    report.conclusion = conclude::conclude(decoded.side(), &evidence, &findings);
+    report.manifest.clone_from(&recorded.sidecar);
+    mark_held(&mut report, &recorded, &evidence);
+    report
+}
+
+/// The side of a pair on which there is nothing.
+fn absent<M: Default>() -> Container<M> {
+    Container {
+        shards: Vec::new(),
+        tensors: Vec::new(),
+        metadata: M::default(),
+        findings: Vec::new(),
+        complete: false,
+    }
+}
+
+/// What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
+fn held<'a>(input: &'a Input<'_>, decoded: &'a Decoded) -> Vec<Held<'a>> {
+    let sources = input.shards.iter().map(|(_, source)| *source);
+    match decoded {
+        Decoded::Apr(apr) => {
+            let metadata = &apr.metadata;
+            let footer = metadata.footer.map(|(span, sum)| (span, sum.to_le_bytes()));
+            sources
+                .map(|source| Held::new(source, &metadata.head, footer))
+                .collect()
+        }
+        Decoded::Gguf(gguf) => sources
+            .zip(&gguf.metadata.shards)
+            .map(|(source, head)| Held::new(source, &head.bytes, None))
+            .collect(),
+        Decoded::Unknown(_) => Vec::new(),
+    }
+}
+
+/// The digests that the pass computed.
+pub(super) struct Seen {
+    /// Of each file of the model; none where not all of one was read.
+    pub(super) files: Vec<Option<[u8; 32]>>,
+    /// Of each tensor that was read, by its place in the list.
+    pub(super) tensors: BTreeMap<usize, [u8; 32]>,
+    /// Whether the footer of an APR file has the right CRC-32.
+    pub(super) crc_holds: bool,
+}
+
+impl Seen {
+    fn of(decoded: &Decoded, scan: &Scan) -> Self {
+        // The APR file comes first, then the shards.
+        let (skipped, footer) = match decoded {
+            Decoded::Apr(apr) => (0, apr.metadata.footer),
+            Decoded::Gguf(_) | Decoded::Unknown(_) => (1, None),
+        };
+        let files = scan.blake3.iter().skip(skipped);
+        let tensors = scan.alone.iter();
+        let [computed, _] = scan.crc;
+        Self {
+            files: files.take(decoded.shards().len()).copied().collect(),
+            tensors: tensors
+                .map(|alone| (alone.index, alone.digests.blake3))
+                .collect(),
+            crc_holds: footer.is_some_and(|(_, stored)| computed == Some(stored)),
+        }
+    }
+}
+
+/// A sum of 32 bits finds a byte by chance in a large file: one inside the tensors counts only where a recorded digest
+/// says that the same tensor is damaged, and one before them only where no tensor is.
+fn drop_chance(decoded: &Decoded, evidence: &Evidence, findings: &mut Vec<Finding>) {
+    let unlike = &evidence.unlike_record;
+    let is_told = |finding: &Finding| {
+        let place = finding.places.first();
+        let Some(span) = place.and_then(|place| place.span) else {
+            return unlike.is_empty();
+        };
+        let mut tensors = decoded.tensors().iter();
+        match tensors.find(|tensor| tensor.span.contains(span.offset)) {
+            Some(tensor) => unlike.contains(&escape(&tensor.name)),
+            None => unlike.is_empty(),
+        }
+    };
+    findings.retain(|finding| finding.code != Code::AprDamaged || is_told(finding));
+}
+
+/// Tensors that share their bytes with too many others; what lies outside the file has a finding of the decoder.
+fn not_read(decoded: &Decoded, scan: &Scan, findings: &[Finding]) -> Option<Finding> {
+    let missing = decoded.tensors().len().checked_sub(scan.alone.len())?;
+    let is_told = findings.iter().any(|finding| finding.effect.decides());
+    (missing > 0 && !is_told).then(|| {
+        Finding::new(
+            Code::TensorNotCompared,
+            Effect::Undecided,
+            format!("{missing} tensors were not read: their bytes are those of other tensors"),
+        )
+    })
+}
+
+fn file_rows(input: &Input<'_>, decoded: &Decoded, scan: &Scan, seen: &Seen) -> Vec<FileRow> {
+    let files = input.shards.iter().zip(decoded.shards()).enumerate();
+    let row = |(shard, ((name, _), parts)): (usize, (&(String, _), _))| {
+        let errors = scan.errors.iter().filter(|unread| unread.shard == shard);
+        let unread = errors.fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length));
+        let blake3 = seen.files.get(shard).copied().flatten();
+        FileRow {
+            blake3: blake3.map(|digest| hex(&digest)),
+            ..file_row(decoded.format(), shard, name, parts, unread)
+        }
+    };
+    files.map(row).collect()
+}
+
+/// Marks the tensors whose bytes hold a recorded digest, and those whose bytes do not.
+fn mark_held(report: &mut Report, recorded: &Recorded, evidence: &Evidence) {
+    let unlike = &evidence.unlike_record;
+    let counts = &mut report.counts;
+    for (index, row) in report.tensors.iter_mut().enumerate() {
+        let Some((_, side)) = row.sides.all().next() else {
+            unreachable!("a row of one model has its tensor");
+        };
+        let slot = if unlike.contains(&side.name) || recorded.unlike.contains(&index) {
+            row.result = TensorResult::Different;
+            &mut counts.tensors_different
+        } else if recorded.held.contains(&index) {
+            row.result = TensorResult::BytesEqual;
+            &mut counts.bytes_equal
+        } else {
+            continue;
+        };
+        *slot = slot.saturating_add(1);
+        counts.tensors_not_compared = counts.tensors_not_compared.saturating_sub(1);
+        counts.tensors_compared = counts.tensors_compared.saturating_add(1);
+        counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(side.size);
+    }
+}
+
+/// How many bytes of tensors a model has.
+pub(super) fn tensor_bytes(report: &Report) -> u64 {
+    let sides = report.tensors.iter();
+    sides
+        .filter_map(|row| row.sides.all().next())
+        .fold(0, |sum, (_, side)| sum.saturating_add(side.size))
+}

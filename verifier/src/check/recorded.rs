@@ -1,0 +1,170 @@
+//! What is recorded of a model, inside it and beside it, and whether it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Sidecar;
+use super::pass::Seen;
+use crate::code::Code;
+use crate::compare::metadata::{self, Digests, Outcome, record};
+use crate::decode::apr;
+use crate::decode::container::Container;
+use crate::explain::recorded;
+use crate::finding::{Effect, Finding, Place, Side};
+use crate::inspect::Decoded;
+use crate::manifest;
+use crate::report::{ManifestRow, hex};
+use crate::verify::Input;
+
+/// The metadata of an artifact are a function of the source, which its record holds: they are compared with that.
+pub(super) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
+    let broken = |what: String| Outcome {
+        findings: vec![
+            Finding::new(
+                Code::MetaRecord,
+                Effect::Different,
+                format!("the record of the source is broken: {what}"),
+            )
+            .at(Place::new(Side::Apr, 0)),
+        ],
+        ..Outcome::default()
+    };
+    let document = apr.metadata.document.as_ref().filter(|_| apr.complete);
+    let record = match document.map(record::read) {
+        None | Some(Ok(None)) => return Outcome::default(),
+        Some(Err(what)) => return broken(what),
+        Some(Ok(Some(record))) => record,
+    };
+    let Some(source) = recorded::decode(&record.sources) else {
+        return broken("what it holds is no sound GGUF".to_owned());
+    };
+    let mut outcome = metadata::compare(apr, &source, Digests::NotAsked);
+    for finding in &mut outcome.findings {
+        finding.places.retain(|place| place.side == Side::Apr);
+    }
+    outcome
+}
+
+/// What was recorded and compared.
+pub(super) struct Recorded {
+    /// What the sidecar says against the model.
+    pub(super) findings: Vec<Finding>,
+    /// The sidecar, where it was used.
+    pub(super) sidecar: Option<ManifestRow>,
+    /// Tensors that have a recorded digest which holds, by their place in the list.
+    pub(super) held: BTreeSet<usize>,
+    /// Tensors that the sidecar has another digest of.
+    pub(super) unlike: BTreeSet<usize>,
+    /// How many of them the record of the artifact holds.
+    by_record: usize,
+    crc_holds: bool,
+    /// Whether there is a sidecar, in words.
+    about_sidecar: String,
+}
+
+impl Recorded {
+    pub(super) fn of(input: &Input<'_>, decoded: &Decoded, seen: &Seen, sidecar: &Sidecar) -> Self {
+        let held = held_by_record(decoded, seen);
+        let mut found = Self {
+            findings: Vec::new(),
+            sidecar: None,
+            by_record: held.len(),
+            held,
+            unlike: BTreeSet::new(),
+            crc_holds: seen.crc_holds,
+            about_sidecar: String::new(),
+        };
+        found.about_sidecar = match sidecar {
+            Sidecar::Absent => "there is no sidecar beside the file".to_owned(),
+            Sidecar::LeftOut => "a sidecar was not looked for".to_owned(),
+            Sidecar::Unusable(name, why) => {
+                found.findings.push(
+                    manifest::unusable(name, why)
+                        .hint("put it right, or leave it out with --no-sidecar"),
+                );
+                "the sidecar beside the file cannot be used".to_owned()
+            }
+            Sidecar::Read(manifest) => {
+                let held = manifest::hold(manifest, input, decoded, &seen.files, &seen.tensors);
+                found.findings.extend(held.findings);
+                found.held.extend(&held.equal);
+                found.unlike.extend(&held.unlike);
+                let name = held.row.name.clone();
+                found.sidecar = Some(held.row);
+                format!(
+                    "the sidecar {name} was used, but for its SHA-256: verify FILE --manifest {name} computes that as well"
+                )
+            }
+        };
+        found
+    }
+
+    /// What was held against what, and what that leaves open.
+    pub(super) fn notes(&self, decoded: &Decoded) -> [Finding; 2] {
+        let mut held = Vec::new();
+        let crc = matches!(decoded, Decoded::Apr(_)) && self.crc_holds;
+        if self.by_record > 0 {
+            held.push(format!(
+                "the BLAKE3 that it records of {}",
+                tensors(self.by_record)
+            ));
+        }
+        let by_sidecar = self.sidecar.as_ref().map(|row| row.bound.as_slice());
+        if let Some(bound @ [_, ..]) = by_sidecar {
+            held.push(format!("its sidecar ({})", bound.join("; ")));
+        }
+        let (code, text) = match (held.as_slice(), crc) {
+            ([], false) => (
+                Code::CheckUnrecorded,
+                "nothing recorded to hold the bytes against: only the format was checked".to_owned(),
+            ),
+            ([], true) => (
+                Code::CheckUnrecorded,
+                "no digest recorded to hold the bytes against: only the format and the footer CRC-32 were checked".to_owned(),
+            ),
+            (held, crc) => {
+                let mut held = held.to_vec();
+                if crc {
+                    held.insert(0, "the footer CRC-32".to_owned());
+                }
+                (
+                    Code::CheckRecorded,
+                    format!("held against {}", held.join(", ")),
+                )
+            }
+        };
+        [
+            (code, text),
+            (Code::CheckSidecar, self.about_sidecar.clone()),
+        ]
+        .map(|(code, text)| Finding::new(code, Effect::Note, text))
+    }
+}
+
+fn held_by_record(decoded: &Decoded, seen: &Seen) -> BTreeSet<usize> {
+    let Decoded::Apr(apr) = decoded else {
+        return BTreeSet::new();
+    };
+    let document = apr.metadata.document.as_ref();
+    // A record that cannot be read is a finding of the comparison of the metadata.
+    let digests = document.and_then(|document| record::tensor_digests(document).ok());
+    let digests: BTreeMap<String, String> = digests
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, blake3, _)| (name, blake3))
+        .collect();
+    let tensors = apr.tensors.iter().enumerate();
+    let held = tensors.filter(|(index, tensor)| {
+        let name = std::str::from_utf8(&tensor.name).ok();
+        let recorded = name.and_then(|name| digests.get(name));
+        let computed = seen.tensors.get(index).map(|digest| hex(digest));
+        recorded.is_some() && recorded == computed.as_ref()
+    });
+    held.map(|(index, _)| index).collect()
+}
+
+fn tensors(count: usize) -> String {
+    match count {
+        1 => "1 tensor".to_owned(),
+        count => format!("{count} tensors"),
+    }
+}
