@@ -97,6 +97,7 @@ pub struct PromptRow {
     pub recorded: Option<String>,
     /// Rows that are equal and left out of the table.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub equal_left_out: usize,
     /// Two rows for each stage of a pair, in the order of execution: over all tokens, and over the last one.
     pub table: Vec<StageRow>,

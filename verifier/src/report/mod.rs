@@ -202,6 +202,7 @@ pub struct Counts {
     pub keys_invented: usize,
     /// Keys that only one of two files of one format has; absent where there is none.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub keys_of_one_file: usize,
 }
 

@@ -158,6 +158,9 @@ fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
     let mut hints = BTreeSet::new();
     for finding in findings.by_ref().take(MOST_LISTED) {
         write_line(text, report, finding)?;
+        if finding.effect == Effect::Warning {
+            write_cause(text, finding)?;
+        }
         if let Some(hint) = &finding.hint
             && hints.insert(hint)
         {
