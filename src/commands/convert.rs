@@ -5,8 +5,8 @@ mod plan;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, bail};
+use clap::{ArgGroup, Args, ValueEnum};
 use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
     Unsupported, UnsupportedTensor, Verification,
@@ -16,13 +16,14 @@ use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
+use crate::commands::verify::{self, ForwardFlag};
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
 use crate::run::Engine;
 use crate::signals::Cancel;
-use crate::{behaviour, commands::verify, device, next_command, output, prompt};
+use crate::{behaviour, device, next_command, output, prompt};
 
 use self::jobs::Job;
 
@@ -35,11 +36,13 @@ use self::jobs::Job;
 #[derive(Args)]
 #[command(override_usage = "aprove convert [OPTIONS] INPUT [OUTPUT]
        aprove convert [OPTIONS] INPUT... [--out-dir DIR]")]
-// The device flags mean nothing unless the model is run.
+// The device and the prompt mean nothing unless the model is run.
 #[command(
-    mut_arg("forward", |flag| flag.requires("fingerprint")),
-    mut_arg("device", |flag| flag.requires("fingerprint")),
-    mut_arg("device_memory", |flag| flag.requires("fingerprint"))
+    group(ArgGroup::new("run").args(["forward", "fingerprint"]).multiple(true)),
+    mut_arg("device", |flag| flag.requires("run")),
+    mut_arg("device_memory", |flag| flag.requires("run")),
+    mut_arg("tokens", |flag| flag.requires("run")),
+    mut_arg("prompt", |flag| flag.requires("run"))
 )]
 pub(crate) struct Arguments {
     /// The GGUF models; of a split set, any of its files
@@ -75,11 +78,22 @@ pub(crate) struct Arguments {
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
-    /// Also run the source and the artifact, and record in the manifest how both behave, for `verify` to check again
+    /// Where to run the source and the artifact as well, to compare every stage before the artifact gets its name
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = ForwardFlag::Off,
+        default_value_if("fingerprint", "true", "auto"),
+        conflicts_with = "no_verify"
+    )]
+    forward: ForwardFlag,
+    #[command(flatten)]
+    prompt: prompt::Arguments,
+    /// Record in the manifest how both behave, for `verify` to check again; they are run for it
     #[arg(long, conflicts_with = "no_verify")]
     fingerprint: bool,
     #[command(flatten)]
-    place: device::Choice,
+    device: device::Arguments,
     /// Number of threads [default: the number of CPU cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -124,6 +138,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         arguments.output.as_deref(),
         arguments.out_dir.as_deref(),
     )?;
+    if arguments.fingerprint && arguments.forward == ForwardFlag::Off {
+        bail!("--fingerprint records a run: leave out --forward off");
+    }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
     let one = |job: &Job| {
         if arguments.plan {
@@ -214,10 +231,10 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
             ..verifier::verify::Options::default()
         };
         let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
-        if arguments.fingerprint {
+        if let ForwardFlag::On(forward) = arguments.forward {
             let engine = Engine {
-                forward: arguments.place.forward,
-                device: &arguments.place.device,
+                forward,
+                device: &arguments.device,
                 io: Io::Reads,
                 options: inference::Options {
                     threads,
@@ -227,9 +244,11 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
                 is_run: &|| true,
                 times: false,
             };
-            let prompts = prompt::Arguments::default();
-            let (behaviour, row) = behaviour::compare(&engine, &artifact, &sources, &prompts);
-            pending.record_behaviour(fingerprint(&row));
+            let (behaviour, row) =
+                behaviour::compare(&engine, &artifact, &sources, &arguments.prompt);
+            if arguments.fingerprint {
+                pending.record_behaviour(fingerprint(&row));
+            }
             report.add_behaviour(&behaviour, row);
         }
         if report.verdict != Verdict::Verified {

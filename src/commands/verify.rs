@@ -100,7 +100,7 @@ pub(crate) struct Arguments {
 
 /// Where to run, if at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ForwardFlag {
+pub(crate) enum ForwardFlag {
     On(Forward),
     Off,
 }
