@@ -184,7 +184,7 @@ mod tests {
         assert!(toml::from_str::<PolicyFile>(&good).is_ok());
         for (text, line, word) in [
             (format!("fail_on = \"warning\"\n{entry}"), 1, "fail_on"),
-            (format!("{entry}resaon = \"x\"\n"), 4, "resaon"),
+            (format!("{entry}because = \"x\"\n"), 4, "because"),
             (format!("{entry}expires = \"2027-01-31\"\n"), 4, "datetime"),
             (entry.replace("known", " "), 3, "empty"),
             (entry.replace("reason = \"known\"\n", ""), 1, "reason"),
