@@ -175,8 +175,8 @@ impl Command {
             Self::Inspect(arguments) => arguments.format(),
             Self::Doctor(arguments) => arguments.format(),
             Self::Explain(arguments) => arguments.format(),
-            Self::Convert(_)
-            | Self::Restore(_)
+            Self::Convert(arguments) => arguments.format(),
+            Self::Restore(_)
             | Self::Manifest(_)
             | Self::Schema(_)
             | Self::Completions(_)

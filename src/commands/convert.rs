@@ -1,5 +1,6 @@
 //! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
 
+mod document;
 mod jobs;
 mod plan;
 
@@ -16,7 +17,7 @@ use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
-use crate::commands::verify::{self, ForwardFlag};
+use crate::commands::verify::{self, FormatFlag, ForwardFlag};
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
@@ -25,6 +26,7 @@ use crate::run::Engine;
 use crate::signals::Cancel;
 use crate::{behaviour, device, next_command, output, prompt};
 
+use self::document::{Converted, document, failure};
 use self::jobs::Job;
 
 /// Converts GGUF models to APR v2, verifies each result, and gives it its name only then.
@@ -97,9 +99,24 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPU cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// How to print the summary
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text, conflicts_with = "plan")]
+    format: FormatFlag,
     /// No progress and no summary
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl Arguments {
+    /// The form that was asked for.
+    pub(crate) const fn format(&self) -> FormatFlag {
+        self.format
+    }
+
+    /// Whether a person reads the summary.
+    fn is_told(&self) -> bool {
+        self.format == FormatFlag::Text && !self.quiet
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -144,20 +161,32 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
     let one = |job: &Job| {
         if arguments.plan {
-            plan::print(arguments, job)
+            plan::print(arguments, job).map(Converted::nothing)
         } else {
             convert(arguments, job, &cancel)
         }
     };
     if let [job] = jobs.as_slice() {
-        return one(job);
+        let converted = one(job)?;
+        if arguments.format == FormatFlag::Json {
+            output::print(&document(&[converted.json(job)]))?;
+        }
+        return Ok(converted.outcome);
     }
     let mut outcomes = Vec::new();
+    let mut models = Vec::new();
     for job in &jobs {
-        let outcome = one(job).unwrap_or_else(|error| {
-            output::error(&error.context(job.input.display().to_string()));
-            Outcome::NotDone
-        });
+        let outcome = match one(job) {
+            Ok(converted) => {
+                models.push(converted.json(job));
+                converted.outcome
+            }
+            Err(error) => {
+                models.push(failure(job, &error));
+                output::error(&error.context(job.input.display().to_string()));
+                Outcome::NotDone
+            }
+        };
         if let Outcome::Stopped(_) = outcome {
             return Ok(outcome);
         }
@@ -169,7 +198,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         "were converted"
     };
-    output::print(&format!("{done} of {} models {what}\n", jobs.len()))?;
+    output::print(&match arguments.format {
+        FormatFlag::Text => format!("{done} of {} models {what}\n", jobs.len()),
+        FormatFlag::Json => document(&models),
+    })?;
     Ok(outcomes
         .into_iter()
         .max_by_key(Outcome::code)
@@ -204,7 +236,7 @@ fn request(arguments: &Arguments, job: &Job) -> anyhow::Result<Request> {
 }
 
 /// Converts one model.
-fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<Outcome> {
+fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<Converted> {
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
     let progress = Progress::new("convert", arguments.quiet);
@@ -212,13 +244,14 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
     progress.end();
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
-        return Ok(stopped);
+        return Ok(Converted::nothing(stopped));
     }
     let mut pending = converted.map_err(|error| with_hint(error, job))?;
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
 
+    let mut proof = None;
     let verification = if arguments.no_verify {
         output::note("warning: not verified (--no-verify)");
         Verification::Skipped
@@ -254,25 +287,34 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
         if report.verdict != Verdict::Verified {
             output::note(&verifier::report::text::answer(&report));
             output::note("error: the artifact did not verify and was dropped; no file was written");
-            return Ok(Outcome::Judged(report.verdict));
+            return Ok(Converted {
+                outcome: Outcome::Judged(report.verdict),
+                written: None,
+                proof: Some(report),
+            });
         }
-        if !arguments.quiet {
+        if arguments.is_told() {
             output::print(&verifier::report::text::answer(&report))?;
         }
         pending.record_digests(artifact_digests(&report)?);
+        proof = Some(report);
         Verification::Verified
     };
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
-        return Ok(stopped);
+        return Ok(Converted::nothing(stopped));
     }
     let published = pending
         .publish(verification)
         .map_err(|error| with_hint(error, job))?;
-    if !arguments.quiet {
+    if arguments.is_told() {
         output::print(&format!("wrote {}\n", published.display()))?;
     }
-    Ok(Outcome::Done)
+    Ok(Converted {
+        outcome: Outcome::Done,
+        written: Some(published),
+        proof,
+    })
 }
 
 /// Opens the artifact that has no name yet.

@@ -1,0 +1,60 @@
+//! The answer of `aprove convert` for a program: one document, whatever the number of models.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use verifier::report::Report;
+
+use super::jobs::Job;
+use crate::exit::Outcome;
+
+/// What became of one model.
+pub(super) struct Converted {
+    pub(super) outcome: Outcome,
+    /// The artifact, where it was given its name.
+    pub(super) written: Option<PathBuf>,
+    /// The comparison with the source, where there was one.
+    pub(super) proof: Option<Report>,
+}
+
+impl Converted {
+    /// Nothing was written and nothing compared.
+    pub(super) const fn nothing(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            written: None,
+            proof: None,
+        }
+    }
+
+    pub(super) fn json(&self, job: &Job) -> Value {
+        let mut report = self.proof.clone();
+        if let Some(behaviour) = report.as_mut().and_then(|report| report.behaviour.as_mut()) {
+            behaviour.leave_out_equal();
+        }
+        json!({
+            "input": job.input.display().to_string(),
+            "output": self.written.as_ref().map(|path| path.display().to_string()),
+            "report": report,
+        })
+    }
+}
+
+/// A model that could not be converted.
+pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Value {
+    json!({
+        "input": job.input.display().to_string(),
+        "output": null,
+        "error": { "message": format!("{error:#}") },
+    })
+}
+
+/// All models in one document.
+pub(super) fn document(models: &[Value]) -> String {
+    let document = json!({
+        "schema_version": 1,
+        "tool": { "name": "aprove", "version": env!("CARGO_PKG_VERSION") },
+        "models": models,
+    });
+    format!("{document:#}\n")
+}
