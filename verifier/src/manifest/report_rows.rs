@@ -5,11 +5,13 @@ use super::bound::Bound;
 use super::check::Judge;
 use super::kind::Kind;
 use super::target::Subject;
+use crate::code::Code;
 use crate::decode::container::Tensor;
 use crate::finding::{Side, escape};
 use crate::inspect::{Decoded, type_name};
 use crate::report::{
-    FileRow, Report, Scope, Sides, TensorResult, TensorRow, TensorSide, build, file_row,
+    AtFault, Conclusion, ConclusionKind, FileRow, Report, Scope, Sides, TensorResult, TensorRow,
+    TensorSide, build, file_row,
 };
 
 impl Judge<'_> {
@@ -44,7 +46,43 @@ impl Judge<'_> {
             }
         }
         report.tensors = tensors;
+        report.conclusion = self.conclude(&report, manifest);
         manifest.name_in(report, bound)
+    }
+
+    /// What a digest that does not hold comes to.
+    fn conclude(&self, report: &Report, manifest: &Manifest) -> Option<Conclusion> {
+        if report.reasons.first() != Some(&Code::ManifestMismatch) {
+            return None;
+        }
+        let model = self
+            .target
+            .names
+            .first()
+            .map_or_else(String::new, |name| escape(name.as_bytes()));
+        let described = match manifest.form {
+            "digest" => "with this digest".to_owned(),
+            _ => format!("that {} describes", escape(manifest.name.as_bytes())),
+        };
+        let differing = report.tensors.iter().filter(|row| row.result == DIFFERENT);
+        let first = differing.clone().find_map(|row| row.sides.all().next());
+        let count = differing.count();
+        let tensors = first.map(|(_, first)| {
+            format!(
+                ": {count} of {} tensors {}, the first is {}",
+                report.tensors.len(),
+                if count == 1 { "differs" } else { "differ" },
+                first.name
+            )
+        });
+        Some(Conclusion {
+            kind: ConclusionKind::Unlike,
+            at_fault: AtFault::Unknown,
+            text: format!(
+                "{model} is not the file {described}{}",
+                tensors.unwrap_or_default()
+            ),
+        })
     }
 
     fn file_rows(&self) -> Vec<FileRow> {

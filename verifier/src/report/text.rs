@@ -314,6 +314,9 @@ fn write_counts(text: &mut String, report: &Report) -> std::fmt::Result {
         "; {} bytes compared",
         grouped(counts.tensor_bytes_compared)
     )?;
+    if !is_pair(report) && !any_key {
+        return Ok(());
+    }
     writeln!(
         text,
         "  metadata  {}",

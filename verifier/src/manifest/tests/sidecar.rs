@@ -63,6 +63,18 @@ fn every_byte_of_the_artifact_is_bound() {
 }
 
 #[test]
+fn a_digest_that_does_not_hold_is_said_in_one_sentence() {
+    let apr = apr();
+    // The last bytes before the footer are those of a tensor.
+    let damaged = damage::flip_bit(&apr, apr.len() - 10, 1);
+    let report = checked(&text(&apr), &["t.apr"], &[damaged]);
+    let said = report.conclusion.unwrap().text;
+    let expected =
+        "t.apr is not the file that list describes: 1 of 16 tensors differs, the first is ";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
 fn metadata_under_a_forged_crc_are_different() {
     let apr = apr();
     let text = text(&apr);
