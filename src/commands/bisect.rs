@@ -28,6 +28,7 @@ use crate::{device, engine_flags, output, policy, prompt};
 ///
 /// Exit code: 0 verified and no stage differs, 1 something differs, 2 undecided.
 #[derive(Args)]
+#[command(after_help = "Example:\n  aprove bisect model.apr model.gguf")]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files)
     a: PathBuf,

@@ -28,6 +28,7 @@ use crate::output;
 /// out to have different capture points; 1 something differs; 2 nothing was compared, something could not be judged, not
 /// covered, unreadable, or the output could not be written.
 #[derive(Args)]
+#[command(after_help = "Example:\n  aprove compare-trace model.gguf trace.npz")]
 pub(crate) struct Arguments {
     /// The model that the traces were made with: a GGUF (of a split set, any of its files) or an APR file
     model: PathBuf,

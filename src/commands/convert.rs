@@ -36,6 +36,9 @@ use self::jobs::Job;
 ///
 /// Exit code: 0 every model was converted and verified, 1 an artifact differs and was dropped, 2 anything else.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove convert model.gguf\n  aprove convert *.gguf --out-dir converted\n  aprove convert model.gguf --plan"
+)]
 #[command(override_usage = "aprove convert [OPTIONS] INPUT [OUTPUT]
        aprove convert [OPTIONS] INPUT... [--out-dir DIR]")]
 // The device and the prompt mean nothing unless the model is run.

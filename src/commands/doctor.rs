@@ -20,6 +20,7 @@ use crate::output;
 /// Exit code: 0 the forward can run: on the GPU, or on the CPU where there is no NVIDIA driver and no GPU was asked for; 2 the
 /// GPU is not usable, for the reason that is printed.
 #[derive(Args)]
+#[command(after_help = "Example:\n  aprove doctor")]
 pub(crate) struct Arguments {
     /// Number of the GPU to check [default: 0]
     #[arg(long, value_name = "N")]

@@ -29,6 +29,9 @@ use crate::{device, engine_flags, output};
 /// Exit code: 0 done; 2 not covered, unreadable, malformed, no usable GPU although one was requested, a GPU failure, or the
 /// output could not be written. Output files of a failed run are removed.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove forward model.gguf --prompt \"1 + 1 =\"\n  aprove forward model.apr --tokens 1,2,3 --stages run.safetensors"
+)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
     model: PathBuf,

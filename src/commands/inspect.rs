@@ -18,6 +18,9 @@ use crate::output;
 /// Exit code: 0 the file was decoded completely; 1 it contradicts its own format; 2 undecided (unreadable, malformed, not a
 /// model, or the output could not be written).
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove inspect model.gguf\n  aprove inspect model.apr --metadata --tensors"
+)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
     file: PathBuf,

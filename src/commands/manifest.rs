@@ -20,6 +20,9 @@ use crate::progress::Progress;
 /// Exit code: 0 the manifest was written, 2 it was not. A file that does not decode completely has whole-file rows only
 /// (sha256sum, b3sum).
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove manifest model.gguf > model.gguf.manifest.json\n  aprove manifest model.apr --format sha256sum"
+)]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
     file: PathBuf,

@@ -7,6 +7,7 @@ use crate::output;
 
 /// Prints the JSON Schema of the report that `verify --format json` writes.
 #[derive(Args)]
+#[command(after_help = "Example:\n  aprove schema > report.schema.json")]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<Outcome> {

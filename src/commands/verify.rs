@@ -40,6 +40,9 @@ use crate::{
 /// Exit code: 0 every byte was accounted for and nothing differs, 1 something differs, 2 undecided (unreadable, malformed,
 /// not covered, changed during the run, nothing compared, or the report could not be written); of several pairs the largest.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  aprove verify model.apr model.gguf\n  aprove verify a.gguf b.gguf --forward off\n  aprove verify model.apr --manifest model.apr.manifest.json\n  aprove verify model.gguf --digest sha256:HEX\n  aprove verify converted/ sources/ --jobs 2"
+)]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files), or a folder of them
     #[arg(value_name = "MODEL", required_unless_present = "pairs")]

@@ -74,17 +74,19 @@ fn default_output(input: &Path, folder: Option<&Path>) -> anyhow::Result<PathBuf
             input.display()
         )
     })?;
+    if name.ends_with(".apr") {
+        bail!(
+            "{} ends in .apr already: name the output with --output",
+            input.display()
+        );
+    }
     let stem = name.strip_suffix(".gguf").unwrap_or(name);
     let stem = split_prefix(name).unwrap_or(stem);
     let name = format!("{stem}.apr");
-    let output = match folder {
+    Ok(match folder {
         Some(folder) => folder.join(name),
         None => input.with_file_name(name),
-    };
-    if output == input {
-        bail!("the input already ends in .apr: name the output");
-    }
-    Ok(output)
+    })
 }
 
 #[cfg(test)]
