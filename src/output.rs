@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
@@ -71,6 +71,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
 
+/// What made a document for a program.
+pub(crate) fn tool() -> Value {
+    json!({ "name": "aprove", "version": env!("CARGO_PKG_VERSION") })
+}
+
 /// Gives a program that asked for JSON its one document, in the place of an answer that there is not.
 pub(crate) fn json_of_error(code: &str, message: &str) {
     if IS_PRINTED.load(Ordering::Relaxed) {
@@ -78,7 +83,7 @@ pub(crate) fn json_of_error(code: &str, message: &str) {
     }
     let document = json!({
         "schema_version": 1,
-        "tool": { "name": "aprove", "version": env!("CARGO_PKG_VERSION") },
+        "tool": tool(),
         "verdict": "undecided",
         "error": { "code": code, "message": plain(message) },
     });

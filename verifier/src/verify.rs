@@ -2,8 +2,9 @@
 
 use std::io;
 
+use crate::check;
 use crate::code::Code;
-use crate::compare::inputs::{Inputs, Model};
+use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::{self, Pairing};
@@ -327,22 +328,8 @@ impl Pair<'_, '_> {
     /// The verdict is about the bytes that were read; they must still be the file.
     fn check_unchanged(&self, findings: &mut Vec<Finding>) {
         for given in &self.0 {
-            for (shard, (name, source)) in given.input.shards.iter().enumerate() {
-                if let Err(change) = source.check_unchanged() {
-                    findings.insert(
-                        0,
-                        Finding::new(
-                            "input-changed",
-                            Effect::Unreadable,
-                            format!(
-                                "{} changed while it was read: {change}",
-                                escape(name.as_bytes())
-                            ),
-                        )
-                        .at(Place::new(given.side, shard))
-                        .hint("run again when nothing writes to the file"),
-                    );
-                }
+            for change in check::changed(given.side, given.input) {
+                findings.insert(0, change);
             }
         }
     }
@@ -432,16 +419,8 @@ impl Decoded {
     /// The files, with what was decoded of them in memory.
     fn held<'a>(&'a self, input: &Input<'a>) -> Vec<Held<'a>> {
         match self {
-            Self::Apr(apr) => {
-                let footer = apr.metadata.footer;
-                let footer = footer.map(|(span, sum)| (span, sum.to_le_bytes()));
-                let held = |source| Held::new(source, &apr.metadata.head, footer);
-                sources_of(input).map(held).collect()
-            }
-            Self::Gguf(gguf) => sources_of(input)
-                .zip(&gguf.metadata.shards)
-                .map(|(source, head)| Held::new(source, &head.bytes, None))
-                .collect(),
+            Self::Apr(apr) => held_apr(sources_of(input), &apr.metadata),
+            Self::Gguf(gguf) => held_gguf(sources_of(input), &gguf.metadata),
         }
     }
 

@@ -7,6 +7,7 @@ use verifier::report::Report;
 
 use super::jobs::Job;
 use crate::exit::Outcome;
+use crate::output;
 
 /// What became of one model.
 pub(super) struct Converted {
@@ -53,7 +54,7 @@ pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Value {
 pub(super) fn document(models: &[Value]) -> String {
     let document = json!({
         "schema_version": 1,
-        "tool": { "name": "aprove", "version": env!("CARGO_PKG_VERSION") },
+        "tool": output::tool(),
         "models": models,
     });
     format!("{document:#}\n")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::recorded::{Recorded, metadata_of};
 use super::{Sidecar, changed, conclude};
 use crate::code::Code;
-use crate::compare::inputs::{Inputs, Model};
+use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::Outcome;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::{self, Scan};
@@ -105,17 +105,8 @@ fn absent<M: Default>() -> Container<M> {
 fn held<'a>(input: &'a Input<'_>, decoded: &'a Decoded) -> Vec<Held<'a>> {
     let sources = input.shards.iter().map(|(_, source)| *source);
     match decoded {
-        Decoded::Apr(apr) => {
-            let metadata = &apr.metadata;
-            let footer = metadata.footer.map(|(span, sum)| (span, sum.to_le_bytes()));
-            sources
-                .map(|source| Held::new(source, &metadata.head, footer))
-                .collect()
-        }
-        Decoded::Gguf(gguf) => sources
-            .zip(&gguf.metadata.shards)
-            .map(|(source, head)| Held::new(source, &head.bytes, None))
-            .collect(),
+        Decoded::Apr(apr) => held_apr(sources, &apr.metadata),
+        Decoded::Gguf(gguf) => held_gguf(sources, &gguf.metadata),
         Decoded::Unknown(_) => Vec::new(),
     }
 }
