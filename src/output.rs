@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
+use verifier::report::Tool;
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
@@ -72,8 +73,11 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 /// What made a document for a program.
-pub(crate) fn tool() -> Value {
-    json!({ "name": "aprove", "version": env!("CARGO_PKG_VERSION") })
+pub(crate) fn tool() -> Tool {
+    Tool {
+        name: "aprove".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
 }
 
 /// Gives a program that asked for JSON its one document, in the place of an answer that there is not.

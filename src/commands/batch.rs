@@ -59,7 +59,7 @@ pub(crate) fn run(
             Pair::Of(a, b) => vec![("a", a.name()), ("b", b.name())],
             Pair::Alone(a, _) => vec![("a", a.name())],
         };
-        answers.add(&names, &text::summary(&report), &report)
+        answers.add(&names, &text::summary(&report), report)
     })?;
     answers.end()
 }

@@ -256,6 +256,8 @@ impl Answer {
 
     fn json(&self) -> String {
         let answer = json!({
+            "schema_version": 1,
+            "tool": output::tool(),
             "verdict": self.report.verdict.as_str(),
             "cause": self.cause(),
             "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut answers = Answers::begin(arguments.format, "model")?;
     in_order(jobs, &found, judge, |found, report| {
         let names = [("path", found.name())];
-        answers.add(&names, &text::reason(&report), &report)
+        answers.add(&names, &text::reason(&report), report)
     })?;
     answers.end()
 }

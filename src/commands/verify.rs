@@ -178,6 +178,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         report.next = next_command::of(&report, None);
     }
     leave_out_equal(arguments, &mut report);
+    report.tool = Some(output::tool());
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => text::line(&report),

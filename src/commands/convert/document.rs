@@ -30,8 +30,11 @@ impl Converted {
 
     pub(super) fn json(&self, job: &Job) -> Value {
         let mut report = self.proof.clone();
-        if let Some(behaviour) = report.as_mut().and_then(|report| report.behaviour.as_mut()) {
-            behaviour.leave_out_equal();
+        if let Some(report) = &mut report {
+            report.tool = Some(output::tool());
+            if let Some(behaviour) = &mut report.behaviour {
+                behaviour.leave_out_equal();
+            }
         }
         json!({
             "input": job.input.display().to_string(),

@@ -73,6 +73,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
     };
     let mut report = Report {
         schema_version: 2,
+        tool: None,
         verdict: Verdict::Undecided,
         reasons: Vec::new(),
         conclusion: None,

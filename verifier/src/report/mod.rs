@@ -40,6 +40,9 @@ use crate::verdict::{Compared, Verdict};
 pub struct Report {
     /// The version of this form; 2.
     pub schema_version: u32,
+    /// What wrote it, where it says so: the verifier does not know the program that it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Tool>,
     /// What it came to.
     pub verdict: Verdict,
     /// The codes of all findings that decided against the pair, each once, the first cause first.
@@ -91,6 +94,15 @@ pub struct Report {
     /// What texts call the files of a pair of one format.
     #[serde(skip)]
     pub(crate) called: Option<[String; 2]>,
+}
+
+/// The program that wrote a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Tool {
+    /// The name.
+    pub name: String,
+    /// The version.
+    pub version: String,
 }
 
 /// What a file is by its first bytes.
