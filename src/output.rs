@@ -72,6 +72,12 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
 
+/// Tells a program what kind of error it is: `io` for what the operating system refused, else `not-done`.
+pub(crate) fn code_of(error: &anyhow::Error) -> &'static str {
+    let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+    if is_io { "io" } else { "not-done" }
+}
+
 /// What made a document for a program.
 pub(crate) fn tool() -> Tool {
     Tool {
