@@ -1,7 +1,7 @@
 //! Answers about many models or pairs: a line for each, or one JSON document, and what all of them come to.
 
 use serde_json::{Value, json};
-use verifier::report::Report;
+use verifier::report::{Report, to_json};
 use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
@@ -55,7 +55,7 @@ impl Answers {
                 report.tool = Some(output::tool());
                 answer.insert("report".to_owned(), json!(report));
                 let comma = if self.verdicts.is_empty() { "" } else { "," };
-                format!("{comma}\n{:#}", Value::from(answer))
+                format!("{comma}\n{}", to_json(&answer).trim_end())
             }
         })?;
         self.verdicts.push(verdict);

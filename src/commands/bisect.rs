@@ -286,7 +286,7 @@ impl Answer {
             "policy": self.report.policy,
             "behaviour": self.report.behaviour,
         });
-        format!("{answer:#}\n")
+        report::to_json(&answer)
     }
 }
 

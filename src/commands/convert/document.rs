@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use verifier::check::{self, Sidecar};
-use verifier::report::{Mode, Report};
+use verifier::report::{Mode, Report, to_json};
 
 use super::jobs::Job;
 use crate::exit::Outcome;
@@ -70,5 +70,5 @@ pub(super) fn document(models: &[Value]) -> String {
         "tool": output::tool(),
         "models": models,
     });
-    format!("{document:#}\n")
+    to_json(&document)
 }
