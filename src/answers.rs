@@ -1,7 +1,7 @@
 //! Answers about many models or pairs: a line for each, or one JSON document, and what all of them come to.
 
 use serde_json::{Value, json};
-use verifier::report::Report;
+use verifier::report::{Report, to_json};
 use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
@@ -20,7 +20,10 @@ impl Answers {
     /// Begins the output.
     pub(crate) fn begin(format: FormatFlag, noun: &'static str) -> anyhow::Result<Self> {
         if format == FormatFlag::Json {
-            output::print(&format!("{{\"{noun}s\": ["))?;
+            output::print(&format!(
+                "{{\"tool\": {}, \"{noun}s\": [",
+                json!(output::tool())
+            ))?;
         }
         Ok(Self {
             format,
@@ -34,12 +37,13 @@ impl Answers {
         &mut self,
         names: &[(&str, String)],
         reason: &str,
-        report: &Report,
+        mut report: Report,
     ) -> anyhow::Result<()> {
+        let verdict = report.verdict;
         output::print(&match self.format {
             FormatFlag::Text => {
                 let names: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
-                line(report.verdict, &names, reason)
+                line(verdict, &names, reason)
             }
             FormatFlag::Json => {
                 let mut answer = serde_json::Map::new();
@@ -48,12 +52,13 @@ impl Answers {
                         .iter()
                         .map(|(key, name)| ((*key).to_owned(), json!(name))),
                 );
+                report.tool = Some(output::tool());
                 answer.insert("report".to_owned(), json!(report));
                 let comma = if self.verdicts.is_empty() { "" } else { "," };
-                format!("{comma}\n{:#}", Value::from(answer))
+                format!("{comma}\n{}", to_json(&answer).trim_end())
             }
         })?;
-        self.verdicts.push(report.verdict);
+        self.verdicts.push(verdict);
         Ok(())
     }
 

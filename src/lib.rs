@@ -18,6 +18,7 @@ mod input;
 mod model;
 mod models;
 mod next_command;
+mod not_opened;
 mod output;
 mod policy;
 mod progress;
@@ -99,9 +100,7 @@ fn run_as<L: Parser>(
         Ok(Err(error)) => {
             output::error(&error);
             if is_json {
-                let is_io = error.chain().any(|cause| cause.is::<std::io::Error>());
-                let code = if is_io { "io" } else { "not-done" };
-                output::json_of_error(code, &format!("{error:#}"));
+                output::json_of_error(output::code_of(&error), &format!("{error:#}"));
             }
             ExitCode::from(NOT_DONE)
         }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
+use verifier::report::Tool;
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
@@ -71,9 +72,18 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
 
+/// Tells a program what kind of error it is: `io` for what the operating system refused, else `not-done`.
+pub(crate) fn code_of(error: &anyhow::Error) -> &'static str {
+    let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+    if is_io { "io" } else { "not-done" }
+}
+
 /// What made a document for a program.
-pub(crate) fn tool() -> Value {
-    json!({ "name": "aprove", "version": env!("CARGO_PKG_VERSION") })
+pub(crate) fn tool() -> Tool {
+    Tool {
+        name: "aprove".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
 }
 
 /// Gives a program that asked for JSON its one document, in the place of an answer that there is not.

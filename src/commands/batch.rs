@@ -15,7 +15,7 @@ use crate::exit::Outcome;
 use crate::in_order::in_order;
 use crate::input::{Files, split_prefix};
 use crate::models::{Found, find};
-use crate::output;
+use crate::{not_opened, output};
 
 /// Two models to compare, or one that has no other.
 pub(crate) enum Pair {
@@ -47,11 +47,11 @@ pub(crate) fn run(
         output::note("no pair was found: nothing was compared");
     }
     let work = |pair: &Pair| match pair {
-        Pair::Of(a, b) => match (Files::open(&a.path), Files::open(&b.path)) {
-            (Ok(a), Ok(b)) => compare(&a, &b),
-            (Err(why), _) | (_, Err(why)) => of_pair(check::not_opened(&format!("{why:#}"))),
+        Pair::Of(a, b) => match not_opened::open([&a.path, &b.path], Mode::Pair) {
+            Ok([a, b]) => compare(&a, &b),
+            Err(why) => why.report,
         },
-        Pair::Alone(_, why) => of_pair(check::unmatched(why)),
+        Pair::Alone(_, why) => check::unmatched(why),
     };
     let mut answers = Answers::begin(format, "pair")?;
     in_order(jobs, pairs, work, |pair, report| {
@@ -59,14 +59,9 @@ pub(crate) fn run(
             Pair::Of(a, b) => vec![("a", a.name()), ("b", b.name())],
             Pair::Alone(a, _) => vec![("a", a.name())],
         };
-        answers.add(&names, &text::summary(&report), &report)
+        answers.add(&names, &text::summary(&report), report)
     })?;
     answers.end()
-}
-
-fn of_pair(mut report: Report) -> Report {
-    report.mode = Mode::Pair;
-    report
 }
 
 /// Reads a list: two paths in a line, separated by a tab, or by blanks where the line has two words.

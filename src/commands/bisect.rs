@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
-use verifier::report::{Behaviour, Report};
+use verifier::report::{self, Behaviour, Report};
 use verifier::verify::Options;
 
 use crate::behaviour::{self, Pair, Prompts};
@@ -17,9 +17,10 @@ use crate::commands::verify::{FormatFlag, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
+use crate::next_command::Named;
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
-use crate::{device, engine_flags, output, policy, prompt};
+use crate::{device, engine_flags, next_command, not_opened, output, policy, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -66,7 +67,13 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
-    let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
+    let [a, b] = match not_opened::open([&arguments.a, &arguments.b], report::Mode::Pair) {
+        Ok(opened) => opened,
+        Err(why) => {
+            let report = why.for_program(arguments.format, policy)?;
+            return Answer::print(report, Vec::new(), arguments.format);
+        }
+    };
     if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
         && of_a == of_b
     {
@@ -123,18 +130,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             |(step, prompt): &(Step, String)| diagnose(&report, apr, gguf, *step, prompt);
         steps.iter().map(diagnose).collect()
     };
+    let named = Named::of((&arguments.a, &a), (&arguments.b, &b));
+    report.next = next_command::of(&report, named.as_ref());
     if let Some(behaviour) = &mut report.behaviour
         && arguments.format == FormatFlag::Json
         && !arguments.details
     {
         behaviour.leave_out_equal();
     }
-    let answer = Answer { report, diagnoses };
-    output::print(&match arguments.format {
-        FormatFlag::Text => answer.text(),
-        FormatFlag::Json => answer.json(),
-    })?;
-    Ok(Exit::Judged(answer.report.verdict))
+    Answer::print(report, diagnoses, arguments.format)
 }
 
 /// The stages to explain, each with the prompt in which it differs: the first one, or with `--isolate` all of them.
@@ -193,6 +197,19 @@ struct Answer {
 }
 
 impl Answer {
+    fn print(
+        report: Report,
+        diagnoses: Vec<Diagnosis>,
+        format: FormatFlag,
+    ) -> anyhow::Result<Exit> {
+        let answer = Self { report, diagnoses };
+        output::print(&match format {
+            FormatFlag::Text => answer.text(),
+            FormatFlag::Json => answer.json(),
+        })?;
+        Ok(Exit::Judged(answer.report.verdict))
+    }
+
     /// One sentence.
     fn cause(&self) -> String {
         match (self.diagnoses.first(), self.report.findings.first()) {
@@ -210,7 +227,7 @@ impl Answer {
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        let verdict = verifier::report::text::verdict(&self.report);
+        let verdict = report::text::verdict(&self.report);
         writeln!(out, "{verdict}: {}", self.cause())?;
         for diagnosis in &self.diagnoses {
             writeln!(
@@ -233,7 +250,7 @@ impl Answer {
             }
         }
         if let Some(behaviour) = &self.report.behaviour {
-            verifier::report::text::stages(&mut out, behaviour)?;
+            report::text::stages(&mut out, behaviour)?;
         }
         if let Some(behaviour) = &self.report.behaviour {
             write!(out, "\ndevice  {}", behaviour.device)?;
@@ -256,14 +273,20 @@ impl Answer {
 
     fn json(&self) -> String {
         let answer = json!({
+            "schema_version": 1,
+            "tool": output::tool(),
             "verdict": self.report.verdict.as_str(),
             "cause": self.cause(),
             "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
             "reasons": self.report.reasons,
+            "conclusion": self.report.conclusion,
+            "next": self.report.next,
+            "files": self.report.files,
+            "findings": self.report.findings,
             "policy": self.report.policy,
             "behaviour": self.report.behaviour,
         });
-        format!("{answer:#}\n")
+        report::to_json(&answer)
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use verifier::check::{self, Sidecar, text};
+use verifier::check::{self, NotOpened, Sidecar, text};
 use verifier::manifest::{self, Unusable};
-use verifier::report::Report;
+use verifier::report::{Mode, Report};
 use verifier::source::FileSource;
 
 use crate::answers::{Answers, line};
@@ -14,10 +14,9 @@ use crate::commands::verify::FormatFlag;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::in_order::in_order;
-use crate::input::Files;
 use crate::models::{Found, find};
 use crate::progress::Progress;
-use crate::{output, policy};
+use crate::{not_opened, output, policy};
 
 /// Checks models on their own: format, checksums, recorded digests, values, and the sidecar beside each.
 ///
@@ -88,19 +87,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut answers = Answers::begin(arguments.format, "model")?;
     in_order(jobs, &found, judge, |found, report| {
         let names = [("path", found.name())];
-        answers.add(&names, &text::reason(&report), &report)
+        answers.add(&names, &text::reason(&report), report)
     })?;
     answers.end()
 }
 
 fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
-    let opened = match &found.problem {
-        Some(problem) => Err(problem.clone()),
-        None => Files::open(&found.path).map_err(|error| format!("{error:#}")),
-    };
-    let files = match opened {
+    if let Some(problem) = &found.problem {
+        let problem = NotOpened {
+            why: problem.clone(),
+            hint: "give a folder that can be read and has models in it",
+        };
+        return check::not_opened(Mode::File, &[], &[problem]);
+    }
+    let [files] = match not_opened::open([&found.path], Mode::File) {
         Ok(files) => files,
-        Err(why) => return check::not_opened(&why),
+        Err(why) => return why.report,
     };
     let sidecar = if arguments.no_sidecar {
         Sidecar::LeftOut

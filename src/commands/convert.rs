@@ -169,12 +169,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             convert(arguments, job, &cancel)
         }
     };
-    if let [job] = jobs.as_slice() {
-        let converted = one(job)?;
-        if arguments.format == FormatFlag::Json {
-            output::print(&document(&[converted.json(job)]))?;
-        }
-        return Ok(converted.outcome);
+    if let ([job], FormatFlag::Text) = (jobs.as_slice(), arguments.format) {
+        return Ok(one(job)?.outcome);
     }
     let mut outcomes = Vec::new();
     let mut models = Vec::new();

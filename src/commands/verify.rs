@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use inference::Step;
-use verifier::manifest::{self, CheckOptions, Manifest};
+use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
-use verifier::report::{Behaviour, Report, text};
+use verifier::report::{Behaviour, Mode, Report, text};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
@@ -26,8 +26,8 @@ use crate::next_command::Named;
 use crate::progress::Progress;
 use crate::run::Engine;
 use crate::{
-    behaviour, commands::batch, device, diagnosis, engine_flags, next_command, output, policy,
-    prompt,
+    behaviour, commands::batch, device, diagnosis, engine_flags, next_command, not_opened, output,
+    policy, prompt,
 };
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
@@ -144,40 +144,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Some(a) = a else {
         unreachable!("the parser takes MODEL where there is no list");
     };
-    let model = Files::open(a)?;
-    let mut report = match (&arguments.b, &arguments.manifest, &arguments.digest) {
-        (Some(path), None, None) => {
-            let other = Files::open(path)?;
-            let mut report = pair(arguments, options, policy, &model, &other);
-            let named = Named::of((a, &model), (path, &other));
-            report.next = next_command::of(&report, named.as_ref());
-            report
-        }
-        (None, Some(path), None) => {
-            refuse_prompts(arguments)?;
-            let (name, file) = open_manifest(path)?;
-            match manifest::read(&name, &file) {
-                Ok(manifest) => against(arguments, options, policy, &model, &manifest),
-                Err(why) => {
-                    let mut report = manifest::cannot_check(&name, &why, &model.input());
-                    report.set_policy(policy);
-                    report
-                }
+    let mut report = match b {
+        Some(b) => match not_opened::open([a, b], Mode::Pair) {
+            Ok([model, other]) => {
+                let mut report = pair(arguments, options, policy, &model, &other);
+                let named = Named::of((a, &model), (b, &other));
+                report.next = next_command::of(&report, named.as_ref());
+                report
             }
-        }
-        (None, None, Some(text)) => {
-            refuse_prompts(arguments)?;
-            let Some(manifest) = Manifest::of_digest(text) else {
-                bail!("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits");
-            };
-            against(arguments, options, policy, &model, &manifest)
-        }
-        _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
+            Err(why) => why.for_program(arguments.format, policy)?,
+        },
+        None => alone(arguments, options, policy, a)?,
     };
     if report.next.is_none() {
         report.next = next_command::of(&report, None);
     }
     leave_out_equal(arguments, &mut report);
+    report.tool = Some(output::tool());
     output::print(&match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => text::line(&report),
@@ -197,20 +180,51 @@ fn leave_out_equal(arguments: &Arguments, report: &mut Report) {
     }
 }
 
-fn refuse_prompts(arguments: &Arguments) -> anyhow::Result<()> {
+/// Holds one model against a manifest or a digest.
+fn alone(
+    arguments: &Arguments,
+    options: inference::Options,
+    policy: &Policy,
+    model: &Path,
+) -> anyhow::Result<Report> {
     if arguments.prompt.is_given() {
         bail!(
             "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
         );
     }
-    Ok(())
-}
-
-/// Opens a manifest, which is one file whatever it is called.
-fn open_manifest(path: &Path) -> anyhow::Result<(String, FileSource)> {
-    let file = FileSource::open(path).with_context(|| format!("{path:?} cannot be opened"))?;
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    Ok((name.to_string_lossy().into_owned(), file))
+    let digest = arguments.digest.as_ref().map(|text| {
+        Manifest::of_digest(text)
+            .context("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits")
+    });
+    let digest = digest.transpose()?;
+    let [model] = match not_opened::open([model], Mode::Manifest) {
+        Ok(opened) => opened,
+        Err(why) => return why.for_program(arguments.format, policy),
+    };
+    let (name, read) = match (digest, &arguments.manifest) {
+        (Some(digest), None) => (String::new(), Ok(digest)),
+        (None, Some(path)) => {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            let name = name.to_string_lossy().into_owned();
+            let read = match FileSource::open(path) {
+                Ok(file) => manifest::read(&name, &file),
+                Err(error) if arguments.format == FormatFlag::Text => {
+                    return Err(error).with_context(|| format!("{path:?} cannot be opened"));
+                }
+                Err(error) => Err(Unusable::Io(error)),
+            };
+            (name, read)
+        }
+        _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
+    };
+    Ok(match read {
+        Ok(manifest) => against(arguments, options, policy, &model, &manifest),
+        Err(why) => {
+            let mut report = manifest::cannot_check(&name, &why, &model.input());
+            report.set_policy(policy);
+            report
+        }
+    })
 }
 
 /// Compares two models.

@@ -70,7 +70,7 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
             && manifest::is_in_place_of_model(*source)
         {
             let finding = manifest_for_model(name, &other.name);
-            return nothing_compared(&[a, b], finding);
+            return nothing_compared(&[a, b], &[finding]);
         }
     }
     match roles(a, b) {
@@ -84,8 +84,8 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
 }
 
 /// The report where nothing could be compared.
-pub(crate) fn nothing_compared(inputs: &[&Input<'_>], finding: Finding) -> Report {
-    report::build(rows_of_unknown(inputs), &Scope::Nothing, &[finding])
+pub(crate) fn nothing_compared(inputs: &[&Input<'_>], findings: &[Finding]) -> Report {
+    report::build(rows_of_unknown(inputs), &Scope::Nothing, findings)
 }
 
 fn manifest_for_model(name: &str, other: &str) -> Finding {

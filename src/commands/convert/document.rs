@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use verifier::report::Report;
+use verifier::check::{self, Sidecar};
+use verifier::report::{Mode, Report, to_json};
 
 use super::jobs::Job;
 use crate::exit::Outcome;
-use crate::output;
+use crate::{not_opened, output};
 
 /// What became of one model.
 pub(super) struct Converted {
@@ -29,25 +30,37 @@ impl Converted {
     }
 
     pub(super) fn json(&self, job: &Job) -> Value {
-        let mut report = self.proof.clone();
-        if let Some(behaviour) = report.as_mut().and_then(|report| report.behaviour.as_mut()) {
-            behaviour.leave_out_equal();
-        }
         json!({
             "input": job.input.display().to_string(),
             "output": self.written.as_ref().map(|path| path.display().to_string()),
-            "report": report,
+            "report": self.proof.clone().map(signed),
         })
     }
 }
 
-/// A model that could not be converted.
+/// A model that could not be converted. There is a report where it could not be opened or is none.
 pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Value {
+    let report = match not_opened::open([&job.input], Mode::Pair) {
+        Err(why) => Some(why.report),
+        Ok([files]) if files.format().is_none() => {
+            Some(check::check(&files.input(), &Sidecar::LeftOut, 1, &()))
+        }
+        Ok(_) => None,
+    };
     json!({
         "input": job.input.display().to_string(),
         "output": null,
-        "error": { "message": format!("{error:#}") },
+        "report": report.map(signed),
+        "error": { "code": output::code_of(error), "message": format!("{error:#}") },
     })
+}
+
+fn signed(mut report: Report) -> Report {
+    report.tool = Some(output::tool());
+    if let Some(behaviour) = &mut report.behaviour {
+        behaviour.leave_out_equal();
+    }
+    report
 }
 
 /// All models in one document.
@@ -57,5 +70,5 @@ pub(super) fn document(models: &[Value]) -> String {
         "tool": output::tool(),
         "models": models,
     });
-    format!("{document:#}\n")
+    to_json(&document)
 }

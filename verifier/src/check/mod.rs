@@ -15,7 +15,7 @@ use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::inspect::Decoded;
 use crate::manifest::{Manifest, Unusable};
 use crate::observer::Observer;
-use crate::report::{Mode, Report};
+use crate::report::{AtFault, Conclusion, ConclusionKind, Mode, Report};
 use crate::verify::{Input, nothing_compared};
 
 /// The manifest beside a model.
@@ -54,23 +54,42 @@ pub fn check(
     pass::check(input, &decoded, sidecar, threads, observer)
 }
 
-/// The report of a model that could not be opened.
+/// Why a file could not be opened.
+#[derive(Clone, Debug)]
+pub struct NotOpened {
+    /// One sentence, which names the file.
+    pub why: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// The report where not all models could be opened; `opened` are those that could.
 #[must_use]
-pub fn not_opened(why: &str) -> Report {
-    without_input(Code::Io, Effect::Unreadable, why)
+pub fn not_opened(mode: Mode, opened: &[Input<'_>], others: &[NotOpened]) -> Report {
+    let finding = |other: &NotOpened| {
+        let why = escape(other.why.as_bytes());
+        Finding::new(Code::Io, Effect::Unreadable, why).hint(other.hint)
+    };
+    let findings: Vec<Finding> = others.iter().map(finding).collect();
+    let mut report = nothing_compared(&opened.iter().collect::<Vec<_>>(), &findings);
+    report.mode = mode;
+    report.next = findings.first().and_then(|first| first.hint.clone());
+    report.conclusion = findings.first().map(|first| Conclusion {
+        kind: ConclusionKind::Unreadable,
+        at_fault: AtFault::Unknown,
+        text: first.message.clone(),
+    });
+    report
 }
 
 /// The report of a model to which no other belongs that it could be compared with.
 #[must_use]
 pub fn unmatched(why: &str) -> Report {
-    without_input(Code::PairUnmatched, Effect::Undecided, why)
-}
-
-fn without_input(code: Code, effect: Effect, why: &str) -> Report {
-    let finding = Finding::new(code, effect, escape(why.as_bytes()));
-    let mut report = nothing_compared(&[], finding);
-    report.mode = Mode::File;
-    report
+    let why = escape(why.as_bytes());
+    nothing_compared(
+        &[],
+        &[Finding::new(Code::PairUnmatched, Effect::Undecided, why)],
+    )
 }
 
 /// What is no longer the file that was opened: the verdict is about the bytes that were read.

@@ -10,6 +10,7 @@ mod value;
 
 use serde::Serialize;
 
+pub use crate::report::to_json;
 pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
@@ -150,19 +151,6 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
         regions: regions(&decoded),
         findings: judged.findings,
     }
-}
-
-/// Writes an inspection as JSON, indented, with a line end.
-#[must_use]
-pub fn to_json(inspection: &Inspection) -> String {
-    #[expect(
-        clippy::expect_used,
-        reason = "an answer that is not written must not look like an empty one"
-    )]
-    let mut text = serde_json::to_string_pretty(inspection)
-        .expect("an inspection holds strings and numbers only, which always serialise");
-    text.push('\n');
-    text
 }
 
 fn tensors(decoded: &Decoded) -> Vec<TensorView> {

@@ -43,7 +43,7 @@ pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
     if matches!(why, Unusable::Model) {
         finding = finding.hint("to compare two models, leave out --manifest: verify A B");
     }
-    manifest.name_in(nothing_compared(&[input], finding), Bound::default())
+    manifest.name_in(nothing_compared(&[input], &[finding]), Bound::default())
 }
 
 /// That a file is no manifest.

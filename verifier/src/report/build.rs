@@ -72,7 +72,8 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         Scope::Nothing => Compared::Nothing,
     };
     let mut report = Report {
-        schema_version: 2,
+        schema_version: 3,
+        tool: None,
         verdict: Verdict::Undecided,
         reasons: Vec::new(),
         conclusion: None,

@@ -8,9 +8,11 @@ mod build;
 mod cap;
 mod conclusion;
 mod first_difference;
+mod json;
 mod row;
 mod sides;
 mod stages;
+mod tensor_row;
 pub mod text;
 
 use schemars::{JsonSchema, Schema, schema_for};
@@ -21,6 +23,7 @@ pub use behaviour::{
     StageSide, TokenSet, UsedWeight,
 };
 pub(crate) use build::{Parts, Scope, build, file_row, hex};
+pub use json::to_json;
 pub use row::{CauseRow, FindingRow, PlaceRow};
 pub use sides::Sides;
 
@@ -38,8 +41,11 @@ use crate::verdict::{Compared, Verdict};
 /// The result of a verification.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// The version of this form; 2.
+    /// The version of this form; 3.
     pub schema_version: u32,
+    /// What wrote it, where it says so: the verifier does not know the program that it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Tool>,
     /// What it came to.
     pub verdict: Verdict,
     /// The codes of all findings that decided against the pair, each once, the first cause first.
@@ -91,6 +97,15 @@ pub struct Report {
     /// What texts call the files of a pair of one format.
     #[serde(skip)]
     pub(crate) called: Option<[String; 2]>,
+}
+
+/// The program that wrote a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Tool {
+    /// The name.
+    pub name: String,
+    /// The version.
+    pub version: String,
 }
 
 /// What a file is by its first bytes.
@@ -216,20 +231,17 @@ const fn is_zero(count: &usize) -> bool {
 }
 
 /// One tensor and how it came out.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug)]
 pub struct TensorRow {
     /// `bytes equal`, `values equal`, `different`, `not compared`.
     pub result: TensorResult,
     /// Whether the APR tensor is the copy of a tied embedding.
     pub tied: bool,
     /// The tensor in each file that has it.
-    #[serde(flatten)]
     pub sides: Sides<TensorSide>,
     /// How the bytes differ.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<DifferenceRow>,
     /// How the decoded values differ.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<ValuesRow>,
 }
 
@@ -259,7 +271,7 @@ impl TensorResult {
 }
 
 /// A tensor in one file.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug)]
 pub struct TensorSide {
     /// The name, escaped.
     pub name: String,
@@ -274,10 +286,8 @@ pub struct TensorSide {
     /// Bytes without padding.
     pub size: u64,
     /// BLAKE3 of these bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
     /// SHA-256 of these bytes, when it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
@@ -339,17 +349,4 @@ pub struct KeyRow {
 #[must_use]
 pub fn schema() -> Schema {
     schema_for!(Report)
-}
-
-/// Writes a report as JSON, indented, with a line end.
-#[must_use]
-pub fn to_json(report: &Report) -> String {
-    #[expect(
-        clippy::expect_used,
-        reason = "a report that is not written must not look like an empty one"
-    )]
-    let mut text = serde_json::to_string_pretty(report)
-        .expect("a report holds strings and numbers only, which always serialise");
-    text.push('\n');
-    text
 }
