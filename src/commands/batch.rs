@@ -41,14 +41,14 @@ pub(crate) fn run(
     pairs: &[Pair],
     format: FormatFlag,
     jobs: usize,
-    compare: impl Fn(&Files, &Files) -> Report + Sync,
+    compare: impl Fn(&str, &Files, &Files) -> Report + Sync,
 ) -> anyhow::Result<Outcome> {
     if pairs.is_empty() {
         output::note("no pair was found: nothing was compared");
     }
     let work = |pair: &Pair| match pair {
-        Pair::Of(a, b) => match (Files::open(&a.path), Files::open(&b.path)) {
-            (Ok(a), Ok(b)) => compare(&a, &b),
+        Pair::Of(first, second) => match (Files::open(&first.path), Files::open(&second.path)) {
+            (Ok(a), Ok(b)) => compare(&first.name(), &a, &b),
             (Err(why), _) | (_, Err(why)) => of_pair(check::not_opened(&format!("{why:#}"))),
         },
         Pair::Alone(_, why) => of_pair(check::unmatched(why)),
