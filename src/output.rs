@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use serde_json::json;
 use verifier::report::Tool;
 
+use crate::progress;
+
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
 pub(crate) fn is_closed() -> bool {
@@ -28,16 +30,20 @@ ctor::declarative::ctor! {
 /// Writes to stdout and flushes, so that a closed pipe or a full disk is known before the exit code is chosen.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     IS_PRINTED.store(true, Ordering::Relaxed);
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(plain(text).as_bytes())
-        .and_then(|()| stdout.flush())
-        .context("the output could not be written")
+    progress::aside(|| {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(plain(text).as_bytes())
+            .and_then(|()| stdout.flush())
+    })
+    .context("the output could not be written")
 }
 
 /// Writes one line to stderr. A stderr that is gone is no reason to stop.
 pub(crate) fn note(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{}", plain(text)));
+    let line = format!("{}\n", plain(text));
+    let write = || io::stderr().lock().write_all(line.as_bytes());
+    drop(progress::aside(write));
 }
 
 /// Text without control characters but line ends and tabs: what a path or an argument holds must not reach a terminal.

@@ -9,7 +9,7 @@ use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_bat
 use crate::device::{self, Forward};
 use crate::engine_flags::Io;
 use crate::output;
-use crate::progress::Steps;
+use crate::progress::Job;
 
 /// How and where to run.
 pub(crate) struct Engine<'a> {
@@ -21,8 +21,8 @@ pub(crate) struct Engine<'a> {
     pub(crate) io: Io,
     /// Threads and panels, for the CPU.
     pub(crate) options: Options,
-    /// Whether nobody wants to see how far a run is.
-    pub(crate) quiet: bool,
+    /// Hears how far a run is.
+    pub(crate) progress: &'a Job<'a>,
     /// Called before the CPU run; blocks until the byte comparison ends, returns whether the run is still needed.
     pub(crate) is_run: &'a dyn Fn() -> bool,
     /// Whether to say how long each part took.
@@ -189,17 +189,17 @@ impl Runner<'_> {
         mode: Mode,
     ) -> Result<(Vec<Comparison>, [Vec<Weight>; 2]), RunError> {
         let options = self.options();
-        let mut steps = Steps::new(&[a.model, b.model], self.engine.quiet);
-        let watch = &mut |step| steps.takes(step);
-        match self.gpu {
+        let mut steps = self.engine.progress.steps(&[a.model, b.model]);
+        let watch = &mut |_| steps.begin_next();
+        let compared = match self.gpu {
             None => {
                 let compared = forward_pair(a, b, prompts, &options, mode, watch)?;
-                Ok((compared, [Vec::new(), Vec::new()]))
+                (compared, [Vec::new(), Vec::new()])
             }
-            Some(gpu) => Ok(cuda::forward_pair(
-                gpu, a, b, prompts, &options, mode, watch,
-            )?),
-        }
+            Some(gpu) => cuda::forward_pair(gpu, a, b, prompts, &options, mode, watch)?,
+        };
+        steps.end();
+        Ok(compared)
     }
 
     /// Runs prompts through a model; returns the digests of all stages for each, and the weights that were used, where the
@@ -210,9 +210,11 @@ impl Runner<'_> {
         prompts: &[&[u32]],
     ) -> Result<(Vec<Digests>, Vec<Weight>), RunError> {
         if let Some(gpu) = self.gpu {
-            let mut steps = Steps::new(&[side.model], self.engine.quiet);
-            let watch = &mut |step| steps.takes(step);
-            return Ok(cuda::digests(gpu, side, prompts, &self.options(), watch)?);
+            let mut steps = self.engine.progress.steps(&[side.model]);
+            let watch = &mut |_| steps.begin_next();
+            let digests = cuda::digests(gpu, side, prompts, &self.options(), watch)?;
+            steps.end();
+            return Ok(digests);
         }
         let digests = prompts.iter().map(|tokens| (*tokens, Digests::default()));
         let mut digests: Vec<_> = digests.collect();
@@ -230,8 +232,8 @@ impl Runner<'_> {
         prompts: &mut [(&[u32], S)],
     ) -> Result<(), RunError> {
         let options = self.options();
-        let mut steps = Steps::new(&[side.model], self.engine.quiet);
-        let watch = &mut |step| steps.takes(step);
+        let mut steps = self.engine.progress.steps(&[side.model]);
+        let watch = &mut |_| steps.begin_next();
         let mut batch: Vec<_> = prompts
             .iter_mut()
             .map(|(tokens, sink)| (*tokens, sink as &mut dyn StageSink))
@@ -240,6 +242,7 @@ impl Runner<'_> {
             None => forward_batch(side.model, side.sources, &mut batch, &options, watch)?,
             Some(gpu) => cuda::forward_batch(gpu, side, &mut batch, &options, watch)?,
         }
+        steps.end();
         Ok(())
     }
 

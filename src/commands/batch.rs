@@ -41,16 +41,18 @@ pub(crate) fn run(
     pairs: &[Pair],
     format: FormatFlag,
     jobs: usize,
-    compare: impl Fn(&Files, &Files) -> Report + Sync,
+    compare: impl Fn(&str, &Files, &Files) -> Report + Sync,
 ) -> anyhow::Result<Outcome> {
     if pairs.is_empty() {
         output::note("no pair was found: nothing was compared");
     }
     let work = |pair: &Pair| match pair {
-        Pair::Of(a, b) => match not_opened::open([&a.path, &b.path], Mode::Pair) {
-            Ok([a, b]) => compare(&a, &b),
-            Err(why) => why.report,
-        },
+        Pair::Of(first, second) => {
+            match not_opened::open([&first.path, &second.path], Mode::Pair) {
+                Ok([a, b]) => compare(&first.name(), &a, &b),
+                Err(why) => why.report,
+            }
+        }
         Pair::Alone(_, why) => check::unmatched(why),
     };
     let mut answers = Answers::begin(format, "pair")?;

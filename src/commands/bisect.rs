@@ -18,6 +18,7 @@ use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::next_command::Named;
+use crate::progress::{self, Phase};
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
 use crate::{device, engine_flags, next_command, not_opened, output, policy, prompt};
@@ -52,6 +53,8 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
     #[command(flatten)]
     place: device::Choice,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -84,12 +87,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             b.name()
         );
     }
+    let phases = [Phase::Compare, Phase::Forward];
+    let progress = arguments.progress.of(arguments.quiet, 1, &phases);
+    let job = progress.job(a.name());
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
             ..Options::default()
         };
-        let bytes = judging(scope, [&a, &b], bytes, policy, arguments.quiet, false);
+        let bytes = judging(scope, [&a, &b], bytes, policy, &job, false);
         let is_run = || {
             LazyCell::force(&bytes);
             true
@@ -99,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             device: &arguments.place.device,
             io: arguments.engine.io,
             options,
-            quiet: arguments.quiet,
+            progress: &job,
             is_run: &is_run,
             times: false,
         };
@@ -113,6 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         );
         (bytes.clone(), ran)
     });
+    drop(job);
     let (ran, steps) = match ran.map(Ran::split) {
         Ok((ran, steps)) => (Ok(ran), steps?),
         Err(why) => (Err(why), Vec::new()),

@@ -15,8 +15,8 @@ use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::in_order::in_order;
 use crate::models::{Found, find};
-use crate::progress::Progress;
-use crate::{not_opened, output, policy};
+use crate::progress::{Phase, Progress};
+use crate::{not_opened, output, policy, progress};
 
 /// Checks models on their own: format, checksums, recorded digests, values, and the sidecar beside each.
 ///
@@ -48,6 +48,8 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -65,8 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let jobs = usize::from(arguments.jobs);
     let threads = threads(arguments.threads)?.div_ceil(jobs);
     let found = find(&arguments.files);
+    let phases = [Phase::Read];
+    let progress = arguments.progress.of(arguments.quiet, found.len(), &phases);
     let judge = |found: &Found| {
-        let mut report = judge(arguments, found, threads);
+        let mut report = judge(arguments, found, threads, &progress);
         report.set_policy(&policy);
         report
     };
@@ -92,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     answers.end()
 }
 
-fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
+fn judge(arguments: &Arguments, found: &Found, threads: usize, progress: &Progress) -> Report {
     if let Some(problem) = &found.problem {
         let problem = NotOpened {
             why: problem.clone(),
@@ -109,10 +113,8 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
     } else {
         sidecar_of(&found.path)
     };
-    let progress = Progress::new("check", arguments.quiet);
-    let report = check::check(&files.input(), &sidecar, threads, &progress);
-    progress.end();
-    report
+    let job = progress.job(&found.name());
+    check::check(&files.input(), &sidecar, threads, &job.pass(Phase::Read))
 }
 
 /// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`.

@@ -17,11 +17,11 @@ use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
-use crate::commands::verify::{self, FormatFlag, ForwardFlag};
+use crate::commands::verify::{FormatFlag, ForwardFlag};
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
-use crate::progress::Progress;
+use crate::progress::{self, Phase, Progress};
 use crate::run::Engine;
 use crate::signals::Cancel;
 use crate::{behaviour, device, next_command, output, prompt};
@@ -105,6 +105,8 @@ pub(crate) struct Arguments {
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = FormatFlag::Text, conflicts_with = "plan")]
     format: FormatFlag,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// No progress and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -162,11 +164,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         bail!("--fingerprint records a run: leave out --forward off");
     }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
+    let phases: &[Phase] = match arguments.forward {
+        _ if arguments.no_verify => &[Phase::Copy],
+        ForwardFlag::Off => &[Phase::Copy, Phase::Verify],
+        ForwardFlag::On(_) => &[Phase::Copy, Phase::Verify, Phase::Forward],
+    };
+    let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
         if arguments.plan {
             plan::print(arguments, job).map(Converted::nothing)
         } else {
-            convert(arguments, job, &cancel)
+            convert(arguments, job, &cancel, &progress)
         }
     };
     if let ([job], FormatFlag::Text) = (jobs.as_slice(), arguments.format) {
@@ -235,12 +243,16 @@ fn request(arguments: &Arguments, job: &Job) -> anyhow::Result<Request> {
 }
 
 /// Converts one model.
-fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<Converted> {
+fn convert(
+    arguments: &Arguments,
+    job: &Job,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> anyhow::Result<Converted> {
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
-    let progress = Progress::new("convert", arguments.quiet);
-    let converted = converter::convert(&request, &progress, &cancel.flag);
-    progress.end();
+    let progress = progress.job(&job.input.display().to_string());
+    let converted = converter::convert(&request, &progress.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
         return Ok(Converted::nothing(stopped));
@@ -262,7 +274,10 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
             file_sha256: FileSha256::Apr,
             ..verifier::verify::Options::default()
         };
-        let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);
+        let pass = progress.pass(Phase::Verify);
+        let mut report =
+            verifier::verify::verify(&artifact.input(), &sources.input(), &bytes, &pass);
+        drop(pass);
         if let ForwardFlag::On(forward) = arguments.forward {
             let engine = Engine {
                 forward,
@@ -272,7 +287,7 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
                     threads,
                     ..inference::Options::default()
                 },
-                quiet: arguments.quiet,
+                progress: &progress,
                 is_run: &|| true,
                 times: false,
             };
@@ -283,6 +298,7 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
             }
             report.add_behaviour(&behaviour, row);
         }
+        drop(progress);
         if report.verdict != Verdict::Verified {
             output::note(&verifier::report::text::answer(&report));
             output::note("error: the artifact did not verify and was dropped; no file was written");

@@ -17,6 +17,7 @@ use crate::exit::Outcome;
 use crate::forward_output::Answer;
 use crate::input::Files;
 use crate::model::Loaded;
+use crate::progress::{self, Phase};
 use crate::prompt::{self, Prompt};
 use crate::run::{CPU, Engine, Ran, RunError, Runner};
 use crate::{device, engine_flags, output};
@@ -54,6 +55,11 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
     #[command(flatten)]
     place: device::Choice,
+    #[command(flatten)]
+    progress: progress::Arguments,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// The arithmetic of a run.
@@ -115,12 +121,13 @@ fn in_f32(
     prompt: &Prompt,
 ) -> anyhow::Result<Ran<(Digests, Vec<f64>)>> {
     let tokens = &prompt.tokens;
+    let progress = arguments.progress.of(arguments.quiet, 1, &[Phase::Forward]);
     let engine = Engine {
         forward: arguments.place.forward,
         device: &arguments.place.device,
         io: arguments.engine.io,
         options: arguments.engine.options()?,
-        quiet: false,
+        progress: &progress.job(files.name()),
         is_run: &|| true,
         times: false,
     };

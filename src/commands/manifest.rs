@@ -10,7 +10,7 @@ use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{self, Phase};
 
 /// Writes the digests of a model, for `verify MODEL --manifest FILE` or for other tools to check.
 ///
@@ -41,6 +41,8 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// No progress and no warnings
     #[arg(short, long)]
     quiet: bool,
@@ -76,16 +78,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let threads = threads(arguments.threads)?;
     let files = Files::open(&arguments.file)?;
-    let progress = Progress::new("manifest", arguments.quiet);
     let options = WriteOptions {
         form,
         tool: concat!("aprove ", env!("CARGO_PKG_VERSION")),
         as_path: arguments.as_path.as_deref(),
         threads,
     };
-    let written = write(&files.input(), &options, &progress);
-    progress.end();
-    let written = written?;
+    let written = {
+        let progress = arguments.progress.of(arguments.quiet, 1, &[Phase::Read]);
+        let job = progress.job(files.name());
+        write(&files.input(), &options, &job.pass(Phase::Read))?
+    };
     if !arguments.quiet {
         for warning in &written.warnings {
             output::note(&format!("warning: {warning}"));

@@ -8,7 +8,7 @@ use converter::RestoreRequest;
 
 use crate::exit::Outcome;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{self, Phase};
 use crate::signals::Cancel;
 
 /// Restores the GGUF that an artifact was made from, bit for bit: every key, its order and type, and all padding.
@@ -30,6 +30,8 @@ pub(crate) struct Arguments {
     /// Replace an existing output, if it is a GGUF file
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// No progress and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -45,9 +47,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         overwrite: arguments.overwrite,
     };
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
-    let progress = Progress::new("restore", arguments.quiet);
-    let restored = converter::restore(&request, &progress, &cancel.flag);
-    progress.end();
+    let restored = {
+        let progress = arguments.progress.of(arguments.quiet, 1, &[Phase::Copy]);
+        let job = progress.job(&arguments.artifact.display().to_string());
+        converter::restore(&request, &job.pass(Phase::Copy), &cancel.flag)
+    };
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }

@@ -23,11 +23,11 @@ use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::next_command::Named;
-use crate::progress::Progress;
+use crate::progress::{Job, Phase, Progress};
 use crate::run::Engine;
 use crate::{
     behaviour, commands::batch, device, diagnosis, engine_flags, next_command, not_opened, output,
-    policy, prompt,
+    policy, progress, prompt,
 };
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
@@ -93,6 +93,8 @@ pub(crate) struct Arguments {
     engine: engine_flags::Arguments,
     #[command(flatten)]
     device: device::Arguments,
+    #[command(flatten)]
+    progress: progress::Arguments,
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
@@ -122,6 +124,15 @@ impl Arguments {
     pub(crate) const fn format(&self) -> FormatFlag {
         self.format
     }
+
+    /// Begins to show how far so many pairs are that are compared or read in this way, and run if that was asked for.
+    fn progress(&self, jobs: usize, bytes: Phase) -> Progress {
+        let phases: &[Phase] = match self.forward {
+            ForwardFlag::On(_) => &[bytes, Phase::Forward],
+            ForwardFlag::Off => &[bytes],
+        };
+        self.progress.of(self.quiet, jobs, phases)
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -134,8 +145,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             threads: options.threads.div_ceil(jobs),
             ..options
         };
-        let compare = |a: &Files, b: &Files| {
-            let mut report = pair(arguments, options, policy, a, b);
+        let progress = arguments.progress(pairs.len(), Phase::Compare);
+        let compare = |name: &str, a: &Files, b: &Files| {
+            let mut report = pair(arguments, options, policy, a, b, &progress.job(name));
             leave_out_equal(arguments, &mut report);
             report
         };
@@ -147,7 +159,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut report = match b {
         Some(b) => match not_opened::open([a, b], Mode::Pair) {
             Ok([model, other]) => {
-                let mut report = pair(arguments, options, policy, &model, &other);
+                let progress = arguments.progress(1, Phase::Compare);
+                let job = progress.job(model.name());
+                let mut report = pair(arguments, options, policy, &model, &other, &job);
                 let named = Named::of((a, &model), (b, &other));
                 report.next = next_command::of(&report, named.as_ref());
                 report
@@ -234,6 +248,7 @@ fn pair(
     policy: &Policy,
     a: &Files,
     b: &Files,
+    job: &Job<'_>,
 ) -> Report {
     thread::scope(|scope| {
         let bytes = Options {
@@ -245,14 +260,7 @@ fn pair(
             },
             tensor_sha256: arguments.tensor_sha256,
         };
-        let bytes = judging(
-            scope,
-            [a, b],
-            bytes,
-            policy,
-            arguments.quiet,
-            arguments.times,
-        );
+        let bytes = judging(scope, [a, b], bytes, policy, job, arguments.times);
         let ForwardFlag::On(forward) = arguments.forward else {
             let mut report = bytes.clone();
             report.cause = diagnosis::cause(&report, None);
@@ -260,7 +268,7 @@ fn pair(
         };
         // Files that could not be read or decoded need not be run.
         let is_run = || bytes.verdict != Verdict::Undecided || forward != Forward::Auto;
-        let engine = engine(arguments, options, forward, &is_run);
+        let engine = engine(arguments, options, forward, job, &is_run);
         let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
         let mut report = bytes.clone();
         if is_run() {
@@ -299,14 +307,14 @@ fn against(
     model: &Files,
     manifest: &Manifest,
 ) -> Report {
-    let progress = Progress::new("verify", arguments.quiet);
+    let progress = arguments.progress(1, Phase::Read);
+    let job = progress.job(model.name());
     let how = CheckOptions {
         threads: options.threads,
         allow_unbound_metadata: arguments.allow_unbound_metadata,
     };
-    let work = || manifest::check(manifest, &model.input(), &how, &progress);
+    let work = || manifest::check(manifest, &model.input(), &how, &job.pass(Phase::Read));
     let mut report = output::timed(arguments.times, "to compare the bytes", work);
-    progress.end();
     report.set_policy(policy);
     let judged = match (arguments.forward, manifest.fingerprint()) {
         (ForwardFlag::Off, Some(_)) => {
@@ -316,7 +324,7 @@ fn against(
         // What is not the model that the manifest is about need not be run.
         (ForwardFlag::On(forward), Some(fingerprint)) => {
             let is_run = || report.verdict == Verdict::Verified || forward != Forward::Auto;
-            let engine = engine(arguments, options, forward, &is_run);
+            let engine = engine(arguments, options, forward, &job, &is_run);
             is_run().then(|| behaviour::check(&engine, model, fingerprint))
         }
         (ForwardFlag::On(forward), None) if forward != Forward::Auto => {
@@ -334,6 +342,7 @@ fn engine<'a>(
     arguments: &'a Arguments,
     options: inference::Options,
     forward: Forward,
+    job: &'a Job<'a>,
     is_run: &'a dyn Fn() -> bool,
 ) -> Engine<'a> {
     Engine {
@@ -341,7 +350,7 @@ fn engine<'a>(
         device: &arguments.device,
         io: arguments.engine.io,
         options,
-        quiet: arguments.quiet,
+        progress: job,
         is_run,
         times: arguments.times,
     }
@@ -365,25 +374,18 @@ impl ValueEnum for ForwardFlag {
     }
 }
 
-/// Runs the verifier on two open inputs.
-pub(crate) fn judge(a: &Files, b: &Files, options: &Options, quiet: bool) -> Report {
-    let progress = Progress::new("verify", quiet);
-    let report = verifier::verify::verify(&a.input(), &b.input(), options, &progress);
-    progress.end();
-    report
-}
-
 /// Starts to run the verifier under a policy; whoever asks for the report waits for it. A GPU can run the files meanwhile.
 pub(crate) fn judging<'scope>(
     scope: &'scope Scope<'scope, '_>,
     [a, b]: [&'scope Files; 2],
     options: Options,
     policy: &'scope Policy,
-    quiet: bool,
+    job: &'scope Job<'_>,
     times: bool,
 ) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
     let work = move || {
-        let mut report = judge(a, b, &options, quiet);
+        let pass = job.pass(Phase::Compare);
+        let mut report = verifier::verify::verify(&a.input(), &b.input(), &options, &pass);
         report.set_policy(policy);
         report
     };
