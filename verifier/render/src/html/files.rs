@@ -87,6 +87,11 @@ impl Kind {
         }
     }
 
+    /// Whether more than a colour tells it.
+    pub(super) const fn has_pattern(self) -> bool {
+        !matches!(self, Self::Data | Self::Padding)
+    }
+
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Padding => "padding",

@@ -13,6 +13,8 @@ mod section;
 mod shown;
 mod tensors;
 
+use std::fmt::Write as _;
+
 use askama::Template;
 use verifier::report::{text, to_json};
 use verifier::verdict::Verdict;
@@ -132,26 +134,28 @@ fn summary(answer: &Answer<'_>, limits: Limits) -> Summary {
     }
 }
 
-/// A section for each subject, none where there is no room. Those that are not verified come first to their room.
+/// A section for each subject, none where there is no room: those that are verified take what the others leave.
 fn sections(subjects: &[Subject], mut room: usize) -> Vec<Option<String>> {
     let is_one = subjects.len() == 1;
-    let mut order: Vec<(usize, &Subject)> = (1..).zip(subjects).collect();
-    order.sort_by_key(|(_, subject)| subject.report.verdict == Verdict::Verified);
-    let mut left = order.len();
-    let written = order.into_iter().map(|(id, subject)| {
-        let share = room.checked_div(left).unwrap_or_default();
-        let title = (!is_one).then(|| names(subject));
-        let section = fit(share, |limits| {
-            let title = title.as_ref().map(|title| clip(title, limits.name));
-            written(&Section::new(&subject.report, title, id, limits))
-        });
-        room = room.saturating_sub(section.as_ref().map_or(0, String::len));
-        left = left.saturating_sub(1);
-        (id, section)
-    });
-    let mut written: Vec<_> = written.collect();
-    written.sort_by_key(|(id, _)| *id);
-    written.into_iter().map(|(_, section)| section).collect()
+    let mut sections = vec![None; subjects.len()];
+    let is_verified = |subject: &Subject| subject.report.verdict == Verdict::Verified;
+    for verified in [false, true] {
+        let all = (1..).zip(subjects).zip(&mut sections);
+        let these: Vec<_> = all
+            .filter(|((_, subject), _)| is_verified(subject) == verified)
+            .collect();
+        let mut left = these.len();
+        for ((id, subject), section) in these {
+            let share = room.checked_div(left).unwrap_or_default();
+            *section = fit(share, |limits| {
+                let title = (!is_one).then(|| clip(&names(subject), limits.name));
+                written(&Section::new(&subject.report, title, id, limits))
+            });
+            room = room.saturating_sub(section.as_ref().map_or(0, String::len));
+            left = left.saturating_sub(1);
+        }
+    }
+    sections
 }
 
 /// The fullest text that has at most so many bytes.
@@ -163,9 +167,21 @@ fn fit(room: usize, write: impl Fn(Limits) -> String) -> Option<String> {
         .find(|text| text.len() <= room)
 }
 
-/// The JSON of a report as the content of a script element, which ends at no `<`.
+/// The JSON of a report as the content of a script element: in ASCII, and without the `<` that could end it.
 fn data(subject: &Subject) -> String {
-    to_json(&subject.report).replace('<', "\\u003c")
+    let json = to_json(&subject.report);
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '<' {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
 }
 
 fn written(template: &impl Template) -> String {
