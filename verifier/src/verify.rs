@@ -204,7 +204,7 @@ pub(crate) fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
             };
             FileRow {
                 covered: 0,
-                ..file_row(format, shard, name, &parts, 0)
+                ..file_row(format, shard, name, &parts, Vec::new())
             }
         })
         .collect()
@@ -296,10 +296,9 @@ impl Pair<'_, '_> {
 
     fn file_rows(&self, inputs: &Inputs<'_>, scan: &Scan) -> Vec<FileRow> {
         let unread = |side, shard| {
-            scan.errors
-                .iter()
-                .filter(|unread| (unread.side, unread.shard) == (side, shard))
-                .fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length))
+            let errors = scan.errors.iter();
+            let of_file = errors.filter(|unread| (unread.side, unread.shard) == (side, shard));
+            of_file.map(|unread| unread.span).collect()
         };
         let files = self
             .0

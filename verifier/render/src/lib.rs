@@ -1,6 +1,8 @@
 //! Writes an answer of the verifier for the places where people look: a test page, a pull request, a browser, a store of
 //! attestations. What is written never decides anything: verdict and exit code are those of the reports.
 
+pub mod html;
+
 use std::fmt::Write as _;
 
 use verifier::report::{Report, text};

@@ -176,7 +176,7 @@ fn file_rows(input: &Input<'_>, decoded: &Decoded, scan: &Scan, seen: &Seen) -> 
     let files = input.shards.iter().zip(decoded.shards()).enumerate();
     let row = |(shard, ((name, _), parts)): (usize, (&(String, _), _))| {
         let errors = scan.errors.iter().filter(|unread| unread.shard == shard);
-        let unread = errors.fold(0_u64, |sum, unread| sum.saturating_add(unread.span.length));
+        let unread = errors.map(|unread| unread.span).collect();
         let blake3 = seen.files.get(shard).copied().flatten();
         FileRow {
             blake3: blake3.map(|digest| hex(&digest)),

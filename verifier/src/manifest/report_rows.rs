@@ -95,7 +95,8 @@ impl Judge<'_> {
         let row = |(shard, (name, parts)): (usize, (&&str, _))| {
             let whole = self.digests.get(&Subject::File(shard));
             let digest = |kind| whole?.get(&kind).cloned();
-            let row = file_row(self.target.decoded.format(), shard, name, parts, 0);
+            let format = self.target.decoded.format();
+            let row = file_row(format, shard, name, parts, Vec::new());
             FileRow {
                 blake3: digest(Kind::Blake3),
                 sha256: digest(Kind::Sha256),

@@ -22,7 +22,7 @@ use crate::decode::container::{Shard, Tensor};
 use crate::explain::tensors::result;
 use crate::finding::{Effect, Finding, Side, escape};
 use crate::policy::Policy;
-use crate::region::RegionKind;
+use crate::region::{RegionKind, Span};
 use crate::verdict::{Compared, Verdict};
 
 /// What a report is made of when both files could be decoded.
@@ -97,6 +97,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
             .map(|key| KeyRow {
                 key: escape(&key.key),
                 result: key.status,
+                values: key.values.clone(),
             })
             .collect(),
         compared,
@@ -180,13 +181,18 @@ pub(crate) fn file_row(
     shard: usize,
     name: &str,
     parts: &Shard,
-    unread: u64,
+    unread: Vec<Span>,
 ) -> FileRow {
-    let undecoded = parts
+    let layout: Vec<_> = parts
         .regions
         .iter()
-        .filter(|region| region.kind == RegionKind::Undecoded)
-        .fold(0_u64, |sum, region| sum.saturating_add(region.span.length));
+        .map(|one| (one.kind, one.span))
+        .collect();
+    let undecoded = layout
+        .iter()
+        .filter(|(kind, _)| *kind == RegionKind::Undecoded);
+    let uncovered = undecoded.map(|(_, span)| span).chain(&unread);
+    let uncovered = uncovered.fold(0_u64, |sum, span| sum.saturating_add(span.length));
     FileRow {
         format,
         side: None,
@@ -196,10 +202,9 @@ pub(crate) fn file_row(
         blake3: None,
         sha256: None,
         regions: parts.regions.len(),
-        covered: parts
-            .length
-            .saturating_sub(undecoded)
-            .saturating_sub(unread),
+        covered: parts.length.saturating_sub(uncovered),
+        layout,
+        unread,
     }
 }
 

@@ -36,6 +36,7 @@ pub use crate::compare::metadata::Status as KeyStatus;
 use crate::decode::container::Format;
 use crate::finding::{Finding, Side};
 use crate::policy::{Policy, PolicyRow};
+use crate::region::{RegionKind, Span};
 use crate::verdict::{Compared, Verdict};
 
 /// The result of a verification.
@@ -190,6 +191,12 @@ pub struct FileRow {
     pub regions: usize,
     /// Bytes in regions that could be decoded and were read; all of them in a verified pair.
     pub covered: u64,
+    /// The regions by offset, for pictures of the file.
+    #[serde(skip)]
+    pub layout: Vec<(RegionKind, Span)>,
+    /// What could not be read.
+    #[serde(skip)]
+    pub unread: Vec<Span>,
 }
 
 /// How much was compared.
@@ -343,6 +350,9 @@ pub struct KeyRow {
     pub key: String,
     /// `equal`, `lost`, `changed` or `invented`; of one format, `only a` or `only b` for a key that one file has.
     pub result: KeyStatus,
+    /// What the first file says and what the second one says, in a few words.
+    #[serde(skip)]
+    pub values: [Option<String>; 2],
 }
 
 /// Returns the JSON Schema of the report.

@@ -92,7 +92,9 @@ pub fn full(report: &Report) -> String {
     text
 }
 
-fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
+/// What it comes to, in one sentence: who is at fault, else what was found first, else what the verdict means.
+#[must_use]
+pub fn meaning(report: &Report) -> &str {
     let meaning = match report.verdict {
         Verdict::Verified if report.findings.iter().any(is_allowed) => {
             "everything else was compared, and agrees"
@@ -113,12 +115,15 @@ fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
         Verdict::Undecided => "not everything could be read, decoded or compared",
     };
     let first = report.findings.iter().find(|one| one.decides());
-    let meaning = match (&report.conclusion, first) {
+    match (&report.conclusion, first) {
         (Some(conclusion), _) => &conclusion.text,
         (None, Some(first)) => &first.message,
         (None, None) => meaning,
-    };
-    writeln!(text, "{}: {meaning}", verdict(report))?;
+    }
+}
+
+fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(text, "{}: {}", verdict(report), meaning(report))?;
     for (name, line) in [("cause", &report.cause), ("next", &report.next)] {
         if let Some(line) = line {
             writeln!(text, "  {name:<5} {line}")?;
@@ -343,7 +348,7 @@ pub(crate) fn write_finding(
         finding.code
     )?;
     for place in &finding.places {
-        writeln!(text, "  at {}", show_place(report, place))?;
+        writeln!(text, "  at {}", self::place(report, place))?;
     }
     if let Some(values) = values(report, finding) {
         writeln!(text, "  {values}")?;
@@ -356,7 +361,8 @@ pub(crate) fn write_finding(
 }
 
 /// What should stand at the place of a finding, and what does; of two files of one format none is what the other should be.
-fn values(report: &Report, finding: &FindingRow) -> Option<String> {
+#[must_use]
+pub fn values(report: &Report, finding: &FindingRow) -> Option<String> {
     let (expected, found) = (finding.expected.as_ref()?, finding.found.as_ref()?);
     Some(match finding.places.as_slice() {
         [first, second] if report.called.is_some() && first.file != second.file => {
@@ -419,7 +425,8 @@ fn write_values(text: &mut String, report: &Report, finding: &FindingRow) -> std
 }
 
 /// The sides of the pair that a report is about.
-const fn sides(report: &Report) -> [Side; 2] {
+#[must_use]
+pub const fn sides(report: &Report) -> [Side; 2] {
     match report.called {
         Some(_) => Side::BY_POSITION,
         None => Side::BY_FORMAT,
@@ -427,7 +434,8 @@ const fn sides(report: &Report) -> [Side; 2] {
 }
 
 /// What a text calls a file: by its format, or by its name where both have one format.
-fn called(report: &Report, side: Side) -> &str {
+#[must_use]
+pub fn called(report: &Report, side: Side) -> &str {
     match (&report.called, side) {
         (Some([first, _]), Side::A) => first,
         (Some([_, second]), Side::B) => second,
@@ -435,7 +443,9 @@ fn called(report: &Report, side: Side) -> &str {
     }
 }
 
-fn show_place(report: &Report, place: &PlaceRow) -> String {
+/// A place in one line: the file, the bytes, the region, the name.
+#[must_use]
+pub fn place(report: &Report, place: &PlaceRow) -> String {
     let mut text = called(report, place.file).to_owned();
     if place.shard > 0 {
         let _ = write!(text, " shard {}", place.shard);
@@ -465,7 +475,8 @@ fn show_place(report: &Report, place: &PlaceRow) -> String {
 }
 
 /// Whether two models were compared, and not one with a manifest.
-fn is_pair(report: &Report) -> bool {
+#[must_use]
+pub fn is_pair(report: &Report) -> bool {
     let are_of_two_formats = [FileFormat::Apr, FileFormat::Gguf]
         .into_iter()
         .all(|format| report.files.iter().any(|file| file.format == format));

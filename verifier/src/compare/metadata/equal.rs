@@ -149,6 +149,15 @@ pub(super) fn show(value: Value<'_>) -> String {
     }
 }
 
+/// A JSON value in a few words; of a list, how long it is.
+pub(super) fn in_words(document: &Document, json: &Json) -> String {
+    match &json.kind {
+        Kind::Array(items) => format!("{} items", items.len()),
+        Kind::Object(members) => format!("an object of {} members", members.len()),
+        _ => shorten(document.text(json)),
+    }
+}
+
 /// A string in a few words.
 pub(super) fn quote(string: &[u8]) -> String {
     format!("\"{}\"", shown(string))

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::equal::{Form, same, shorten, show};
+use self::equal::{Form, in_words, same, shorten, show};
 use self::expected::{Expected, expected};
 use self::look_alike::looks_like;
 use self::record::check::Recorded;
@@ -77,6 +77,8 @@ pub struct KeyResult {
     pub key: Vec<u8>,
     /// The outcome.
     pub status: Status,
+    /// What each file says, in a few words, the APR file or the first one first.
+    pub values: [Option<String>; 2],
 }
 
 /// The outcome for all keys, in the order of the GGUF, then what only the APR file has.
@@ -274,9 +276,14 @@ impl Comparison<'_> {
         {
             self.name_missing_copies(rule, &found, findings);
         }
+        let of_apr = found.first().map(|(apr_key, json)| {
+            let value = in_words(self.document, json);
+            format!("{apr_key}: {value}")
+        });
         keys.push(KeyResult {
             key: key.to_vec(),
             status,
+            values: [of_apr, Some(show(head.value(entry)))],
         });
     }
 
@@ -484,6 +491,7 @@ impl Comparison<'_> {
             keys.push(KeyResult {
                 key: name.as_bytes().to_vec(),
                 status: Status::Invented,
+                values: [Some(in_words(self.document, json)), None],
             });
             findings.push(
                 finding

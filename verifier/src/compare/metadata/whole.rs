@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::equal::shorten;
+use super::equal::{in_words, shorten};
 use super::expected::Expected;
 use super::look_alike::looks_like;
 use super::{Comparison, KeyResult, Status, record, table};
@@ -44,6 +44,7 @@ pub(super) fn check(
                 keys.push(KeyResult {
                     key: name.as_bytes().to_vec(),
                     status: Status::Invented,
+                    values: [Some(in_words(document, json)), None],
                 });
                 let known = expected.keys().map(String::as_str);
                 let message = match looks_like(&name, known) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::equal::shorten;
+use super::super::equal::{in_words, shorten};
 use super::{Found, Shown};
 use crate::compare::inputs::Model;
 use crate::decode::apr::{Document, Json, Kind, Metadata};
@@ -27,7 +27,7 @@ pub(super) fn compare(a: &Metadata, b: &Metadata, found: &mut Found<'_>) {
             continue;
         };
         let Some(difference) = difference([(a, other), (b, json)]) else {
-            found.equal(key.as_bytes());
+            found.equal(key.as_bytes(), in_words(b, json));
             continue;
         };
         let path = difference.path();
@@ -219,15 +219,6 @@ fn shown(model: &Model<'_>, key: &str, document: &Document, json: &Json) -> Show
             .span(document.span(json))
             .name(key),
         text: in_words(document, json),
-    }
-}
-
-/// A value in a few words; of a list, how long it is.
-fn in_words(document: &Document, json: &Json) -> String {
-    match &json.kind {
-        Kind::Array(items) => format!("{} items", items.len()),
-        Kind::Object(members) => format!("an object of {} members", members.len()),
-        _ => shorten(document.text(json)),
     }
 }
 

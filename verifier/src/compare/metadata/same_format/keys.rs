@@ -37,7 +37,7 @@ fn compare_key(a: &Key<'_>, b: &Key<'_>, found: &mut Found<'_>) {
     let values = [a.value(), b.value()];
     let [of_a, of_b] = values;
     if of_a.type_id == of_b.type_id && of_a.bytes == of_b.bytes {
-        return found.equal(b.name());
+        return found.equal(b.name(), show(of_b));
     }
     let [type_a, type_b] = values.map(type_of);
     let is_type = type_a != type_b;

@@ -41,14 +41,15 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn equal(&mut self, key: &[u8]) {
-        self.note(key, Status::Equal);
+    fn equal(&mut self, key: &[u8], text: String) {
+        self.note(key, Status::Equal, [Some(text.clone()), Some(text)]);
     }
 
     /// Both files have the key; `what` says how it is unlike.
     fn changed(&mut self, key: &[u8], message: String, is_type: bool, [a, b]: [Shown; 2]) {
         let code = if is_type { "meta.type" } else { "meta.changed" };
-        self.note(key, Status::Changed);
+        let values = [&a, &b].map(|shown| Some(shown.text.clone()));
+        self.note(key, Status::Changed, values);
         self.findings.push(
             Finding::new(code, Effect::Different, message)
                 .at(a.place)
@@ -59,21 +60,23 @@ impl Found<'_> {
 
     /// Only one file has the key.
     fn only_in(&mut self, model: &Model<'_>, key: &[u8], name: &str, shown: Shown) {
-        let status = if model.side.is_first() {
-            Status::OnlyA
+        let text = Some(shown.text.clone());
+        let (status, values) = if model.side.is_first() {
+            (Status::OnlyA, [text, None])
         } else {
-            Status::OnlyB
+            (Status::OnlyB, [None, text])
         };
-        self.note(key, status);
+        self.note(key, status, values);
         let message = format!("{name} is only in {}: {}", model.called, shown.text);
         self.findings
             .push(Finding::new("meta.missing", Effect::Different, message).at(shown.place));
     }
 
-    fn note(&mut self, key: &[u8], status: Status) {
+    fn note(&mut self, key: &[u8], status: Status, values: [Option<String>; 2]) {
         self.keys.push(KeyResult {
             key: key.to_vec(),
             status,
+            values,
         });
     }
 }
