@@ -4,6 +4,7 @@
 //! A form is a function from an [`Answer`] to a text. The same answer gives the same text; what comes from a file is escaped
 //! as the form needs it.
 
+mod junit;
 mod markdown;
 mod words;
 
@@ -58,19 +59,22 @@ impl Subject {
 pub enum Form {
     /// The JSON document of the command.
     Json,
+    /// JUnit XML, for the test page of a pipeline.
+    Junit,
     /// Markdown, as for a comment of a pull request.
     Markdown,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Markdown];
+    pub const ALL: [Self; 3] = [Self::Json, Self::Junit, Self::Markdown];
 
     /// Returns the name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
+            Self::Junit => "junit",
             Self::Markdown => "markdown",
         }
     }
@@ -80,6 +84,7 @@ impl Form {
     pub fn write(self, answer: &Answer<'_>) -> String {
         match self {
             Self::Json => answer.document.to_owned(),
+            Self::Junit => junit::document(answer),
             Self::Markdown => markdown::page(answer),
         }
     }
