@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use verifier::report::{self, Behaviour, Report};
 use verifier::verify::Options;
 
+use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
 use crate::commands::verify::{FormatFlag, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
@@ -19,9 +20,10 @@ use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::next_command::Named;
 use crate::progress::{self, Phase};
+use crate::reports::{self, Reports};
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
-use crate::{device, engine_flags, next_command, not_opened, output, policy, prompt};
+use crate::{device, diagnosis, engine_flags, next_command, not_opened, output, policy, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -40,6 +42,8 @@ pub(crate) struct Arguments {
     prompt: prompt::Arguments,
     #[command(flatten)]
     policy: policy::Arguments,
+    #[command(flatten)]
+    report: reports::Arguments,
     /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
     #[arg(long)]
     isolate: bool,
@@ -68,13 +72,25 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let files = [&arguments.a, &arguments.b].map(PathBuf::as_path);
+    let files = files.into_iter().chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
+    let ended = judge_both(arguments, &mut reports);
+    reports.end(ended)
+}
+
+fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
     let [a, b] = match not_opened::open([&arguments.a, &arguments.b], report::Mode::Pair) {
         Ok(opened) => opened,
         Err(why) => {
             let report = why.for_program(arguments.format, policy)?;
-            return Answer::print(report, Vec::new(), arguments.format);
+            let answer = Answer {
+                report,
+                diagnoses: Vec::new(),
+            };
+            return answer.give(arguments, reports);
         }
     };
     if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
@@ -137,15 +153,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             |(step, prompt): &(Step, String)| diagnose(&report, apr, gguf, *step, prompt);
         steps.iter().map(diagnose).collect()
     };
+    report.cause = diagnosis::cause(&report, diagnoses.first());
     let named = Named::of((&arguments.a, &a), (&arguments.b, &b));
     report.next = next_command::of(&report, named.as_ref());
-    if let Some(behaviour) = &mut report.behaviour
-        && arguments.format == FormatFlag::Json
-        && !arguments.details
-    {
-        behaviour.leave_out_equal();
-    }
-    Answer::print(report, diagnoses, arguments.format)
+    Answer { report, diagnoses }.give(arguments, reports)
 }
 
 /// The stages to explain, each with the prompt in which it differs: the first one, or with `--isolate` all of them.
@@ -204,17 +215,17 @@ struct Answer {
 }
 
 impl Answer {
-    fn print(
-        report: Report,
-        diagnoses: Vec<Diagnosis>,
-        format: FormatFlag,
-    ) -> anyhow::Result<Exit> {
-        let answer = Self { report, diagnoses };
-        output::print(&match format {
-            FormatFlag::Text => answer.text(),
-            FormatFlag::Json => answer.json(),
+    fn give(mut self, arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Exit> {
+        self.report.tool = Some(output::tool());
+        let json = self.json(arguments.details);
+        reports.add_document(&json);
+        output::print(&match arguments.format {
+            FormatFlag::Text => self.text(),
+            FormatFlag::Json => json,
         })?;
-        Ok(Exit::Judged(answer.report.verdict))
+        let outcome = Exit::Judged(self.report.verdict);
+        reports.add(&[&arguments.a, &arguments.b], self.report);
+        Ok(outcome)
     }
 
     /// One sentence.
@@ -278,7 +289,9 @@ impl Answer {
         Ok(out)
     }
 
-    fn json(&self) -> String {
+    fn json(&self, details: bool) -> String {
+        let short = (!details).then(|| short(&self.report));
+        let report = short.as_ref().unwrap_or(&self.report);
         let answer = json!({
             "schema_version": 1,
             "tool": output::tool(),
@@ -291,7 +304,7 @@ impl Answer {
             "files": self.report.files,
             "findings": self.report.findings,
             "policy": self.report.policy,
-            "behaviour": self.report.behaviour,
+            "behaviour": report.behaviour,
         });
         report::to_json(&answer)
     }

@@ -92,6 +92,21 @@ pub fn unmatched(why: &str) -> Report {
     )
 }
 
+/// The report of what a command could not do: what the operating system refused, or another reason.
+#[must_use]
+pub fn not_done(is_io: bool, why: &str) -> Report {
+    if is_io {
+        let why = why.to_owned();
+        let hint = "see to it that it can be read";
+        return not_opened(Mode::Pair, &[], &[NotOpened { why, hint }]);
+    }
+    let why = escape(why.as_bytes());
+    nothing_compared(
+        &[],
+        &[Finding::new(Code::NothingCompared, Effect::Undecided, why)],
+    )
+}
+
 /// What is no longer the file that was opened: the verdict is about the bytes that were read.
 pub(crate) fn changed(side: Side, input: &Input<'_>) -> Vec<Finding> {
     let shards = input.shards.iter().enumerate();

@@ -46,6 +46,7 @@ pub(crate) fn page(subjects: &[Subject]) -> String {
     html::page(&Answer {
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
+        document: "{}\n",
         subjects,
     })
 }
