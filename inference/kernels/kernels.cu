@@ -10,6 +10,8 @@
 
 #include "contract.cuh"
 #include "dequantise.cuh"
+#include "grids.cuh"
+#include "rare_types.cuh"
 #include "k_quants.cuh"
 #include "gemv.cuh"
 #include "gemm.cuh"

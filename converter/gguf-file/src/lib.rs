@@ -17,6 +17,7 @@ mod tensors;
 mod tests;
 mod value;
 mod value_type;
+pub mod values;
 
 pub use array::{Array, Items};
 pub use content::{Content, read_header};

@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 
-use gguf_file::{Content, GgmlType, Span, TensorInfo};
-
-use crate::{
-    copy::decode::{self, Decoder},
-    plan::{PlannedTensor, types::Storage},
+use gguf_file::{
+    Content, GgmlType, Span, TensorInfo,
+    values::{self, Decoder},
 };
+
+use crate::plan::{PlannedTensor, types::Storage};
 
 /// One tensor of a source with the padding after it, or a shard without tensors.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ fn decoding(
     let ggml_type = info
         .ggml_type
         .filter(|_| planned.storage == Storage::Decoded)?;
-    let decoder = decode::decoder(ggml_type)?;
+    let decoder = values::decoder(ggml_type)?;
     Some(Decoding { decoder, ggml_type })
 }
 
@@ -170,7 +170,7 @@ mod tests {
             data,
             padding_end: data.end().next_multiple_of(64),
             decoding: ggml_type.map(|ggml_type| Decoding {
-                decoder: decode::decoder(ggml_type).unwrap(),
+                decoder: values::decoder(ggml_type).unwrap(),
                 ggml_type,
             }),
             starts_shard: true,

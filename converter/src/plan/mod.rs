@@ -15,10 +15,9 @@ mod rope;
 pub(crate) mod summary;
 pub(crate) mod types;
 
-use gguf_file::{GgmlType, SplitSet, TensorInfo};
+use gguf_file::{GgmlType, SplitSet, TensorInfo, values};
 
 use crate::{
-    copy::decode,
     error::{Error, UnsupportedTensor},
     plan::{
         names::{EMBEDDING, Names, OUTPUT},
@@ -231,7 +230,7 @@ fn plan_tensor<'a>(
             ),
             decodable: info
                 .ggml_type
-                .is_some_and(|known| decode::decoder(known).is_some()),
+                .is_some_and(|known| values::decoder(known).is_some()),
             raw: info.ggml_type.is_some_and(can_be_raw),
         }));
     };

@@ -3,9 +3,9 @@
 //! Sources: both loaders of `apr` 0.72.3, read and run on files of each type, and the ids and block sizes of gguf-py 0.19,
 //! with which `gguf_file::GgmlType` was compared (it has 40 bytes for Q8_1, where ggml's structure has 36).
 
-use gguf_file::GgmlType;
+use gguf_file::{GgmlType, values};
 
-use crate::{copy::decode, request::Unsupported};
+use crate::request::Unsupported;
 
 /// How the bytes of a tensor get into the artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Storage {
         match unsupported {
             _ if is_kept(ggml_type) => Some(Self::Kept),
             Unsupported::Raw | Unsupported::Auto if can_be_raw(ggml_type) => Some(Self::Raw),
-            Unsupported::DecodeF32 | Unsupported::Auto if decode::decoder(ggml_type).is_some() => {
+            Unsupported::DecodeF32 | Unsupported::Auto if values::decoder(ggml_type).is_some() => {
                 Some(Self::Decoded)
             }
             _ => None,
@@ -104,13 +104,17 @@ mod tests {
         );
         assert_eq!(
             picked(Unsupported::Auto, Storage::Decoded),
-            ["Q8_0", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS", "TQ2_0", "MXFP4"]
+            [
+                "Q8_0", "Q2_K", "Q3_K", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S",
+                "IQ2_S", "IQ4_XS", "IQ1_M", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"
+            ]
         );
         assert_eq!(
             picked(Unsupported::DecodeF32, Storage::Decoded),
             [
-                "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "IQ4_NL", "IQ4_XS",
-                "TQ2_0", "MXFP4"
+                "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q5_K", "IQ2_XXS",
+                "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "IQ1_M",
+                "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"
             ]
         );
     }

@@ -42,7 +42,7 @@ pub(crate) fn kernel(name: &str) -> Option<&'static Kernel> {
 }
 
 /// Every kernel, in the order of the sources.
-pub(crate) static KERNELS: [Kernel; 56] = [
+pub(crate) static KERNELS: [Kernel; 71] = [
     of("dequantise_f32", 256, &DEQUANTISE),
     of("dequantise_f16", 256, &DEQUANTISE),
     of("dequantise_bf16", 256, &DEQUANTISE),
@@ -57,6 +57,21 @@ pub(crate) static KERNELS: [Kernel; 56] = [
     of("dequantise_q5_k", 256, &DEQUANTISE),
     of("dequantise_q6_k", 256, &DEQUANTISE),
     of("gather_rows", 256, &GATHER_ROWS),
+    of("dequantise_iq1_s", 256, &DEQUANTISE),
+    of("dequantise_iq1_m", 256, &DEQUANTISE),
+    of("dequantise_iq2_xxs", 256, &DEQUANTISE),
+    of("dequantise_iq2_xs", 256, &DEQUANTISE),
+    of("dequantise_iq2_s", 256, &DEQUANTISE),
+    of("dequantise_iq3_xxs", 256, &DEQUANTISE),
+    of("dequantise_iq3_s", 256, &DEQUANTISE),
+    of("dequantise_iq4_nl", 256, &DEQUANTISE),
+    of("dequantise_iq4_xs", 256, &DEQUANTISE),
+    of("dequantise_tq1_0", 256, &DEQUANTISE),
+    of("dequantise_tq2_0", 256, &DEQUANTISE),
+    of("dequantise_mxfp4", 256, &DEQUANTISE),
+    of("dequantise_nvfp4", 256, &DEQUANTISE),
+    of("dequantise_q1_0", 256, &DEQUANTISE),
+    of("dequantise_q2_0", 256, &DEQUANTISE),
     of("matmul_q4_k_gemv_1", 128, &GEMV),
     of("matmul_q4_k_gemv_2", 128, &GEMV),
     of("matmul_q4_k_gemv_4", 128, &GEMV),

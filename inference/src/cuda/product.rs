@@ -171,6 +171,21 @@ const fn form(weight_type: WeightType) -> Form {
         WeightType::Q2K => Form::Decoded("dequantise_q2_k"),
         WeightType::Q3K => Form::Decoded("dequantise_q3_k"),
         WeightType::Q5K => Form::Decoded("dequantise_q5_k"),
+        WeightType::Iq1S => Form::Decoded("dequantise_iq1_s"),
+        WeightType::Iq1M => Form::Decoded("dequantise_iq1_m"),
+        WeightType::Iq2Xxs => Form::Decoded("dequantise_iq2_xxs"),
+        WeightType::Iq2Xs => Form::Decoded("dequantise_iq2_xs"),
+        WeightType::Iq2S => Form::Decoded("dequantise_iq2_s"),
+        WeightType::Iq3Xxs => Form::Decoded("dequantise_iq3_xxs"),
+        WeightType::Iq3S => Form::Decoded("dequantise_iq3_s"),
+        WeightType::Iq4Nl => Form::Decoded("dequantise_iq4_nl"),
+        WeightType::Iq4Xs => Form::Decoded("dequantise_iq4_xs"),
+        WeightType::Tq1_0 => Form::Decoded("dequantise_tq1_0"),
+        WeightType::Tq2_0 => Form::Decoded("dequantise_tq2_0"),
+        WeightType::Mxfp4 => Form::Decoded("dequantise_mxfp4"),
+        WeightType::Nvfp4 => Form::Decoded("dequantise_nvfp4"),
+        WeightType::Q1_0 => Form::Decoded("dequantise_q1_0"),
+        WeightType::Q2_0 => Form::Decoded("dequantise_q2_0"),
     }
 }
 

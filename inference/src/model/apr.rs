@@ -48,7 +48,7 @@ pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
 fn weight_type(tensor: &apr_file::Tensor) -> Result<WeightType, String> {
     let of = |encoding: Option<Encoding>| {
         let mut types = WeightType::ALL.into_iter();
-        types.find(|known| Some(known.encoding()) == encoding)
+        types.find(|known| encoding.is_some() && known.encoding() == encoding)
     };
     let dtype = DType(tensor.entry.dtype);
     match tensor.encoding() {

@@ -1,4 +1,4 @@
-//! The quantised types for x86 vectors: codes and scales as bytes, then widened, scaled and shifted.
+//! The common quantised types for x86 vectors: codes and scales as bytes, then widened, scaled and shifted.
 //!
 //! Every type is `scale * code - min` with a code that fits a signed byte: a type without a min subtracts +0, which
 //! changes nothing, and one that adds its m subtracts -m. The product is exact (rule 1), so one rounding by a fused
@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "vectors are read and written through pointers")]
 
 use std::arch::x86_64::*;
+
+use gguf_file::values::{E2M1_DOUBLED, IQ4, e8m0_halved};
 
 use super::{Cut, blocks, compiled, word_at};
 use crate::model::WeightType;
@@ -53,9 +55,6 @@ macro_rules! decoder {
                 };
             }
             match weight_type {
-                WeightType::F32 | WeightType::F16 | WeightType::BF16 => {
-                    compiled(weight_type, cut, values, stride);
-                }
                 WeightType::Q4_0 => block!(q4_0),
                 WeightType::Q4_1 => block!(q4_1),
                 WeightType::Q5_0 => block!(q5_0),
@@ -66,6 +65,10 @@ macro_rules! decoder {
                 WeightType::Q4K => super_block!(q4_k_scales, q4_k),
                 WeightType::Q5K => super_block!(q5_k_scales, q5_k),
                 WeightType::Q6K => super_block!(q6_k_scales, q6_k),
+                WeightType::Iq4Nl => block!(iq4_nl),
+                WeightType::Mxfp4 => block!(mxfp4),
+                WeightType::Iq4Xs => super_block!(iq4_xs_scales, iq4_xs),
+                _ => compiled(weight_type, cut, values, stride),
             }
         }
     };
@@ -190,6 +193,50 @@ fn q6_k<const S: usize>(block: &[u8; 210]) -> __m256i {
     let upper = bits(load(&block[128 + 32 * h..]), 2 * g, 3);
     let codes = _mm256_or_si256(low, _mm256_slli_epi16::<4>(upper));
     _mm256_sub_epi8(codes, _mm256_set1_epi8(32))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn iq4_nl(block: &[u8; 18]) -> (__m256i, f32, f32) {
+    (looked_up(&block[2..], &IQ4), half(block, 0), 0.0)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mxfp4(block: &[u8; 17]) -> (__m256i, f32, f32) {
+    (
+        looked_up(&block[1..], &E2M1_DOUBLED),
+        e8m0_halved(block[0]),
+        0.0,
+    )
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn iq4_xs_scales(block: &[u8; 136]) -> ([f32; 16], [f32; 16]) {
+    let (low, high) = (word_at(block, 4), u16::from_le_bytes([block[2], block[3]]));
+    let d = half(block, 0);
+    let scales = std::array::from_fn(|part| {
+        let s = part / 2;
+        let scale = low >> (4 * s) & 15 | (u32::from(high) >> (2 * s) & 3) << 4;
+        d * (scale as f32 - 32.0)
+    });
+    (scales, [0.0; 16])
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn iq4_xs<const S: usize>(block: &[u8; 136]) -> __m256i {
+    looked_up(&block[8 + 16 * S..], &IQ4)
+}
+
+/// What a table of 16 bytes has at each nibble.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn looked_up(bytes: &[u8], table: &[i8; 16]) -> __m256i {
+    // SAFETY: 16 bytes are read of 16.
+    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles(bytes))
 }
 
 /// The scales and mins of Q4_K and Q5_K, each for two parts: d at 0, dmin at 2, 6 bits each in the 12 bytes at 4.

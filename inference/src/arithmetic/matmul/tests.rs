@@ -9,7 +9,7 @@ use fixtures::{blocks::random_blocks, quantise, random::Random};
 use gguf_file::ReadAt;
 
 use super::*;
-use crate::model::WeightType;
+use crate::{arithmetic::dequantise::decoded, model::WeightType};
 
 #[test]
 fn the_sum_is_made_of_chains_of_256() {
@@ -336,7 +336,7 @@ impl Example {
 
     /// The same weights as F32.
     fn decoded(&self) -> Self {
-        let weights = quantise::decode(self.matrix.weight_type.ggml_type().id(), &self.bytes);
+        let weights = decoded(self.matrix.weight_type, &self.bytes);
         let mut decoded = self.clone();
         decoded.matrix.weight_type = WeightType::F32;
         decoded.bytes = weights.into_iter().flat_map(f32::to_le_bytes).collect();

@@ -291,7 +291,7 @@ fn name(weight_type: WeightType) -> &'static str {
 }
 
 /// The types of weights and their names in kernels.
-pub(super) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
+pub(super) const WEIGHT_TYPES: [(&str, WeightType); 28] = [
     ("f32", WeightType::F32),
     ("f16", WeightType::F16),
     ("bf16", WeightType::BF16),
@@ -305,4 +305,19 @@ pub(super) const WEIGHT_TYPES: [(&str, WeightType); 13] = [
     ("q4_k", WeightType::Q4K),
     ("q5_k", WeightType::Q5K),
     ("q6_k", WeightType::Q6K),
+    ("iq1_s", WeightType::Iq1S),
+    ("iq1_m", WeightType::Iq1M),
+    ("iq2_xxs", WeightType::Iq2Xxs),
+    ("iq2_xs", WeightType::Iq2Xs),
+    ("iq2_s", WeightType::Iq2S),
+    ("iq3_xxs", WeightType::Iq3Xxs),
+    ("iq3_s", WeightType::Iq3S),
+    ("iq4_nl", WeightType::Iq4Nl),
+    ("iq4_xs", WeightType::Iq4Xs),
+    ("tq1_0", WeightType::Tq1_0),
+    ("tq2_0", WeightType::Tq2_0),
+    ("mxfp4", WeightType::Mxfp4),
+    ("nvfp4", WeightType::Nvfp4),
+    ("q1_0", WeightType::Q1_0),
+    ("q2_0", WeightType::Q2_0),
 ];

@@ -42,13 +42,30 @@ impl Rounding {
             WeightType::F32 => &[Self::None],
             WeightType::F16 => &[Self::None, Self::F16],
             WeightType::BF16 => &[Self::None, Self::BF16],
-            WeightType::Q4_0 | WeightType::Q5_0 | WeightType::Q8_0 => &[Self::None, Self::Q8_0],
+            WeightType::Q4_0
+            | WeightType::Q5_0
+            | WeightType::Q8_0
+            | WeightType::Iq4Nl
+            | WeightType::Mxfp4
+            | WeightType::Nvfp4
+            | WeightType::Q1_0
+            | WeightType::Q2_0 => &[Self::None, Self::Q8_0],
             WeightType::Q4_1 | WeightType::Q5_1 => &[Self::None, Self::Q8_1, Self::Q8_0],
             WeightType::Q2K
             | WeightType::Q3K
             | WeightType::Q4K
             | WeightType::Q5K
-            | WeightType::Q6K => &[Self::None, Self::Q8K, Self::Q8_0],
+            | WeightType::Q6K
+            | WeightType::Iq1S
+            | WeightType::Iq1M
+            | WeightType::Iq2Xxs
+            | WeightType::Iq2Xs
+            | WeightType::Iq2S
+            | WeightType::Iq3Xxs
+            | WeightType::Iq3S
+            | WeightType::Iq4Xs
+            | WeightType::Tq1_0
+            | WeightType::Tq2_0 => &[Self::None, Self::Q8K, Self::Q8_0],
         }
     }
 

@@ -11,75 +11,67 @@
 
 use half::{bf16, f16};
 
+use super::{grid_points, low_bits};
 use crate::decode::types::BlockType;
 
 /// Tells whether [`decode`] knows the type.
 #[must_use]
 pub fn can_decode(block_type: &BlockType) -> bool {
-    matches!(
-        block_type.name,
-        "F32"
-            | "F16"
-            | "BF16"
-            | "Q4_0"
-            | "Q4_1"
-            | "Q5_0"
-            | "Q5_1"
-            | "Q8_0"
-            | "Q2_K"
-            | "Q3_K"
-            | "Q4_K"
-            | "Q5_K"
-            | "Q6_K"
-            | "IQ4_NL"
-            | "IQ4_XS"
-            | "MXFP4"
-            | "TQ2_0"
-    )
+    decoder(block_type).is_some()
 }
 
 /// Appends the values of whole blocks to `values`; bytes after the last whole block are left alone.
 ///
 /// Appends nothing when [`can_decode`] says no.
 pub fn decode(block_type: &BlockType, bytes: &[u8], values: &mut Vec<f32>) {
-    match block_type.name {
-        "F32" => values.extend(
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&value| f32::from_le_bytes(value)),
-        ),
-        "F16" => values.extend(
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&value| f16::from_le_bytes(value).to_f32()),
-        ),
-        "BF16" => values.extend(
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&value| bf16::from_le_bytes(value).to_f32()),
-        ),
-        "Q4_0" => each(bytes, values, q4_0),
-        "Q4_1" => each(bytes, values, q4_1),
-        "Q5_0" => each(bytes, values, q5_0),
-        "Q5_1" => each(bytes, values, q5_1),
-        "Q8_0" => each(bytes, values, q8_0),
-        "Q2_K" => each(bytes, values, q2_k),
-        "Q3_K" => each(bytes, values, q3_k),
-        "Q4_K" => each(bytes, values, q4_k),
-        "Q5_K" => each(bytes, values, q5_k),
-        "Q6_K" => each(bytes, values, q6_k),
-        "IQ4_NL" => each(bytes, values, iq4_nl),
-        "IQ4_XS" => each(bytes, values, iq4_xs),
-        "MXFP4" => each(bytes, values, mxfp4),
-        "TQ2_0" => each(bytes, values, tq2_0),
-        _ => {}
+    if let Some(decode) = decoder(block_type) {
+        decode(bytes, values);
     }
+}
+
+/// Appends the values of whole blocks of one type.
+type Decoder = fn(&[u8], &mut Vec<f32>);
+
+fn decoder(block_type: &BlockType) -> Option<Decoder> {
+    Some(match block_type.name {
+        "F32" => |bytes, values| plain(bytes, values, f32::from_le_bytes),
+        "F16" => |bytes, values| plain(bytes, values, |value| f16::from_le_bytes(value).to_f32()),
+        "BF16" => |bytes, values| plain(bytes, values, |value| bf16::from_le_bytes(value).to_f32()),
+        "Q1_0" => |bytes, values| each(bytes, values, low_bits::q1_0),
+        "Q2_0" => |bytes, values| each(bytes, values, low_bits::q2_0),
+        "Q4_0" => |bytes, values| each(bytes, values, q4_0),
+        "Q4_1" => |bytes, values| each(bytes, values, q4_1),
+        "Q5_0" => |bytes, values| each(bytes, values, q5_0),
+        "Q5_1" => |bytes, values| each(bytes, values, q5_1),
+        "Q8_0" => |bytes, values| each(bytes, values, q8_0),
+        "Q2_K" => |bytes, values| each(bytes, values, q2_k),
+        "Q3_K" => |bytes, values| each(bytes, values, q3_k),
+        "Q4_K" => |bytes, values| each(bytes, values, q4_k),
+        "Q5_K" => |bytes, values| each(bytes, values, q5_k),
+        "Q6_K" => |bytes, values| each(bytes, values, q6_k),
+        "TQ1_0" => |bytes, values| each(bytes, values, low_bits::tq1_0),
+        "TQ2_0" => |bytes, values| each(bytes, values, tq2_0),
+        "IQ1_S" => |bytes, values| each(bytes, values, grid_points::iq1_s),
+        "IQ1_M" => |bytes, values| each(bytes, values, grid_points::iq1_m),
+        "IQ2_XXS" => |bytes, values| each(bytes, values, grid_points::iq2_xxs),
+        "IQ2_XS" => |bytes, values| each(bytes, values, grid_points::iq2_xs),
+        "IQ2_S" => |bytes, values| each(bytes, values, grid_points::iq2_s),
+        "IQ3_XXS" => |bytes, values| each(bytes, values, grid_points::iq3_xxs),
+        "IQ3_S" => |bytes, values| each(bytes, values, grid_points::iq3_s),
+        "IQ4_NL" => |bytes, values| each(bytes, values, iq4_nl),
+        "IQ4_XS" => |bytes, values| each(bytes, values, iq4_xs),
+        "MXFP4" => |bytes, values| each(bytes, values, mxfp4),
+        "NVFP4" => |bytes, values| each(bytes, values, low_bits::nvfp4),
+        _ => return None,
+    })
+}
+
+fn plain<const BYTES: usize>(
+    bytes: &[u8],
+    values: &mut Vec<f32>,
+    value: impl Fn([u8; BYTES]) -> f32,
+) {
+    values.extend(bytes.as_chunks().0.iter().map(|&bytes| value(bytes)));
 }
 
 fn each<const BYTES: usize, const ELEMENTS: usize>(
@@ -94,7 +86,7 @@ fn each<const BYTES: usize, const ELEMENTS: usize>(
     }
 }
 
-fn half_at(block: &[u8], offset: usize) -> f32 {
+pub(super) fn half_at(block: &[u8], offset: usize) -> f32 {
     f16::from_le_bytes([block[offset], block[offset + 1]]).to_f32()
 }
 
@@ -271,7 +263,7 @@ fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
 const IQ4_VALUES: [i8; 16] = [
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
 ];
-const E2M1_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+pub(super) const E2M1_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 #[cfg(test)]
 mod tests {

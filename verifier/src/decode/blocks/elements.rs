@@ -31,7 +31,9 @@ pub fn element_of(block_type: &BlockType, byte: usize, bit: u32) -> Option<usize
             Some(128 * (at / 32) + at % 32 + 32 * (bit / 2))
         }
         ("IQ4_XS", "qs") => Some(32 * (at / 16) + at % 16 + 16 * high),
+        ("NVFP4", "qs") => Some(16 * (at / 8) + at % 8 + 8 * high),
         ("Q1_0", "qs") => Some(8 * at + bit),
+        ("Q2_0", "qs") => Some(4 * at + bit / 2),
         _ => None,
     }
 }
@@ -58,6 +60,9 @@ mod tests {
             }
             if block_type.name == "MXFP4" {
                 block[0] = 127;
+            }
+            if block_type.name == "NVFP4" {
+                block[..4].fill(56);
             }
             let values = |block: &[u8]| {
                 let mut values = Vec::new();

@@ -7,6 +7,7 @@
 
 use half::{bf16, f16};
 
+use super::grid_points::iq1_m_scale;
 use crate::decode::types::BlockType;
 
 /// The first number of a run of blocks that is NaN or infinite.
@@ -56,6 +57,38 @@ fn plain<const N: usize>(bytes: &[u8], is_finite: impl Fn([u8; N]) -> bool) -> O
 }
 
 fn scales(block_type: &BlockType, bytes: &[u8]) -> Option<NotFinite> {
+    match block_type.name {
+        "IQ1_M" => fields(bytes, "scales", 48, |block: &[u8; 56]| {
+            iq1_m_scale(block).is_finite()
+        }),
+        // The one code of E8M0 that is no power of two.
+        "MXFP4" => fields(bytes, "e", 0, |block: &[u8; 17]| block[0] != 0xff),
+        _ => halves(block_type, bytes),
+    }
+}
+
+/// Looks at one field of every block.
+fn fields<const BYTES: usize>(
+    bytes: &[u8],
+    part: &'static str,
+    start: usize,
+    is_finite: impl Fn(&[u8; BYTES]) -> bool,
+) -> Option<NotFinite> {
+    let (blocks, _) = bytes.as_chunks::<BYTES>();
+    let mut bad = blocks
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| !is_finite(block));
+    let (block, _) = bad.next()?;
+    Some(NotFinite {
+        block: block as u64,
+        part: Some(part),
+        offset: block * BYTES + start,
+        count: 1 + bad.count() as u64,
+    })
+}
+
+fn halves(block_type: &BlockType, bytes: &[u8]) -> Option<NotFinite> {
     let size = usize::try_from(block_type.bytes).ok()?;
     let mut first = None;
     let mut count: u64 = 0;
@@ -107,6 +140,30 @@ mod tests {
             (found.block, found.part, found.offset, found.count),
             (2, Some("dmin"), 290, 1)
         );
+    }
+
+    #[test]
+    fn a_scale_that_is_spread_over_words_is_put_together() {
+        let mut blocks = vec![0; 3 * 56];
+        // The top nibbles of four words, the low one first: infinity is 0x7c00.
+        blocks[56 + 53] = 0xc0;
+        assert_eq!(first_not_finite(known(29), &blocks), None);
+        blocks[56 + 55] = 0x70;
+        let found = first_not_finite(known(29), &blocks).unwrap();
+        assert_eq!(
+            (found.block, found.part, found.offset, found.count),
+            (1, Some("scales"), 56 + 48, 1)
+        );
+    }
+
+    #[test]
+    fn an_exponent_that_is_no_power_of_two_is_found() {
+        let mut blocks = vec![0xfe; 3 * 17];
+        assert_eq!(first_not_finite(known(39), &blocks), None);
+        blocks[17] = 0xff;
+        blocks[34] = 0xff;
+        let found = first_not_finite(known(39), &blocks).unwrap();
+        assert_eq!((found.block, found.part, found.count), (1, Some("e"), 2));
     }
 
     #[test]

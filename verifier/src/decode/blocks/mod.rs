@@ -3,6 +3,9 @@
 mod decode;
 mod elements;
 mod finite;
+mod grid_points;
+mod grids;
+mod low_bits;
 
 pub use decode::{can_decode, decode};
 pub use elements::element_of;
