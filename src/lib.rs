@@ -36,7 +36,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::commands::verify::FormatFlag;
 use crate::commands::{
     bisect, check, compare_trace, completions, convert, doctor, explain, forward, inspect, man,
-    manifest, restore, schema, verify,
+    manifest, restore, schema, self_test, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
 
@@ -158,6 +158,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Manifest(manifest::Arguments),
     Doctor(doctor::Arguments),
+    SelfTest(self_test::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -175,6 +176,7 @@ impl Command {
             Self::CompareTrace(arguments) => arguments.format(),
             Self::Inspect(arguments) => arguments.format(),
             Self::Doctor(arguments) => arguments.format(),
+            Self::SelfTest(arguments) => arguments.format(),
             Self::Explain(arguments) => arguments.format(),
             Self::Convert(arguments) => arguments.format(),
             Self::Restore(_)
@@ -198,6 +200,7 @@ impl Command {
             Self::Inspect(arguments) => inspect::run(&arguments),
             Self::Manifest(arguments) => manifest::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
+            Self::SelfTest(arguments) => self_test::run(&arguments),
             Self::Explain(arguments) => explain::run(&arguments),
             Self::Schema(arguments) => schema::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),

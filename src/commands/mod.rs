@@ -14,4 +14,5 @@ pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod restore;
 pub(crate) mod schema;
+pub(crate) mod self_test;
 pub(crate) mod verify;
