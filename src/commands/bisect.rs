@@ -29,7 +29,10 @@ use crate::{device, engine_flags, output, policy, prompt};
 ///
 /// Exit code: 0 verified and no stage differs, 1 something differs, 2 undecided.
 #[derive(Args)]
-#[command(after_help = "Example:\n  aprove bisect model.apr model.gguf")]
+#[command(
+    after_help = "Example:\n  aprove bisect model.apr model.gguf",
+    arg(device::no_forward())
+)]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files)
     a: PathBuf,
@@ -51,7 +54,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
-    place: device::Choice,
+    device: device::Arguments,
     #[command(flatten)]
     progress: progress::Arguments,
     /// No progress
@@ -94,8 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             true
         };
         let engine = Engine {
-            forward: arguments.place.forward,
-            device: &arguments.place.device,
+            device: &arguments.device,
             io: arguments.engine.io,
             options,
             progress: &job,

@@ -7,7 +7,7 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
     Unsupported, UnsupportedTensor, Verification,
@@ -17,7 +17,7 @@ use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
-use crate::commands::verify::{FormatFlag, ForwardFlag};
+use crate::commands::verify::FormatFlag;
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
@@ -83,15 +83,17 @@ pub(crate) struct Arguments {
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
-    /// Where to run the source and the artifact as well, to compare every stage before the artifact gets its name
+    /// Whether to run the source and the artifact as well, to compare every stage before the artifact gets its name
     #[arg(
         long,
-        value_enum,
-        default_value_t = ForwardFlag::Off,
-        default_value_if("fingerprint", "true", "auto"),
+        value_name = "on|off",
+        default_value = "off",
+        default_value_if("fingerprint", "true", "on"),
+        action = ArgAction::Set,
+        value_parser = device::is_run,
         conflicts_with = "no_verify"
     )]
-    forward: ForwardFlag,
+    forward: bool,
     #[command(flatten)]
     prompt: prompt::Arguments,
     /// Record in the manifest how both behave, for `verify` to check again; they are run for it
@@ -160,14 +162,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         arguments.output.as_deref(),
         arguments.out_dir.as_deref(),
     )?;
-    if arguments.fingerprint && arguments.forward == ForwardFlag::Off {
+    if arguments.fingerprint && !arguments.forward {
         bail!("--fingerprint records a run: leave out --forward off");
     }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
-    let phases: &[Phase] = match arguments.forward {
-        _ if arguments.no_verify => &[Phase::Copy],
-        ForwardFlag::Off => &[Phase::Copy, Phase::Verify],
-        ForwardFlag::On(_) => &[Phase::Copy, Phase::Verify, Phase::Forward],
+    let phases: &[Phase] = if arguments.no_verify {
+        &[Phase::Copy]
+    } else if arguments.forward {
+        &[Phase::Copy, Phase::Verify, Phase::Forward]
+    } else {
+        &[Phase::Copy, Phase::Verify]
     };
     let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
@@ -282,9 +286,8 @@ fn convert(
         let mut report =
             verifier::verify::verify(&artifact.input(), &sources.input(), &bytes, &pass);
         drop(pass);
-        if let ForwardFlag::On(forward) = arguments.forward {
+        if arguments.forward {
             let engine = Engine {
-                forward,
                 device: &arguments.device,
                 io: Io::Reads,
                 options: inference::Options {

@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use anyhow::bail;
 use clap::Args;
 use inference::cuda::{self, Context, Device, Driver, Gpu};
 use inference::instruction_set;
 use serde_json::{Value, json};
 
 use crate::commands::verify::FormatFlag;
+use crate::device::{self, device};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::output;
@@ -22,9 +24,9 @@ use crate::output;
 #[derive(Args)]
 #[command(after_help = "Example:\n  aprove doctor")]
 pub(crate) struct Arguments {
-    /// Number of the GPU to check [default: 0]
-    #[arg(long, value_name = "N")]
-    device: Option<usize>,
+    /// The GPU to check: cuda, cuda:N (the one of that number), or auto (the first, if there is an NVIDIA driver)
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    device: device::Device,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -38,14 +40,19 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let (number, is_auto) = match arguments.device {
+        device::Device::Auto => (0, true),
+        device::Device::Cuda(number) => (number, false),
+        device::Device::Cpu => bail!("there is nothing to check of a CPU: leave out --device cpu"),
+    };
     let driver = cuda::probe();
     let checked = match &driver {
-        Ok(driver) => check(driver, arguments.device.unwrap_or_default()),
+        Ok(driver) => check(driver, number),
         Err(why) => Err(why.clone()),
     };
     let can_run = match &checked {
         Ok(_) => true,
-        Err(why) => why.is_absent() && arguments.device.is_none(),
+        Err(why) => why.is_absent() && is_auto,
     };
     let examined = Examined {
         threads: threads(None)?,

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum How {
-    /// A bar on a terminal, otherwise a line every ten seconds; nothing with --quiet
+    /// A bar on a terminal, otherwise a line every ten seconds while files are read; nothing with --quiet
     Auto,
     /// Not at all
     Off,
@@ -188,9 +188,11 @@ impl Pass<'_> {
         let before = self.done.fetch_add(more, Ordering::Relaxed);
         match &self.job.progress.display {
             Display::Bar(bar) => bar.advance(&self.state(), before, before.saturating_add(more)),
-            Display::Lines(lines) => lines.write_sometimes(|| self.state()),
+            Display::Lines(lines) if self.phase != Phase::Forward => {
+                lines.write_sometimes(|| self.state());
+            }
             Display::Json(json) => json.write_sometimes(|| self.state()),
-            Display::Nothing => {}
+            Display::Lines(_) | Display::Nothing => {}
         }
     }
 
