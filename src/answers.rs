@@ -36,7 +36,7 @@ impl Answers {
         reason: &str,
         report: &Report,
     ) -> anyhow::Result<()> {
-        output::print(&match self.format {
+        let text = match self.format {
             FormatFlag::Text => {
                 let names: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
                 line(report.verdict, &names, reason)
@@ -52,7 +52,8 @@ impl Answers {
                 let comma = if self.verdicts.is_empty() { "" } else { "," };
                 format!("{comma}\n{:#}", Value::from(answer))
             }
-        })?;
+        };
+        output::answer(self.format, &text)?;
         self.verdicts.push(report.verdict);
         Ok(())
     }

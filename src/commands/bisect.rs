@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     device: device::Arguments,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress
+    /// One line instead of the answer: the verdict and the cause; no progress
     #[arg(short, long)]
     quiet: bool,
 }
@@ -139,10 +139,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         behaviour.leave_out_equal();
     }
     let answer = Answer { report, diagnoses };
-    output::print(&match arguments.format {
+    let text = match arguments.format {
+        FormatFlag::Text if arguments.quiet => output::first_line(&answer.text()),
         FormatFlag::Text => answer.text(),
         FormatFlag::Json => answer.json(),
-    })?;
+    };
+    output::answer(arguments.format, &text)?;
     Ok(Exit::Judged(answer.report.verdict))
 }
 

@@ -82,11 +82,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     ) && !file.is_dir()
     {
         let report = judge(only);
-        output::print(&if arguments.quiet {
+        let text = if arguments.quiet {
             line(report.verdict, &[&only.name()], &text::reason(&report))
         } else {
             text::full(&report)
-        })?;
+        };
+        output::answer(arguments.format, &text)?;
         return Ok(Outcome::Judged(report.verdict));
     }
     let mut answers = Answers::begin(arguments.format, "model")?;

@@ -109,7 +109,7 @@ pub(crate) struct Arguments {
     format: FormatFlag,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress and no summary
+    /// No progress and no summary, but one line for several models; with --plan, one line for each
     #[arg(short, long)]
     quiet: bool,
 }
@@ -316,7 +316,7 @@ fn convert(
             });
         }
         if arguments.is_told() {
-            output::print(&verifier::report::text::answer(&report))?;
+            output::answer(arguments.format, &verifier::report::text::answer(&report))?;
         }
         pending.record_digests(artifact_digests(&report)?);
         proof = Some(report);

@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// One line instead of the answer: whether the GPU is usable, and why not
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Arguments {
@@ -60,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         checked: checked.map_err(|why| why.to_string()),
     };
     output::print(&match arguments.format {
+        FormatFlag::Text if arguments.quiet => examined.line(),
         FormatFlag::Text => examined.text()?,
         FormatFlag::Json => format!("{:#}\n", examined.json()),
     })?;
@@ -148,23 +152,28 @@ impl Examined {
                 )?;
             }
         }
-        match &self.checked {
-            Ok(checked) => {
-                let (ordinal, free) = (checked.ordinal, checked.free_memory >> 20);
-                let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
-                let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
-                writeln!(out, "context    made in {open:.0} ms")?;
-                writeln!(
-                    out,
-                    "kernels    loaded in {load:.0} ms, same bits as the CPU"
-                )?;
-                writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
-                writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
-                writeln!(out, "\nGPU {ordinal} is usable")?;
-            }
-            Err(why) => writeln!(out, "\nno GPU is usable: {why}")?,
+        if let Ok(checked) = &self.checked {
+            let free = checked.free_memory >> 20;
+            let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
+            let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
+            writeln!(out, "context    made in {open:.0} ms")?;
+            writeln!(
+                out,
+                "kernels    loaded in {load:.0} ms, same bits as the CPU"
+            )?;
+            writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
+            writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
         }
+        write!(out, "\n{}", self.line())?;
         Ok(out)
+    }
+
+    /// What it comes to.
+    fn line(&self) -> String {
+        match &self.checked {
+            Ok(checked) => format!("GPU {} is usable\n", checked.ordinal),
+            Err(why) => format!("no GPU is usable: {why}\n"),
+        }
     }
 
     fn json(&self) -> Value {

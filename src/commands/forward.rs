@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     device: device::Arguments,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress
+    /// One line instead of the answer: the digest of the run; no progress
     #[arg(short, long)]
     quiet: bool,
 }
@@ -108,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         digests,
     };
     output::print(&match arguments.format {
+        FormatFlag::Text if arguments.quiet => answer.line(),
         FormatFlag::Text => answer.text(),
         FormatFlag::Json => answer.json(),
     })?;

@@ -186,12 +186,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         report.next = next_command::of(&report, None);
     }
     leave_out_equal(arguments, &mut report);
-    output::print(&match (arguments.format, arguments.quiet) {
+    let text = match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => verifier::report::to_json(&report),
         (FormatFlag::Text, true) => text::line(&report),
         (FormatFlag::Text, false) if arguments.details => text::full(&report),
         (FormatFlag::Text, false) => text::answer(&report),
-    })?;
+    };
+    output::answer(arguments.format, &text)?;
     Ok(Outcome::Judged(report.verdict))
 }
 
