@@ -4,6 +4,7 @@ mod document;
 mod jobs;
 mod plan;
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -12,6 +13,7 @@ use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
     Unsupported, UnsupportedTensor, Verification,
 };
+use verifier::finding::escape;
 use verifier::report::{BehaviourRow, Report};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
@@ -101,7 +103,7 @@ pub(crate) struct Arguments {
     fingerprint: bool,
     #[command(flatten)]
     device: device::Arguments,
-    /// Number of threads [default: the number of CPU cores]
+    /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How to print the summary
@@ -259,7 +261,7 @@ fn convert(
 ) -> anyhow::Result<Converted> {
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
-    let progress = progress.job(&job.input.display().to_string());
+    let progress = progress.job(&escape(job.input.as_os_str().as_bytes()));
     let converted = converter::convert(&request, &progress.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");

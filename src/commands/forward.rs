@@ -330,5 +330,5 @@ fn create(path: &Path) -> anyhow::Result<File> {
 }
 
 fn not_written(path: &Path) -> String {
-    format!("{} could not be written", path.display())
+    format!("{}: cannot be written", path.display())
 }

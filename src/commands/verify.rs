@@ -217,7 +217,7 @@ fn refuse_prompts(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Opens a manifest, which is one file whatever it is called.
 fn open_manifest(path: &Path) -> anyhow::Result<(String, FileSource)> {
-    let file = FileSource::open(path).with_context(|| format!("{path:?} cannot be opened"))?;
+    let file = FileSource::open(path).with_context(|| format!("{path:?}: cannot be opened"))?;
     let name = path.file_name().unwrap_or(path.as_os_str());
     Ok((name.to_string_lossy().into_owned(), file))
 }

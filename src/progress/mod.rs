@@ -10,7 +10,6 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use inference::Model;
 use trace_compare::format::stage_widths;
-use verifier::finding::escape;
 
 pub(crate) use self::display::aside;
 use self::display::{Bar, Display, Json, Lines, State};
@@ -101,12 +100,12 @@ impl Arguments {
 }
 
 impl Progress {
-    /// Begins the work on a model or a pair.
+    /// Begins the work on a model or a pair; its name is escaped, and is shown where there are several.
     pub(crate) fn job(&self, name: &str) -> Job<'_> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         Job {
             progress: self,
-            name: escape(name.as_bytes()),
+            name: name.to_owned(),
             number,
             left: AtomicU64::new(self.weight),
         }
