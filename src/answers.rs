@@ -130,7 +130,7 @@ impl<'a> Answers<'a> {
             }
         }
         match self.format {
-            Some(FormatFlag::Text) => output::print(&text()),
+            Some(FormatFlag::Text) => output::answer(FormatFlag::Text, &text()),
             Some(FormatFlag::Json) | None => Ok(()),
         }
     }

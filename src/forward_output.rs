@@ -28,6 +28,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The digest of the run, in one line.
+    pub(crate) fn line(&self) -> String {
+        let name = self.name.escape_debug();
+        format!("{name}: run {}\n", self.digests.run())
+    }
+
     /// The output for people.
     #[expect(clippy::expect_used, reason = "the invariant is that of String")]
     pub(crate) fn text(&self) -> String {

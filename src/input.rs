@@ -27,7 +27,7 @@ impl Files {
             .iter()
             .map(|path| {
                 let source = FileSource::open(path)
-                    .with_context(|| format!("{} cannot be opened", path.display()))?;
+                    .with_context(|| format!("{}: cannot be opened", path.display()))?;
                 Ok((base_name(path), source))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod behaviour;
+mod color;
 mod commands;
 mod device;
 mod diagnosis;
@@ -75,6 +76,8 @@ fn run_as<L: Parser>(
         );
         return ExitCode::from(NOT_DONE);
     }
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    color::choose(&arguments);
     panic::set_hook(Box::new(|info| output::note(&said_of_panic(info))));
     let line = match L::try_parse_from(arguments) {
         Ok(line) => line,
@@ -132,7 +135,7 @@ fn said_of_panic(info: &PanicHookInfo<'_>) -> String {
 
 /// Converts GGUF models to APR v2 and proves the result byte for byte.
 #[derive(Parser)]
-#[command(name = "aprove", version, max_term_width = 100)]
+#[command(name = "aprove", version, max_term_width = 100, arg(color::flag()))]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -140,7 +143,7 @@ struct CommandLine {
 
 // The command line of the program `verify`; its help is that of the subcommand.
 #[derive(Parser)]
-#[command(name = "verify", version, max_term_width = 100)]
+#[command(name = "verify", version, max_term_width = 100, arg(color::flag()))]
 struct VerifyLine {
     #[command(flatten)]
     arguments: verify::Arguments,

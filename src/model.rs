@@ -26,7 +26,7 @@ impl<'a> Loaded<'a> {
                 Io::Mmap => MappedFile::new(source.file()).map(File::Mapped),
             })
             .collect::<Result<Vec<_>, _>>()
-            .with_context(|| format!("{} cannot be mapped", files.name()))?;
+            .with_context(|| format!("{}: cannot be mapped", files.name()))?;
         let model = inference::load(&sources(&opened)).with_context(|| files.name().to_owned())?;
         Ok(Self {
             files: opened,

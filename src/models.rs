@@ -95,7 +95,7 @@ impl Search {
     fn problem(&mut self, path: &Path, error: &io::Error) {
         self.found.push(Found {
             path: path.to_path_buf(),
-            problem: Some(format!("{} cannot be read: {error}", path.display())),
+            problem: Some(format!("{}: cannot be read: {error}", path.display())),
         });
     }
 }

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use serde_json::json;
 use verifier::report::Tool;
 
-use crate::progress;
+use crate::commands::verify::FormatFlag;
+use crate::{color, progress};
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
@@ -30,19 +31,38 @@ ctor::declarative::ctor! {
 
 /// Writes to stdout and flushes, so that a closed pipe or a full disk is known before the exit code is chosen.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    write(&plain(text))
+}
+
+/// Writes an answer to stdout; a person gets it in colour, where there are any.
+pub(crate) fn answer(format: FormatFlag, text: &str) -> anyhow::Result<()> {
+    let plain = plain(text);
+    match format {
+        FormatFlag::Text => write(&color::painted(&plain, &io::stdout())),
+        FormatFlag::Json => write(&plain),
+    }
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     IS_PRINTED.store(true, Ordering::Relaxed);
     progress::aside(|| {
         let mut stdout = io::stdout().lock();
         stdout
-            .write_all(plain(text).as_bytes())
+            .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
     })
     .context("the output could not be written")
 }
 
+/// The first line of an answer, which says what it comes to.
+pub(crate) fn first_line(text: &str) -> String {
+    text.split_inclusive('\n').take(1).collect()
+}
+
 /// Writes one line to stderr. A stderr that is gone is no reason to stop.
 pub(crate) fn note(text: &str) {
-    let line = format!("{}\n", plain(text));
+    let plain = plain(text);
+    let line = format!("{}\n", color::painted(&plain, &io::stderr()));
     let write = || io::stderr().lock().write_all(line.as_bytes());
     drop(progress::aside(write));
 }

@@ -65,7 +65,7 @@ impl Arguments {
 
 fn read_file(path: &Path) -> anyhow::Result<PolicyFile> {
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
+        .with_context(|| format!("{}: cannot be read", path.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is no policy", path.display()))
 }
 

@@ -6,16 +6,14 @@
 use inference::cuda::{self, Gpu, Weight};
 use inference::{Comparison, Digests, Mode, Options, Side, StageSink, forward_batch, forward_pair};
 
-use crate::device::{self, Forward};
+use crate::device::{self, Device};
 use crate::engine_flags::Io;
 use crate::output;
 use crate::progress::Job;
 
 /// How and where to run.
 pub(crate) struct Engine<'a> {
-    /// Where it was asked for.
-    pub(crate) forward: Forward,
-    /// Which GPU, and how much of it.
+    /// Where it was asked for, and how much of a GPU.
     pub(crate) device: &'a device::Arguments,
     /// How weights are read.
     pub(crate) io: Io,
@@ -111,12 +109,13 @@ impl Engine<'_> {
                 reason,
             })
         };
-        if self.forward == Forward::Cpu {
-            return on_cpu(None);
-        }
-        let is_auto = self.forward == Forward::Auto;
+        let (number, is_auto) = match self.device.device {
+            Device::Cpu => return on_cpu(None),
+            Device::Auto => (0, true),
+            Device::Cuda(number) => (number, false),
+        };
         let opened = output::timed(self.times, "to open and check the GPU", || {
-            self.device.open()
+            self.device.open(number)
         });
         let on_gpu = opened.and_then(|gpu| {
             let value = output::timed(self.times, "to run on the GPU", || {
@@ -261,6 +260,6 @@ pub(crate) const CPU: &str = "cpu";
 pub(crate) const CUDA: &str = "cuda";
 const UNCONFIRMED: &str = "the GPU finds a difference that the CPU does not: it cannot be trusted";
 const NOT_NEEDED: &str = "the files were not run";
-const ADVICE: &str = "run again with --forward cpu";
+const ADVICE: &str = "run again with --device cpu";
 /// The bytes of a panel on its way to a GPU.
 const PANEL: usize = 8 << 20;

@@ -9,7 +9,7 @@ pub enum Error {
     /// A file or folder could not be used: the machine's or the caller's fault.
     #[error("{path:?}: cannot {action}")]
     Io {
-        /// What was tried.
+        /// What was not possible.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,

@@ -36,13 +36,13 @@ struct State {
 impl SourceFile {
     /// Opens a regular file.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let real_path = fs::canonicalize(path).map_err(Error::io("open it", path))?;
+        let real_path = fs::canonicalize(path).map_err(Error::io("be opened", path))?;
         // Not blocking: opening a pipe would wait for somebody to write to it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::open(&real_path, flags, Mode::empty())
-            .map_err(|error| Error::io("open it", path)(error.into()))?;
+            .map_err(|error| Error::io("be opened", path)(error.into()))?;
         let file = File::from(file);
-        let metadata = file.metadata().map_err(Error::io("look at it", path))?;
+        let metadata = file.metadata().map_err(Error::io("be examined", path))?;
         if !metadata.is_file() {
             let (path, problem) = (path.to_owned(), "it is not a regular file");
             return Err(Error::Path { path, problem });
@@ -79,7 +79,7 @@ impl SourceFile {
             .read_exact_at(buffer, offset)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => self.changed(),
-                _ => Error::io("read it", &self.path)(error),
+                _ => Error::io("be read", &self.path)(error),
             })
     }
 

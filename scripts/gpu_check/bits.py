@@ -18,12 +18,12 @@ def same_bits(session, pair, arguments):
     cpu, code, _ = session.verify(pair, "cpu", *arguments)
     if code != 0:
         return Outcome(None, f"the processor does not verify it: {reasons(cpu)}")
-    cuda, code, _ = session.verify(pair, "cuda", *arguments)
+    cuda, code, _ = session.verify(pair, session.cuda, *arguments)
     if code != 0:
         why = reasons(cuda)
         # What the program says when its own check finds other bits, and when only the GPU sees a difference.
         found = any(words in why for words in WRONG_BITS)
-        return Outcome(False if found else None, f"aprove verify --forward cuda ended with {code}: {why}")
+        return Outcome(False if found else None, f"aprove verify --device cuda ended with {code}: {why}")
     if cuda["behaviour"]["device"] != "cuda":
         return Outcome(None, f"it ran on {cuda['behaviour']['device']}")
     if not cuda["behaviour"].get("weights"):

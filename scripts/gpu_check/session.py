@@ -19,6 +19,8 @@ class Session:
     def __init__(self, options, folder):
         self.small = options.small
         self.device = options.device
+        # As aprove calls it.
+        self.cuda = f"cuda:{options.device}"
         self.ggml = options.ggml
         self.seconds = options.seconds
         self.binaries = pathlib.Path(options.binaries).resolve()
@@ -38,11 +40,10 @@ class Session:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return done, time.perf_counter() - start
 
-    def verify(self, pair, forward, *arguments):
+    def verify(self, pair, device, *arguments):
         """Verifies a pair; returns the report, the exit code and the seconds."""
         apr, gguf = pair
-        more = ["--device", self.device] if forward == "cuda" else []
-        done, seconds = self.aprove("verify", apr, gguf, "--forward", forward, "--format", "json", *more, *arguments)
+        done, seconds = self.aprove("verify", apr, gguf, "--device", device, "--format", "json", *arguments)
         if not done.stdout.startswith("{"):
             raise RuntimeError(f"aprove verify ended with {done.returncode}: {done.stderr.strip()[-300:]}")
         return json.loads(done.stdout), done.returncode, seconds

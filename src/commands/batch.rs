@@ -71,7 +71,7 @@ pub(crate) fn run(
 /// Reads a list: two paths in a line, separated by a tab, or by blanks where the line has two words.
 fn of_list(list: &Path) -> anyhow::Result<Vec<Pair>> {
     let shown = list.display();
-    let text = fs::read_to_string(list).with_context(|| format!("{shown} cannot be read"))?;
+    let text = fs::read_to_string(list).with_context(|| format!("{shown}: cannot be read"))?;
     let folder = list.parent().unwrap_or(Path::new(""));
     let mut pairs = Vec::new();
     for (number, line) in (1_u64..).zip(text.lines()) {

@@ -32,7 +32,10 @@ use crate::{device, diagnosis, engine_flags, next_command, not_opened, output, p
 ///
 /// Exit code: 0 verified and no stage differs, 1 something differs, 2 undecided.
 #[derive(Args)]
-#[command(after_help = "Example:\n  aprove bisect model.apr model.gguf")]
+#[command(
+    after_help = "Example:\n  aprove bisect model.apr model.gguf",
+    arg(device::no_forward())
+)]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files)
     a: PathBuf,
@@ -56,10 +59,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
-    place: device::Choice,
+    device: device::Arguments,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress
+    /// One line instead of the answer: the verdict and the cause; no progress
     #[arg(short, long)]
     quiet: bool,
 }
@@ -117,8 +120,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
             true
         };
         let engine = Engine {
-            forward: arguments.place.forward,
-            device: &arguments.place.device,
+            device: &arguments.device,
             io: arguments.engine.io,
             options,
             progress: &job,
@@ -219,10 +221,12 @@ impl Answer {
         self.report.tool = Some(output::tool());
         let json = self.json(arguments.details);
         reports.add_document(&json);
-        output::print(&match arguments.format {
+        let text = match arguments.format {
+            FormatFlag::Text if arguments.quiet => output::first_line(&self.text()),
             FormatFlag::Text => self.text(),
             FormatFlag::Json => json,
-        })?;
+        };
+        output::answer(arguments.format, &text)?;
         let outcome = Exit::Judged(self.report.verdict);
         reports.add(&[&arguments.a, &arguments.b], self.report);
         Ok(outcome)

@@ -93,11 +93,12 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
     in_order(jobs, &found, judge, |found, report| {
         let (name, reason) = (found.name(), text::reason(&report));
         if is_told_in_full {
-            output::print(&if arguments.quiet {
+            let text = if arguments.quiet {
                 line(report.verdict, &[&name], &reason)
             } else {
                 text::full(&report)
-            })?;
+            };
+            output::answer(FormatFlag::Text, &text)?;
         }
         let answer = Answer {
             names: vec![("path", name)],

@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     format: FormatFlag,
     #[command(flatten)]
     engine: engine_flags::Arguments,
+    /// One line instead of the answer: the verdict and the reason
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Arguments {
@@ -71,9 +74,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Err(why) = files.check_unchanged() {
         bail!("a file changed while it was run: {why}");
     }
-    output::print(&match arguments.format {
+    let text = match arguments.format {
+        FormatFlag::Text if arguments.quiet => output::first_line(&comparison.text()),
         FormatFlag::Text => comparison.text(),
         FormatFlag::Json => format!("{:#}\n", comparison.json()),
-    })?;
+    };
+    output::answer(arguments.format, &text)?;
     Ok(Outcome::Compared(comparison.verdict))
 }

@@ -4,21 +4,23 @@ mod document;
 mod jobs;
 mod plan;
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
     Unsupported, UnsupportedTensor, Verification,
 };
 use verifier::check;
+use verifier::finding::escape;
 use verifier::report::{BehaviourRow, Report};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
-use crate::commands::verify::{FormatFlag, ForwardFlag};
+use crate::commands::verify::FormatFlag;
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
@@ -87,15 +89,17 @@ pub(crate) struct Arguments {
     /// Give the artifact its name without verifying it; the manifest says so
     #[arg(long)]
     no_verify: bool,
-    /// Where to run the source and the artifact as well, to compare every stage before the artifact gets its name
+    /// Whether to run the source and the artifact as well, to compare every stage before the artifact gets its name
     #[arg(
         long,
-        value_enum,
-        default_value_t = ForwardFlag::Off,
-        default_value_if("fingerprint", "true", "auto"),
+        value_name = "on|off",
+        default_value = "off",
+        default_value_if("fingerprint", "true", "on"),
+        action = ArgAction::Set,
+        value_parser = device::is_run,
         conflicts_with = "no_verify"
     )]
-    forward: ForwardFlag,
+    forward: bool,
     #[command(flatten)]
     prompt: prompt::Arguments,
     /// Record in the manifest how both behave, for `verify` to check again; they are run for it
@@ -105,7 +109,7 @@ pub(crate) struct Arguments {
     device: device::Arguments,
     #[command(flatten)]
     report: reports::Arguments,
-    /// Number of threads [default: the number of CPU cores]
+    /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How to print the summary
@@ -113,7 +117,7 @@ pub(crate) struct Arguments {
     format: FormatFlag,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress and no summary
+    /// No progress and no summary, but one line for several models; with --plan, one line for each
     #[arg(short, long)]
     quiet: bool,
 }
@@ -179,14 +183,16 @@ fn convert_all(
     jobs: &[Job],
     reports: &mut Reports,
 ) -> anyhow::Result<Outcome> {
-    if arguments.fingerprint && arguments.forward == ForwardFlag::Off {
+    if arguments.fingerprint && !arguments.forward {
         bail!("--fingerprint records a run: leave out --forward off");
     }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
-    let phases: &[Phase] = match arguments.forward {
-        _ if arguments.no_verify => &[Phase::Copy],
-        ForwardFlag::Off => &[Phase::Copy, Phase::Verify],
-        ForwardFlag::On(_) => &[Phase::Copy, Phase::Verify, Phase::Forward],
+    let phases: &[Phase] = if arguments.no_verify {
+        &[Phase::Copy]
+    } else if arguments.forward {
+        &[Phase::Copy, Phase::Verify, Phase::Forward]
+    } else {
+        &[Phase::Copy, Phase::Verify]
     };
     let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
@@ -282,7 +288,7 @@ fn convert(
 ) -> anyhow::Result<Converted> {
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
-    let progress = progress.job(&job.input.display().to_string());
+    let progress = progress.job(&escape(job.input.as_os_str().as_bytes()));
     let converted = converter::convert(&request, &progress.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
@@ -309,9 +315,8 @@ fn convert(
         let mut report =
             verifier::verify::verify(&artifact.input(), &sources.input(), &bytes, &pass);
         drop(pass);
-        if let ForwardFlag::On(forward) = arguments.forward {
+        if arguments.forward {
             let engine = Engine {
-                forward,
                 device: &arguments.device,
                 io: Io::Reads,
                 options: inference::Options {
@@ -340,7 +345,7 @@ fn convert(
             });
         }
         if arguments.is_told() {
-            output::print(&verifier::report::text::answer(&report))?;
+            output::answer(arguments.format, &verifier::report::text::answer(&report))?;
         }
         pending.record_digests(artifact_digests(&report)?);
         proof = Some(report);

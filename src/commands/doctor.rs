@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use anyhow::bail;
 use clap::Args;
 use inference::cuda::{self, Context, Device, Driver, Gpu};
 use inference::instruction_set;
 use serde_json::{Value, json};
 
 use crate::commands::verify::FormatFlag;
+use crate::device::{self, device};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::output;
@@ -22,12 +24,15 @@ use crate::output;
 #[derive(Args)]
 #[command(after_help = "Example:\n  aprove doctor")]
 pub(crate) struct Arguments {
-    /// Number of the GPU to check [default: 0]
-    #[arg(long, value_name = "N")]
-    device: Option<usize>,
+    /// The GPU to check: cuda, cuda:N (the one of that number), or auto (the first, if there is an NVIDIA driver)
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    device: device::Device,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// One line instead of the answer: whether the GPU is usable, and why not
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Arguments {
@@ -38,14 +43,19 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let (number, is_auto) = match arguments.device {
+        device::Device::Auto => (0, true),
+        device::Device::Cuda(number) => (number, false),
+        device::Device::Cpu => bail!("there is nothing to check of a CPU: leave out --device cpu"),
+    };
     let driver = cuda::probe();
     let checked = match &driver {
-        Ok(driver) => check(driver, arguments.device.unwrap_or_default()),
+        Ok(driver) => check(driver, number),
         Err(why) => Err(why.clone()),
     };
     let can_run = match &checked {
         Ok(_) => true,
-        Err(why) => why.is_absent() && arguments.device.is_none(),
+        Err(why) => why.is_absent() && is_auto,
     };
     let examined = Examined {
         threads: threads(None)?,
@@ -53,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         checked: checked.map_err(|why| why.to_string()),
     };
     output::print(&match arguments.format {
+        FormatFlag::Text if arguments.quiet => examined.line(),
         FormatFlag::Text => examined.text()?,
         FormatFlag::Json => format!("{:#}\n", examined.json()),
     })?;
@@ -141,23 +152,28 @@ impl Examined {
                 )?;
             }
         }
-        match &self.checked {
-            Ok(checked) => {
-                let (ordinal, free) = (checked.ordinal, checked.free_memory >> 20);
-                let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
-                let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
-                writeln!(out, "context    made in {open:.0} ms")?;
-                writeln!(
-                    out,
-                    "kernels    loaded in {load:.0} ms, same bits as the CPU"
-                )?;
-                writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
-                writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
-                writeln!(out, "\nGPU {ordinal} is usable")?;
-            }
-            Err(why) => writeln!(out, "\nno GPU is usable: {why}")?,
+        if let Ok(checked) = &self.checked {
+            let free = checked.free_memory >> 20;
+            let [open, load] = [checked.open, checked.load].map(|seconds| seconds * 1e3);
+            let [upload, memory] = [checked.upload, checked.memory].map(|rate| rate / 1e9);
+            writeln!(out, "context    made in {open:.0} ms")?;
+            writeln!(
+                out,
+                "kernels    loaded in {load:.0} ms, same bits as the CPU"
+            )?;
+            writeln!(out, "memory     {free} MiB free, {memory:.1} GB/s")?;
+            writeln!(out, "upload     {upload:.1} GB/s from pinned memory")?;
         }
+        write!(out, "\n{}", self.line())?;
         Ok(out)
+    }
+
+    /// What it comes to.
+    fn line(&self) -> String {
+        match &self.checked {
+            Ok(checked) => format!("GPU {} is usable\n", checked.ordinal),
+            Err(why) => format!("no GPU is usable: {why}\n"),
+        }
     }
 
     fn json(&self) -> Value {

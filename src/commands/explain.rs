@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
+    /// One line instead of the explanation: the code and its meaning in a few words; of the list, the codes alone
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Arguments {
@@ -39,6 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let all = all();
     let Some(asked) = &arguments.code else {
         output::print(&match arguments.format {
+            FormatFlag::Text if arguments.quiet => {
+                all.iter().map(|(code, _)| format!("{code}\n")).collect()
+            }
             FormatFlag::Text => list(&all)?,
             FormatFlag::Json => {
                 let codes = all.iter().map(|(code, text)| json_of(code, text));
@@ -55,6 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         );
     };
     output::print(&match arguments.format {
+        FormatFlag::Text if arguments.quiet => output::first_line(&one(code, explanation)?),
         FormatFlag::Text => one(code, explanation)?,
         FormatFlag::Json => format!("{:#}\n", json_of(code, explanation)),
     })?;

@@ -12,7 +12,7 @@ use trace_compare::format::{
 };
 
 use crate::commands::verify::FormatFlag;
-use crate::device::Forward;
+use crate::device::Device;
 use crate::exit::Outcome;
 use crate::forward_output::Answer;
 use crate::input::Files;
@@ -31,7 +31,8 @@ use crate::{device, engine_flags, output};
 /// output could not be written. Output files of a failed run are removed.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  aprove forward model.gguf --prompt \"1 + 1 =\"\n  aprove forward model.apr --tokens 1,2,3 --stages run.safetensors"
+    after_help = "Examples:\n  aprove forward model.gguf --prompt \"1 + 1 =\"\n  aprove forward model.apr --tokens 1,2,3 --stages run.safetensors",
+    arg(device::no_forward())
 )]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
@@ -54,10 +55,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     engine: engine_flags::Arguments,
     #[command(flatten)]
-    place: device::Choice,
+    device: device::Arguments,
     #[command(flatten)]
     progress: progress::Arguments,
-    /// No progress
+    /// One line instead of the answer: the digest of the run; no progress
     #[arg(short, long)]
     quiet: bool,
 }
@@ -107,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         digests,
     };
     output::print(&match arguments.format {
+        FormatFlag::Text if arguments.quiet => answer.line(),
         FormatFlag::Text => answer.text(),
         FormatFlag::Json => answer.json(),
     })?;
@@ -123,8 +125,7 @@ fn in_f32(
     let tokens = &prompt.tokens;
     let progress = arguments.progress.of(arguments.quiet, 1, &[Phase::Forward]);
     let engine = Engine {
-        forward: arguments.place.forward,
-        device: &arguments.place.device,
+        device: &arguments.device,
         io: arguments.engine.io,
         options: arguments.engine.options()?,
         progress: &progress.job(files.name()),
@@ -180,8 +181,8 @@ fn in_f64(
     if !arguments.stages.is_empty() {
         bail!("--stages holds values of f32-fixed-1 and not of f64: leave out --numerics");
     }
-    if arguments.place.forward == Forward::Cuda {
-        bail!("--numerics f64 runs on the CPU only: leave out --forward cuda");
+    if let Device::Cuda(_) = arguments.device.device {
+        bail!("--numerics f64 runs on the CPU only: leave out --device cuda");
     }
     let (model, sources, tokens) = (&loaded.model, loaded.sources(), &prompt.tokens);
     let options = arguments.engine.options()?;
@@ -191,7 +192,7 @@ fn in_f64(
     if let Some(path) = &arguments.logits {
         write(path, |file| write_npy_f64(file, tokens.len(), &logits))?;
     }
-    let is_auto = arguments.place.forward == Forward::Auto;
+    let is_auto = arguments.device.device == Device::Auto;
     Ok(Ran {
         value: (digests, logits),
         device: CPU,
@@ -329,5 +330,5 @@ fn create(path: &Path) -> anyhow::Result<File> {
 }
 
 fn not_written(path: &Path) -> String {
-    format!("{} could not be written", path.display())
+    format!("{}: cannot be written", path.display())
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use verifier::inspect::Sections;
+use verifier::finding::escape;
+use verifier::inspect::{Inspection, Sections};
 
 use crate::commands::verify::FormatFlag;
 use crate::exit::Outcome;
 use crate::input::Files;
-use crate::output;
+use crate::{answers, output};
 
 /// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, and any defects.
 ///
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Show the metadata
     #[arg(long)]
     metadata: bool,
+    /// One line instead of the contents: whether the file was decoded, and what it holds or what is wrong first
+    #[arg(short, long, conflicts_with_all = ["regions", "tensors", "metadata"])]
+    quiet: bool,
 }
 
 impl Arguments {
@@ -48,11 +52,29 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.file)?;
     let inspection = verifier::inspect::inspect(&files.input());
-    output::print(&match arguments.format {
+    let text = match arguments.format {
         FormatFlag::Json => verifier::inspect::to_json(&inspection),
+        FormatFlag::Text if arguments.quiet => line(&inspection, files.name()),
         FormatFlag::Text => verifier::inspect::to_text(&inspection, arguments.sections()),
-    })?;
+    };
+    output::answer(arguments.format, &text)?;
     Ok(Outcome::Judged(inspection.verdict))
+}
+
+fn line(inspection: &Inspection, name: &str) -> String {
+    let first = inspection.findings.iter().find(|one| one.decides());
+    let reason = first.map_or_else(
+        || {
+            let (keys, tensors) = (inspection.metadata.len(), inspection.tensors.len());
+            format!(
+                "{}, keys: {keys}, tensors: {tensors}",
+                inspection.format.as_str()
+            )
+        },
+        |first| format!("{}: {}", first.code, first.message),
+    );
+    let name = escape(name.as_bytes());
+    answers::line(inspection.verdict, &[&name], &reason)
 }
 
 impl Arguments {

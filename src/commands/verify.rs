@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, Scope};
 
 use anyhow::{Context as _, bail};
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use inference::Step;
 use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
@@ -18,7 +17,7 @@ use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answers, short};
 use crate::behaviour::Pair;
-use crate::device::Forward;
+use crate::device::Device;
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::engine_flags::Io;
 use crate::exit::Outcome;
@@ -72,9 +71,9 @@ pub(crate) struct Arguments {
     /// With --manifest: accept a manifest that binds the weights and leaves header and metadata open, as gguf-hash does
     #[arg(long, requires = "manifest", conflicts_with = "b")]
     allow_unbound_metadata: bool,
-    /// Where to run both models as well, to compare every stage bit for bit
-    #[arg(long, value_enum, default_value_t = ForwardFlag::On(Forward::Auto))]
-    forward: ForwardFlag,
+    /// Whether to run both models as well, to compare every stage bit for bit; off: bytes and metadata only
+    #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, value_parser = device::is_run)]
+    forward: bool,
     #[command(flatten)]
     prompt: prompt::Arguments,
     #[command(flatten)]
@@ -107,13 +106,6 @@ pub(crate) struct Arguments {
     times: bool,
 }
 
-/// Where to run, if at all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ForwardFlag {
-    On(Forward),
-    Off,
-}
-
 /// The forms a result can be printed in.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatFlag {
@@ -131,9 +123,11 @@ impl Arguments {
 
     /// Begins to show how far so many pairs are that are compared or read in this way, and run if that was asked for.
     fn progress(&self, jobs: usize, bytes: Phase) -> Progress {
-        let phases: &[Phase] = match self.forward {
-            ForwardFlag::On(_) => &[bytes, Phase::Forward],
-            ForwardFlag::Off => &[bytes],
+        let phases = [bytes, Phase::Forward];
+        let phases = if self.forward {
+            &phases[..]
+        } else {
+            &phases[..1]
         };
         self.progress.of(self.quiet, jobs, phases)
     }
@@ -202,12 +196,13 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
     if reports.need_document() {
         reports.add_document(&json());
     }
-    output::print(&match (arguments.format, arguments.quiet) {
+    let text = match (arguments.format, arguments.quiet) {
         (FormatFlag::Json, _) => json(),
         (FormatFlag::Text, true) => text::line(&report),
         (FormatFlag::Text, false) if arguments.details => text::full(&report),
         (FormatFlag::Text, false) => text::answer(&report),
-    })?;
+    };
+    output::answer(arguments.format, &text)?;
     let outcome = Outcome::Judged(report.verdict);
     let models: Vec<&Path> = [Some(a), b].into_iter().flatten().collect();
     reports.add(&models, report);
@@ -243,7 +238,7 @@ fn alone(
             let read = match FileSource::open(path) {
                 Ok(file) => manifest::read(&name, &file),
                 Err(error) if arguments.format == FormatFlag::Text => {
-                    return Err(error).with_context(|| format!("{path:?} cannot be opened"));
+                    return Err(error).with_context(|| format!("{path:?}: cannot be opened"));
                 }
                 Err(error) => Err(Unusable::Io(error)),
             };
@@ -281,14 +276,15 @@ fn pair(
             tensor_sha256: arguments.tensor_sha256,
         };
         let bytes = judging(scope, [a, b], bytes, policy, job, arguments.times);
-        let ForwardFlag::On(forward) = arguments.forward else {
+        if !arguments.forward {
             let mut report = bytes.clone();
             report.cause = diagnosis::cause(&report, None);
             return report;
-        };
-        // Files that could not be read or decoded need not be run.
-        let is_run = || bytes.verdict != Verdict::Undecided || forward != Forward::Auto;
-        let engine = engine(arguments, options, forward, job, &is_run);
+        }
+        // Files that could not be read or decoded need not be run, but where a device was named.
+        let is_named = arguments.device.device != Device::Auto;
+        let is_run = || bytes.verdict != Verdict::Undecided || is_named;
+        let engine = engine(arguments, options, job, &is_run);
         let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
         let mut report = bytes.clone();
         if is_run() {
@@ -336,21 +332,20 @@ fn against(
     let work = || manifest::check(manifest, &model.input(), &how, &job.pass(Phase::Read));
     let mut report = output::timed(arguments.times, "to compare the bytes", work);
     report.set_policy(policy);
+    let is_named = arguments.device.device != Device::Auto;
     let judged = match (arguments.forward, manifest.fingerprint()) {
-        (ForwardFlag::Off, Some(_)) => {
+        (false, Some(_)) => {
             report.note_unchecked_behaviour();
             None
         }
         // What is not the model that the manifest is about need not be run.
-        (ForwardFlag::On(forward), Some(fingerprint)) => {
-            let is_run = || report.verdict == Verdict::Verified || forward != Forward::Auto;
-            let engine = engine(arguments, options, forward, &job, &is_run);
+        (true, Some(fingerprint)) => {
+            let is_run = || report.verdict == Verdict::Verified || is_named;
+            let engine = engine(arguments, options, &job, &is_run);
             is_run().then(|| behaviour::check(&engine, model, fingerprint))
         }
-        (ForwardFlag::On(forward), None) if forward != Forward::Auto => {
-            Some(behaviour::not_run("cpu", NOTHING_RECORDED))
-        }
-        (ForwardFlag::On(_) | ForwardFlag::Off, None) => None,
+        (true, None) if is_named => Some(behaviour::not_run("cpu", NOTHING_RECORDED)),
+        (_, None) => None,
     };
     if let Some((behaviour, row)) = judged {
         report.add_behaviour(&behaviour, row);
@@ -361,36 +356,16 @@ fn against(
 fn engine<'a>(
     arguments: &'a Arguments,
     options: inference::Options,
-    forward: Forward,
     job: &'a Job<'a>,
     is_run: &'a dyn Fn() -> bool,
 ) -> Engine<'a> {
     Engine {
-        forward,
         device: &arguments.device,
         io: arguments.engine.io,
         options,
         progress: job,
         is_run,
         times: arguments.times,
-    }
-}
-
-impl ValueEnum for ForwardFlag {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[
-            Self::On(Forward::Auto),
-            Self::On(Forward::Cpu),
-            Self::On(Forward::Cuda),
-            Self::Off,
-        ]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::On(forward) => forward.to_possible_value(),
-            Self::Off => Some(PossibleValue::new("off").help("Nowhere: bytes and metadata only")),
-        }
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
 /// Holds the bar, so that whoever writes can have it out of the way.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// A line for a log every ten seconds.
+/// A line for a log every ten seconds of a pass over files.
 pub(super) struct Lines(Pace);
 
 impl Lines {
@@ -118,13 +118,9 @@ impl Lines {
         let State { done, total, .. } = state;
         let title = state.title();
         let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0);
-        output::note(&if state.phase == Phase::Forward {
-            format!("{title}: {percent}% of {total} steps")
-        } else {
-            let rate = done.checked_div(state.seconds).unwrap_or(done);
-            let (total, rate) = (HumanBytes(total), HumanBytes(rate));
-            format!("{title}: {percent}% of {total}, {rate}/s")
-        });
+        let rate = done.checked_div(state.seconds).unwrap_or(done);
+        let (total, rate) = (HumanBytes(total), HumanBytes(rate));
+        output::note(&format!("{title}: {percent}% of {total}, {rate}/s"));
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use inference::Model;
 use trace_compare::format::stage_widths;
-use verifier::finding::escape;
 
 pub(crate) use self::display::aside;
 use self::display::{Bar, Display, Json, Lines, State};
@@ -26,7 +25,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum How {
-    /// A bar on a terminal, otherwise a line every ten seconds; nothing with --quiet
+    /// A bar on a terminal, otherwise a line every ten seconds while files are read; nothing with --quiet
     Auto,
     /// Not at all
     Off,
@@ -101,12 +100,12 @@ impl Arguments {
 }
 
 impl Progress {
-    /// Begins the work on a model or a pair.
+    /// Begins the work on a model or a pair; its name is escaped, and is shown where there are several.
     pub(crate) fn job(&self, name: &str) -> Job<'_> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         Job {
             progress: self,
-            name: escape(name.as_bytes()),
+            name: name.to_owned(),
             number,
             left: AtomicU64::new(self.weight),
         }
@@ -188,9 +187,11 @@ impl Pass<'_> {
         let before = self.done.fetch_add(more, Ordering::Relaxed);
         match &self.job.progress.display {
             Display::Bar(bar) => bar.advance(&self.state(), before, before.saturating_add(more)),
-            Display::Lines(lines) => lines.write_sometimes(|| self.state()),
+            Display::Lines(lines) if self.phase != Phase::Forward => {
+                lines.write_sometimes(|| self.state());
+            }
             Display::Json(json) => json.write_sometimes(|| self.state()),
-            Display::Nothing => {}
+            Display::Lines(_) | Display::Nothing => {}
         }
     }
 

@@ -95,7 +95,7 @@ impl Pass<'_> {
             pipeline::run(threads, SLOTS, self.read(observer, cancel), chains)?;
             let synced = syncing.join().unwrap_or_else(|panic| resume_unwind(panic));
             // The system tells of a failed write only once, so it must not be lost here.
-            synced.map_err(Error::io("write it to disk", self.path))
+            synced.map_err(Error::io("be written to disk", self.path))
         })?;
 
         let sources = source_sha256.into_iter().zip(source_blake3);
@@ -175,7 +175,7 @@ impl Pass<'_> {
                 let offset = self.destinations[*target] + block.piece.stored_offset;
                 self.output
                     .write_all_at(stored, offset)
-                    .map_err(Error::io("write it", self.path))?;
+                    .map_err(Error::io("be written", self.path))?;
                 unsynced += to_u64(stored.len());
             }
             // While a sync is asked for already, or its thread is gone, there is nothing to ask.

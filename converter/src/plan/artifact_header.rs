@@ -132,7 +132,7 @@ impl<'a> Draft<'a> {
             staged
                 .file()
                 .write_all_at(bytes, offset)
-                .map_err(Error::io("write it", staged.path()))
+                .map_err(Error::io("be written", staged.path()))
         };
         write(&head, 0)?;
         write(&crc32.to_le_bytes(), layout.footer_offset())?;

@@ -44,7 +44,7 @@ pub(crate) fn check_free<'a>(
     }
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io("look at it", path)(error)),
+        Err(error) => return Err(Error::io("be examined", path)(error)),
         Ok(found) => found,
     };
     if !found.is_file() && !found.is_symlink() {
@@ -52,7 +52,7 @@ pub(crate) fn check_free<'a>(
     }
     let is_own_kind = kind
         .is_kind_of(path)
-        .map_err(Error::io("look at it", path))?;
+        .map_err(Error::io("be examined", path))?;
     match kind {
         _ if is_own_kind && overwrite => Ok(()),
         _ if is_own_kind => Err(Error::Exists {

@@ -112,7 +112,7 @@ impl PendingArtifact {
                 blake3: *blake3.finalize().as_bytes(),
             })
         });
-        digests.map_err(Error::io("read it back", path))
+        digests.map_err(Error::io("be read back", path))
     }
 
     /// Waits until the artifact is on disk, gives it its name, writes the manifest beside it, and returns the path.
@@ -131,7 +131,7 @@ impl PendingArtifact {
         manifest
             .file()
             .write_all(self.manifest.text(&digests, verification).as_bytes())
-            .map_err(Error::io("write it", manifest.path()))?;
+            .map_err(Error::io("be written", manifest.path()))?;
         self.staged.sync()?;
         manifest.sync()?;
 

@@ -37,7 +37,7 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|errno| Error::io("open the folder", path)(errno.into()))?;
+            .map_err(|errno| Error::io("be opened", path)(errno.into()))?;
         Ok(Self {
             descriptor,
             path: path.to_owned(),
@@ -47,13 +47,13 @@ impl Folder {
     /// Removes a name.
     pub(crate) fn remove(&self, name: &OsStr) -> Result<(), Error> {
         rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())
-            .map_err(|errno| Error::io("remove it", self.path.join(name))(errno.into()))
+            .map_err(|errno| Error::io("be removed", self.path.join(name))(errno.into()))
     }
 
     /// Waits until the names in the folder are on disk.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         rustix::fs::fsync(&self.descriptor)
-            .map_err(|errno| Error::io("sync the folder", &self.path)(errno.into()))
+            .map_err(|errno| Error::io("be synced", &self.path)(errno.into()))
     }
 }
 
@@ -86,7 +86,7 @@ impl StagedFile {
         let (temporary, descriptor) = under_new_name(name, |temporary| {
             rustix::fs::openat(&folder.descriptor, temporary, flags, new_file_mode())
         })
-        .map_err(|errno| Error::io("create a file there", &folder.path)(errno.into()))?;
+        .map_err(|errno| Error::io("hold a new file", &folder.path)(errno.into()))?;
         Ok(Self {
             folder: Arc::clone(folder),
             file: descriptor.into(),
@@ -111,9 +111,9 @@ impl StagedFile {
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self
                 .file
                 .set_len(length)
-                .map_err(Error::io("give it its length", self.path())),
+                .map_err(Error::io("be given its length", self.path())),
             result => {
-                result.map_err(|errno| Error::io("reserve space for it", self.path())(errno.into()))
+                result.map_err(|errno| Error::io("be given its space", self.path())(errno.into()))
             }
         }
     }
@@ -122,7 +122,7 @@ impl StagedFile {
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.file
             .sync_all()
-            .map_err(Error::io("write it to disk", self.path()))
+            .map_err(Error::io("be written to disk", self.path()))
     }
 
     /// Gives the file its name; an existing file is replaced only when `overwrite` says so.
@@ -134,7 +134,7 @@ impl StagedFile {
         };
         published.map_err(|errno| match errno {
             Errno::EXIST => Error::Exists { path: self.path() },
-            errno => Error::io("give it its name", self.path())(errno.into()),
+            errno => Error::io("be given its name", self.path())(errno.into()),
         })?;
         self.temporary = None;
         Ok(())

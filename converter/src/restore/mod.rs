@@ -124,7 +124,7 @@ pub fn restore(
         staged
             .file()
             .write_all_at(&head, 0)
-            .map_err(Error::io("write it", staged.path()))?;
+            .map_err(Error::io("be written", staged.path()))?;
         for copy in copies {
             watched.copy(&artifact.file, &staged, copy)?;
         }
@@ -232,7 +232,7 @@ impl Watched<'_> {
             staged
                 .file()
                 .write_all_at(chunk, copy.to + done)
-                .map_err(Error::io("write it", staged.path()))?;
+                .map_err(Error::io("be written", staged.path()))?;
             self.advance(chunk.len())?;
             done += chunk.len() as u64;
         }
@@ -286,7 +286,7 @@ fn read_back(
         staged
             .file()
             .read_exact_at(chunk, done)
-            .map_err(Error::io("read it back", staged.path()))?;
+            .map_err(Error::io("be read back", staged.path()))?;
         take(chunk)?;
         done += chunk.len() as u64;
     }

@@ -177,10 +177,10 @@ fn only_regular_files_are_read_and_replaced() {
     bench.request.sources = vec!["/dev/null".into()];
     assert!(bench.refusal().contains("not a regular file"));
     bench.request.sources = vec![bench.folder.path().join("absent.gguf")];
-    assert!(bench.refusal().contains("cannot open it"));
+    assert!(bench.refusal().contains("cannot be opened"));
     bench.request.output = Path::new("/nonexistent/model.apr").to_owned();
     bench.request.sources = vec![bench.folder.path().join("model.gguf")];
-    assert!(bench.refusal().contains("cannot open the folder"));
+    assert!(bench.refusal().contains("cannot be opened"));
 }
 
 #[test]

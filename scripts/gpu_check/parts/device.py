@@ -21,7 +21,7 @@ def run(session):
     yield figure(title, "those of this folder", "", how) if same else missing(title, other, how)
     # Before this process opens the GPU, so that nobody has compiled the kernels: their cache is a folder of this run.
     for what in ("compiled for the first time", "again"):
-        done, seconds = session.aprove("doctor", "--format", "json", "--device", session.device)
+        done, seconds = session.aprove("doctor", "--format", "json", "--device", session.cuda)
         how = "aprove doctor --format json"
         if done.returncode != 0:
             said = json.loads(done.stdout)["reason"] if done.stdout.startswith("{") else done.stderr.strip()[-300:]

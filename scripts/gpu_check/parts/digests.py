@@ -28,7 +28,7 @@ def run(session):
             running[name] = lengths, [pool.submit(same_bits, session, pair, arguments) for arguments in asked]
         for name, (lengths, futures) in running.items():
             outcomes = [future.result() for future in futures]
-            how = f"aprove verify {name}.apr {name}.gguf --forward cuda, and cpu: whole reports"
+            how = f"aprove verify {name}.apr {name}.gguf --device cuda, and cpu: whole reports"
             lost = [outcome.reason for outcome in outcomes if outcome.equal is None]
             wrong = [outcome.reason for outcome in outcomes if outcome.equal is False]
             if wrong:

@@ -23,13 +23,13 @@ def run(session):
     runs = 1 if session.small else 5
 
     how = "aprove verify --forward off -q, whole process, median"
-    samples, _ = seconds_of(session, pair, runs, "off")
+    samples, _ = seconds_of(session, pair, runs, "--forward", "off")
     yield figure(f"{name}, bytes and metadata", statistics.median(samples), "s", how, samples=samples)
     for length in [8] if session.small else LENGTHS:
-        asked = ("--tokens", tokens(length, vocabulary), "--device", session.device)
-        title, how = f"{name}, {length} tokens", "aprove verify --forward cuda --tokens ... --times -q, median"
+        asked = ("--tokens", tokens(length, vocabulary), "--device", session.cuda)
+        title, how = f"{name}, {length} tokens", "aprove verify --device cuda --tokens ... --times -q, median"
         try:
-            samples, parts = seconds_of(session, pair, runs, "cuda", *asked)
+            samples, parts = seconds_of(session, pair, runs, *asked)
         except RuntimeError as error:
             yield missing(title, str(error), how)
             continue
@@ -41,18 +41,18 @@ def run(session):
         )  # fmt: skip
         for part, seconds in parts.items():
             yield figure(f"{title}: to {part}", seconds, "s", how)
-    asked = ("--tokens", tokens(8, vocabulary), "--device", session.device, "--device-memory", LIMIT)
-    done, _ = session.aprove("verify", *pair, "-q", "--forward", "cuda", *asked)
+    asked = ("--tokens", tokens(8, vocabulary), "--device", session.cuda, "--device-memory", LIMIT)
+    done, _ = session.aprove("verify", *pair, "-q", *asked)
     said = "enough" if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
-    yield figure(f"{LIMIT} of GPU memory, 8 tokens", said, "", f"aprove verify --forward cuda --device-memory {LIMIT}")
+    yield figure(f"{LIMIT} of GPU memory, 8 tokens", said, "", f"aprove verify --device cuda --device-memory {LIMIT}")
 
 
-def seconds_of(session, pair, runs, forward, *arguments):
+def seconds_of(session, pair, runs, *arguments):
     """The seconds of some runs behind one that warms up, of three where they take long, and the medians of the parts
     that they name. Each of them must verify."""
     seconds, parts = [], {}
     while len(seconds) <= runs and (len(seconds) <= 3 or sum(seconds) < LONG):
-        done, taken = session.aprove("verify", *pair, "-q", "--times", "--forward", forward, *arguments)
+        done, taken = session.aprove("verify", *pair, "-q", "--times", *arguments)
         if done.returncode != 0:
             raise RuntimeError(f"it ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
         if seconds:

@@ -33,13 +33,11 @@ def run(session):
                 "verify",
                 *pair,
                 "-q",
-                "--forward",
-                "cuda",
                 "--device",
-                str(session.device),
+                session.cuda,
             ]
             command = [program, "--tool", tool, "--error-exitcode", "99", *verify, "--tokens", tokens(length, size)]
-            how = f"compute-sanitizer --tool {tool} aprove verify {name}.apr {name}.gguf --forward cuda"
+            how = f"compute-sanitizer --tool {tool} aprove verify {name}.apr {name}.gguf --device cuda"
             done = subprocess.run(command, capture_output=True, text=True)
             found = SUMMARY.search(done.stdout + done.stderr)
             title = f"{tool}, {name}, {length} tokens"

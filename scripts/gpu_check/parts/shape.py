@@ -12,7 +12,7 @@ def run(session):
     pair = session.pair(name)
     for length in [8] if session.small else LENGTHS:
         outcome = same_bits(session, pair, ["--tokens", tokens(length, size)])
-        how = f"aprove verify {name}.apr {name}.gguf --tokens ({length} ids) --forward cuda, and cpu: whole reports"
+        how = f"aprove verify {name}.apr {name}.gguf --tokens ({length} ids) --device cuda, and cpu: whole reports"
         what = f"{name}, {length} tokens"
         if outcome.equal is None:
             yield missing(what, outcome.reason, how)

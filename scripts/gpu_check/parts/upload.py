@@ -46,7 +46,7 @@ def run(session):
         yield figure("file to pinned memory", rate(lambda: ring.read(file.fileno(), whole), whole, runs), "GB/s", how)
     path.unlink()
 
-    done, _ = session.aprove("doctor", "--format", "json", "--device", session.device)
+    done, _ = session.aprove("doctor", "--format", "json", "--device", session.cuda)
     checked = json.loads(done.stdout)["checked"] if done.returncode in (0, 2) else None
     how = "aprove doctor --format json"
     if checked is None:

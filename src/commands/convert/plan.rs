@@ -24,7 +24,11 @@ pub(super) fn print(arguments: &Arguments, job: &Job) -> anyhow::Result<Outcome>
         Err(error) => return Err(with_hint(error, job)),
     };
     let text = text.context("the plan could not be written")?;
-    output::print(&text)?;
+    output::print(&if arguments.quiet {
+        output::first_line(&text)
+    } else {
+        text
+    })?;
     Ok(outcome)
 }
 
