@@ -38,6 +38,7 @@ use crate::commands::{
     manifest, restore, schema, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
+use crate::output::ErrorRow;
 
 /// Runs the command line of `aprove` and returns its exit code; the first argument is the name of the program.
 #[must_use]
@@ -100,13 +101,13 @@ fn run_as<L: Parser>(
         Ok(Err(error)) => {
             output::error(&error);
             if is_json {
-                output::json_of_error(output::code_of(&error), &format!("{error:#}"));
+                output::json_of_error(ErrorRow::of(&error));
             }
             ExitCode::from(NOT_DONE)
         }
         Err(_) => {
             if is_json {
-                output::json_of_error("stopped", "aprove stopped, as stderr says; this is a bug");
+                output::json_of_error(ErrorRow::stopped());
             }
             ExitCode::from(NOT_DONE)
         }

@@ -1,6 +1,6 @@
 //! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
 
-mod document;
+pub(crate) mod document;
 mod jobs;
 mod plan;
 
@@ -26,7 +26,7 @@ use crate::run::Engine;
 use crate::signals::Cancel;
 use crate::{behaviour, device, next_command, output, prompt};
 
-use self::document::{Converted, document, failure};
+use self::document::{Converted, Model, document, failure};
 use self::jobs::Job;
 
 /// Converts GGUF models to APR v2, verifies each result, and gives it its name only then.
@@ -102,8 +102,8 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPU cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// How to print the summary
-    #[arg(long, value_enum, default_value_t = FormatFlag::Text, conflicts_with = "plan")]
+    /// How to print the summary, or the plan
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
     /// No progress and no summary
     #[arg(short, long)]
@@ -163,22 +163,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
     let one = |job: &Job| {
-        if arguments.plan {
-            plan::print(arguments, job).map(Converted::nothing)
+        anyhow::Ok(if arguments.plan {
+            let plan = plan::plan(arguments, job)?;
+            if arguments.format == FormatFlag::Text {
+                output::print(&plan.text()?)?;
+            }
+            (plan.outcome(), Model::Planned(plan.into()))
         } else {
-            convert(arguments, job, &cancel)
-        }
+            let converted = convert(arguments, job, &cancel)?;
+            (converted.outcome, converted.model(job))
+        })
     };
     if let ([job], FormatFlag::Text) = (jobs.as_slice(), arguments.format) {
-        return Ok(one(job)?.outcome);
+        return Ok(one(job)?.0);
     }
     let mut outcomes = Vec::new();
     let mut models = Vec::new();
     for job in &jobs {
         let outcome = match one(job) {
-            Ok(converted) => {
-                models.push(converted.json(job));
-                converted.outcome
+            Ok((outcome, model)) => {
+                models.push(model);
+                outcome
             }
             Err(error) => {
                 models.push(failure(job, &error));
@@ -199,7 +204,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     output::print(&match arguments.format {
         FormatFlag::Text => format!("{done} of {} models {what}\n", jobs.len()),
-        FormatFlag::Json => document(&models),
+        FormatFlag::Json => document(models),
     })?;
     Ok(outcomes
         .into_iter()
