@@ -40,6 +40,7 @@ use crate::commands::{
     manifest, restore, schema, self_test, verify,
 };
 use crate::exit::{NOT_DONE, Outcome};
+use crate::output::ErrorRow;
 
 /// Runs the command line of `aprove` and returns its exit code; the first argument is the name of the program.
 #[must_use]
@@ -104,14 +105,13 @@ fn run_as<L: Parser>(
         Ok(Err(error)) => {
             output::error(&error);
             if is_json {
-                output::print_instead(&output::document_of_error(&error));
+                output::print_instead(&output::document_of(ErrorRow::of(&error)));
             }
             ExitCode::from(NOT_DONE)
         }
         Err(_) => {
             if is_json {
-                let message = "aprove stopped, as stderr says; this is a bug";
-                output::print_instead(&output::document_of_failure("stopped", message));
+                output::print_instead(&output::document_of(ErrorRow::stopped()));
             }
             ExitCode::from(NOT_DONE)
         }

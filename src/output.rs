@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::json;
-use verifier::report::Tool;
+use schemars::JsonSchema;
+use serde::Serialize;
+use verifier::report::{Tool, to_json};
+use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
 use crate::{color, progress};
@@ -100,10 +102,29 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
 
-/// Tells a program what kind of error it is: `io` for what the operating system refused, else `not-done`.
-pub(crate) fn code_of(error: &anyhow::Error) -> &'static str {
-    let is_io = error.chain().any(|cause| cause.is::<io::Error>());
-    if is_io { "io" } else { "not-done" }
+/// A document for a program, with what made it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Document<T> {
+    /// The version of this form; 1.
+    schema_version: u32,
+    /// The program that wrote it.
+    tool: Tool,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl<T: Serialize> Document<T> {
+    pub(crate) fn new(content: T) -> Self {
+        Self {
+            schema_version: 1,
+            tool: tool(),
+            content,
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        to_json(self)
+    }
 }
 
 /// What made a document for a program.
@@ -119,21 +140,47 @@ pub(crate) fn is_io(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<io::Error>())
 }
 
-/// The document for a program in the place of an answer that there is not.
-pub(crate) fn document_of_error(error: &anyhow::Error) -> String {
-    let code = if is_io(error) { "io" } else { "not-done" };
-    document_of_failure(code, &format!("{error:#}"))
+/// What a program gets in the place of an answer that there is not.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct NoAnswer {
+    /// Always `undecided`.
+    verdict: Verdict,
+    error: ErrorRow,
 }
 
-/// The same for any reason.
-pub(crate) fn document_of_failure(code: &str, message: &str) -> String {
-    let document = json!({
-        "schema_version": 1,
-        "tool": tool(),
-        "verdict": "undecided",
-        "error": { "code": code, "message": plain(message) },
-    });
-    format!("{document:#}\n")
+/// Why something could not be done.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ErrorRow {
+    /// `io` for what the operating system refused, `stopped` for a bug of aprove, else `not-done`.
+    code: &'static str,
+    /// The sentence that stderr has.
+    message: String,
+}
+
+impl ErrorRow {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        Self {
+            code: if is_io(error) { "io" } else { "not-done" },
+            message: plain(&format!("{error:#}")).into_owned(),
+        }
+    }
+
+    /// Of a run that ended in the middle.
+    pub(crate) fn stopped() -> Self {
+        Self {
+            code: "stopped",
+            message: "aprove stopped, as stderr says; this is a bug".to_owned(),
+        }
+    }
+}
+
+/// The document for a program in the place of an answer that there is not.
+pub(crate) fn document_of(why: ErrorRow) -> String {
+    Document::new(NoAnswer {
+        verdict: Verdict::Undecided,
+        error: why,
+    })
+    .text()
 }
 
 /// Prints a document in the place of an answer, unless the answer has begun.

@@ -100,6 +100,7 @@ pub fn plan(request: &Request) -> Result<Plan, Error> {
     Ok(Plan {
         size,
         stored: draft.plan.summary(),
+        tensors: draft.plan.listed(),
         warnings: draft.warnings,
     })
 }

@@ -176,6 +176,12 @@ impl Problems {
         }
     }
 
+    /// The problems, one sentence each; beyond the first twenty they are counted only.
+    #[must_use]
+    pub fn named(&self) -> &[String] {
+        &self.first
+    }
+
     /// Fails when there is a problem.
     pub(crate) fn into_result(self, error: impl FnOnce(Self) -> Error) -> Result<(), Error> {
         if self.first.is_empty() {

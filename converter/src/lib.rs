@@ -15,7 +15,7 @@ mod source;
 pub use convert::{convert, plan};
 pub use error::{Error, Problems, UnsupportedTensor};
 pub use observer::Observer;
-pub use plan::summary::{How, Plan, Stored};
+pub use plan::summary::{How, Plan, PlannedTensor, Stored};
 pub use publish::manifest::{ArtifactDigests, Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};

@@ -1,6 +1,6 @@
 //! `aprove convert`: converts, lets the verifier judge the pending artifact, and only then gives it its name.
 
-mod document;
+pub(crate) mod document;
 mod jobs;
 mod plan;
 
@@ -30,7 +30,7 @@ use crate::run::Engine;
 use crate::signals::Cancel;
 use crate::{behaviour, device, next_command, output, prompt};
 
-use self::document::{Converted, document, failure};
+use self::document::{Converted, Model, document, failure};
 use self::jobs::Job;
 
 /// Converts GGUF models to APR v2, verifies each result, and gives it its name only then.
@@ -112,8 +112,8 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// How to print the summary
-    #[arg(long, value_enum, default_value_t = FormatFlag::Text, conflicts_with = "plan")]
+    /// How to print the summary, or the plan
+    #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
     #[command(flatten)]
     progress: progress::Arguments,
@@ -196,30 +196,41 @@ fn convert_all(
     };
     let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
-        if arguments.plan {
-            plan::print(arguments, job).map(Converted::nothing)
+        anyhow::Ok(if arguments.plan {
+            let plan = plan::plan(arguments, job)?;
+            if arguments.format == FormatFlag::Text {
+                let text = plan.text()?;
+                output::print(&if arguments.quiet {
+                    output::first_line(&text)
+                } else {
+                    text
+                })?;
+            }
+            (plan.outcome(), Model::Planned(plan.into()), None)
         } else {
-            convert(arguments, job, &cancel, &progress)
-        }
+            let converted = convert(arguments, job, &cancel, &progress)?;
+            let proof = converted.proof.clone();
+            (converted.outcome, converted.model(job), proof)
+        })
     };
     if let ([job], FormatFlag::Text) = (jobs, arguments.format) {
-        let converted = one(job)?;
-        reports.add_document(&document(&[converted.json(job)]));
-        if let Some(report) = converted.proof {
+        let (outcome, model, proof) = one(job)?;
+        reports.add_document(&document(vec![model]));
+        if let Some(report) = proof {
             reports.add(&[&job.output, &job.input], report);
         }
-        return Ok(converted.outcome);
+        return Ok(outcome);
     }
     let mut outcomes = Vec::new();
     let mut models = Vec::new();
     for job in jobs {
         let outcome = match one(job) {
-            Ok(converted) => {
-                models.push(converted.json(job));
-                if let Some(report) = converted.proof {
+            Ok((outcome, model, proof)) => {
+                models.push(model);
+                if let Some(report) = proof {
                     reports.add(&[&job.output, &job.input], report);
                 }
-                converted.outcome
+                outcome
             }
             Err(error) => {
                 models.push(failure(job, &error));
@@ -240,7 +251,7 @@ fn convert_all(
     } else {
         "were converted"
     };
-    let document = document(&models);
+    let document = document(models);
     reports.add_document(&document);
     output::print(&match arguments.format {
         FormatFlag::Text => format!("{done} of {} models {what}\n", jobs.len()),

@@ -19,6 +19,7 @@ use verifier::report::{FileRow, Report};
 
 use crate::exit::Outcome;
 use crate::input::{Files, format_of};
+use crate::output::ErrorRow;
 use crate::{next_command, output};
 
 use self::target::Target;
@@ -121,7 +122,7 @@ impl Reports {
             let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
             self.add(&inputs, report);
             self.document.clear();
-            self.add_document(&output::document_of_error(why));
+            self.add_document(&output::document_of(ErrorRow::of(why)));
         }
         let command = command(env::args_os());
         let answer = Answer {

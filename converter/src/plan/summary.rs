@@ -12,8 +12,28 @@ pub struct Plan {
     pub size: u64,
     /// How the tensors are stored, by type; the copy of a tied embedding counts as a tensor.
     pub stored: Vec<Stored>,
+    /// Each tensor of the artifact, in the order of its index.
+    pub tensors: Vec<PlannedTensor>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// One tensor of the artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedTensor {
+    /// The name in the artifact.
+    pub name: String,
+    /// The name in the source.
+    pub source_name: String,
+    /// The type in the source.
+    pub source_type: &'static str,
+    /// How it gets into the artifact.
+    pub how: How,
+    /// The type in the artifact.
+    pub stored_type: &'static str,
+    /// Its bytes in the artifact, without padding.
+    pub bytes: u64,
 }
 
 /// The tensors of one type, and how they are stored.
@@ -43,7 +63,31 @@ pub enum How {
     Decoded,
 }
 
+impl From<Storage> for How {
+    fn from(storage: Storage) -> Self {
+        match storage {
+            Storage::Kept => Self::Kept,
+            Storage::Raw => Self::Raw,
+            Storage::Decoded => Self::Decoded,
+        }
+    }
+}
+
 impl TensorPlan<'_> {
+    /// Lists the tensors.
+    pub(crate) fn listed(&self) -> Vec<PlannedTensor> {
+        let tensors = self.tensors.iter();
+        let listed = tensors.map(|tensor| PlannedTensor {
+            name: tensor.name.clone(),
+            source_name: tensor.gguf_name.to_owned(),
+            source_type: tensor.source_type_name(),
+            how: tensor.storage.into(),
+            stored_type: tensor.type_name,
+            bytes: tensor.size,
+        });
+        listed.collect()
+    }
+
     /// Sums up the tensors by type.
     #[expect(
         clippy::arithmetic_side_effects,
@@ -56,11 +100,7 @@ impl TensorPlan<'_> {
             let sum = types.entry(source_type).or_insert(Stored {
                 source_type,
                 // The storage is picked by the type alone.
-                how: match tensor.storage {
-                    Storage::Kept => How::Kept,
-                    Storage::Raw => How::Raw,
-                    Storage::Decoded => How::Decoded,
-                },
+                how: tensor.storage.into(),
                 tensors: 0,
                 source_bytes: 0,
                 bytes: 0,

@@ -1,14 +1,60 @@
 //! The answer of `aprove convert` for a program: one document, whatever the number of models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use verifier::check::{self, Sidecar};
-use verifier::report::{Mode, Report, to_json};
+use verifier::report::{Mode, Report};
 
 use super::jobs::Job;
+use super::plan::PlannedModel;
 use crate::exit::Outcome;
+use crate::output::{Document, ErrorRow};
 use crate::{not_opened, output};
+
+/// All models, in the order given.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Models {
+    models: Vec<Model>,
+}
+
+/// What became of one model, or would.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Model {
+    Converted(Box<ConvertedModel>),
+    Planned(PlannedModel),
+    Failed(Box<FailedModel>),
+}
+
+/// A model that was converted, or whose artifact was dropped.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ConvertedModel {
+    /// The path as it was given.
+    input: String,
+    /// The artifact; `null` where nothing was written.
+    output: Option<String>,
+    /// The comparison of the artifact with the source, if there was one.
+    report: Option<Report>,
+}
+
+/// A model that could not be converted, or planned.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FailedModel {
+    /// The path as it was given.
+    input: String,
+    /// `null`: nothing was written.
+    output: Option<String>,
+    error: ErrorRow,
+    /// What is wrong with an input that is missing or no model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+    /// What the model has and no key of APR can say to loaders, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    not_carried: Vec<String>,
+}
 
 /// What became of one model.
 pub(super) struct Converted {
@@ -29,17 +75,17 @@ impl Converted {
         }
     }
 
-    pub(super) fn json(&self, job: &Job) -> Value {
-        json!({
-            "input": job.input.display().to_string(),
-            "output": self.written.as_ref().map(|path| path.display().to_string()),
-            "report": self.proof.clone().map(signed),
-        })
+    pub(super) fn model(self, job: &Job) -> Model {
+        Model::Converted(Box::new(ConvertedModel {
+            input: shown(&job.input),
+            output: self.written.as_deref().map(shown),
+            report: self.proof.map(signed),
+        }))
     }
 }
 
 /// A model that could not be converted. There is a report where it could not be opened or is none.
-pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Value {
+pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Model {
     let report = match not_opened::open([&job.input], Mode::Pair) {
         Err(why) => Some(why.report),
         Ok([files]) if files.format().is_none() => {
@@ -47,12 +93,17 @@ pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Value {
         }
         Ok(_) => None,
     };
-    json!({
-        "input": job.input.display().to_string(),
-        "output": null,
-        "report": report.map(signed),
-        "error": { "code": output::code_of(error), "message": format!("{error:#}") },
-    })
+    let not_carried = match error.downcast_ref() {
+        Some(converter::Error::NotCarried { problems }) => problems.named().to_vec(),
+        _ => Vec::new(),
+    };
+    Model::Failed(Box::new(FailedModel {
+        input: shown(&job.input),
+        output: None,
+        error: ErrorRow::of(error),
+        report: report.map(signed),
+        not_carried,
+    }))
 }
 
 fn signed(mut report: Report) -> Report {
@@ -63,12 +114,11 @@ fn signed(mut report: Report) -> Report {
     report
 }
 
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
 /// All models in one document.
-pub(super) fn document(models: &[Value]) -> String {
-    let document = json!({
-        "schema_version": 1,
-        "tool": output::tool(),
-        "models": models,
-    });
-    to_json(&document)
+pub(super) fn document(models: Vec<Model>) -> String {
+    Document::new(Models { models }).text()
 }
