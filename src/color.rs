@@ -57,7 +57,7 @@ fn paint(plain: &str) -> String {
     let first = lines.next().map(|line| {
         let (head, rest) = head_of(line).unwrap_or(("", line));
         match rest.strip_prefix(": ") {
-            Some(rest) if !head.is_empty() && head != "verified" => {
+            Some(rest) if !head.is_empty() && !head.ends_with("verified") => {
                 let (sentence, end) = rest.split_at(rest.trim_end().len());
                 format!(
                     "{}: {}{end}",
@@ -136,6 +136,10 @@ mod tests {
     fn verdicts_and_codes_have_colours_and_nothing_else_is_changed() {
         for (plain, expected) in [
             ("verified: all\n", "\x1b[1m\x1b[32mverified\x1b[0m: all\n"),
+            (
+                "PASS verified: m\n",
+                "\x1b[1m\x1b[32mPASS verified\x1b[0m: m\n",
+            ),
             (
                 "FAIL different: x\n",
                 "\x1b[1m\x1b[31mFAIL different\x1b[0m: \x1b[1mx\x1b[0m\n",
