@@ -1,5 +1,7 @@
 //! Answers about many models or pairs: a line for each, or one JSON document, and what all of them come to.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use verifier::report::Report;
 use verifier::verdict::Verdict;
@@ -7,58 +9,79 @@ use verifier::verdict::Verdict;
 use crate::commands::verify::FormatFlag;
 use crate::exit::Outcome;
 use crate::output;
+use crate::reports::Reports;
 
-/// Prints answers as they come and counts them.
-pub(crate) struct Answers {
-    format: FormatFlag,
+/// Prints answers as they come, counts them, and passes them on to the reports.
+pub(crate) struct Answers<'a> {
+    format: Option<FormatFlag>,
     /// What is counted: `model` or `pair`.
     noun: &'static str,
     verdicts: Vec<Verdict>,
+    reports: &'a mut Reports,
 }
 
-impl Answers {
-    /// Begins the output.
-    pub(crate) fn begin(format: FormatFlag, noun: &'static str) -> anyhow::Result<Self> {
-        if format == FormatFlag::Json {
-            output::print(&format!("{{\"{noun}s\": ["))?;
-        }
-        Ok(Self {
+/// One answer.
+pub(crate) struct Answer<'a> {
+    /// The names in it, by the key of the document.
+    pub(crate) names: Vec<(&'static str, String)>,
+    /// The models.
+    pub(crate) models: Vec<&'a Path>,
+    /// The reason in a few words.
+    pub(crate) reason: String,
+    /// The report.
+    pub(crate) report: Report,
+}
+
+impl<'a> Answers<'a> {
+    /// Begins the output; without a format the answers are printed by somebody else.
+    pub(crate) fn begin(
+        format: Option<FormatFlag>,
+        noun: &'static str,
+        reports: &'a mut Reports,
+    ) -> anyhow::Result<Self> {
+        let mut answers = Self {
             format,
             noun,
             verdicts: Vec::new(),
-        })
+            reports,
+        };
+        answers.put(String::new, || format!("{{\"{noun}s\": ["))?;
+        Ok(answers)
     }
 
-    /// Adds an answer: the names in it, by the key of the document, the reason in a few words, and the report.
-    pub(crate) fn add(
-        &mut self,
-        names: &[(&str, String)],
-        reason: &str,
-        report: &Report,
-    ) -> anyhow::Result<()> {
-        output::print(&match self.format {
-            FormatFlag::Text => {
-                let names: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
-                line(report.verdict, &names, reason)
-            }
-            FormatFlag::Json => {
-                let mut answer = serde_json::Map::new();
-                answer.extend(
-                    names
-                        .iter()
-                        .map(|(key, name)| ((*key).to_owned(), json!(name))),
-                );
-                answer.insert("report".to_owned(), json!(report));
-                let comma = if self.verdicts.is_empty() { "" } else { "," };
-                format!("{comma}\n{:#}", Value::from(answer))
-            }
-        })?;
+    /// Adds an answer.
+    pub(crate) fn add(&mut self, answer: Answer<'_>, is_short: bool) -> anyhow::Result<()> {
+        let Answer {
+            names,
+            models,
+            reason,
+            report,
+        } = answer;
+        let comma = if self.verdicts.is_empty() { "" } else { "," };
         self.verdicts.push(report.verdict);
+        let text = || {
+            let names: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
+            line(report.verdict, &names, &reason)
+        };
+        let json = || {
+            let mut entry = serde_json::Map::new();
+            let names = names.iter();
+            entry.extend(names.map(|(key, name)| ((*key).to_owned(), json!(name))));
+            let report = if is_short {
+                json!(short(&report))
+            } else {
+                json!(report)
+            };
+            entry.insert("report".to_owned(), report);
+            format!("{comma}\n{:#}", Value::from(entry))
+        };
+        self.put(text, json)?;
+        self.reports.add(&models, report);
         Ok(())
     }
 
     /// Ends the output with the counts. The worst answer decides: what is undecided leaves more open than what differs.
-    pub(crate) fn end(self) -> anyhow::Result<Outcome> {
+    pub(crate) fn end(mut self) -> anyhow::Result<Outcome> {
         let worst = self
             .verdicts
             .iter()
@@ -70,25 +93,52 @@ impl Answers {
             let same = self.verdicts.iter().filter(|one| **one == verdict);
             (verdict.as_str(), same.count())
         });
-        let total = self.verdicts.len();
-        output::print(&match self.format {
-            FormatFlag::Text => {
-                let counts = counts.map(|(word, count)| format!("{count} {word}"));
-                let plural = if total == 1 { "" } else { "s" };
-                format!("{total} {}{plural}: {}\n", self.noun, counts.join(", "))
-            }
-            FormatFlag::Json => {
-                let mut totals = serde_json::Map::new();
-                totals.extend(counts.map(|(word, count)| (word.to_owned(), json!(count))));
-                let totals = Value::from(totals);
-                let verdict = worst.as_str();
-                format!(
-                    "\n],\n\"schema_version\": 1,\n\"totals\": {totals:#},\n\"verdict\": \"{verdict}\"}}\n"
-                )
-            }
-        })?;
+        let (total, noun) = (self.verdicts.len(), self.noun);
+        let text = || {
+            let counts = counts.map(|(word, count)| format!("{count} {word}"));
+            let plural = if total == 1 { "" } else { "s" };
+            format!("{total} {noun}{plural}: {}\n", counts.join(", "))
+        };
+        let json = || {
+            let mut totals = serde_json::Map::new();
+            totals.extend(counts.map(|(word, count)| (word.to_owned(), json!(count))));
+            let totals = Value::from(totals);
+            let verdict = worst.as_str();
+            format!(
+                "\n],\n\"schema_version\": 1,\n\"totals\": {totals:#},\n\"verdict\": \"{verdict}\"}}\n"
+            )
+        };
+        self.put(text, json)?;
         Ok(Outcome::Judged(worst))
     }
+
+    fn put(
+        &mut self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        let is_json = self.format == Some(FormatFlag::Json);
+        if is_json || self.reports.need_document() {
+            let json = json();
+            self.reports.add_document(&json);
+            if is_json {
+                output::print(&json)?;
+            }
+        }
+        match self.format {
+            Some(FormatFlag::Text) => output::print(&text()),
+            Some(FormatFlag::Json) | None => Ok(()),
+        }
+    }
+}
+
+/// A report without the rows of stages that are equal, which are most of it.
+pub(crate) fn short(report: &Report) -> Report {
+    let mut report = report.clone();
+    if let Some(behaviour) = &mut report.behaviour {
+        behaviour.leave_out_equal();
+    }
+    report
 }
 
 /// One answer in one line: the verdict, the names, the reason.

@@ -1,5 +1,7 @@
 //! Opens the files that the user named: one file, or all files of a split set.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -109,6 +111,13 @@ impl Files {
         }
         Ok(paths)
     }
+}
+
+/// The format of a file, by its first bytes; none for what is no model, or cannot be read.
+pub(crate) fn format_of(path: &Path) -> Option<Format> {
+    let mut magic = [0; 4];
+    File::open(path).ok()?.read_exact(&mut magic).ok()?;
+    Format::of(&magic)
 }
 
 /// The part of a shard's name before `-NNNNN-of-NNNNN.gguf`.

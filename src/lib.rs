@@ -22,6 +22,7 @@ mod output;
 mod policy;
 mod progress;
 mod prompt;
+mod reports;
 mod run;
 mod signals;
 
@@ -99,15 +100,14 @@ fn run_as<L: Parser>(
         Ok(Err(error)) => {
             output::error(&error);
             if is_json {
-                let is_io = error.chain().any(|cause| cause.is::<std::io::Error>());
-                let code = if is_io { "io" } else { "not-done" };
-                output::json_of_error(code, &format!("{error:#}"));
+                output::print_instead(&output::document_of_error(&error));
             }
             ExitCode::from(NOT_DONE)
         }
         Err(_) => {
             if is_json {
-                output::json_of_error("stopped", "aprove stopped, as stderr says; this is a bug");
+                let message = "aprove stopped, as stderr says; this is a bug";
+                output::print_instead(&output::document_of_failure("stopped", message));
             }
             ExitCode::from(NOT_DONE)
         }

@@ -68,15 +68,18 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
 /// A path as a shell takes it.
 pub(crate) fn shown(path: &Path) -> String {
     let text = path.display().to_string();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) && !text.starts_with('-') {
-        return text;
+    if text.starts_with('-') {
+        return format!("'{}'", format!("./{text}").replace('\'', "'\\''"));
     }
-    let text = if text.starts_with('-') {
-        format!("./{text}")
-    } else {
-        text
-    };
+    quoted(&text)
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

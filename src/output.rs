@@ -1,6 +1,7 @@
 //! The two streams: data and verdicts on stdout, everything else on stderr.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -50,7 +51,8 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
         if is_plain(character) {
             plain.push(character);
         } else {
-            plain.extend(character.escape_default());
+            // What JSON takes as well; control characters end at U+009F.
+            let _ = write!(plain, "\\u{:04x}", u32::from(character));
         }
     }
     plain.into()
@@ -76,18 +78,34 @@ pub(crate) fn tool() -> Value {
     json!({ "name": "aprove", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// Gives a program that asked for JSON its one document, in the place of an answer that there is not.
-pub(crate) fn json_of_error(code: &str, message: &str) {
-    if IS_PRINTED.load(Ordering::Relaxed) {
-        return;
-    }
+/// Whether an error is what the operating system refused.
+pub(crate) fn is_io(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<io::Error>())
+}
+
+/// The document for a program in the place of an answer that there is not.
+pub(crate) fn document_of_error(error: &anyhow::Error) -> String {
+    let code = if is_io(error) { "io" } else { "not-done" };
+    document_of_failure(code, &format!("{error:#}"))
+}
+
+/// The same for any reason.
+pub(crate) fn document_of_failure(code: &str, message: &str) -> String {
     let document = json!({
         "schema_version": 1,
         "tool": tool(),
         "verdict": "undecided",
         "error": { "code": code, "message": plain(message) },
     });
-    if let Err(why) = print(&format!("{document:#}\n")) {
+    format!("{document:#}\n")
+}
+
+/// Prints a document in the place of an answer, unless the answer has begun.
+pub(crate) fn print_instead(document: &str) {
+    if IS_PRINTED.load(Ordering::Relaxed) {
+        return;
+    }
+    if let Err(why) = print(document) {
         error(&why);
     }
 }
@@ -101,7 +119,7 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_and_not_sent() {
-        assert_eq!(plain("a\x1b[31m\u{9b}b\n\tc"), "a\\u{1b}[31m\\u{9b}b\n\tc");
+        assert_eq!(plain("a\x1b[31m\u{9b}b\n\tc"), "a\\u001b[31m\\u009bb\n\tc");
         assert_eq!(plain("größe"), "größe");
     }
 }

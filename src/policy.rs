@@ -35,6 +35,11 @@ enum FailOnFlag {
 }
 
 impl Arguments {
+    /// The file that is named.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.policy.as_deref()
+    }
+
     /// The policy of the flags and of the file that they name; a flag goes before the file.
     pub(crate) fn read(&self) -> anyhow::Result<Policy> {
         let file = self.policy.as_deref().map(read_file).transpose()?;

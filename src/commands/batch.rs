@@ -8,10 +8,8 @@ use verifier::check::{self, Sidecar};
 use verifier::report::{Mode, Report, text};
 use verifier::sources::Sources;
 
-use crate::answers::Answers;
+use crate::answers::Answer;
 use crate::commands::check::sidecar_of;
-use crate::commands::verify::FormatFlag;
-use crate::exit::Outcome;
 use crate::in_order::in_order;
 use crate::input::{Files, split_prefix};
 use crate::models::{Found, find};
@@ -36,13 +34,13 @@ pub(crate) fn pairs(
     }
 }
 
-/// Compares all pairs and prints an answer for each, in their order.
+/// Compares all pairs and gives an answer for each, in their order.
 pub(crate) fn run(
     pairs: &[Pair],
-    format: FormatFlag,
     jobs: usize,
     compare: impl Fn(&Files, &Files) -> Report + Sync,
-) -> anyhow::Result<Outcome> {
+    mut take: impl FnMut(Answer<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     if pairs.is_empty() {
         output::note("no pair was found: nothing was compared");
     }
@@ -53,15 +51,19 @@ pub(crate) fn run(
         },
         Pair::Alone(_, why) => of_pair(check::unmatched(why)),
     };
-    let mut answers = Answers::begin(format, "pair")?;
     in_order(jobs, pairs, work, |pair, report| {
-        let names = match pair {
-            Pair::Of(a, b) => vec![("a", a.name()), ("b", b.name())],
-            Pair::Alone(a, _) => vec![("a", a.name())],
+        let models = match pair {
+            Pair::Of(a, b) => vec![a, b],
+            Pair::Alone(a, _) => vec![a],
         };
-        answers.add(&names, &text::summary(&report), &report)
-    })?;
-    answers.end()
+        let names = ["a", "b"].into_iter().zip(&models);
+        take(Answer {
+            names: names.map(|(key, found)| (key, found.name())).collect(),
+            models: models.iter().map(|found| found.path.as_path()).collect(),
+            reason: text::summary(&report),
+            report,
+        })
+    })
 }
 
 fn of_pair(mut report: Report) -> Report {

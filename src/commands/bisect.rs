@@ -12,14 +12,17 @@ use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
 use verifier::verify::Options;
 
+use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
 use crate::commands::verify::{FormatFlag, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
+use crate::next_command::Named;
+use crate::reports::{self, Reports};
 use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
-use crate::{device, engine_flags, output, policy, prompt};
+use crate::{device, diagnosis, engine_flags, next_command, output, policy, prompt};
 
 /// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
 ///
@@ -38,6 +41,8 @@ pub(crate) struct Arguments {
     prompt: prompt::Arguments,
     #[command(flatten)]
     policy: policy::Arguments,
+    #[command(flatten)]
+    report: reports::Arguments,
     /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
     #[arg(long)]
     isolate: bool,
@@ -64,6 +69,14 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let files = [&arguments.a, &arguments.b].map(PathBuf::as_path);
+    let files = files.into_iter().chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
+    let ended = judge_both(arguments, &mut reports);
+    reports.end(ended)
+}
+
+fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
@@ -123,18 +136,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             |(step, prompt): &(Step, String)| diagnose(&report, apr, gguf, *step, prompt);
         steps.iter().map(diagnose).collect()
     };
-    if let Some(behaviour) = &mut report.behaviour
-        && arguments.format == FormatFlag::Json
-        && !arguments.details
-    {
-        behaviour.leave_out_equal();
-    }
+    report.cause = diagnosis::cause(&report, diagnoses.first());
+    let named = Named::of((&arguments.a, &a), (&arguments.b, &b));
+    report.next = next_command::of(&report, named.as_ref());
     let answer = Answer { report, diagnoses };
+    let json = answer.json(arguments.details);
+    reports.add_document(&json);
     output::print(&match arguments.format {
         FormatFlag::Text => answer.text(),
-        FormatFlag::Json => answer.json(),
+        FormatFlag::Json => json,
     })?;
-    Ok(Exit::Judged(answer.report.verdict))
+    let outcome = Exit::Judged(answer.report.verdict);
+    reports.add(&[&arguments.a, &arguments.b], answer.report);
+    Ok(outcome)
 }
 
 /// The stages to explain, each with the prompt in which it differs: the first one, or with `--isolate` all of them.
@@ -254,14 +268,16 @@ impl Answer {
         Ok(out)
     }
 
-    fn json(&self) -> String {
+    fn json(&self, details: bool) -> String {
+        let short = (!details).then(|| short(&self.report));
+        let report = short.as_ref().unwrap_or(&self.report);
         let answer = json!({
             "verdict": self.report.verdict.as_str(),
             "cause": self.cause(),
             "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
             "reasons": self.report.reasons,
             "policy": self.report.policy,
-            "behaviour": self.report.behaviour,
+            "behaviour": report.behaviour,
         });
         format!("{answer:#}\n")
     }

@@ -9,7 +9,7 @@ use verifier::manifest::{self, Unusable};
 use verifier::report::Report;
 use verifier::source::FileSource;
 
-use crate::answers::{Answers, line};
+use crate::answers::{Answer, Answers, line};
 use crate::commands::verify::FormatFlag;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
@@ -17,6 +17,7 @@ use crate::in_order::in_order;
 use crate::input::Files;
 use crate::models::{Found, find};
 use crate::progress::Progress;
+use crate::reports::{self, Reports};
 use crate::{output, policy};
 
 /// Checks models on their own: format, checksums, recorded digests, values, and the sidecar beside each.
@@ -40,6 +41,8 @@ pub(crate) struct Arguments {
     no_sidecar: bool,
     #[command(flatten)]
     policy: policy::Arguments,
+    #[command(flatten)]
+    report: reports::Arguments,
     /// How to print it: a report of one file, a line for each of several, or one JSON document
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -62,6 +65,14 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let files = arguments.files.iter().map(PathBuf::as_path);
+    let files = files.chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
+    let ended = judge_all(arguments, &mut reports);
+    reports.end(ended)
+}
+
+fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
     let policy = arguments.policy.read()?;
     let jobs = usize::from(arguments.jobs);
     let threads = threads(arguments.threads)?.div_ceil(jobs);
@@ -71,24 +82,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         report.set_policy(&policy);
         report
     };
-    if let ([file], [only], FormatFlag::Text) = (
-        arguments.files.as_slice(),
-        found.as_slice(),
-        arguments.format,
-    ) && !file.is_dir()
-    {
-        let report = judge(only);
-        output::print(&if arguments.quiet {
-            line(report.verdict, &[&only.name()], &text::reason(&report))
-        } else {
-            text::full(&report)
-        })?;
-        return Ok(Outcome::Judged(report.verdict));
-    }
-    let mut answers = Answers::begin(arguments.format, "model")?;
+    let is_one =
+        matches!((arguments.files.as_slice(), found.as_slice()), ([file], [_]) if !file.is_dir());
+    let is_told_in_full = is_one && arguments.format == FormatFlag::Text;
+    let format = (!is_told_in_full).then_some(arguments.format);
+    let mut answers = Answers::begin(format, "model", reports)?;
     in_order(jobs, &found, judge, |found, report| {
-        let names = [("path", found.name())];
-        answers.add(&names, &text::reason(&report), &report)
+        let (name, reason) = (found.name(), text::reason(&report));
+        if is_told_in_full {
+            output::print(&if arguments.quiet {
+                line(report.verdict, &[&name], &reason)
+            } else {
+                text::full(&report)
+            })?;
+        }
+        let answer = Answer {
+            names: vec![("path", name)],
+            models: vec![&found.path],
+            reason,
+            report,
+        };
+        answers.add(answer, false)
     })?;
     answers.end()
 }

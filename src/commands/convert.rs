@@ -12,6 +12,7 @@ use converter::{
     ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
     Unsupported, UnsupportedTensor, Verification,
 };
+use verifier::check;
 use verifier::report::{BehaviourRow, Report};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
@@ -22,6 +23,7 @@ use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::progress::Progress;
+use crate::reports::{self, Reports};
 use crate::run::Engine;
 use crate::signals::Cancel;
 use crate::{behaviour, device, next_command, output, prompt};
@@ -47,7 +49,9 @@ use self::jobs::Job;
     mut_arg("device", |flag| flag.requires("run")),
     mut_arg("device_memory", |flag| flag.requires("run")),
     mut_arg("tokens", |flag| flag.requires("run")),
-    mut_arg("prompt", |flag| flag.requires("run"))
+    mut_arg("prompt", |flag| flag.requires("run")),
+    // A report is about a comparison.
+    mut_arg("reports", |flag| flag.conflicts_with_all(["plan", "no_verify"]))
 )]
 pub(crate) struct Arguments {
     /// The GGUF models; of a split set, any of its files
@@ -99,6 +103,8 @@ pub(crate) struct Arguments {
     fingerprint: bool,
     #[command(flatten)]
     device: device::Arguments,
+    #[command(flatten)]
+    report: reports::Arguments,
     /// Number of threads [default: the number of CPU cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -158,6 +164,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         arguments.output.as_deref(),
         arguments.out_dir.as_deref(),
     )?;
+    let written = jobs.iter().map(|job| job.output.as_path());
+    let sources = jobs.iter().flat_map(|job| &job.sources);
+    let files = written.chain(sources.map(PathBuf::as_path));
+    let mut reports = arguments.report.begin(files)?;
+    let ended = convert_all(arguments, &jobs, &mut reports);
+    reports.end(ended)
+}
+
+fn convert_all(
+    arguments: &Arguments,
+    jobs: &[Job],
+    reports: &mut Reports,
+) -> anyhow::Result<Outcome> {
     if arguments.fingerprint && arguments.forward == ForwardFlag::Off {
         bail!("--fingerprint records a run: leave out --forward off");
     }
@@ -169,23 +188,33 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             convert(arguments, job, &cancel)
         }
     };
-    if let [job] = jobs.as_slice() {
+    if let [job] = jobs {
         let converted = one(job)?;
+        let document = document(&[converted.json(job)]);
+        reports.add_document(&document);
         if arguments.format == FormatFlag::Json {
-            output::print(&document(&[converted.json(job)]))?;
+            output::print(&document)?;
+        }
+        if let Some(report) = converted.proof {
+            reports.add(&[&job.output, &job.input], report);
         }
         return Ok(converted.outcome);
     }
     let mut outcomes = Vec::new();
     let mut models = Vec::new();
-    for job in &jobs {
+    for job in jobs {
         let outcome = match one(job) {
             Ok(converted) => {
                 models.push(converted.json(job));
+                if let Some(report) = converted.proof {
+                    reports.add(&[&job.output, &job.input], report);
+                }
                 converted.outcome
             }
             Err(error) => {
                 models.push(failure(job, &error));
+                let report = check::not_done(output::is_io(&error), &format!("{error:#}"));
+                reports.add(&[&job.output, &job.input], report);
                 output::error(&error.context(job.input.display().to_string()));
                 Outcome::NotDone
             }
@@ -201,9 +230,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         "were converted"
     };
+    let document = document(&models);
+    reports.add_document(&document);
     output::print(&match arguments.format {
         FormatFlag::Text => format!("{done} of {} models {what}\n", jobs.len()),
-        FormatFlag::Json => document(&models),
+        FormatFlag::Json => document,
     })?;
     Ok(outcomes
         .into_iter()

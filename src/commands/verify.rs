@@ -11,11 +11,12 @@ use clap::{Args, ValueEnum};
 use inference::Step;
 use verifier::manifest::{self, CheckOptions, Manifest};
 use verifier::policy::Policy;
-use verifier::report::{Behaviour, Report, text};
+use verifier::report::{Behaviour, Report, text, to_json};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
 
+use crate::answers::{Answers, short};
 use crate::behaviour::Pair;
 use crate::device::Forward;
 use crate::diagnosis::{Diagnosis, diagnose};
@@ -24,6 +25,7 @@ use crate::exit::Outcome;
 use crate::input::Files;
 use crate::next_command::Named;
 use crate::progress::Progress;
+use crate::reports::{self, Reports};
 use crate::run::Engine;
 use crate::{
     behaviour, commands::batch, device, diagnosis, engine_flags, next_command, output, policy,
@@ -77,6 +79,8 @@ pub(crate) struct Arguments {
     prompt: prompt::Arguments,
     #[command(flatten)]
     policy: policy::Arguments,
+    #[command(flatten)]
+    report: reports::Arguments,
     /// How to print the report; its JSON follows the schema that `aprove schema` prints
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]
     format: FormatFlag,
@@ -125,6 +129,21 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let Arguments {
+        a,
+        b,
+        pairs,
+        manifest,
+        ..
+    } = arguments;
+    let files = [a, b, pairs, manifest].into_iter().flatten();
+    let files = files.map(PathBuf::as_path).chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
+    let ended = judge_all(arguments, &mut reports);
+    reports.end(ended)
+}
+
+fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read()?;
     let [a, b] = [&arguments.a, &arguments.b].map(Option::as_deref);
@@ -134,12 +153,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             threads: options.threads.div_ceil(jobs),
             ..options
         };
-        let compare = |a: &Files, b: &Files| {
-            let mut report = pair(arguments, options, policy, a, b);
-            leave_out_equal(arguments, &mut report);
-            report
-        };
-        return batch::run(&pairs, arguments.format, jobs, compare);
+        let compare = |a: &Files, b: &Files| pair(arguments, options, policy, a, b);
+        let mut answers = Answers::begin(Some(arguments.format), "pair", reports)?;
+        batch::run(&pairs, jobs, compare, |answer| {
+            answers.add(answer, !arguments.details)
+        })?;
+        return answers.end();
     }
     let Some(a) = a else {
         unreachable!("the parser takes MODEL where there is no list");
@@ -177,24 +196,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if report.next.is_none() {
         report.next = next_command::of(&report, None);
     }
-    leave_out_equal(arguments, &mut report);
+    let json = || match arguments.details {
+        true => to_json(&report),
+        false => to_json(&short(&report)),
+    };
+    if reports.need_document() {
+        reports.add_document(&json());
+    }
     output::print(&match (arguments.format, arguments.quiet) {
-        (FormatFlag::Json, _) => verifier::report::to_json(&report),
+        (FormatFlag::Json, _) => json(),
         (FormatFlag::Text, true) => text::line(&report),
         (FormatFlag::Text, false) if arguments.details => text::full(&report),
         (FormatFlag::Text, false) => text::answer(&report),
     })?;
-    Ok(Outcome::Judged(report.verdict))
-}
-
-/// Rows of stages that are equal are most of a report.
-fn leave_out_equal(arguments: &Arguments, report: &mut Report) {
-    if let Some(behaviour) = &mut report.behaviour
-        && arguments.format == FormatFlag::Json
-        && !arguments.details
-    {
-        behaviour.leave_out_equal();
-    }
+    let outcome = Outcome::Judged(report.verdict);
+    let models: Vec<&Path> = [Some(a), b].into_iter().flatten().collect();
+    reports.add(&models, report);
+    Ok(outcome)
 }
 
 fn refuse_prompts(arguments: &Arguments) -> anyhow::Result<()> {

@@ -260,7 +260,7 @@ pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() || is_invisible(character) || character == '\\' {
+            if is_hidden(character) || character == '\\' {
                 let mut buffer = [0; 4];
                 for byte in character.encode_utf8(&mut buffer).bytes() {
                     push_hex(&mut text, byte);
@@ -280,6 +280,12 @@ fn push_hex(text: &mut String, byte: u8) {
     use std::fmt::Write as _;
     // Writing to a String cannot fail.
     let _ = write!(text, "\\x{byte:02x}");
+}
+
+/// Tells whether a character shows nothing or changes how others look: controls, zero-width and bidirectional characters.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control() || is_invisible(character)
 }
 
 /// Zero-width and bidirectional characters, and the separators that break lines: they change how a name looks.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use verifier::report::Report;
 
 use super::jobs::Job;
+use crate::answers::short;
 use crate::exit::Outcome;
 use crate::output;
 
@@ -29,10 +30,7 @@ impl Converted {
     }
 
     pub(super) fn json(&self, job: &Job) -> Value {
-        let mut report = self.proof.clone();
-        if let Some(behaviour) = report.as_mut().and_then(|report| report.behaviour.as_mut()) {
-            behaviour.leave_out_equal();
-        }
+        let report = self.proof.as_ref().map(short);
         json!({
             "input": job.input.display().to_string(),
             "output": self.written.as_ref().map(|path| path.display().to_string()),

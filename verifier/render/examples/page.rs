@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::{env, path::Path};
 
 use render::{Answer, Subject, html};
-use verifier::{Input, Options, source::FileSource, verify};
+use verifier::{Input, Options, report::to_json, source::FileSource, verify};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -31,6 +31,7 @@ fn main() -> io::Result<()> {
     };
     let answer = Answer {
         version: env!("CARGO_PKG_VERSION"),
+        document: &to_json(&subject.report),
         command: &format!("verify {first} {second}"),
         subjects: &[subject],
     };

@@ -1,11 +1,15 @@
 //! Writes an answer of the verifier for the places where people look: a test page, a pull request, a browser, a store of
 //! attestations. What is written never decides anything: verdict and exit code are those of the reports.
+//!
+//! A form is a function from an [`Answer`] to a text. The same answer gives the same text; what comes from a file is escaped
+//! as the form needs it.
 
 pub mod html;
+mod junit;
+mod markdown;
+mod words;
 
-use std::fmt::Write as _;
-
-use verifier::report::{Report, text};
+use verifier::report::Report;
 use verifier::verdict::Verdict;
 
 /// What a command answered.
@@ -13,8 +17,10 @@ use verifier::verdict::Verdict;
 pub struct Answer<'a> {
     /// The version of the program.
     pub version: &'a str,
-    /// The command that gives this answer again, as typed in a shell.
+    /// The command that gives this answer again, as typed in a shell; what is in it is not escaped.
     pub command: &'a str,
+    /// What the command prints with `--format json`.
+    pub document: &'a str,
     /// What was judged, in the order given.
     pub subjects: &'a [Subject],
 }
@@ -32,33 +38,59 @@ impl Answer<'_> {
 /// One pair, or one model, and its report.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The paths as they were given, in the order of the report's files: an APR file before a GGUF, shard by shard.
+    /// The paths as they were given, escaped like names, in the order of the report's files: an APR file before a GGUF, shard
+    /// by shard. Where the report has no files, because one could not be opened, the paths that were named.
     pub paths: Vec<String>,
     /// What was found.
     pub report: Report,
 }
 
-/// The forms in which an answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// A few lines of Markdown, as for a pull request.
-    Markdown,
-}
-
-impl Form {
-    /// Writes the answer in this form.
-    #[must_use]
-    pub fn write(self, answer: &Answer<'_>) -> String {
-        match self {
-            Self::Markdown => markdown(answer),
+impl Subject {
+    /// The paths in one line.
+    fn name(&self) -> String {
+        match self.paths.as_slice() {
+            [] => "the run".to_owned(),
+            paths => paths.join(", "),
         }
     }
 }
 
-fn markdown(answer: &Answer<'_>) -> String {
-    let mut page = format!("### aprove: {}\n\n", answer.verdict().as_str());
-    for subject in answer.subjects {
-        let _ = writeln!(page, "    {}", text::line(&subject.report).trim_end());
+/// The forms in which an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A page for a browser.
+    Html,
+    /// The JSON document of the command.
+    Json,
+    /// JUnit XML, for the test page of a pipeline.
+    Junit,
+    /// Markdown, as for a comment of a pull request.
+    Markdown,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Html, Self::Json, Self::Junit, Self::Markdown];
+
+    /// Returns the name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Json => "json",
+            Self::Junit => "junit",
+            Self::Markdown => "markdown",
+        }
     }
-    page
+
+    /// Writes the answer in this form.
+    #[must_use]
+    pub fn write(self, answer: &Answer<'_>) -> String {
+        match self {
+            Self::Html => html::page(answer),
+            Self::Json => answer.document.to_owned(),
+            Self::Junit => junit::document(answer),
+            Self::Markdown => markdown::page(answer),
+        }
+    }
 }

@@ -66,6 +66,18 @@ pub fn unmatched(why: &str) -> Report {
     without_input(Code::PairUnmatched, Effect::Undecided, why)
 }
 
+/// The report of what a command could not do: what the operating system refused, or another reason.
+#[must_use]
+pub fn not_done(is_io: bool, why: &str) -> Report {
+    let mut report = if is_io {
+        not_opened(why)
+    } else {
+        without_input(Code::NothingCompared, Effect::Undecided, why)
+    };
+    report.mode = Mode::Pair;
+    report
+}
+
 fn without_input(code: Code, effect: Effect, why: &str) -> Report {
     let finding = Finding::new(code, effect, escape(why.as_bytes()));
     let mut report = nothing_compared(&[], finding);

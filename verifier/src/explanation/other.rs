@@ -63,7 +63,7 @@ fn files(code: Code) -> Option<Explanation> {
         ),
         Code::NothingCompared => explain(
             "nothing was compared",
-            "No tensor had a counterpart that could be read, or no row of the manifest is about this file.",
+            "No tensor had a counterpart that could be read, no row of the manifest is about this file, or the command ended before it compared anything; the finding says why.",
             "Files of two models, or a manifest of another file.",
             "Check that the two belong together.",
             UNDECIDED,

@@ -6,7 +6,7 @@ use render::{Answer, Subject, html};
 use verifier::finding::Side;
 use verifier::report::{
     Behaviour, BehaviourResult, BehaviourRow, PromptRow, Report, Sides, StageDifference,
-    StageResult, StageRow, StageSide, TensorResult, TokenSet,
+    StageResult, StageRow, StageSide, TensorResult, TokenSet, to_json,
 };
 use verifier::{Input, Options, verify};
 
@@ -43,7 +43,10 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
 }
 
 pub(crate) fn page(subjects: &[Subject]) -> String {
+    // For one subject it is what the command prints.
+    let documents: Vec<String> = subjects.iter().map(|one| to_json(&one.report)).collect();
     html::page(&Answer {
+        document: &documents.concat(),
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
         subjects,

@@ -1,0 +1,204 @@
+//! `--report KIND=PATH`: the answer in the forms of other places, each in a file of its own.
+//!
+//! What is written follows from the answer and never the other way round: verdict and exit code are those of a run without
+//! it, but for a report that could not be written whole, which is never a success.
+
+mod target;
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use render::{Answer, Form, Subject};
+use verifier::check;
+use verifier::finding::escape;
+use verifier::report::{FileRow, Report};
+
+use crate::exit::Outcome;
+use crate::input::{Files, format_of};
+use crate::{next_command, output};
+
+use self::target::Target;
+
+/// Where the answer goes beside stdout.
+#[derive(Args)]
+#[group(skip)]
+pub(crate) struct Arguments {
+    /// Also write the answer to PATH in another form: html, json, junit or
+    /// markdown. Repeatable (docs/reports.md)
+    #[arg(long = "report", value_name = "KIND=PATH", value_parser = wanted)]
+    reports: Vec<(Form, PathBuf)>,
+}
+
+fn wanted(text: &str) -> Result<(Form, PathBuf), String> {
+    let names = || Form::ALL.map(Form::name).join(", ");
+    let (kind, path) = text
+        .split_once('=')
+        .ok_or_else(|| format!("expected KIND=PATH, with a kind of {}", names()))?;
+    let form = Form::ALL.into_iter().find(|form| form.name() == kind);
+    let form = form.ok_or_else(|| format!("there is no kind {kind:?}, only {}", names()))?;
+    if path.is_empty() {
+        return Err("the path is empty".to_owned());
+    }
+    Ok((form, PathBuf::from(path)))
+}
+
+impl Arguments {
+    /// Prepares the reports of a run that reads and writes these files. What could not be written, or would replace one
+    /// of them, is refused before anything is read.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        files: impl IntoIterator<Item = &'a Path>,
+    ) -> anyhow::Result<Reports> {
+        let files: Vec<&Path> = files.into_iter().collect();
+        let mut targets: Vec<(Form, Target)> = Vec::new();
+        for (form, path) in &self.reports {
+            let target = Target::new(path)?;
+            if targets.iter().any(|(_, other)| other.is_same(&target)) {
+                bail!("two reports would be written to {}", path.display());
+            }
+            if files.iter().any(|file| target.is_at(file)) {
+                bail!(
+                    "{} is a file of this run; choose another place for the report",
+                    path.display()
+                );
+            }
+            targets.push((*form, target));
+        }
+        Ok(Reports {
+            targets,
+            inputs: files.into_iter().map(Path::to_owned).collect(),
+            subjects: Vec::new(),
+            document: String::new(),
+        })
+    }
+}
+
+/// Collects what was judged, and writes it at the end.
+pub(crate) struct Reports {
+    targets: Vec<(Form, Target)>,
+    inputs: Vec<PathBuf>,
+    subjects: Vec<Subject>,
+    document: String,
+}
+
+impl Reports {
+    /// Whether the JSON document of the command is to be added.
+    pub(crate) fn need_document(&self) -> bool {
+        let mut forms = self.targets.iter().map(|(form, _)| *form);
+        forms.any(|form| matches!(form, Form::Html | Form::Json))
+    }
+
+    /// Adds to the JSON document that the command prints, or would print with `--format json`.
+    pub(crate) fn add_document(&mut self, text: &str) {
+        if self.need_document() {
+            self.document.push_str(&output::plain(text));
+        }
+    }
+
+    /// Adds the report about these models.
+    pub(crate) fn add(&mut self, models: &[&Path], report: Report) {
+        if !self.targets.is_empty() {
+            let paths = paths_of(models, &report.files);
+            self.subjects.push(Subject { paths, report });
+        }
+    }
+
+    /// Writes all reports about a run that ended in this way, whatever becomes of one of them.
+    pub(crate) fn end(mut self, ended: anyhow::Result<Outcome>) -> anyhow::Result<Outcome> {
+        if self.targets.is_empty() || matches!(ended, Ok(Outcome::Stopped(_))) {
+            return ended;
+        }
+        if let Err(why) = &ended {
+            let report = check::not_done(output::is_io(why), &format!("{why:#}"));
+            let inputs = if self.subjects.is_empty() {
+                std::mem::take(&mut self.inputs)
+            } else {
+                Vec::new()
+            };
+            let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+            self.add(&inputs, report);
+            self.document.clear();
+            self.add_document(&output::document_of_error(why));
+        }
+        let command = command(env::args_os());
+        let answer = Answer {
+            version: env!("CARGO_PKG_VERSION"),
+            command: &command,
+            document: &self.document,
+            subjects: &self.subjects,
+        };
+        if let Ok(outcome) = &ended
+            && outcome.code() != answer.verdict().exit_code()
+        {
+            unreachable!("a report says what the exit code says");
+        }
+        let mut failed = None;
+        for (form, target) in &self.targets {
+            if let Err(why) = target.write(&form.write(&answer)) {
+                let why = why.context(format!("the {} report was not written", form.name()));
+                failed
+                    .into_iter()
+                    .for_each(|earlier| output::error(&earlier));
+                failed = Some(why);
+            }
+        }
+        match (ended, failed) {
+            (Ok(outcome), None) => Ok(outcome),
+            (Ok(_), Some(why)) => Err(why),
+            (Err(first), failed) => {
+                failed.iter().for_each(output::error);
+                Err(first)
+            }
+        }
+    }
+}
+
+/// The files of these models, in the order of the files of their report.
+fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
+    let mut models = models.to_vec();
+    let is_of = |path: &Path, row: &FileRow| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let format = format_of(path);
+        row.name == escape(name.as_bytes())
+            && format.is_none_or(|format| row.format == format.into())
+    };
+    let files = |model: &Path| Files::paths_of_model(model).unwrap_or_else(|_| vec![model.into()]);
+    if let ([first, _], Some(row)) = (models.as_slice(), rows.first())
+        && !files(first).iter().any(|path| is_of(path, row))
+    {
+        models.reverse();
+    }
+    let paths = models.into_iter().flat_map(files);
+    paths.map(|path| shown(&path)).collect()
+}
+
+/// A path as reports have it: below the working folder relative to it, and escaped like a name.
+fn shown(path: &Path) -> String {
+    let folder = env::current_dir().ok();
+    let inside = folder.and_then(|folder| path.strip_prefix(folder).ok());
+    escape(inside.unwrap_or(path).as_os_str().as_bytes())
+}
+
+/// The command as typed in a shell, without its reports.
+fn command(arguments: impl IntoIterator<Item = OsString>) -> String {
+    let mut arguments = arguments.into_iter();
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program)
+        .file_name()
+        .unwrap_or(&program)
+        .to_owned();
+    let mut words = vec![next_command::quoted(&program.to_string_lossy())];
+    while let Some(argument) = arguments.next() {
+        let argument = argument.to_string_lossy();
+        match argument.strip_prefix("--report") {
+            Some("") => drop(arguments.next()),
+            Some(value) if value.starts_with('=') => {}
+            _ => words.push(next_command::quoted(&argument)),
+        }
+    }
+    words.join(" ")
+}

@@ -1,0 +1,141 @@
+//! Where a report goes: a file that appears whole or not at all, or a device or pipe that is written to as it is.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use tempfile::NamedTempFile;
+
+/// A place that a report can be written to.
+pub(super) struct Target {
+    path: PathBuf,
+    place: Place,
+    how: How,
+}
+
+/// What tells one place from another, whatever it is called.
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// Something that is there: device and number of the file.
+    Known(u64, u64),
+    /// A name to be given in a folder.
+    New(PathBuf),
+}
+
+enum How {
+    /// In one step, under the name that links lead to.
+    Replace(PathBuf),
+    /// By writing to what is there: a device, a pipe, or what `/dev/stdout` stands for.
+    Write,
+}
+
+impl Target {
+    /// Looks at the place. A folder, a name that cannot be given, and a model are refused.
+    pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let name = path
+            .file_name()
+            .with_context(|| format!("{shown} is no place for a report"))?;
+        if name.to_string_lossy().ends_with(".manifest.json") {
+            bail!(
+                "{shown} is the name of the manifest beside a model; choose another place for the report"
+            );
+        }
+        let is_open_file = path.starts_with("/dev") || path.starts_with("/proc");
+        let how = match path.metadata() {
+            Ok(found) if found.is_dir() => bail!("{shown} is a folder; a report is a file"),
+            Ok(found) if !found.is_file() || is_open_file => How::Write,
+            Ok(_) => {
+                refuse_models(path)?;
+                How::Replace(path.canonicalize()?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => How::Replace(path.to_owned()),
+            Err(error) => return Err(error).with_context(|| format!("{shown} cannot be used")),
+        };
+        if let How::Replace(path) = &how {
+            stage(path).with_context(|| format!("{shown} cannot be written"))?;
+        }
+        let place = place_of(path).with_context(|| format!("{shown} cannot be used"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            place,
+            how,
+        })
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+
+    /// Whether a file of the run is, or is to be written, at this place.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        place_of(path).is_ok_and(|place| self.place == place)
+    }
+
+    /// Writes all of the text, to the disk where it is a file.
+    pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
+        let written = match &self.how {
+            How::Replace(path) => {
+                // It may have come there meanwhile.
+                if path.exists() {
+                    refuse_models(path)?;
+                }
+                replace(path, text)
+            }
+            How::Write => OpenOptions::new()
+                .append(true)
+                .open(&self.path)
+                .and_then(|mut file| file.write_all(text.as_bytes())),
+        };
+        written.with_context(|| format!("{} cannot be written", self.path.display()))
+    }
+}
+
+fn place_of(path: &Path) -> io::Result<Place> {
+    match path.metadata() {
+        Ok(found) => Ok(Place::Known(found.dev(), found.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().unwrap_or_default();
+            Ok(Place::New(folder_of(path).canonicalize()?.join(name)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A model named by mistake must survive.
+fn refuse_models(path: &Path) -> anyhow::Result<()> {
+    let mut start = Vec::new();
+    let shown = path.display();
+    File::open(path)
+        .and_then(|file| file.take(4).read_to_end(&mut start))
+        .with_context(|| format!("{shown} cannot be read: whether it is a model is not known"))?;
+    if start.starts_with(b"APR") || start.starts_with(b"GGUF") {
+        bail!("{shown} is a model, which is never replaced; choose another place for the report");
+    }
+    Ok(())
+}
+
+/// A file without its name, in the folder of the name.
+fn stage(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".report-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder_of(path))
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut staged = stage(path)?;
+    staged.write_all(text.as_bytes())?;
+    staged.as_file().sync_all()?;
+    staged.persist(path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
