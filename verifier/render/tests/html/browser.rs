@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::samples::pages;
+use super::samples::PAGES;
 
 /// Measures the page and tells the page around it what it found.
 const PROBE: &str = r#"<script>
@@ -47,7 +47,7 @@ const LISTENER: &str =
 #[test]
 fn nothing_is_cut_off_and_nothing_overlaps_in_a_browser() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, page) in pages() {
+    for (name, page) in PAGES.iter() {
         // The policy of the page would keep the probe from running.
         let (before, rest) = page.split_once("<meta http-equiv").unwrap();
         let (_, after) = rest.split_once('>').unwrap();
