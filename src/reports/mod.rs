@@ -28,8 +28,8 @@ use self::target::Target;
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Also write the answer to PATH in another form: html, json,
-    /// junit or markdown. Repeatable (docs/reports.md)
+    /// Also write the answer to PATH in another form: html, json, junit or
+    /// markdown. Repeatable (docs/reports.md)
     #[arg(long = "report", value_name = "KIND=PATH", value_parser = wanted)]
     reports: Vec<(Form, PathBuf)>,
 }
@@ -89,7 +89,8 @@ pub(crate) struct Reports {
 impl Reports {
     /// Whether the JSON document of the command is to be added.
     pub(crate) fn need_document(&self) -> bool {
-        self.targets.iter().any(|(form, _)| *form == Form::Json)
+        let mut forms = self.targets.iter().map(|(form, _)| *form);
+        forms.any(|form| matches!(form, Form::Html | Form::Json))
     }
 
     /// Adds to the JSON document that the command prints, or would print with `--format json`.

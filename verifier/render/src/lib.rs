@@ -58,10 +58,10 @@ impl Subject {
 /// The forms in which an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
+    /// A page for a browser.
+    Html,
     /// The JSON document of the command.
     Json,
-    /// A page for people, in one file.
-    Html,
     /// JUnit XML, for the test page of a pipeline.
     Junit,
     /// Markdown, as for a comment of a pull request.
@@ -70,14 +70,14 @@ pub enum Form {
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Html, Self::Junit, Self::Markdown];
+    pub const ALL: [Self; 4] = [Self::Html, Self::Json, Self::Junit, Self::Markdown];
 
     /// Returns the name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Json => "json",
             Self::Html => "html",
+            Self::Json => "json",
             Self::Junit => "junit",
             Self::Markdown => "markdown",
         }
@@ -87,8 +87,8 @@ impl Form {
     #[must_use]
     pub fn write(self, answer: &Answer<'_>) -> String {
         match self {
-            Self::Json => answer.document.to_owned(),
             Self::Html => html::page(answer),
+            Self::Json => answer.document.to_owned(),
             Self::Junit => junit::document(answer),
             Self::Markdown => markdown::page(answer),
         }

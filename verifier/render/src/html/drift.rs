@@ -5,7 +5,7 @@ use verifier::report::text::grouped;
 use verifier::report::{BehaviourRow, PromptRow, Report, StageResult, StageRow, TokenSet};
 
 use super::escape::clip;
-use super::shown::{Limits, Shown};
+use super::shown::{Limits, Shown, number};
 
 /// What a run said.
 pub(super) struct Drift {
@@ -52,7 +52,6 @@ pub(super) struct Stage {
     pub(super) deviations: [String; 2],
     pub(super) drift: String,
     pub(super) largest: String,
-    pub(super) ulp: String,
     pub(super) result: String,
     pub(super) is_first: bool,
 }
@@ -187,7 +186,7 @@ fn plot(prompt: &PromptRow, first: &StageRow, limits: Limits) -> Option<Plot> {
         mark: scaled(mark, last),
         points,
         decades: axis.decades(),
-        largest: format!("{largest:.2e}"),
+        largest: number(Some(largest)),
         left_out: notes.join(" "),
         from: name(shown.first()),
         to: name(shown.last()),
@@ -258,8 +257,6 @@ fn stages(prompt: &PromptRow, first: &StageRow, limits: Limits) -> Shown<Stage> 
 
 fn stage(row: &StageRow, is_first: bool, limits: Limits) -> Stage {
     let none = || "–".to_owned();
-    let number =
-        |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.3e}"));
     let deviation = |side: Option<&verifier::report::StageSide>| {
         side.map_or_else(none, |side| number(side.standard_deviation))
     };
@@ -272,7 +269,6 @@ fn stage(row: &StageRow, is_first: bool, limits: Limits) -> Stage {
             .drift
             .map_or_else(none, |drift| format!("{:.1} %", drift * 100.0)),
         largest: found.map_or_else(none, |found| number(found.largest_absolute)),
-        ulp: found.map_or_else(none, |found| grouped(u64::from(found.largest_ulp))),
         result: row.result.text().into_owned(),
         is_first,
     }

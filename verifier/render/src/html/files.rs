@@ -192,11 +192,11 @@ fn types(report: &Report, side: Option<Side>, shard: usize) -> String {
     let words = counts
         .iter()
         .take(MOST_TYPES)
-        .map(|(name, count)| format!("{count} {name}"));
+        .map(|(name, count)| format!("{} {name}", grouped(*count as u64)));
     let words: Vec<String> = words.collect();
     match total {
         0 => "none read".to_owned(),
-        _ => format!("{total}: {}", words.join(", ")),
+        _ => format!("{}: {}", grouped(total as u64), words.join(", ")),
     }
 }
 

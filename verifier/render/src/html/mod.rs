@@ -16,7 +16,7 @@ mod tensors;
 use std::fmt::Write as _;
 
 use askama::Template;
-use verifier::report::{text, to_json};
+use verifier::report::text;
 use verifier::verdict::Verdict;
 
 use self::escape::clip;
@@ -39,7 +39,7 @@ pub fn page(answer: &Answer<'_>) -> String {
         summary: None,
         sections: Vec::new(),
         sections_left_out: 0,
-        json: Vec::new(),
+        json: Some(String::new()),
     };
     if answer.subjects.len() != 1 {
         page.summary = fit(MOST / 4, |limits| written(&summary(answer, limits)));
@@ -48,14 +48,9 @@ pub fn page(answer: &Answer<'_>) -> String {
     let sections = sections(answer.subjects, room);
     page.sections_left_out = sections.iter().filter(|section| section.is_none()).count();
     page.sections = sections.into_iter().flatten().collect();
-    let text = written(&page);
-    page.json = answer.subjects.iter().map(data).collect();
-    let with_json = written(&page);
-    if with_json.len() <= MOST {
-        with_json
-    } else {
-        text
-    }
+    let room = MOST.saturating_sub(written(&page).len());
+    page.json = data(answer.document).filter(|json| json.len() <= room);
+    written(&page)
 }
 
 /// The page.
@@ -69,8 +64,8 @@ struct Page {
     summary: Option<String>,
     sections: Vec<String>,
     sections_left_out: usize,
-    /// The report of each subject; none where they would not fit.
-    json: Vec<String>,
+    /// The document of the command; none where it would not fit.
+    json: Option<String>,
 }
 
 /// What several subjects came to.
@@ -107,7 +102,11 @@ fn title(answer: &Answer<'_>) -> String {
 fn names(subject: &Subject) -> String {
     let files = subject.report.files.iter().filter(|file| file.shard == 0);
     let names: Vec<&str> = files.map(|file| file.name.as_str()).collect();
-    names.join(", ")
+    if names.is_empty() {
+        subject.name()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn summary(answer: &Answer<'_>, limits: Limits) -> Summary {
@@ -167,9 +166,10 @@ fn fit(room: usize, write: impl Fn(Limits) -> String) -> Option<String> {
         .find(|text| text.len() <= room)
 }
 
-/// The JSON of a report as the content of a script element: in ASCII, and without the `<` that could end it.
-fn data(subject: &Subject) -> String {
-    let json = to_json(&subject.report);
+/// A JSON document as the content of a script element: in ASCII, and without the `<` that could end it. None for one that
+/// is longer than a page.
+fn data(json: &str) -> Option<String> {
+    let json = Some(json).filter(|json| json.len() <= MOST)?;
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() && character != '<' {
@@ -181,7 +181,7 @@ fn data(subject: &Subject) -> String {
             }
         }
     }
-    text
+    Some(text)
 }
 
 fn written(template: &impl Template) -> String {

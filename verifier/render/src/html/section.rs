@@ -1,6 +1,7 @@
 //! What a page says of one subject.
 
 use askama::Template;
+use verifier::check;
 use verifier::report::text;
 use verifier::report::{AtFault, Mode, Report};
 use verifier::verdict::Verdict;
@@ -116,7 +117,10 @@ fn banner(report: &Report, title: Option<String>, limits: Limits) -> Banner {
         title,
         verdict: Word(report.verdict),
         words: text::verdict(report),
-        meaning: sentence(text::meaning(report)),
+        meaning: sentence(&match report.mode {
+            Mode::File => check::text::reason(report),
+            Mode::Pair | Mode::Manifest => text::meaning(report).to_owned(),
+        }),
         at_fault,
         cause: report.cause.as_deref().map(sentence),
         next: report.next.as_deref().map(sentence),

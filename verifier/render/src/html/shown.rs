@@ -91,3 +91,26 @@ impl<T> Shown<T> {
         self.rows.len().saturating_add(self.more)
     }
 }
+
+/// A measured number, with as many digits as are of use.
+pub(super) fn number(value: Option<f64>) -> String {
+    match value {
+        None => "not finite".to_owned(),
+        Some(value) if value == 0.0 || (1e-3..1e4).contains(&value.abs()) => format!("{value:.4}"),
+        Some(value) => format!("{value:.3e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_have_exponents_only_where_they_are_far_from_one() {
+        let shown = [Some(0.0), Some(-1.5), Some(4e-7), Some(2.5e6), None].map(number);
+        assert_eq!(
+            shown,
+            ["0.0000", "-1.5000", "4.000e-7", "2.500e6", "not finite"]
+        );
+    }
+}

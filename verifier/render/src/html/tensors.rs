@@ -6,7 +6,7 @@ use verifier::report::text::grouped;
 use verifier::report::{Report, TensorResult, TensorRow};
 
 use super::escape::clip;
-use super::shown::{Limits, Shown};
+use super::shown::{Limits, Shown, number};
 
 /// All tensors of a report.
 pub(super) struct Tensors {
@@ -22,7 +22,7 @@ pub(super) struct Tensors {
     /// Those that were not compared.
     pub(super) not_compared: Shown<String>,
     /// How many came out how.
-    pub(super) counts: Vec<(Cell, usize)>,
+    pub(super) counts: Vec<(Cell, String)>,
 }
 
 impl Tensors {
@@ -167,7 +167,11 @@ pub(super) fn tensors(report: &Report, limits: Limits) -> Tensors {
         },
         different: Shown::of(differ, limits.tensors, |row| different(row, limits)),
         not_compared: Shown::of(open, limits.tensors, |row| clip(name(row), limits.name)),
-        counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
+        counts: counts
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(cell, count)| (cell, grouped(count as u64)))
+            .collect(),
     }
 }
 
@@ -205,8 +209,6 @@ fn share(row: &TensorRow) -> String {
 
 fn different(row: &TensorRow, limits: Limits) -> Different {
     let none = || "–".to_owned();
-    let number =
-        |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.3e}"));
     let found = row.difference.as_ref();
     let values = row.values.as_ref();
     let side = row.sides.second().or(row.sides.first());

@@ -1,17 +1,21 @@
 //! Reports of every kind that a page must show well.
 
+use std::sync::LazyLock;
+
 use fixtures::gguf::Model;
 use fixtures::{apr, damage, models};
 use render::{Answer, Subject, html};
 use verifier::finding::Side;
 use verifier::report::{
     Behaviour, BehaviourResult, BehaviourRow, PromptRow, Report, Sides, StageDifference,
-    StageResult, StageRow, StageSide, TensorResult, TokenSet,
+    StageResult, StageRow, StageSide, TensorResult, TokenSet, to_json,
 };
-use verifier::{Input, Options, verify};
+use verifier::{Input, Options, check, verify};
 
 /// A name for each page, and the page.
-pub(crate) fn pages() -> Vec<(&'static str, String)> {
+pub(crate) static PAGES: LazyLock<Vec<(&str, String)>> = LazyLock::new(make_pages);
+
+pub(crate) fn make_pages() -> Vec<(&'static str, String)> {
     let pages = [
         ("verified", vec![subject(verified())]),
         ("bit", vec![subject(bit())]),
@@ -30,6 +34,7 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
             vec![subject(deep(112, TensorResult::Different))],
         ),
         ("hostile", vec![subject(hostile())]),
+        ("not opened", vec![subject(not_opened())]),
         (
             "several",
             vec![subject(verified()), subject(bit()), subject(hostile())],
@@ -43,7 +48,10 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
 }
 
 pub(crate) fn page(subjects: &[Subject]) -> String {
+    // For one subject it is what the command prints.
+    let documents: Vec<String> = subjects.iter().map(|one| to_json(&one.report)).collect();
     html::page(&Answer {
+        document: &documents.concat(),
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
         document: "{}\n",
@@ -114,6 +122,10 @@ fn other_model() -> Report {
         ("qwen2.apr", artifact),
         ("llama.gguf", models::llama().to_bytes()),
     )
+}
+
+fn not_opened() -> Report {
+    check::not_done(true, "c.gguf cannot be opened: no such file")
 }
 
 fn cut() -> Report {
