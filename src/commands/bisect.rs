@@ -10,7 +10,7 @@ use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
-use verifier::verify::Options;
+use verifier::verify::{FileSha256, Options};
 
 use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
@@ -93,6 +93,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
+            file_sha256: arguments.report.file_sha256(FileSha256::None),
             ..Options::default()
         };
         let bytes = judging(scope, [&a, &b], bytes, policy, arguments.quiet, false);

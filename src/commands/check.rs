@@ -8,6 +8,7 @@ use verifier::check::{self, Sidecar, text};
 use verifier::manifest::{self, Unusable};
 use verifier::report::Report;
 use verifier::source::FileSource;
+use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
 use crate::commands::verify::FormatFlag;
@@ -122,7 +123,12 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
         sidecar_of(&found.path)
     };
     let progress = Progress::new("check", arguments.quiet);
-    let report = check::check(&files.input(), &sidecar, threads, &progress);
+    let options = Options {
+        threads,
+        file_sha256: arguments.report.file_sha256(FileSha256::None),
+        ..Options::default()
+    };
+    let report = check::check(&files.input(), &sidecar, &options, &progress);
     progress.end();
     report
 }

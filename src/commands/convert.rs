@@ -294,7 +294,7 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
         let sources = Files::open_all(&job.sources)?;
         let bytes = verifier::verify::Options {
             threads,
-            file_sha256: FileSha256::Apr,
+            file_sha256: arguments.report.file_sha256(FileSha256::Apr),
             ..verifier::verify::Options::default()
         };
         let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);

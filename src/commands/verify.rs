@@ -242,11 +242,11 @@ fn pair(
     thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
-            file_sha256: if arguments.file_sha256 {
+            file_sha256: arguments.report.file_sha256(if arguments.file_sha256 {
                 FileSha256::All
             } else {
                 FileSha256::None
-            },
+            }),
             tensor_sha256: arguments.tensor_sha256,
         };
         let bytes = judging(
@@ -307,6 +307,7 @@ fn against(
     let how = CheckOptions {
         threads: options.threads,
         allow_unbound_metadata: arguments.allow_unbound_metadata,
+        file_digests: arguments.report.file_sha256(FileSha256::None) == FileSha256::All,
     };
     let work = || manifest::check(manifest, &model.input(), &how, &progress);
     let mut report = output::timed(arguments.times, "to compare the bytes", work);

@@ -16,6 +16,7 @@ use render::{Answer, Form, Subject};
 use verifier::check;
 use verifier::finding::escape;
 use verifier::report::{FileRow, Report};
+use verifier::verify::FileSha256;
 
 use crate::exit::Outcome;
 use crate::input::{Files, format_of};
@@ -27,8 +28,8 @@ use self::target::Target;
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Also write the answer to PATH in another form: json, junit or
-    /// markdown. Repeatable (docs/reports.md)
+    /// Also write the answer to PATH in another form: json, junit, sarif
+    /// or markdown. Repeatable (docs/reports.md)
     #[arg(long = "report", value_name = "KIND=PATH", value_parser = wanted)]
     reports: Vec<(Form, PathBuf)>,
 }
@@ -47,6 +48,15 @@ fn wanted(text: &str) -> Result<(Form, PathBuf), String> {
 }
 
 impl Arguments {
+    /// The files whose SHA-256 is needed: all of them for an attestation, which is about files by their SHA-256.
+    pub(crate) fn file_sha256(&self, otherwise: FileSha256) -> FileSha256 {
+        if self.reports.iter().any(|(form, _)| form.needs_sha256()) {
+            FileSha256::All
+        } else {
+            otherwise
+        }
+    }
+
     /// Prepares the reports of a run that reads and writes these files. What could not be written, or would replace one
     /// of them, is refused before anything is read.
     pub(crate) fn begin<'a>(

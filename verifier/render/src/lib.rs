@@ -6,9 +6,11 @@
 
 mod junit;
 mod markdown;
+mod sarif;
 mod words;
 
-use verifier::report::Report;
+use verifier::finding::Side;
+use verifier::report::{FileFormat, FileRow, Report};
 use verifier::verdict::Verdict;
 
 /// What a command answered.
@@ -45,6 +47,33 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The files that were read, each with its path.
+    fn files(&self) -> impl Iterator<Item = (&str, &FileRow)> {
+        let files = self.report.files.iter().enumerate();
+        files.map(|(index, file)| (self.paths.get(index).unwrap_or(&file.name).as_str(), file))
+    }
+
+    /// Which file of the pair a row of the report's files is about, and its shard.
+    fn side_of(&self, index: usize) -> Option<(Side, usize)> {
+        let file = self.report.files.get(index)?;
+        let side = file.side.unwrap_or(match file.format {
+            FileFormat::Apr => Side::Apr,
+            FileFormat::Gguf => Side::Gguf,
+            FileFormat::Unknown if index == 0 => Side::A,
+            FileFormat::Unknown => Side::B,
+        });
+        Some((side, file.shard))
+    }
+
+    /// The path of a file of the report; where it cannot be told which, of the first.
+    fn path_of(&self, side: Side, shard: usize) -> &str {
+        let mut indices = 0..self.paths.len();
+        let index = indices.find(|index| self.side_of(*index) == Some((side, shard)));
+        self.paths
+            .get(index.unwrap_or(0))
+            .map_or(".", String::as_str)
+    }
+
     /// The paths in one line.
     fn name(&self) -> String {
         match self.paths.as_slice() {
@@ -61,13 +90,15 @@ pub enum Form {
     Json,
     /// JUnit XML, for the test page of a pipeline.
     Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
     /// Markdown, as for a comment of a pull request.
     Markdown,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Junit, Self::Markdown];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Junit, Self::Sarif, Self::Markdown];
 
     /// Returns the name on the command line.
     #[must_use]
@@ -75,7 +106,16 @@ impl Form {
         match self {
             Self::Json => "json",
             Self::Junit => "junit",
+            Self::Sarif => "sarif",
             Self::Markdown => "markdown",
+        }
+    }
+
+    /// Tells whether the form is about the files by their SHA-256.
+    #[must_use]
+    pub const fn needs_sha256(self) -> bool {
+        match self {
+            Self::Json | Self::Junit | Self::Sarif | Self::Markdown => false,
         }
     }
 
@@ -85,6 +125,7 @@ impl Form {
         match self {
             Self::Json => answer.document.to_owned(),
             Self::Junit => junit::document(answer),
+            Self::Sarif => sarif::document(answer),
             Self::Markdown => markdown::page(answer),
         }
     }
