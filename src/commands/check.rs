@@ -67,14 +67,13 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = arguments.files.iter().map(PathBuf::as_path);
-    let files = files.chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(files)?;
+    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }
 
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
-    let policy = arguments.policy.read()?;
+    let policy = arguments.policy.read(reports)?;
     let jobs = usize::from(arguments.jobs);
     let threads = threads(arguments.threads)?.div_ceil(jobs);
     let found = find(&arguments.files);

@@ -4,6 +4,8 @@
 //! A form is a function from an [`Answer`] to a text. The same answer gives the same text; what comes from a file is escaped
 //! as the form needs it.
 
+pub mod github;
+mod intoto;
 mod junit;
 mod markdown;
 mod sarif;
@@ -22,6 +24,10 @@ pub struct Answer<'a> {
     pub command: &'a str,
     /// What the command prints with `--format json`.
     pub document: &'a str,
+    /// The policy file, where one was given.
+    pub policy: Option<&'a PolicyFile>,
+    /// The time in UTC as RFC 3339 writes it, for the form that cannot be without: see [`Form::needs_time`].
+    pub time: &'a str,
     /// What was judged, in the order given.
     pub subjects: &'a [Subject],
 }
@@ -34,6 +40,15 @@ impl Answer<'_> {
             .max_by_key(|verdict| verdict.exit_code())
             .unwrap_or(Verdict::Undecided)
     }
+}
+
+/// The file that says what may pass.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// The path, escaped like a name.
+    pub name: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 /// One pair, or one model, and its report.
@@ -92,13 +107,27 @@ pub enum Form {
     Junit,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+    /// An in-toto statement: a Simple Verification Result.
+    InToto,
+    /// An in-toto statement: a Test Result.
+    InTotoTestResult,
     /// Markdown, as for a comment of a pull request.
     Markdown,
+    /// The same, to be added to the summary of a step on GitHub; its annotations go to the output of the step.
+    Github,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Junit, Self::Sarif, Self::Markdown];
+    pub const ALL: [Self; 7] = [
+        Self::Json,
+        Self::Junit,
+        Self::Sarif,
+        Self::InToto,
+        Self::InTotoTestResult,
+        Self::Markdown,
+        Self::Github,
+    ];
 
     /// Returns the name on the command line.
     #[must_use]
@@ -107,16 +136,23 @@ impl Form {
             Self::Json => "json",
             Self::Junit => "junit",
             Self::Sarif => "sarif",
+            Self::InToto => "intoto",
+            Self::InTotoTestResult => "intoto-test-result",
             Self::Markdown => "markdown",
+            Self::Github => "github",
         }
     }
 
     /// Tells whether the form is about the files by their SHA-256.
     #[must_use]
     pub const fn needs_sha256(self) -> bool {
-        match self {
-            Self::Json | Self::Junit | Self::Sarif | Self::Markdown => false,
-        }
+        matches!(self, Self::InToto | Self::InTotoTestResult)
+    }
+
+    /// Tells whether the form has a time in it.
+    #[must_use]
+    pub const fn needs_time(self) -> bool {
+        matches!(self, Self::InToto)
     }
 
     /// Writes the answer in this form.
@@ -126,7 +162,9 @@ impl Form {
             Self::Json => answer.document.to_owned(),
             Self::Junit => junit::document(answer),
             Self::Sarif => sarif::document(answer),
-            Self::Markdown => markdown::page(answer),
+            Self::InToto => intoto::verification(answer),
+            Self::InTotoTestResult => intoto::test_result(answer),
+            Self::Markdown | Self::Github => markdown::page(answer),
         }
     }
 }
