@@ -8,6 +8,7 @@ use verifier::check::{self, NotOpened, Sidecar, text};
 use verifier::manifest::{self, Unusable};
 use verifier::report::{Mode, Report};
 use verifier::source::FileSource;
+use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
 use crate::commands::verify::FormatFlag;
@@ -67,14 +68,13 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = arguments.files.iter().map(PathBuf::as_path);
-    let files = files.chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(files)?;
+    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }
 
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
-    let policy = arguments.policy.read()?;
+    let policy = arguments.policy.read(reports)?;
     let jobs = usize::from(arguments.jobs);
     let threads = threads(arguments.threads)?.div_ceil(jobs);
     let found = find(&arguments.files);
@@ -128,8 +128,13 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize, progress: &Progre
     } else {
         sidecar_of(&found.path)
     };
+    let options = Options {
+        threads,
+        file_sha256: arguments.report.file_sha256(FileSha256::None),
+        ..Options::default()
+    };
     let job = progress.job(&found.name());
-    check::check(&files.input(), &sidecar, threads, &job.pass(Phase::Read))
+    check::check(&files.input(), &sidecar, &options, &job.pass(Phase::Read))
 }
 
 /// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`.

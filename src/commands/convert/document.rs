@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use verifier::check::{self, Sidecar};
 use verifier::report::{Mode, Report};
+use verifier::verify::Options;
 
 use super::jobs::Job;
 use super::plan::PlannedModel;
@@ -89,7 +90,13 @@ pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Model {
     let report = match not_opened::open([&job.input], Mode::Pair) {
         Err(why) => Some(why.report),
         Ok([files]) if files.format().is_none() => {
-            Some(check::check(&files.input(), &Sidecar::LeftOut, 1, &()))
+            let options = Options::default();
+            Some(check::check(
+                &files.input(),
+                &Sidecar::LeftOut,
+                &options,
+                &(),
+            ))
         }
         Ok(_) => None,
     };

@@ -54,7 +54,8 @@ pub(crate) fn page(subjects: &[Subject]) -> String {
         document: &documents.concat(),
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
-        document: "{}\n",
+        policy: None,
+        time: "",
         subjects,
     })
 }
