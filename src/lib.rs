@@ -7,6 +7,7 @@
 
 mod answers;
 mod behaviour;
+mod clock;
 mod commands;
 mod device;
 mod diagnosis;

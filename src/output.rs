@@ -40,11 +40,16 @@ pub(crate) fn note(text: &str) {
     drop(writeln!(io::stderr().lock(), "{}", plain(text)));
 }
 
+/// Writes a command for the runner of GitHub to stderr: it reads both streams, and stdout is for answers.
+pub(crate) fn command(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
 /// Text without control characters but line ends and tabs: what a path or an argument holds must not reach a terminal.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     let is_plain = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
     if text.chars().all(is_plain) {
-        return text.into();
+        return disarmed(text.into());
     }
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
@@ -55,7 +60,24 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
             let _ = write!(plain, "\\u{:04x}", u32::from(character));
         }
     }
-    plain.into()
+    disarmed(plain.into())
+}
+
+/// Text in which the runner of GitHub finds no command: one begins a line with `::`, or stands anywhere behind `##[`. The
+/// number of the character means the same in JSON, where a line never begins so.
+fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_command = |line: &str| line.trim_start().starts_with("::");
+    if !text.contains("##[") && !text.lines().any(is_command) {
+        return text;
+    }
+    let text = text.replace("##[", "#\\u0023[");
+    let lines = text
+        .split_inclusive('\n')
+        .map(|line| match is_command(line) {
+            true => line.replacen("::", "\\u003a:", 1),
+            false => line.to_owned(),
+        });
+    lines.collect::<String>().into()
 }
 
 /// Does work and says on stderr how long it took, if somebody asked for it.
@@ -121,5 +143,17 @@ mod tests {
     fn control_characters_are_shown_and_not_sent() {
         assert_eq!(plain("a\x1b[31m\u{9b}b\n\tc"), "a\\u001b[31m\\u009bb\n\tc");
         assert_eq!(plain("größe"), "größe");
+    }
+
+    #[test]
+    fn nothing_printed_is_a_command_of_a_runner() {
+        for (text, expected) in [
+            ("a::error::b", "a::error::b"),
+            ("a\n \u{a0}::error::b\n", "a\n \u{a0}\\u003a:error::b\n"),
+            ("::error::b", "\\u003a:error::b"),
+            ("\"a##[error]\"", "\"a#\\u0023[error]\""),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
     }
 }

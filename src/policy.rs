@@ -1,13 +1,15 @@
 //! What may pass: flags, and a policy file that is never looked for, only named.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use toml::value::Datetime;
 use verifier::policy::{Allow, Date, FailOn, Policy};
+
+use crate::clock;
+use crate::reports::Reports;
 
 /// Which findings may pass. They stay in the report and are counted.
 #[derive(Args)]
@@ -40,10 +42,12 @@ impl Arguments {
         self.policy.as_deref()
     }
 
-    /// The policy of the flags and of the file that they name; a flag goes before the file.
-    pub(crate) fn read(&self) -> anyhow::Result<Policy> {
-        let file = self.policy.as_deref().map(read_file).transpose()?;
-        let file = file.unwrap_or_default();
+    /// The policy of the flags and of the file that they name, which reports may name as well; a flag goes before the file.
+    pub(crate) fn read(&self, reports: &mut Reports) -> anyhow::Result<Policy> {
+        let file = match &self.policy {
+            Some(path) => read_file(path, reports)?,
+            None => PolicyFile::default(),
+        };
         let mut allow = self.allow.clone();
         for entry in file.allow {
             let pattern = entry.pattern.as_deref();
@@ -58,14 +62,15 @@ impl Arguments {
                 Some(FailOnFlag::Warning) => FailOn::Warning,
             },
             allow,
-            today: today(),
+            today: clock::today(),
         })
     }
 }
 
-fn read_file(path: &Path) -> anyhow::Result<PolicyFile> {
+fn read_file(path: &Path, reports: &mut Reports) -> anyhow::Result<PolicyFile> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
+    reports.set_policy(path, &text);
     toml::from_str(&text).with_context(|| format!("{} is no policy", path.display()))
 }
 
@@ -133,54 +138,9 @@ impl TryFrom<Datetime> for Day {
     }
 }
 
-/// The day by the clock of the machine, in UTC; none where the clock stands before 1970.
-fn today() -> Option<Date> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    date_of(since.as_secs() / 86_400)
-}
-
-/// The day of the calendar that is so many days after 1970-01-01.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "days that a u64 of seconds holds, far from the end of a u64"
-)]
-fn date_of(days: u64) -> Option<Date> {
-    // Years begin in March here, so that the leap day is the last: 400 of them have 146,097 days.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    let year = era * 400 + year + carry;
-    Date::new(
-        u16::try_from(year).ok()?,
-        u8::try_from(month).ok()?,
-        u8::try_from(day).ok()?,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_have_the_dates_of_the_calendar() {
-        for (days, (year, month, day)) in [
-            (0, (1970, 1, 1)),
-            (59, (1970, 3, 1)),
-            (11_016, (2000, 2, 29)),
-            (20_513, (2026, 3, 1)),
-            (20_818, (2026, 12, 31)),
-        ] {
-            assert_eq!(date_of(days), Date::new(year, month, day), "{days}");
-        }
-    }
 
     #[test]
     fn a_policy_file_says_where_it_is_wrong() {

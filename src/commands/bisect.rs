@@ -10,7 +10,7 @@ use clap::Args;
 use inference::{Mode, Outcome, Step};
 use serde_json::{Value, json};
 use verifier::report::{Behaviour, Report};
-use verifier::verify::Options;
+use verifier::verify::{FileSha256, Options};
 
 use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
@@ -70,15 +70,14 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let files = [&arguments.a, &arguments.b].map(PathBuf::as_path);
-    let files = files.into_iter().chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(files)?;
+    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
     let ended = judge_both(arguments, &mut reports);
     reports.end(ended)
 }
 
 fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Exit> {
     let options = arguments.engine.options()?;
-    let policy = &arguments.policy.read()?;
+    let policy = &arguments.policy.read(reports)?;
     let (a, b) = (Files::open(&arguments.a)?, Files::open(&arguments.b)?);
     if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
         && of_a == of_b
@@ -93,6 +92,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
     let (mut report, ran) = thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
+            file_sha256: arguments.report.file_sha256(FileSha256::None),
             ..Options::default()
         };
         let bytes = judging(scope, [&a, &b], bytes, policy, arguments.quiet, false);

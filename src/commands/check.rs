@@ -8,6 +8,7 @@ use verifier::check::{self, Sidecar, text};
 use verifier::manifest::{self, Unusable};
 use verifier::report::Report;
 use verifier::source::FileSource;
+use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
 use crate::commands::verify::FormatFlag;
@@ -66,14 +67,13 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = arguments.files.iter().map(PathBuf::as_path);
-    let files = files.chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(files)?;
+    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }
 
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
-    let policy = arguments.policy.read()?;
+    let policy = arguments.policy.read(reports)?;
     let jobs = usize::from(arguments.jobs);
     let threads = threads(arguments.threads)?.div_ceil(jobs);
     let found = find(&arguments.files);
@@ -122,7 +122,12 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize) -> Report {
         sidecar_of(&found.path)
     };
     let progress = Progress::new("check", arguments.quiet);
-    let report = check::check(&files.input(), &sidecar, threads, &progress);
+    let options = Options {
+        threads,
+        file_sha256: arguments.report.file_sha256(FileSha256::None),
+        ..Options::default()
+    };
+    let report = check::check(&files.input(), &sidecar, &options, &progress);
     progress.end();
     report
 }

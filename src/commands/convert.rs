@@ -167,7 +167,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let written = jobs.iter().map(|job| job.output.as_path());
     let sources = jobs.iter().flat_map(|job| &job.sources);
     let files = written.chain(sources.map(PathBuf::as_path));
-    let mut reports = arguments.report.begin(files)?;
+    let mut reports = arguments.report.begin(files, [])?;
     let ended = convert_all(arguments, &jobs, &mut reports);
     reports.end(ended)
 }
@@ -294,7 +294,7 @@ fn convert(arguments: &Arguments, job: &Job, cancel: &Cancel) -> anyhow::Result<
         let sources = Files::open_all(&job.sources)?;
         let bytes = verifier::verify::Options {
             threads,
-            file_sha256: FileSha256::Apr,
+            file_sha256: arguments.report.file_sha256(FileSha256::Apr),
             ..verifier::verify::Options::default()
         };
         let mut report = verify::judge(&artifact, &sources, &bytes, arguments.quiet);

@@ -43,7 +43,7 @@ use crate::{
 /// not covered, changed during the run, nothing compared, or the report could not be written); of several pairs the largest.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  aprove verify model.apr model.gguf\n  aprove verify a.gguf b.gguf --forward off\n  aprove verify model.apr --manifest model.apr.manifest.json\n  aprove verify model.gguf --digest sha256:HEX\n  aprove verify converted/ sources/ --jobs 2"
+    after_help = "Examples:\n  aprove verify model.apr model.gguf\n  aprove verify a.gguf b.gguf --forward off\n  aprove verify model.apr --manifest model.apr.manifest.json\n  aprove verify model.gguf --digest sha256:HEX\n  aprove verify converted/ sources/ --jobs 2\n  aprove verify a.apr b.gguf --report junit=aprove.xml --report sarif=aprove.sarif"
 )]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files), or a folder of them
@@ -136,16 +136,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         manifest,
         ..
     } = arguments;
-    let files = [a, b, pairs, manifest].into_iter().flatten();
-    let files = files.map(PathBuf::as_path).chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(files)?;
+    let [models, others] =
+        [[a, b], [pairs, manifest]].map(|paths| paths.into_iter().flatten().map(PathBuf::as_path));
+    let others = others.chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(models, others)?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }
 
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
     let options = arguments.engine.options()?;
-    let policy = &arguments.policy.read()?;
+    let policy = &arguments.policy.read(reports)?;
     let [a, b] = [&arguments.a, &arguments.b].map(Option::as_deref);
     if let Some(pairs) = batch::pairs(arguments.pairs.as_deref(), a, b)? {
         let jobs = usize::from(arguments.jobs);
@@ -242,11 +243,11 @@ fn pair(
     thread::scope(|scope| {
         let bytes = Options {
             threads: options.threads,
-            file_sha256: if arguments.file_sha256 {
+            file_sha256: arguments.report.file_sha256(if arguments.file_sha256 {
                 FileSha256::All
             } else {
                 FileSha256::None
-            },
+            }),
             tensor_sha256: arguments.tensor_sha256,
         };
         let bytes = judging(
@@ -307,6 +308,7 @@ fn against(
     let how = CheckOptions {
         threads: options.threads,
         allow_unbound_metadata: arguments.allow_unbound_metadata,
+        file_digests: arguments.report.file_sha256(FileSha256::None) == FileSha256::All,
     };
     let work = || manifest::check(manifest, &model.input(), &how, &progress);
     let mut report = output::timed(arguments.times, "to compare the bytes", work);

@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use render::{Answer, Form, Subject};
+use render::{Answer, Form, PolicyFile, Subject, github};
+use sha2::{Digest as _, Sha256};
 use verifier::check;
 use verifier::finding::escape;
 use verifier::report::{FileRow, Report};
+use verifier::verify::FileSha256;
 
 use crate::exit::Outcome;
 use crate::input::{Files, format_of};
-use crate::{next_command, output};
+use crate::{clock, next_command, output};
 
 use self::target::Target;
 
@@ -27,8 +29,8 @@ use self::target::Target;
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Also write the answer to PATH in another form: html, json, junit or
-    /// markdown. Repeatable (docs/reports.md)
+    /// Also write the answer to PATH in another form: html, json, junit, sarif, markdown, github, intoto or
+    /// intoto-test-result. Repeatable (docs/reports.md)
     #[arg(long = "report", value_name = "KIND=PATH", value_parser = wanted)]
     reports: Vec<(Form, PathBuf)>,
 }
@@ -47,20 +49,31 @@ fn wanted(text: &str) -> Result<(Form, PathBuf), String> {
 }
 
 impl Arguments {
-    /// Prepares the reports of a run that reads and writes these files. What could not be written, or would replace one
-    /// of them, is refused before anything is read.
+    /// The files whose SHA-256 is needed: all of them for an attestation, which is about files by their SHA-256.
+    pub(crate) fn file_sha256(&self, otherwise: FileSha256) -> FileSha256 {
+        if self.reports.iter().any(|(form, _)| form.needs_sha256()) {
+            FileSha256::All
+        } else {
+            otherwise
+        }
+    }
+
+    /// Prepares the reports of a run about these models, which reads other files as well. What could not be written, or
+    /// would replace one of these, is refused before anything is read.
     pub(crate) fn begin<'a>(
         &'a self,
-        files: impl IntoIterator<Item = &'a Path>,
+        models: impl IntoIterator<Item = &'a Path>,
+        others: impl IntoIterator<Item = &'a Path>,
     ) -> anyhow::Result<Reports> {
-        let files: Vec<&Path> = files.into_iter().collect();
+        let models: Vec<&Path> = models.into_iter().collect();
+        let others: Vec<&Path> = others.into_iter().collect();
         let mut targets: Vec<(Form, Target)> = Vec::new();
         for (form, path) in &self.reports {
-            let target = Target::new(path)?;
+            let target = Target::new(path, *form == Form::Github)?;
             if targets.iter().any(|(_, other)| other.is_same(&target)) {
                 bail!("two reports would be written to {}", path.display());
             }
-            if files.iter().any(|file| target.is_at(file)) {
+            if models.iter().chain(&others).any(|file| target.is_at(file)) {
                 bail!(
                     "{} is a file of this run; choose another place for the report",
                     path.display()
@@ -70,7 +83,13 @@ impl Arguments {
         }
         Ok(Reports {
             targets,
-            inputs: files.into_iter().map(Path::to_owned).collect(),
+            models: models.into_iter().map(Path::to_owned).collect(),
+            time: if self.reports.iter().any(|(form, _)| form.needs_time()) {
+                clock::timestamp()?
+            } else {
+                String::new()
+            },
+            policy: None,
             subjects: Vec::new(),
             document: String::new(),
         })
@@ -80,7 +99,9 @@ impl Arguments {
 /// Collects what was judged, and writes it at the end.
 pub(crate) struct Reports {
     targets: Vec<(Form, Target)>,
-    inputs: Vec<PathBuf>,
+    models: Vec<PathBuf>,
+    policy: Option<PolicyFile>,
+    time: String,
     subjects: Vec<Subject>,
     document: String,
 }
@@ -99,6 +120,15 @@ impl Reports {
         }
     }
 
+    /// Notes which policy is applied.
+    pub(crate) fn set_policy(&mut self, path: &Path, text: &str) {
+        let digest = Sha256::digest(text);
+        self.policy = Some(PolicyFile {
+            name: shown(path),
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        });
+    }
+
     /// Adds the report about these models.
     pub(crate) fn add(&mut self, models: &[&Path], report: Report) {
         if !self.targets.is_empty() {
@@ -114,13 +144,13 @@ impl Reports {
         }
         if let Err(why) = &ended {
             let report = check::not_done(output::is_io(why), &format!("{why:#}"));
-            let inputs = if self.subjects.is_empty() {
-                std::mem::take(&mut self.inputs)
-            } else {
-                Vec::new()
-            };
-            let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-            self.add(&inputs, report);
+            // Where some were judged, what ended the run is about none of them.
+            let mut models = std::mem::take(&mut self.models);
+            if !self.subjects.is_empty() {
+                models.clear();
+            }
+            let models: Vec<&Path> = models.iter().map(PathBuf::as_path).collect();
+            self.add(&models, report);
             self.document.clear();
             self.add_document(&output::document_of_error(why));
         }
@@ -129,12 +159,19 @@ impl Reports {
             version: env!("CARGO_PKG_VERSION"),
             command: &command,
             document: &self.document,
+            policy: self.policy.as_ref(),
+            time: &self.time,
             subjects: &self.subjects,
         };
         if let Ok(outcome) = &ended
             && outcome.code() != answer.verdict().exit_code()
         {
             unreachable!("a report says what the exit code says");
+        }
+        if self.targets.iter().any(|(form, _)| *form == Form::Github) {
+            github::annotations(&answer)
+                .iter()
+                .for_each(|line| output::command(line));
         }
         let mut failed = None;
         for (form, target) in &self.targets {
@@ -201,4 +238,24 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> String {
         }
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_told_without_its_reports() {
+        for (line, expected) in [
+            ("/usr/bin/verify a b", "verify a b"),
+            ("aprove check a --report json=x b", "aprove check a b"),
+            (
+                "aprove check --report=json=x it's",
+                "aprove check 'it'\\''s'",
+            ),
+            ("aprove check --reported", "aprove check --reported"),
+        ] {
+            assert_eq!(command(line.split(' ').map(OsString::from)), expected);
+        }
+    }
 }

@@ -29,19 +29,22 @@ enum How {
     Replace(PathBuf),
     /// By writing to what is there: a device, a pipe, or what `/dev/stdout` stands for.
     Write,
+    /// Behind what is there, up to so many bytes in all.
+    Add(u64),
 }
 
 impl Target {
     /// Looks at the place. A folder, a name that cannot be given, and a model are refused.
-    pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(path: &Path, is_summary: bool) -> anyhow::Result<Self> {
         let shown = path.display();
         let name = path
             .file_name()
             .with_context(|| format!("{shown} is no place for a report"))?;
-        if name.to_string_lossy().ends_with(".manifest.json") {
-            bail!(
-                "{shown} is the name of the manifest beside a model; choose another place for the report"
-            );
+        let name = name.to_string_lossy();
+        for (ending, what) in ENDINGS {
+            if name.ends_with(ending) {
+                bail!("{shown} is the name of {what}; choose another place for the report");
+            }
         }
         let is_open_file = path.starts_with("/dev") || path.starts_with("/proc");
         let how = match path.metadata() {
@@ -49,7 +52,11 @@ impl Target {
             Ok(found) if !found.is_file() || is_open_file => How::Write,
             Ok(_) => {
                 refuse_models(path)?;
-                How::Replace(path.canonicalize()?)
+                if is_summary {
+                    How::Add(MOST_OF_A_SUMMARY)
+                } else {
+                    How::Replace(path.canonicalize()?)
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => How::Replace(path.to_owned()),
             Err(error) => return Err(error).with_context(|| format!("{shown} cannot be used")),
@@ -84,10 +91,8 @@ impl Target {
                 }
                 replace(path, text)
             }
-            How::Write => OpenOptions::new()
-                .append(true)
-                .open(&self.path)
-                .and_then(|mut file| file.write_all(text.as_bytes())),
+            How::Write => open(&self.path).and_then(|mut file| file.write_all(text.as_bytes())),
+            How::Add(most) => add(&self.path, text, *most),
         };
         written.with_context(|| format!("{} cannot be written", self.path.display()))
     }
@@ -125,6 +130,23 @@ fn stage(path: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(folder_of(path))
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(path)
+}
+
+/// What is there already counts: GitHub drops a summary that is too long, and with it what others wrote.
+fn add(path: &Path, text: &str, most: u64) -> io::Result<()> {
+    let mut file = open(path)?;
+    let length = file.metadata()?.len().saturating_add(text.len() as u64);
+    if length > most {
+        return Err(io::Error::other(format!(
+            "the summary would have {length} bytes, and GitHub takes {most}"
+        )));
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut staged = stage(path)?;
     staged.write_all(text.as_bytes())?;
@@ -139,3 +161,12 @@ fn folder_of(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+/// Bytes of the summary of a step.
+const MOST_OF_A_SUMMARY: u64 = 1 << 20;
+/// Names of what must survive whatever is in it, such as a model that is damaged at its start.
+const ENDINGS: [(&str, &str); 3] = [
+    (".apr", "a model"),
+    (".gguf", "a model"),
+    (".manifest.json", "the manifest beside a model"),
+];

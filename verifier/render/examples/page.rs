@@ -32,6 +32,8 @@ fn main() -> io::Result<()> {
     let answer = Answer {
         version: env!("CARGO_PKG_VERSION"),
         document: &to_json(&subject.report),
+        policy: None,
+        time: "",
         command: &format!("verify {first} {second}"),
         subjects: &[subject],
     };

@@ -4,12 +4,16 @@
 //! A form is a function from an [`Answer`] to a text. The same answer gives the same text; what comes from a file is escaped
 //! as the form needs it.
 
+pub mod github;
 pub mod html;
+mod intoto;
 mod junit;
 mod markdown;
+mod sarif;
 mod words;
 
-use verifier::report::Report;
+use verifier::finding::Side;
+use verifier::report::{FileFormat, FileRow, Report};
 use verifier::verdict::Verdict;
 
 /// What a command answered.
@@ -21,6 +25,10 @@ pub struct Answer<'a> {
     pub command: &'a str,
     /// What the command prints with `--format json`.
     pub document: &'a str,
+    /// The policy file, where one was given.
+    pub policy: Option<&'a PolicyFile>,
+    /// The time in UTC as RFC 3339 writes it, for the form that cannot be without: see [`Form::needs_time`].
+    pub time: &'a str,
     /// What was judged, in the order given.
     pub subjects: &'a [Subject],
 }
@@ -35,6 +43,15 @@ impl Answer<'_> {
     }
 }
 
+/// The file that says what may pass.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// The path, escaped like a name.
+    pub name: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
 /// One pair, or one model, and its report.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -46,6 +63,33 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The files that were read, each with its path.
+    fn files(&self) -> impl Iterator<Item = (&str, &FileRow)> {
+        let files = self.report.files.iter().enumerate();
+        files.map(|(index, file)| (self.paths.get(index).unwrap_or(&file.name).as_str(), file))
+    }
+
+    /// Which file of the pair a row of the report's files is about, and its shard.
+    fn side_of(&self, index: usize) -> Option<(Side, usize)> {
+        let file = self.report.files.get(index)?;
+        let side = file.side.unwrap_or(match file.format {
+            FileFormat::Apr => Side::Apr,
+            FileFormat::Gguf => Side::Gguf,
+            FileFormat::Unknown if index == 0 => Side::A,
+            FileFormat::Unknown => Side::B,
+        });
+        Some((side, file.shard))
+    }
+
+    /// The path of a file of the report; where it cannot be told which, of the first.
+    fn path_of(&self, side: Side, shard: usize) -> &str {
+        let mut indices = 0..self.paths.len();
+        let index = indices.find(|index| self.side_of(*index) == Some((side, shard)));
+        self.paths
+            .get(index.unwrap_or(0))
+            .map_or(".", String::as_str)
+    }
+
     /// The paths in one line.
     fn name(&self) -> String {
         match self.paths.as_slice() {
@@ -64,13 +108,30 @@ pub enum Form {
     Json,
     /// JUnit XML, for the test page of a pipeline.
     Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// An in-toto statement: a Simple Verification Result.
+    InToto,
+    /// An in-toto statement: a Test Result.
+    InTotoTestResult,
     /// Markdown, as for a comment of a pull request.
     Markdown,
+    /// The same, to be added to the summary of a step on GitHub; its annotations go to the output of the step.
+    Github,
 }
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Html, Self::Json, Self::Junit, Self::Markdown];
+    pub const ALL: [Self; 8] = [
+        Self::Html,
+        Self::Json,
+        Self::Junit,
+        Self::Sarif,
+        Self::InToto,
+        Self::InTotoTestResult,
+        Self::Markdown,
+        Self::Github,
+    ];
 
     /// Returns the name on the command line.
     #[must_use]
@@ -79,8 +140,24 @@ impl Form {
             Self::Html => "html",
             Self::Json => "json",
             Self::Junit => "junit",
+            Self::Sarif => "sarif",
+            Self::InToto => "intoto",
+            Self::InTotoTestResult => "intoto-test-result",
             Self::Markdown => "markdown",
+            Self::Github => "github",
         }
+    }
+
+    /// Tells whether the form is about the files by their SHA-256.
+    #[must_use]
+    pub const fn needs_sha256(self) -> bool {
+        matches!(self, Self::InToto | Self::InTotoTestResult)
+    }
+
+    /// Tells whether the form has a time in it.
+    #[must_use]
+    pub const fn needs_time(self) -> bool {
+        matches!(self, Self::InToto)
     }
 
     /// Writes the answer in this form.
@@ -90,7 +167,10 @@ impl Form {
             Self::Html => html::page(answer),
             Self::Json => answer.document.to_owned(),
             Self::Junit => junit::document(answer),
-            Self::Markdown => markdown::page(answer),
+            Self::Sarif => sarif::document(answer),
+            Self::InToto => intoto::verification(answer),
+            Self::InTotoTestResult => intoto::test_result(answer),
+            Self::Markdown | Self::Github => markdown::page(answer),
         }
     }
 }

@@ -131,8 +131,7 @@ fn write_files(text: &mut String, subject: &Subject) -> std::fmt::Result {
         text,
         "| file | format | bytes | BLAKE3 |\n| --- | --- | ---: | --- |"
     )?;
-    for (index, file) in files.iter().enumerate().take(MOST_FILES) {
-        let path = subject.paths.get(index).unwrap_or(&file.name);
+    for (path, file) in subject.files().take(MOST_FILES) {
         let digest = file
             .blake3
             .as_deref()

@@ -16,7 +16,7 @@ use crate::inspect::Decoded;
 use crate::manifest::{Manifest, Unusable};
 use crate::observer::Observer;
 use crate::report::{Mode, Report};
-use crate::verify::{Input, nothing_compared};
+use crate::verify::{Input, Options, nothing_compared};
 
 /// The manifest beside a model.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub enum Sidecar {
 pub fn check(
     input: &Input<'_>,
     sidecar: &Sidecar,
-    threads: usize,
+    options: &Options,
     observer: &dyn Observer,
 ) -> Report {
     let decoded = Decoded::of(input);
@@ -51,7 +51,7 @@ pub fn check(
         report.conclusion = culprit::conclude(&Evidence::default(), findings);
         return report;
     }
-    pass::check(input, &decoded, sidecar, threads, observer)
+    pass::check(input, &decoded, sidecar, options, observer)
 }
 
 /// The report of a model that could not be opened.

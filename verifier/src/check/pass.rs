@@ -23,7 +23,7 @@ pub(super) fn check(
     input: &Input<'_>,
     decoded: &Decoded,
     sidecar: &Sidecar,
-    threads: usize,
+    options: &Options,
     observer: &dyn Observer,
 ) -> Report {
     let (no_apr, no_gguf) = (absent(), absent());
@@ -49,11 +49,7 @@ pub(super) fn check(
         only_gguf: (0..gguf.tensors.len()).collect(),
         ..Pairing::default()
     };
-    let options = Options {
-        threads,
-        ..Options::default()
-    };
-    let scan = scan::scan(&inputs, &pairing, &options, observer);
+    let scan = scan::scan(&inputs, &pairing, options, observer);
     let metadata = match decoded {
         Decoded::Apr(apr) => metadata_of(apr),
         Decoded::Gguf(_) | Decoded::Unknown(_) => Outcome::default(),
@@ -115,6 +111,8 @@ fn held<'a>(input: &'a Input<'_>, decoded: &'a Decoded) -> Vec<Held<'a>> {
 pub(super) struct Seen {
     /// Of each file of the model; none where not all of one was read.
     pub(super) files: Vec<Option<[u8; 32]>>,
+    /// The SHA-256 of each, where it was asked for.
+    sha256: Vec<Option<[u8; 32]>>,
     /// Of each tensor that was read, by its place in the list.
     pub(super) tensors: BTreeMap<usize, [u8; 32]>,
     /// Whether the footer of an APR file has the right CRC-32.
@@ -133,6 +131,7 @@ impl Seen {
         let [computed, _] = scan.crc;
         Self {
             files: files.take(decoded.shards().len()).copied().collect(),
+            sha256: scan.sha256.iter().skip(skipped).copied().collect(),
             tensors: tensors
                 .map(|alone| (alone.index, alone.digests.blake3))
                 .collect(),
@@ -177,9 +176,11 @@ fn file_rows(input: &Input<'_>, decoded: &Decoded, scan: &Scan, seen: &Seen) -> 
     let row = |(shard, ((name, _), parts)): (usize, (&(String, _), _))| {
         let errors = scan.errors.iter().filter(|unread| unread.shard == shard);
         let unread = errors.map(|unread| unread.span).collect();
-        let blake3 = seen.files.get(shard).copied().flatten();
+        let [blake3, sha256] =
+            [&seen.files, &seen.sha256].map(|all| all.get(shard).copied().flatten());
         FileRow {
             blake3: blake3.map(|digest| hex(&digest)),
+            sha256: sha256.map(|digest| hex(&digest)),
             ..file_row(decoded.format(), shard, name, parts, unread)
         }
     };

@@ -40,6 +40,8 @@ pub struct CheckOptions {
     pub threads: usize,
     /// Whether a manifest that leaves header and metadata unbound can verify a model.
     pub allow_unbound_metadata: bool,
+    /// Whether every file gets its BLAKE3 and its SHA-256, whatever the manifest has.
+    pub file_digests: bool,
 }
 
 /// Checks a model against a manifest and reports as a verification does.
@@ -80,6 +82,12 @@ pub fn check(
             .entry(claim.subject)
             .or_default()
             .extend(&claim.kinds);
+    }
+    if options.file_digests {
+        for shard in 0..input.shards.len() {
+            let kinds = wanted.entry(Subject::File(shard)).or_default();
+            kinds.extend([Kind::Blake3, Kind::Sha256]);
+        }
     }
     judge.hash(&wanted, options.threads, observer);
     judge.compare(&resolved.claims);

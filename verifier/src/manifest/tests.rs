@@ -70,6 +70,7 @@ fn judged(
     let options = CheckOptions {
         threads: 2,
         allow_unbound_metadata,
+        file_digests: false,
     };
     check(&manifest, &input(names, files), &options, &())
 }
@@ -562,6 +563,7 @@ fn a_file_that_changes_while_it_is_read_is_not_judged() {
     let how = CheckOptions {
         threads: 1,
         allow_unbound_metadata: false,
+        file_digests: false,
     };
     let report = check(&parse("list", text.as_bytes()).unwrap(), &input, &how, &());
     assert_judged(&report, Verdict::Undecided, "input-changed");

@@ -247,9 +247,8 @@ fn tensors_by_name(report: &Report) -> BTreeMap<(Side, &str), usize> {
 /// A case for each file: that all of it is accounted for.
 fn containers(subject: &Subject) -> Vec<((Side, usize), Case)> {
     let report = &subject.report;
-    let files = report.files.iter().enumerate();
-    let cases = files.map(|(index, file)| {
-        let path = subject.paths.get(index).unwrap_or(&file.name);
+    let files = subject.files().enumerate();
+    let cases = files.filter_map(|(index, (path, file))| {
         let case = Case::new(format!("file: {path}"));
         let rest = file.size.saturating_sub(file.covered);
         let case = if file.blake3.is_none() {
@@ -260,23 +259,10 @@ fn containers(subject: &Subject) -> Vec<((Side, usize), Case)> {
         } else {
             case
         };
-        (side_of(report, index), case)
+        let place = subject.side_of(index)?;
+        Some((place, case))
     });
     cases.collect()
-}
-
-/// Which file of the pair a row is about.
-fn side_of(report: &Report, index: usize) -> (Side, usize) {
-    let Some(file) = report.files.get(index) else {
-        return (Side::A, index);
-    };
-    let side = file.side.unwrap_or(match file.format.as_str() {
-        "apr" => Side::Apr,
-        "gguf" => Side::Gguf,
-        _ if index == 0 => Side::A,
-        _ => Side::B,
-    });
-    (side, file.shard)
 }
 
 /// How something ends that nobody compared, or that no finding of its own explains.

@@ -39,8 +39,7 @@ fn suite(answer: &Answer<'_>, subject: &Subject) -> TestSuite {
         Property::new("command", clipped(answer.command, LONG).as_str()),
         Property::new("verdict", text::verdict(report).as_str()),
     ]);
-    for (index, file) in report.files.iter().enumerate() {
-        let path = subject.paths.get(index).unwrap_or(&file.name);
+    for (path, file) in subject.files() {
         let digest = file.blake3.as_deref().unwrap_or("not read to its end");
         suite.add_property(Property::new(
             format!("blake3 of {}", clipped(path, LONG)),

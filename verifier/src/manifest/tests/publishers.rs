@@ -61,6 +61,7 @@ fn report(text: &[u8], file: &[u8]) -> Report {
     let options = CheckOptions {
         threads: 1,
         allow_unbound_metadata: false,
+        file_digests: false,
     };
     check(&manifest, &input(&["t.gguf"], &files), &options, &())
 }
@@ -112,6 +113,7 @@ fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
     let options = CheckOptions {
         threads: 1,
         allow_unbound_metadata: false,
+        file_digests: false,
     };
     let verdict = |text: &str| {
         let manifest = Manifest::of_digest(text).unwrap();
