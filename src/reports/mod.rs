@@ -30,8 +30,8 @@ use self::target::Target;
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Also write the answer to PATH in another form: html, json, junit, sarif, markdown, github, intoto or intoto-test-result.
-    /// Repeatable (docs/reports.md)
+    /// Also write the answer to PATH in another form: html, json, junit, sarif, markdown, github, intoto or
+    /// intoto-test-result. Repeatable (docs/reports.md)
     #[arg(long = "report", value_name = "KIND=PATH", value_parser = wanted)]
     reports: Vec<(Form, PathBuf)>,
 }

@@ -52,6 +52,8 @@ pub(crate) fn page(subjects: &[Subject]) -> String {
     let documents: Vec<String> = subjects.iter().map(|one| to_json(&one.report)).collect();
     html::page(&Answer {
         document: &documents.concat(),
+        policy: None,
+        time: "",
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
         policy: None,
