@@ -1,7 +1,11 @@
 //! Answers about many models or pairs: a line for each, or one JSON document, and what all of them come to.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
-use verifier::report::{Report, to_json};
+use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
@@ -46,14 +50,17 @@ impl Answers {
                 line(verdict, &names, reason)
             }
             FormatFlag::Json => {
-                let mut answer = serde_json::Map::new();
-                answer.extend(
-                    names
-                        .iter()
-                        .map(|(key, name)| ((*key).to_owned(), json!(name))),
-                );
                 report.tool = Some(output::tool());
-                answer.insert("report".to_owned(), json!(report));
+                let name = |key| {
+                    let mut names = names.iter().filter(|(name, _)| *name == key);
+                    names.next().map(|(_, name)| name.clone())
+                };
+                let answer = Answered {
+                    path: name("path"),
+                    a: name("a"),
+                    b: name("b"),
+                    report,
+                };
                 let comma = if self.verdicts.is_empty() { "" } else { "," };
                 format!("{comma}\n{}", to_json(&answer).trim_end())
             }
@@ -94,6 +101,39 @@ impl Answers {
         })?;
         Ok(Outcome::Judged(worst))
     }
+}
+
+/// The document of many answers, which is written piece by piece.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "for its schema")]
+pub(crate) struct Many {
+    schema_version: u32,
+    tool: Tool,
+    /// Of `check`.
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<Answered>,
+    /// Of `verify` with folders or a list.
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
+    pairs: Vec<Answered>,
+    /// How many came to each verdict.
+    totals: BTreeMap<String, usize>,
+    /// The worst.
+    verdict: Verdict,
+}
+
+/// One answer, with the paths as they were given or found.
+#[derive(Serialize, JsonSchema)]
+struct Answered {
+    /// The model, of `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// The first model of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<String>,
+    /// The second one; absent where none belongs to the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<String>,
+    report: Report,
 }
 
 /// One answer in one line: the verdict, the names, the reason.
