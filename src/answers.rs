@@ -1,9 +1,12 @@
 //! Answers about many models or pairs: a line for each, or one JSON document, and what all of them come to.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
-use verifier::report::{Report, to_json};
+use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
@@ -68,15 +71,20 @@ impl<'a> Answers<'a> {
             line(report.verdict, &names, &reason)
         };
         let json = || {
-            let mut entry = serde_json::Map::new();
-            let names = names.iter();
-            entry.extend(names.map(|(key, name)| ((*key).to_owned(), json!(name))));
-            let report = if is_short {
-                json!(short(&report))
-            } else {
-                json!(report)
+            let name = |key| {
+                let mut names = names.iter().filter(|(name, _)| *name == key);
+                names.next().map(|(_, name)| name.clone())
             };
-            entry.insert("report".to_owned(), report);
+            let entry = Answered {
+                path: name("path"),
+                a: name("a"),
+                b: name("b"),
+                report: if is_short {
+                    short(&report)
+                } else {
+                    report.clone()
+                },
+            };
             format!("{comma}\n{}", to_json(&entry).trim_end())
         };
         self.put(text, json)?;
@@ -143,6 +151,39 @@ pub(crate) fn short(report: &Report) -> Report {
         behaviour.leave_out_equal();
     }
     report
+}
+
+/// The document of many answers, which is written piece by piece.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "for its schema")]
+pub(crate) struct Many {
+    schema_version: u32,
+    tool: Tool,
+    /// Of `check`.
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<Answered>,
+    /// Of `verify` with folders or a list.
+    #[schemars(skip_serializing_if = "Vec::is_empty")]
+    pairs: Vec<Answered>,
+    /// How many came to each verdict.
+    totals: BTreeMap<String, usize>,
+    /// The worst.
+    verdict: Verdict,
+}
+
+/// One answer, with the paths as they were given or found.
+#[derive(Serialize, JsonSchema)]
+struct Answered {
+    /// The model, of `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// The first model of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<String>,
+    /// The second one; absent where none belongs to the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<String>,
+    report: Report,
 }
 
 /// One answer in one line: the verdict, the names, the reason.

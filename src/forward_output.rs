@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use inference::{Assumption, Digests, Format, Model};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::output::Document;
 use crate::prompt::Prompt;
 
 /// Everything that is printed about a run.
@@ -91,46 +93,36 @@ impl Answer {
 
     /// The output for programs.
     pub(crate) fn json(&self) -> String {
-        let assumptions: Vec<_> = self
-            .assumptions()
-            .map(|assumption| {
-                json!({"what": assumption.what, "value": assumption.value, "why": assumption.why})
-            })
-            .collect();
-        let top: Vec<_> = self
-            .top()
-            .into_iter()
-            .map(|(token, logit)| json!({"token": token, "logit": logit}))
-            .collect();
-        let stages: Vec<_> = self
-            .digests
-            .stages
-            .iter()
-            .map(|stage| {
-                json!({
-                    "stage": stage.step.to_string(),
-                    "elements": stage.elements,
-                    "nans": stage.nans,
-                    "blake3": stage.digest.to_string(),
-                })
-            })
-            .collect();
-        let answer = json!({
-            "file": self.name,
-            "format": self.format(),
-            "architecture": self.model.config.architecture.name(),
-            "layers": self.model.config.layers,
-            "device": self.device,
-            "device_reason": self.device_reason,
-            "numerics": self.numerics,
-            "tokens": self.prompt.tokens,
-            "assumptions": assumptions,
-            "unused_tensors": self.model.unused,
-            "next_token": top,
-            "stages": stages,
-            "run": self.digests.run().to_string(),
+        let assumptions = self.assumptions().map(|assumption| AssumptionRow {
+            what: assumption.what.to_string(),
+            value: assumption.value.to_string(),
+            why: assumption.why.to_string(),
         });
-        format!("{answer:#}\n")
+        let top = self.top().into_iter();
+        let stages = self.digests.stages.iter().map(|stage| StageRow {
+            stage: stage.step.to_string(),
+            elements: stage.elements,
+            nans: stage.nans,
+            blake3: stage.digest.to_string(),
+        });
+        Document::new(Forwarded {
+            file: self.name.clone(),
+            format: self.format(),
+            architecture: self.model.config.architecture.name(),
+            layers: self.model.config.layers,
+            device: self.device,
+            device_reason: self.device_reason.as_deref(),
+            numerics: self.numerics,
+            tokens: &self.prompt.tokens,
+            assumptions: assumptions.collect(),
+            unused_tensors: &self.model.unused,
+            next_token: top
+                .map(|(token, logit)| NextToken { token, logit })
+                .collect(),
+            stages: stages.collect(),
+            run: self.digests.run().to_string(),
+        })
+        .text()
     }
 
     /// The tokens with the highest logits at the last position; ties go to the lower id.
@@ -159,6 +151,64 @@ impl Answer {
             Format::Apr => "apr",
         }
     }
+}
+
+/// A run of one model, for a program.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Forwarded<'a> {
+    /// The base name.
+    file: String,
+    /// `apr` or `gguf`.
+    format: &'static str,
+    architecture: &'static str,
+    layers: usize,
+    /// What ran it, and why that, where it was not asked for by name.
+    device: &'static str,
+    device_reason: Option<&'a str>,
+    /// The id of the arithmetic.
+    numerics: &'static str,
+    /// What was run.
+    tokens: &'a [u32],
+    /// What the file does not say and the run took for granted.
+    assumptions: Vec<AssumptionRow>,
+    /// Tensors that no step reads.
+    unused_tensors: &'a [String],
+    /// The most likely next tokens, the likeliest first.
+    next_token: Vec<NextToken>,
+    /// Every stage, in the order of execution.
+    stages: Vec<StageRow>,
+    /// The digest of the whole run.
+    run: String,
+}
+
+/// Something that a file does not say.
+#[derive(Serialize, JsonSchema)]
+struct AssumptionRow {
+    what: String,
+    value: String,
+    why: String,
+}
+
+/// A token and its logit; `null` when that is not finite.
+#[derive(Serialize, JsonSchema)]
+struct NextToken {
+    token: usize,
+    #[schemars(with = "Option<f64>")]
+    logit: f64,
+}
+
+/// A stage of a run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ForwardStage")]
+struct StageRow {
+    /// Layer and name, such as `3.ffn_gate`.
+    stage: String,
+    /// The number of values.
+    elements: usize,
+    /// How many of them are NaN.
+    nans: usize,
+    /// BLAKE3 of their bits.
+    blake3: String,
 }
 
 /// How many of the most likely tokens are shown.

@@ -8,8 +8,12 @@ use std::thread;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use inference::{Mode, Outcome, Step};
-use serde_json::{Value, json};
-use verifier::report::{self, Behaviour, Report};
+use schemars::JsonSchema;
+use serde::Serialize;
+use verifier::code::Code;
+use verifier::policy::PolicyRow;
+use verifier::report::{self, Behaviour, BehaviourRow, Conclusion, FileRow, FindingRow, Report};
+use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
 
 use crate::answers::short;
@@ -19,6 +23,7 @@ use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
 use crate::next_command::Named;
+use crate::output::Document;
 use crate::progress::{self, Phase};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -294,46 +299,101 @@ impl Answer {
     }
 
     fn json(&self, details: bool) -> String {
-        let short = (!details).then(|| short(&self.report));
-        let report = short.as_ref().unwrap_or(&self.report);
-        let answer = json!({
-            "schema_version": 1,
-            "tool": output::tool(),
-            "verdict": self.report.verdict.as_str(),
-            "cause": self.cause(),
-            "stages": self.diagnoses.iter().map(json_of).collect::<Vec<_>>(),
-            "reasons": self.report.reasons,
-            "conclusion": self.report.conclusion,
-            "next": self.report.next,
-            "files": self.report.files,
-            "findings": self.report.findings,
-            "policy": self.report.policy,
-            "behaviour": report.behaviour,
-        });
-        report::to_json(&answer)
+        let report = &self.report;
+        let short = (!details).then(|| short(report));
+        let shown = short.as_ref().unwrap_or(report);
+        Document::new(Bisected {
+            verdict: report.verdict,
+            cause: self.cause(),
+            reasons: &report.reasons,
+            conclusion: report.conclusion.as_ref(),
+            next: report.next.as_deref(),
+            files: &report.files,
+            findings: &report.findings,
+            policy: report.policy.as_ref(),
+            behaviour: shown.behaviour.as_ref(),
+            stages: self.diagnoses.iter().map(StageRow::from).collect(),
+        })
+        .text()
+    }
+}
+
+/// The first stage in which two files diverge, for a program. What has no description here is as in the report of `verify`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Bisected<'a> {
+    verdict: Verdict,
+    /// One sentence.
+    cause: String,
+    reasons: &'a [Code],
+    conclusion: Option<&'a Conclusion>,
+    next: Option<&'a str>,
+    files: &'a [FileRow],
+    findings: &'a [FindingRow],
+    policy: Option<&'a PolicyRow>,
+    behaviour: Option<&'a BehaviourRow>,
+    /// The first stage that differs; with `--isolate` every stage that differs on its own.
+    stages: Vec<StageRow>,
+}
+
+/// A stage that differs.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BisectedStage")]
+struct StageRow {
+    /// Layer and name, such as `3.ffn_gate`.
+    stage: String,
+    /// The layer; `null` for a stage of the whole model.
+    layer: Option<usize>,
+    capture_point: &'static str,
+    /// The prompt in which it differs.
+    prompt: String,
+    /// One sentence.
+    cause: String,
+    /// The tensors that feed it.
+    tensors: Vec<FedRow>,
+    /// The numbers that feed it.
+    settings: Vec<FedRow>,
+}
+
+/// What feeds a stage.
+#[derive(Serialize, JsonSchema)]
+struct FedRow {
+    /// A tensor as a person calls it, or the key of a number.
+    what: String,
+    /// Its name or value in the APR file.
+    apr: Option<String>,
+    /// Its name or value in the GGUF.
+    gguf: Option<String>,
+    /// `equal`, or how it differs.
+    result: String,
+}
+
+impl From<&Diagnosis> for StageRow {
+    fn from(found: &Diagnosis) -> Self {
+        let rows = |feds: &[Fed]| feds.iter().map(FedRow::from).collect();
+        Self {
+            stage: found.step.to_string(),
+            layer: found.step.layer,
+            capture_point: found.step.stage.capture_point(),
+            prompt: found.prompt.clone(),
+            cause: found.cause.clone(),
+            tensors: rows(&found.tensors),
+            settings: rows(&found.settings),
+        }
+    }
+}
+
+impl From<&Fed> for FedRow {
+    fn from(fed: &Fed) -> Self {
+        Self {
+            what: fed.what.clone(),
+            apr: fed.apr.clone(),
+            gguf: fed.gguf.clone(),
+            result: fed.result.text().to_owned(),
+        }
     }
 }
 
 fn kinds(diagnosis: &Diagnosis) -> impl Iterator<Item = (&'static str, &Fed)> {
     let tensors = diagnosis.tensors.iter().map(|fed| ("tensor", fed));
     tensors.chain(diagnosis.settings.iter().map(|fed| ("setting", fed)))
-}
-
-fn json_of(diagnosis: &Diagnosis) -> Value {
-    let feds = |feds: &[Fed]| -> Vec<Value> {
-        feds.iter()
-            .map(|fed| {
-                json!({"what": fed.what, "apr": fed.apr, "gguf": fed.gguf, "result": fed.result.text()})
-            })
-            .collect()
-    };
-    json!({
-        "stage": diagnosis.step.to_string(),
-        "layer": diagnosis.step.layer,
-        "capture_point": diagnosis.step.stage.capture_point(),
-        "prompt": diagnosis.prompt,
-        "cause": diagnosis.cause,
-        "tensors": feds(&diagnosis.tensors),
-        "settings": feds(&diagnosis.settings),
-    })
 }

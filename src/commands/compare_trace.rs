@@ -12,7 +12,7 @@ use crate::engine_flags;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::Loaded;
-use crate::output;
+use crate::output::{self, Document};
 
 /// Compares traces of other engines with our run of a model and explains what differs.
 ///
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let text = match arguments.format {
         FormatFlag::Text if arguments.quiet => output::first_line(&comparison.text()),
         FormatFlag::Text => comparison.text(),
-        FormatFlag::Json => format!("{:#}\n", comparison.json()),
+        FormatFlag::Json => Document::new(comparison.json()).text(),
     };
     output::answer(arguments.format, &text)?;
     Ok(Outcome::Compared(comparison.verdict))

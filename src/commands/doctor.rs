@@ -7,13 +7,14 @@ use anyhow::bail;
 use clap::Args;
 use inference::cuda::{self, Context, Device, Driver, Gpu};
 use inference::instruction_set;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::commands::verify::FormatFlag;
 use crate::device::{self, device};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::output;
+use crate::output::{self, Document};
 
 /// Reports what the forward can run on: the CPU, the NVIDIA driver and its GPUs, and what to do if one is not usable.
 ///
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     output::print(&match arguments.format {
         FormatFlag::Text if arguments.quiet => examined.line(),
         FormatFlag::Text => examined.text()?,
-        FormatFlag::Json => format!("{:#}\n", examined.json()),
+        FormatFlag::Json => Document::new(examined.document()).text(),
     })?;
     Ok(if can_run {
         Outcome::Done
@@ -176,36 +177,99 @@ impl Examined {
         }
     }
 
-    fn json(&self) -> Value {
+    fn document(&self) -> Doctor<'_> {
         let driver = self.driver.as_ref();
-        let device = |driver: &Driver, device: &Device| {
-            let supported = driver.device(device.ordinal);
-            json!({
-                "ordinal": device.ordinal,
-                "name": device.name,
-                "compute_capability": device.capability.to_string(),
-                "memory": device.memory,
-                "multiprocessors": device.multiprocessors,
-                "supported": supported.is_ok(),
-            })
-        };
-        json!({
-            "processor": { "instructions": instruction_set(), "threads": self.threads },
-            "driver": driver.map(|driver| json!({ "cuda": driver.version.to_string() })),
-            "devices": driver.map_or_else(Vec::new, |driver| {
-                let devices = driver.devices.iter();
-                devices.map(|found| device(driver, found)).collect()
+        let devices = driver.map_or_else(Vec::new, |driver| {
+            let row = |device: &Device| DeviceRow {
+                ordinal: device.ordinal,
+                name: device.name.clone(),
+                compute_capability: device.capability.to_string(),
+                memory: device.memory,
+                multiprocessors: device.multiprocessors,
+                supported: driver.device(device.ordinal).is_ok(),
+            };
+            driver.devices.iter().map(row).collect()
+        });
+        Doctor {
+            processor: Processor {
+                instructions: instruction_set().to_string(),
+                threads: self.threads,
+            },
+            driver: driver.map(|driver| DriverRow {
+                cuda: driver.version.to_string(),
             }),
-            "checked": self.checked.as_ref().ok().map(|checked| json!({
-                "device": checked.ordinal,
-                "free_memory": checked.free_memory,
-                "open_seconds": checked.open,
-                "load_seconds": checked.load,
-                "upload_bytes_per_second": checked.upload,
-                "memory_bytes_per_second": checked.memory,
-            })),
-            "usable": self.checked.is_ok(),
-            "reason": self.checked.as_ref().err(),
-        })
+            devices,
+            checked: self.checked.as_ref().ok().map(|checked| CheckedRow {
+                device: checked.ordinal,
+                free_memory: checked.free_memory,
+                open_seconds: checked.open,
+                load_seconds: checked.load,
+                upload_bytes_per_second: checked.upload,
+                memory_bytes_per_second: checked.memory,
+            }),
+            usable: self.checked.is_ok(),
+            reason: self.checked.as_ref().err().map(String::as_str),
+        }
     }
+}
+
+/// What was found on a machine, for a program.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Doctor<'a> {
+    processor: Processor,
+    /// `null` where there is no NVIDIA driver.
+    driver: Option<DriverRow>,
+    /// The GPUs that the driver names.
+    devices: Vec<DeviceRow>,
+    /// What was measured on the GPU that was checked; `null` where it is not usable.
+    checked: Option<CheckedRow>,
+    /// Whether the forward can run on that GPU.
+    usable: bool,
+    /// Why not.
+    reason: Option<&'a str>,
+}
+
+/// The CPU.
+#[derive(Serialize, JsonSchema)]
+struct Processor {
+    /// The instruction set that the forward uses.
+    instructions: String,
+    threads: usize,
+}
+
+/// The NVIDIA driver.
+#[derive(Serialize, JsonSchema)]
+struct DriverRow {
+    /// The version of CUDA that it supports.
+    cuda: String,
+}
+
+/// A GPU.
+#[derive(Serialize, JsonSchema)]
+struct DeviceRow {
+    ordinal: usize,
+    name: String,
+    compute_capability: String,
+    /// In bytes.
+    memory: u64,
+    multiprocessors: u32,
+    /// Whether the kernels run on it.
+    supported: bool,
+}
+
+/// What was measured on a GPU, which gives the bits of the CPU.
+#[derive(Serialize, JsonSchema)]
+struct CheckedRow {
+    /// Its ordinal.
+    device: usize,
+    /// In bytes.
+    free_memory: u64,
+    /// To make its context.
+    open_seconds: f64,
+    /// To load the kernels.
+    load_seconds: f64,
+    /// From pinned host memory.
+    upload_bytes_per_second: f64,
+    /// Read and written on the GPU.
+    memory_bytes_per_second: f64,
 }

@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use verifier::code::{CauseCode, Code};
 use verifier::explanation::Explanation;
+use verifier::finding::Effect;
 
 use crate::commands::verify::FormatFlag;
 use crate::exit::Outcome;
-use crate::output;
+use crate::output::{self, Document};
 
 /// Explains a code of a report: what it means, what usually causes it, what to do, and which verdict it leads to.
 ///
@@ -47,8 +49,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
             FormatFlag::Text => list(&all)?,
             FormatFlag::Json => {
-                let codes = all.iter().map(|(code, text)| json_of(code, text));
-                format!("{:#}\n", Value::from_iter(codes))
+                let codes = all.iter().map(|(code, text)| CodeRow::of(code, text));
+                Explained {
+                    codes: codes.collect(),
+                }
+                .text()
             }
         })?;
         return Ok(Outcome::Done);
@@ -63,14 +68,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     output::print(&match arguments.format {
         FormatFlag::Text if arguments.quiet => output::first_line(&one(code, explanation)?),
         FormatFlag::Text => one(code, explanation)?,
-        FormatFlag::Json => format!("{:#}\n", json_of(code, explanation)),
+        FormatFlag::Json => Explained {
+            codes: vec![CodeRow::of(code, explanation)],
+        }
+        .text(),
     })?;
     Ok(Outcome::Done)
 }
 
-type Explained = (&'static str, Explanation);
+type Pair = (&'static str, Explanation);
 
-fn all() -> Vec<Explained> {
+fn all() -> Vec<Pair> {
     let codes = Code::ALL.iter();
     let codes = codes.map(|code| (code.as_str(), code.explanation()));
     let causes = CauseCode::ALL.iter();
@@ -78,7 +86,7 @@ fn all() -> Vec<Explained> {
     codes.chain(causes).collect()
 }
 
-fn list(all: &[Explained]) -> Result<String, std::fmt::Error> {
+fn list(all: &[Pair]) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     for (code, explanation) in all {
         writeln!(text, "{code:<30} {}", explanation.title)?;
@@ -112,16 +120,46 @@ fn one(code: &str, explanation: &Explanation) -> Result<String, std::fmt::Error>
     Ok(text)
 }
 
-fn json_of(code: &str, explanation: &Explanation) -> Value {
-    json!({
-        "code": code,
-        "title": explanation.title,
-        "meaning": explanation.meaning,
-        "usual_cause": explanation.usual_cause,
-        "action": explanation.action,
-        "verdict": explanation.verdict(),
-        "effects": explanation.effects,
-    })
+/// Codes of reports, explained to a program: the one that was asked for, or all.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Explained {
+    codes: Vec<CodeRow>,
+}
+
+/// What a code means.
+#[derive(Serialize, JsonSchema)]
+struct CodeRow {
+    code: &'static str,
+    /// In a few words.
+    title: &'static str,
+    meaning: &'static str,
+    usual_cause: &'static str,
+    /// What to do.
+    action: &'static str,
+    /// Which verdict it leads to, in words.
+    verdict: String,
+    /// The effects that a finding with the code can have; none for a cause, which is a hint.
+    effects: &'static [Effect],
+}
+
+impl Explained {
+    fn text(self) -> String {
+        Document::new(self).text()
+    }
+}
+
+impl CodeRow {
+    fn of(code: &'static str, explanation: &Explanation) -> Self {
+        Self {
+            code,
+            title: explanation.title,
+            meaning: explanation.meaning,
+            usual_cause: explanation.usual_cause,
+            action: explanation.action,
+            verdict: explanation.verdict(),
+            effects: explanation.effects,
+        }
+    }
 }
 
 /// The codes that look most like a word.

@@ -51,7 +51,8 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.file)?;
-    let inspection = verifier::inspect::inspect(&files.input());
+    let mut inspection = verifier::inspect::inspect(&files.input());
+    inspection.tool = Some(output::tool());
     let text = match arguments.format {
         FormatFlag::Json => verifier::inspect::to_json(&inspection),
         FormatFlag::Text if arguments.quiet => line(&inspection, files.name()),

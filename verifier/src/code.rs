@@ -185,6 +185,7 @@ codes! {
         GgufVersionUnknown = "gguf.version.unknown",
         GgufVersionV1 = "gguf.version.v1",
         InputChanged = "input-changed",
+        InputName = "input.name",
         InputNotAModel = "input.not-a-model",
         InputPointer = "input.pointer",
         InputWebPage = "input.web-page",

@@ -3,6 +3,7 @@
 //! Every byte is read once. An artifact of ours records its source and the digests of its tensors; a sidecar beside any
 //! model records all of it. Where nothing is recorded, only the format can be checked, and the report says so.
 
+mod blob;
 mod conclude;
 mod pass;
 mod recorded;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::recorded::{Recorded, metadata_of};
-use super::{Sidecar, changed, conclude};
+use super::{Sidecar, blob, changed, conclude};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::Outcome;
@@ -17,7 +17,7 @@ use crate::inspect::Decoded;
 use crate::observer::Observer;
 use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row, hex};
 use crate::source::{Held, Source};
-use crate::verify::{Input, Options};
+use crate::verify::{FileSha256, Input, Options};
 
 pub(super) fn check(
     input: &Input<'_>,
@@ -49,7 +49,12 @@ pub(super) fn check(
         only_gguf: (0..gguf.tensors.len()).collect(),
         ..Pairing::default()
     };
-    let scan = scan::scan(&inputs, &pairing, options, observer);
+    let mut options = *options;
+    // One chain that no cores can share: unless it was asked for, only where the name gives something to hold it against.
+    if blob::digest_of_name(input).is_some() {
+        options.file_sha256 = FileSha256::All;
+    }
+    let scan = scan::scan(&inputs, &pairing, &options, observer);
     let metadata = match decoded {
         Decoded::Apr(apr) => metadata_of(apr),
         Decoded::Gguf(_) | Decoded::Unknown(_) => Outcome::default(),
@@ -66,6 +71,7 @@ pub(super) fn check(
     drop_chance(decoded, &evidence, &mut findings);
     findings.extend(not_read(decoded, &scan, &findings));
     let seen = Seen::of(decoded, &scan);
+    findings.extend(blob::finding(decoded.side(), input, seen.sha256()));
     let recorded = Recorded::of(input, decoded, &seen, sidecar);
     findings.extend(recorded.findings.iter().cloned());
     findings.extend(scan.warnings.iter().cloned());
@@ -111,7 +117,7 @@ fn held<'a>(input: &'a Input<'_>, decoded: &'a Decoded) -> Vec<Held<'a>> {
 pub(super) struct Seen {
     /// Of each file of the model; none where not all of one was read.
     pub(super) files: Vec<Option<[u8; 32]>>,
-    /// The SHA-256 of each, where it was asked for.
+    /// SHA-256 of each file, where it was computed.
     sha256: Vec<Option<[u8; 32]>>,
     /// Of each tensor that was read, by its place in the list.
     pub(super) tensors: BTreeMap<usize, [u8; 32]>,
@@ -126,17 +132,26 @@ impl Seen {
             Decoded::Apr(apr) => (0, apr.metadata.footer),
             Decoded::Gguf(_) | Decoded::Unknown(_) => (1, None),
         };
-        let files = scan.blake3.iter().skip(skipped);
+        let (files, sha256) = (&scan.blake3, &scan.sha256);
+        let of_model = |digests: &[Option<[u8; 32]>]| {
+            let digests = digests.iter().skip(skipped);
+            digests.take(decoded.shards().len()).copied().collect()
+        };
         let tensors = scan.alone.iter();
         let [computed, _] = scan.crc;
         Self {
-            files: files.take(decoded.shards().len()).copied().collect(),
-            sha256: scan.sha256.iter().skip(skipped).copied().collect(),
+            files: of_model(files),
+            sha256: of_model(sha256),
             tensors: tensors
                 .map(|alone| (alone.index, alone.digests.blake3))
                 .collect(),
             crc_holds: footer.is_some_and(|(_, stored)| computed == Some(stored)),
         }
+    }
+
+    /// SHA-256 of a model of one file, where it was computed.
+    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256.first().copied().flatten()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Sidecar;
 use super::pass::Seen;
+use super::{Sidecar, blob};
 use crate::code::Code;
 use crate::compare::metadata::{self, Digests, Outcome, record};
 use crate::decode::apr;
@@ -57,6 +57,8 @@ pub(super) struct Recorded {
     /// How many of them the record of the artifact holds.
     by_record: usize,
     crc_holds: bool,
+    /// Whether the name of the file is its digest.
+    name_holds: bool,
     /// Whether there is a sidecar, in words.
     about_sidecar: String,
 }
@@ -71,6 +73,7 @@ impl Recorded {
             held,
             unlike: BTreeSet::new(),
             crc_holds: seen.crc_holds,
+            name_holds: blob::holds(input, seen.sha256()) == Some(true),
             about_sidecar: String::new(),
         };
         found.about_sidecar = match sidecar {
@@ -102,6 +105,9 @@ impl Recorded {
     pub(super) fn notes(&self, decoded: &Decoded) -> [Finding; 2] {
         let mut held = Vec::new();
         let crc = matches!(decoded, Decoded::Apr(_)) && self.crc_holds;
+        if self.name_holds {
+            held.push("the SHA-256 that its name gives".to_owned());
+        }
         if self.by_record > 0 {
             held.push(format!(
                 "the BLAKE3 that it records of {}",

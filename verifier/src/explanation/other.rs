@@ -26,6 +26,13 @@ fn files(code: Code) -> Option<Explanation> {
             "Run again when nothing writes to the file.",
             UNREADABLE,
         ),
+        Code::InputName => explain(
+            "the file is not what its name says",
+            "The name is sha256- and a digest, as Ollama names what it keeps, and the SHA-256 of the bytes is another one.",
+            "A blob that was damaged, cut or edited after the download.",
+            "Fetch the model again: ollama pull MODEL",
+            DIFFERENT,
+        ),
         Code::InputNotAModel => explain(
             "the file is another kind of file",
             "It is empty, an archive, a document, or a model of another format; the report says which.",

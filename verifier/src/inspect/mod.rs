@@ -8,6 +8,7 @@ mod gguf;
 mod text;
 mod value;
 
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 pub use crate::report::to_json;
@@ -17,15 +18,18 @@ pub use text::{Sections, to_text};
 use crate::decode::padding;
 use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, escape};
-use crate::report::{FileFormat, FindingRow, Scope, build};
+use crate::report::{FileFormat, FindingRow, Scope, Tool, build};
 use crate::verdict::Verdict;
 use crate::verify::Input;
 
 /// One decoded model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Inspection {
     /// The version of this form; 1.
     pub schema_version: u32,
+    /// What wrote it, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Tool>,
     /// What the container alone comes to: verified here means that everything but the tensor data was decoded and nothing
     /// contradicts the format.
     pub verdict: Verdict,
@@ -44,7 +48,7 @@ pub struct Inspection {
 }
 
 /// One file and its header.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FileView {
     /// The base name, escaped.
     pub name: String,
@@ -55,7 +59,7 @@ pub struct FileView {
 }
 
 /// One field of a header.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FieldView {
     /// The name of the field, such as `version` or `data offset`.
     pub name: &'static str,
@@ -64,7 +68,7 @@ pub struct FieldView {
 }
 
 /// One metadata key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct KeyView {
     /// The shard that holds the key, from 0.
     pub shard: usize,
@@ -80,7 +84,7 @@ pub struct KeyView {
 }
 
 /// One tensor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorView {
     /// The name, escaped.
     pub name: String,
@@ -97,7 +101,7 @@ pub struct TensorView {
 }
 
 /// One region.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RegionView {
     /// The shard, from 0.
     pub shard: usize,
@@ -135,6 +139,7 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
     let mut headers = headers.into_iter();
     Inspection {
         schema_version: 1,
+        tool: None,
         verdict: judged.verdict,
         format: decoded.format(),
         files: input
@@ -151,6 +156,12 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
         regions: regions(&decoded),
         findings: judged.findings,
     }
+}
+
+/// Returns the JSON Schema of an inspection.
+#[must_use]
+pub fn schema() -> Schema {
+    schema_for!(Inspection)
 }
 
 fn tensors(decoded: &Decoded) -> Vec<TensorView> {
