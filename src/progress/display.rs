@@ -1,19 +1,17 @@
-//! The forms of progress: a bar, a line now and then, JSON, or nothing.
+//! The forms of progress: a bar, JSON, or nothing.
 
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Phase;
-use crate::output;
 
 /// Where progress is shown.
 pub(super) enum Display {
     Bar(Bar),
-    Lines(Lines),
     Json(Json),
     Nothing,
 }
@@ -21,8 +19,6 @@ pub(super) enum Display {
 /// How far a phase is.
 pub(super) struct State<'a> {
     pub(super) phase: Phase,
-    /// Since it began.
-    pub(super) seconds: u64,
     /// In bytes, or in steps of a forward.
     pub(super) done: u64,
     pub(super) total: u64,
@@ -101,28 +97,6 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
 
 /// Holds the bar, so that whoever writes can have it out of the way.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
-
-/// A line for a log every ten seconds of a pass over files.
-pub(super) struct Lines(Pace);
-
-impl Lines {
-    pub(super) fn new() -> Self {
-        Self(Pace::new(Duration::from_secs(10)))
-    }
-
-    pub(super) fn write_sometimes<'a>(&self, state: impl FnOnce() -> State<'a>) {
-        let Some(_turn) = self.0.turn() else {
-            return;
-        };
-        let state = state();
-        let State { done, total, .. } = state;
-        let title = state.title();
-        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0);
-        let rate = done.checked_div(state.seconds).unwrap_or(done);
-        let (total, rate) = (HumanBytes(total), HumanBytes(rate));
-        output::note(&format!("{title}: {percent}% of {total}, {rate}/s"));
-    }
-}
 
 /// Objects for a program: docs/json.md.
 pub(super) struct Json(Pace);

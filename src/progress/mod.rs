@@ -5,14 +5,13 @@ mod display;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use inference::Model;
 use trace_compare::format::stage_widths;
 
 pub(crate) use self::display::aside;
-use self::display::{Bar, Display, Json, Lines, State};
+use self::display::{Bar, Display, Json, State};
 
 /// How progress is shown.
 #[derive(Args)]
@@ -25,7 +24,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum How {
-    /// A bar on a terminal, otherwise a line every ten seconds while files are read; nothing with --quiet
+    /// A bar where somebody watches: on a terminal, and without --quiet
     Auto,
     /// Not at all
     Off,
@@ -87,7 +86,6 @@ impl Arguments {
         let display = match self.progress {
             How::Json => Display::Json(Json::new()),
             How::Auto if !quiet && is_watched() => Display::Bar(Bar::new(jobs, weight)),
-            How::Auto if !quiet => Display::Lines(Lines::new()),
             How::Auto | How::Off => Display::Nothing,
         };
         Progress {
@@ -128,7 +126,6 @@ impl Job<'_> {
         Pass {
             job: self,
             phase,
-            start: Instant::now(),
             total: AtomicU64::new(0),
             done: AtomicU64::new(0),
         }
@@ -159,7 +156,6 @@ impl Drop for Job<'_> {
 pub(crate) struct Pass<'a> {
     job: &'a Job<'a>,
     phase: Phase,
-    start: Instant,
     /// In bytes, or in steps of a forward; zero before it has begun.
     total: AtomicU64,
     done: AtomicU64,
@@ -179,7 +175,7 @@ impl Pass<'_> {
                 bar.begin(&self.state(), more);
             }
             Display::Json(json) => json.write(|| self.state()),
-            Display::Lines(_) | Display::Nothing => {}
+            Display::Nothing => {}
         }
     }
 
@@ -187,11 +183,8 @@ impl Pass<'_> {
         let before = self.done.fetch_add(more, Ordering::Relaxed);
         match &self.job.progress.display {
             Display::Bar(bar) => bar.advance(&self.state(), before, before.saturating_add(more)),
-            Display::Lines(lines) if self.phase != Phase::Forward => {
-                lines.write_sometimes(|| self.state());
-            }
             Display::Json(json) => json.write_sometimes(|| self.state()),
-            Display::Lines(_) | Display::Nothing => {}
+            Display::Nothing => {}
         }
     }
 
@@ -199,7 +192,6 @@ impl Pass<'_> {
         let Progress { jobs, .. } = self.job.progress;
         State {
             phase: self.phase,
-            seconds: self.start.elapsed().as_secs(),
             done: self.done.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
             job: (*jobs > 1).then_some((self.job.number, *jobs, &self.job.name)),
@@ -217,7 +209,7 @@ impl Drop for Pass<'_> {
             // What was not done of it is not done any more.
             Display::Bar(bar) => bar.advance(&state, state.done, state.total),
             Display::Json(json) => json.write(|| self.state()),
-            Display::Lines(_) | Display::Nothing => {}
+            Display::Nothing => {}
         }
     }
 }

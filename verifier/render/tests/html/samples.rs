@@ -56,8 +56,6 @@ pub(crate) fn page(subjects: &[Subject]) -> String {
         time: "",
         version: "0.1.0",
         command: "verify 'a b.apr' \"</code><script>alert(1)</script>\"",
-        policy: None,
-        time: "",
         subjects,
     })
 }
