@@ -1,6 +1,7 @@
 """The bill of materials, in CycloneDX: the crates that are in the programs, with the checksums of Cargo.lock.
 
-Crates that only build or test are left out, and so are the standard library and what the system brings.
+Crates that only build or test are left out, and so are the standard library and what the system brings. Cargo says what is
+linked with the features of the whole workspace: it may be a crate too many, never one too few.
 """
 
 import json

