@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     /// The APR file to write [default: the name of the input, ending in .apr]
     #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     output: Option<PathBuf>,
-    /// The folder to write to [default: that of each input]
+    /// The folder to write to, which is made if need be [default: that of each input]
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
     /// Say what would be stored in which way and how large the artifact would be, and write nothing
@@ -194,6 +194,10 @@ fn convert_all(
     } else {
         &[Phase::Copy, Phase::Verify]
     };
+    if let (Some(folder), false) = (&arguments.out_dir, arguments.plan) {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
     let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
         anyhow::Ok(if arguments.plan {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use converter::RestoreRequest;
+use verifier::report::text::grouped;
 
 use crate::exit::Outcome;
 use crate::output;
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             output::print(&format!(
                 "restored {}, {} bytes, as the artifact records it\n  blake3  {}\n  sha256  {}\n",
                 file.path.display(),
-                file.size,
+                grouped(file.size),
                 file.blake3,
                 file.sha256
             ))?;

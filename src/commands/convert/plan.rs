@@ -290,10 +290,15 @@ fn refused(
     let mut text = String::new();
     writeln!(
         text,
-        "{}: APR cannot hold {} {} as they are",
+        "{}: APR cannot hold {} {} as {}",
         job.input.display(),
         refused.len(),
-        tensors(refused.len())
+        tensors(refused.len()),
+        if refused.len() == 1 {
+            "it is"
+        } else {
+            "they are"
+        }
     )?;
     let mut types: BTreeMap<&str, (usize, &UnsupportedTensor)> = BTreeMap::new();
     for tensor in refused {

@@ -49,6 +49,10 @@ pub fn full(report: &Report) -> String {
 
 fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "{}: {}", report.verdict.as_str(), reason(report))?;
+    // Nothing was opened, and the first line has said why.
+    if let (true, Some(next)) = (report.files.is_empty(), &report.next) {
+        return writeln!(text, "  next  {next}");
+    }
     for file in &report.files {
         write_file(text, file)?;
     }
