@@ -20,6 +20,8 @@ pub(crate) fn flag() -> Arg {
         .value_parser(EnumValueParser::<ColorChoice>::new())
         .default_value("auto")
         .hide_possible_values(true)
+        // After what the command does.
+        .display_order(900)
         .help("When to use colours: auto, always or never; auto obeys NO_COLOR and CLICOLOR_FORCE")
 }
 

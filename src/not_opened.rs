@@ -7,7 +7,6 @@ use verifier::check;
 use verifier::policy::Policy;
 use verifier::report::{Mode, Report};
 
-use crate::commands::verify::FormatFlag;
 use crate::input::Files;
 use crate::output;
 
@@ -19,20 +18,11 @@ pub(crate) struct NotOpened {
 }
 
 impl NotOpened {
-    /// The report for a program, which hears of the error on stderr as well; for a person the error is all.
-    pub(crate) fn for_program(
-        mut self,
-        format: FormatFlag,
-        policy: &Policy,
-    ) -> anyhow::Result<Report> {
-        match format {
-            FormatFlag::Text => Err(self.error),
-            FormatFlag::Json => {
-                output::error(&self.error);
-                self.report.set_policy(policy);
-                Ok(self.report)
-            }
-        }
+    /// Says the error on stderr, which is all that a person hears, and returns the report for whoever else asks.
+    pub(crate) fn said(mut self, policy: &Policy) -> Report {
+        output::error(&self.error);
+        self.report.set_policy(policy);
+        self.report
     }
 }
 

@@ -92,12 +92,12 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
     let [a, b] = match not_opened::open([&arguments.a, &arguments.b], report::Mode::Pair) {
         Ok(opened) => opened,
         Err(why) => {
-            let report = why.for_program(arguments.format, policy)?;
+            let report = why.said(policy);
             let answer = Answer {
                 report,
                 diagnoses: Vec::new(),
             };
-            return answer.give(arguments, reports);
+            return answer.give(arguments, reports, true);
         }
     };
     if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
@@ -163,7 +163,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
     report.cause = diagnosis::cause(&report, diagnoses.first());
     let named = Named::of((&arguments.a, &a), (&arguments.b, &b));
     report.next = next_command::of(&report, named.as_ref());
-    Answer { report, diagnoses }.give(arguments, reports)
+    Answer { report, diagnoses }.give(arguments, reports, false)
 }
 
 /// The stages to explain, each with the prompt in which it differs: the first one, or with `--isolate` all of them.
@@ -222,7 +222,13 @@ struct Answer {
 }
 
 impl Answer {
-    fn give(mut self, arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Exit> {
+    /// Prints it, unless a person has heard the answer, because there is no pair.
+    fn give(
+        mut self,
+        arguments: &Arguments,
+        reports: &mut Reports,
+        is_said: bool,
+    ) -> anyhow::Result<Exit> {
         self.report.tool = Some(output::tool());
         let json = self.json(arguments.details);
         reports.add_document(&json);
@@ -231,7 +237,9 @@ impl Answer {
             FormatFlag::Text => self.text(),
             FormatFlag::Json => json,
         };
-        output::answer(arguments.format, &text)?;
+        if !is_said || arguments.format == FormatFlag::Json {
+            output::answer(arguments.format, &text)?;
+        }
         let outcome = Exit::Judged(self.report.verdict);
         reports.add(&[&arguments.a, &arguments.b], self.report);
         Ok(outcome)

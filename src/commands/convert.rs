@@ -217,14 +217,7 @@ fn convert_all(
             (converted.outcome, converted.model(job), proof)
         })
     };
-    if let ([job], FormatFlag::Text) = (jobs, arguments.format) {
-        let (outcome, model, proof) = one(job)?;
-        reports.add_document(&document(vec![model]));
-        if let Some(report) = proof {
-            reports.add(&[&job.output, &job.input], report);
-        }
-        return Ok(outcome);
-    }
+    let is_one = jobs.len() == 1;
     let mut outcomes = Vec::new();
     let mut models = Vec::new();
     for job in jobs {
@@ -240,7 +233,11 @@ fn convert_all(
                 models.push(failure(job, &error));
                 let report = check::not_done(output::is_io(&error), &format!("{error:#}"));
                 reports.add(&[&job.output, &job.input], report);
-                output::error(&error.context(job.input.display().to_string()));
+                output::error(&if is_one {
+                    error
+                } else {
+                    error.context(job.input.display().to_string())
+                });
                 Outcome::NotDone
             }
         };
@@ -257,10 +254,11 @@ fn convert_all(
     };
     let document = document(models);
     reports.add_document(&document);
-    output::print(&match arguments.format {
-        FormatFlag::Text => format!("{done} of {} models {what}\n", jobs.len()),
-        FormatFlag::Json => document,
-    })?;
+    match arguments.format {
+        FormatFlag::Text if is_one => {}
+        FormatFlag::Text => output::print(&format!("{done} of {} models {what}\n", jobs.len()))?,
+        FormatFlag::Json => output::print(&document)?,
+    }
     Ok(outcomes
         .into_iter()
         .max_by_key(Outcome::code)

@@ -172,7 +172,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
     let Some(a) = a else {
         unreachable!("the parser takes MODEL where there is no list");
     };
-    let mut report = match b {
+    let (mut report, is_said) = match b {
         Some(b) => match not_opened::open([a, b], Mode::Pair) {
             Ok([model, other]) => {
                 let progress = arguments.progress(1, Phase::Compare);
@@ -180,9 +180,9 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
                 let mut report = pair(arguments, options, policy, &model, &other, &job);
                 let named = Named::of((a, &model), (b, &other));
                 report.next = next_command::of(&report, named.as_ref());
-                report
+                (report, false)
             }
-            Err(why) => why.for_program(arguments.format, policy)?,
+            Err(why) => (why.said(policy), true),
         },
         None => alone(arguments, options, policy, a)?,
     };
@@ -203,20 +203,22 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
         (FormatFlag::Text, false) if arguments.details => text::full(&report),
         (FormatFlag::Text, false) => text::answer(&report),
     };
-    output::answer(arguments.format, &text)?;
+    if !is_said || arguments.format == FormatFlag::Json {
+        output::answer(arguments.format, &text)?;
+    }
     let outcome = Outcome::Judged(report.verdict);
     let models: Vec<&Path> = [Some(a), b].into_iter().flatten().collect();
     reports.add(&models, report);
     Ok(outcome)
 }
 
-/// Holds one model against a manifest or a digest.
+/// Holds one model against a manifest or a digest. Tells whether a person has heard the answer, because there is no model.
 fn alone(
     arguments: &Arguments,
     options: inference::Options,
     policy: &Policy,
     model: &Path,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, bool)> {
     if arguments.prompt.is_given() {
         bail!(
             "with a manifest, the prompts that it records are run: leave out --tokens and --prompt"
@@ -229,7 +231,7 @@ fn alone(
     let digest = digest.transpose()?;
     let [model] = match not_opened::open([model], Mode::Manifest) {
         Ok(opened) => opened,
-        Err(why) => return why.for_program(arguments.format, policy),
+        Err(why) => return Ok((why.said(policy), true)),
     };
     let (name, read) = match (digest, &arguments.manifest) {
         (Some(digest), None) => (String::new(), Ok(digest)),
@@ -247,14 +249,15 @@ fn alone(
         }
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
-    Ok(match read {
+    let report = match read {
         Ok(manifest) => against(arguments, options, policy, &model, &manifest),
         Err(why) => {
             let mut report = manifest::cannot_check(&name, &why, &model.input());
             report.set_policy(policy);
             report
         }
-    })
+    };
+    Ok((report, false))
 }
 
 /// Compares two models.
