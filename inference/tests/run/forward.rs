@@ -273,8 +273,8 @@ fn what_is_not_covered_says_what() {
         ),
         (longrope, "not covered (rope scaling \"longrope\")"),
         (
-            models::with_type(20),
-            "not covered (tensor \"blk.0.ffn_gate.weight\" of type IQ4_NL)",
+            models::with_type(28),
+            "not covered (tensor \"blk.0.ffn_gate.weight\" of type F64)",
         ),
     ] {
         let Err(error) = run(&model.to_bytes(), &[1], &Options::default()) else {
