@@ -4,12 +4,12 @@
 use libfuzzer_sys::fuzz_target;
 use verifier::{
     Input, Verdict,
-    manifest::{check, parse},
+    manifest::{CheckOptions, check, parse},
     source::Source,
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(manifest) = parse(bytes) else {
+    let Some(manifest) = parse("manifest", bytes) else {
         return;
     };
     // No manifest names the digests of these bytes but one that was made for them.
@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
         name: "model.gguf".to_owned(),
         shards: vec![("model.gguf".to_owned(), source)],
     };
-    let report = check(&manifest, &input, 1, &());
+    let options = CheckOptions {
+        threads: 1,
+        allow_unbound_metadata: false,
+        file_digests: false,
+    };
+    let report = check(&manifest, &input, &options, &());
     assert_ne!(report.verdict, Verdict::Verified);
 });
