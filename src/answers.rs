@@ -80,7 +80,7 @@ impl<'a> Answers<'a> {
                 a: name("a"),
                 b: name("b"),
                 report: if is_short {
-                    short(&report)
+                    short(report.clone())
                 } else {
                     report.clone()
                 },
@@ -145,8 +145,7 @@ impl<'a> Answers<'a> {
 }
 
 /// A report without the rows of stages that are equal, which are most of it.
-pub(crate) fn short(report: &Report) -> Report {
-    let mut report = report.clone();
+pub(crate) fn short(mut report: Report) -> Report {
     if let Some(behaviour) = &mut report.behaviour {
         behaviour.leave_out_equal();
     }

@@ -230,12 +230,14 @@ impl Answer {
         is_said: bool,
     ) -> anyhow::Result<Exit> {
         self.report.tool = Some(output::tool());
-        let json = self.json(arguments.details);
-        reports.add_document(&json);
+        let json = || self.json(arguments.details);
+        if reports.need_document() {
+            reports.add_document(&json());
+        }
         let text = match arguments.format {
             FormatFlag::Text if arguments.quiet => output::first_line(&self.text()),
             FormatFlag::Text => self.text(),
-            FormatFlag::Json => json,
+            FormatFlag::Json => json(),
         };
         if !is_said || arguments.format == FormatFlag::Json {
             output::answer(arguments.format, &text)?;
@@ -308,7 +310,7 @@ impl Answer {
 
     fn json(&self, details: bool) -> String {
         let report = &self.report;
-        let short = (!details).then(|| short(report));
+        let short = (!details).then(|| short(report.clone()));
         let shown = short.as_ref().unwrap_or(report);
         Document::new(Bisected {
             verdict: report.verdict,

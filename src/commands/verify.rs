@@ -192,7 +192,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
     report.tool = Some(output::tool());
     let json = || match arguments.details {
         true => to_json(&report),
-        false => to_json(&short(&report)),
+        false => to_json(&short(report.clone())),
     };
     if reports.need_document() {
         reports.add_document(&json());

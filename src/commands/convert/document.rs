@@ -10,6 +10,7 @@ use verifier::verify::Options;
 
 use super::jobs::Job;
 use super::plan::PlannedModel;
+use crate::answers::short;
 use crate::exit::Outcome;
 use crate::output::{Document, ErrorRow};
 use crate::{not_opened, output};
@@ -115,10 +116,7 @@ pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Model {
 
 fn signed(mut report: Report) -> Report {
     report.tool = Some(output::tool());
-    if let Some(behaviour) = &mut report.behaviour {
-        behaviour.leave_out_equal();
-    }
-    report
+    short(report)
 }
 
 pub(super) fn shown(path: &Path) -> String {

@@ -6,13 +6,14 @@ use verifier::report::{BehaviourRow, Mode, Report, text};
 
 /// The first line of an answer: the verdict, and why.
 pub(crate) fn headline(report: &Report) -> String {
+    format!("{}: {}", text::verdict(report), reason(report))
+}
+
+/// Why the verdict is what it is, in one sentence.
+pub(crate) fn reason(report: &Report) -> String {
     match report.mode {
-        Mode::File => format!("{}: {}", text::verdict(report), check::text::reason(report)),
-        Mode::Pair | Mode::Manifest => {
-            let answer = text::answer(report);
-            let first = answer.lines().next();
-            first.unwrap_or(report.verdict.as_str()).to_owned()
-        }
+        Mode::File => check::text::reason(report),
+        Mode::Pair | Mode::Manifest => text::meaning(report).to_owned(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a page says of one subject.
 
 use askama::Template;
-use verifier::check;
 use verifier::report::text;
 use verifier::report::{AtFault, Mode, Report};
 use verifier::verdict::Verdict;
@@ -14,6 +13,7 @@ use super::findings::{Findings, findings};
 use super::metadata::{Metadata, metadata};
 use super::shown::{Limits, Shown};
 use super::tensors::{Tensors, tensors};
+use crate::words::reason;
 
 /// One subject.
 #[derive(Template)]
@@ -117,10 +117,7 @@ fn banner(report: &Report, title: Option<String>, limits: Limits) -> Banner {
         title,
         verdict: Word(report.verdict),
         words: text::verdict(report),
-        meaning: sentence(&match report.mode {
-            Mode::File => check::text::reason(report),
-            Mode::Pair | Mode::Manifest => text::meaning(report).to_owned(),
-        }),
+        meaning: sentence(&reason(report)),
         at_fault,
         cause: report.cause.as_deref().map(sentence),
         next: report.next.as_deref().map(sentence),
