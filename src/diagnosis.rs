@@ -131,7 +131,7 @@ fn settings(apr: &[Setting], gguf: &[Setting]) -> Vec<Fed> {
 
 fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &Model) -> String {
     let mut parts = Vec::new();
-    let [a, g] = [apr, gguf].map(|model| model.config.architecture.name());
+    let [a, g] = [apr, gguf].map(|model| model.config.architecture.name);
     if a != g {
         parts.push(in_both("architecture", a, g));
     }
@@ -147,7 +147,7 @@ fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &M
         Some(format!("{}: {how}", tensor.what))
     }));
     if parts.is_empty() {
-        let layers = [apr.layers.len(), gguf.layers.len()];
+        let layers = [apr.config.layers, gguf.config.layers];
         parts.push(match layers {
             [a, g] if a != g => in_both("num_layers", &a.to_string(), &g.to_string()),
             _ => format!("{step}: same bytes, same metadata: engines differ"),

@@ -51,7 +51,7 @@ impl Answer {
             "{}: {}, arch {}, {} layers, {}",
             self.name.escape_debug(),
             self.format(),
-            self.model.config.architecture.name(),
+            self.model.config.architecture.name,
             self.model.config.layers,
             self.numerics
         )?;
@@ -108,7 +108,7 @@ impl Answer {
         Document::new(Forwarded {
             file: self.name.clone(),
             format: self.format(),
-            architecture: self.model.config.architecture.name(),
+            architecture: self.model.config.architecture.name,
             layers: self.model.config.layers,
             device: self.device,
             device_reason: self.device_reason.as_deref(),

@@ -27,6 +27,7 @@ fn dequantise(bencher: Bencher<'_, '_>, name: &str) {
     let (columns, rows) = (4096, 32);
     let bytes = random_blocks(id, 4096 * 32, &mut Random::new(1));
     let tensor = Tensor {
+        stride: 0,
         name: "weight".to_owned(),
         weight_type,
         dims: vec![columns, rows],

@@ -15,14 +15,18 @@ mod program;
 mod record;
 mod run;
 
+pub use architectures::Architecture;
 pub use arithmetic::instruction_set::instruction_set;
 pub use error::Error;
 pub use gguf_file::ReadAt;
 pub use model::{
-    Architecture, Assumption, Config, Format, Layer, MappedFile, Model, Pairing, Rope, Scaling,
-    Source, Tensor, Tokenizer, WeightType, Yarn, load,
+    Assumption, Config, Format, MappedFile, Model, Pairing, Rope, Scaling, Source, Tensor,
+    Tokenizer, WeightType, Yarn, load,
 };
-pub use program::{Feeds, NUMERICS, Setting, Stage, StageSink, Step};
+pub use program::{
+    Choice, Delta, Factors, Feeds, Heads, Instruction, NUMERICS, Norm, Op, Reach, Rotation,
+    ScoreScale, Setting, Slot, Stage, StageSink, StateSpace, Step, Weighing, Width,
+};
 pub use record::{
     Comparison, Difference, Digest, Digests, Outcome, Record, Row, StageDigest, Statistics,
     TokenSet, digest,
@@ -38,5 +42,5 @@ pub mod internals {
     pub use crate::arithmetic::{matmul::rows, thread_pool::for_each};
     pub use crate::model::source::read;
     pub use crate::program::{matrices, program};
-    pub use crate::run::{attention_scale, operation_in_f64};
+    pub use crate::run::operation_in_f64;
 }

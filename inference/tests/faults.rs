@@ -13,8 +13,7 @@ use fixtures::{
     quantise::decode,
 };
 use inference::{
-    Config, Digests, Error, Layer, Model, Options, Source, Stage, Step, Tensor, default_prompts,
-    forward, load,
+    Digests, Error, Op, Options, Source, Step, Tensor, default_prompts, forward, load,
 };
 
 #[test]
@@ -111,7 +110,7 @@ fn step(key: &str) -> Option<Step> {
 struct Inputs<'a>(Vec<(Step, Vec<Input<'a>>)>);
 
 /// Something that a stage takes.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Input<'a> {
     Weights(Weights<'a>),
     /// Parameters as text.
@@ -119,6 +118,7 @@ enum Input<'a> {
 }
 
 /// The stored bytes of a tensor, of the rows that count, and their type.
+#[derive(Clone)]
 struct Weights<'a>(u32, Vec<&'a [u8]>);
 
 impl PartialEq for Weights<'_> {
@@ -138,23 +138,27 @@ impl<'a> Inputs<'a> {
         let owned = bytes.to_vec();
         let sources: [&dyn Source; 1] = [&owned];
         let model = load(&sources)?;
-        let Weights(type_id, embedding) = weights(bytes, &model.embedding);
-        let row = embedding[0].len() / model.embedding.rows();
+        let table = model.embedding();
+        let Weights(type_id, embedding) = weights(bytes, table);
+        let row = embedding[0].len() / table.rows();
         let prompts = default_prompts(VOCABULARY);
         let reached = prompts.iter().flat_map(|prompt| &prompt.tokens);
         let reached = reached.map(|id| &embedding[0][*id as usize * row..][..row]);
         let embedding = vec![Input::Weights(Weights(type_id, reached.collect()))];
 
-        let mut inputs = vec![(Step::of_model(Stage::Embedding), embedding)];
-        for (index, layer) in model.layers.iter().enumerate() {
-            let stages = of_layer(bytes, &model, layer).into_iter();
-            inputs.extend(stages.map(|(stage, taken)| (Step::in_layer(index, stage), taken)));
-        }
-        let norm = of_norm(bytes, &model.final_norm, &model.config);
-        inputs.push((Step::of_model(Stage::FinalNorm), norm));
-        let output = vec![Input::Weights(weights(bytes, &model.output))];
-        inputs.push((Step::of_model(Stage::Logits), output));
-        Ok(Self(inputs))
+        // Stages that take nothing but values of other stages are there as well: one file may lack them.
+        let inputs = model.program.iter().map(|instruction| {
+            let taken = match &instruction.op {
+                Op::Lookup { .. } => embedding.clone(),
+                op => {
+                    let tensors = op.tensors().into_iter();
+                    let tensors = tensors.map(|tensor| Input::Weights(weights(bytes, tensor)));
+                    tensors.chain(numbers(op).map(Input::Numbers)).collect()
+                }
+            };
+            (instruction.step, taken)
+        });
+        Ok(Self(inputs.collect()))
     }
 
     /// The keys of the stages of this model that the other one lacks or feeds with something else.
@@ -168,59 +172,15 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Stages that take nothing but values of other stages are there as well: one file may lack them.
-fn of_layer<'a>(bytes: &'a [u8], model: &Model, layer: &Layer) -> Vec<(Stage, Vec<Input<'a>>)> {
-    let config = &model.config;
-    let matrix = |tensor| vec![Input::Weights(weights(bytes, tensor))];
-    let norm = |tensor| of_norm(bytes, tensor, config);
-    let numbers = |text: String| vec![Input::Numbers(text)];
-    let rope = || {
-        let mut taken = numbers(format!("{:?} {}", config.rope, config.head_dim));
-        taken.extend(model.rope_factors.iter().flat_map(matrix));
-        taken
-    };
-    let heads = format!(
-        "{} {} {}",
-        config.heads, config.key_value_heads, config.head_dim
-    );
-    let mut stages = vec![
-        (Stage::AttnNorm, norm(&layer.attention_norm)),
-        (Stage::QPreBias, matrix(&layer.query)),
-        (Stage::KPreBias, matrix(&layer.key)),
-        (Stage::VPreBias, matrix(&layer.value)),
-    ];
-    if let Some([q, k, v]) = &layer.biases {
-        stages.extend([
-            (Stage::QPostBias, matrix(q)),
-            (Stage::KPostBias, matrix(k)),
-            (Stage::VPostBias, matrix(v)),
-        ]);
-    }
-    if let Some([q, k]) = &layer.head_norms {
-        stages.extend([(Stage::QNorm, norm(q)), (Stage::KNorm, norm(k))]);
-    }
-    stages.extend([
-        (Stage::QRope, rope()),
-        (Stage::KRope, rope()),
-        (Stage::AttnScores, numbers(heads.clone())),
-        (Stage::AttnSoftmax, numbers(config.heads.to_string())),
-        (Stage::Attention, numbers(heads)),
-        (Stage::AttnOut, matrix(&layer.attention_output)),
-        (Stage::FfnInp, Vec::new()),
-        (Stage::FfnNorm, norm(&layer.feed_forward_norm)),
-        (Stage::FfnGate, matrix(&layer.gate)),
-        (Stage::FfnUp, matrix(&layer.up)),
-        (Stage::FfnSilu, Vec::new()),
-        (Stage::FfnSwiglu, Vec::new()),
-        (Stage::FfnDown, matrix(&layer.down)),
-        (Stage::LayerOut, Vec::new()),
-    ]);
-    stages
-}
-
-fn of_norm<'a>(bytes: &'a [u8], tensor: &Tensor, config: &Config) -> Vec<Input<'a>> {
-    let weights = Input::Weights(weights(bytes, tensor));
-    vec![weights, Input::Numbers(config.epsilon.to_string())]
+/// The numbers that an operation takes of its model.
+fn numbers(op: &Op) -> Option<String> {
+    Some(match op {
+        Op::Norm { norm, .. } => norm.epsilon.to_string(),
+        Op::Rotate(rotation) => format!("{:?} {}", rotation.rope, rotation.head_dim),
+        Op::Scores { heads, .. } | Op::Weighted { heads, .. } => format!("{heads:?}"),
+        Op::Softmax { heads, .. } => heads.queries.to_string(),
+        _ => return None,
+    })
 }
 
 fn weights<'a>(bytes: &'a [u8], tensor: &Tensor) -> Weights<'a> {

@@ -1,34 +1,35 @@
 //! Causal attention in the order of rule 5, stage by stage.
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     reason = "floats behind a generic type; sizes of values in memory, and no number of a model is zero"
 )]
 
 use std::convert::Infallible;
 
-use crate::arithmetic::{instruction_set::Instructions, norm::tree, number::Real, thread_pool};
+use crate::{
+    arithmetic::{instruction_set::Instructions, norm::tree, number::Real, thread_pool},
+    program::{Heads, ScoreScale},
+};
 
-/// The heads of an attention.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Heads<F> {
-    /// Query heads.
-    pub(crate) queries: usize,
-    /// Key/value heads; each serves `queries / key_values` query heads in a row.
-    pub(crate) key_values: usize,
-    /// Values of a head.
-    pub(crate) dim: usize,
-    /// The factor of scores.
-    pub(crate) scale: F,
-}
+impl ScoreScale {
+    /// Returns the factor as the contract has it.
+    pub fn as_f32(self) -> f32 {
+        self.value()
+    }
 
-/// The factor of attention scores: one square root and one division.
-pub(crate) fn scale<F: Real>(head_dim: usize) -> F {
-    F::ONE / F::from_count(head_dim).square_root()
+    /// The factor of attention scores.
+    pub(crate) fn value<F: Real>(self) -> F {
+        match self {
+            Self::InverseRoot(number) => F::ONE / F::from_count(number).square_root(),
+            Self::Is(number) => F::from_f64(number),
+        }
+    }
 }
 
 /// Computes the scores of every token and those before it: for each token and head a row of one score per position, 0
 /// where the token does not see the position.
-pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize) -> Vec<F> {
+pub(crate) fn scores<F: Real>(heads: Heads, scale: F, q: &[F], k: &[F], threads: usize) -> Vec<F> {
     let tokens = heads.tokens(q);
     let mut scores = vec![F::default(); heads.queries * tokens * tokens];
     let jobs = heads.jobs(tokens, &mut scores, q);
@@ -37,15 +38,16 @@ pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize)
         jobs,
         #[inline(always)]
         |position, scores, q| {
-            let rows = scores.chunks_mut(tokens).zip(q.chunks(heads.dim));
+            let first = heads.reach.first(position);
+            let rows = scores.chunks_mut(tokens).zip(q.chunks(heads.key_dim));
             for (head, (scores, q)) in rows.enumerate() {
-                let (scores, _) = scores.split_at_mut(position + 1);
-                let mut keys = heads.served(k, head);
+                let scores = &mut scores[first..=position];
+                let mut keys = heads.served(k, heads.key_dim, head).skip(first);
                 for scores in scores.chunks_mut(AT_ONCE) {
                     // Sums after the last position are dropped, so any key will do.
                     let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
                     for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
-                        *score = sum * heads.scale;
+                        *score = sum * scale;
                     }
                 }
             }
@@ -55,8 +57,11 @@ pub(crate) fn scores<F: Real>(heads: Heads<F>, q: &[F], k: &[F], threads: usize)
 }
 
 /// Turns scores into probabilities, in the same order: e^(score - maximum), divided by 32 strided sums and a tree.
+///
+/// A sink is one more score of its head, without a value: part of the maximum, and added to the sum at the end.
 pub(crate) fn softmax<F: Real>(
-    heads: Heads<F>,
+    heads: Heads,
+    sinks: Option<&[F]>,
     scores: &[F],
     tokens: usize,
     threads: usize,
@@ -68,11 +73,15 @@ pub(crate) fn softmax<F: Real>(
         jobs,
         #[inline(always)]
         |position, probabilities, scores| {
+            let seen = heads.reach.first(position)..=position;
             let rows = probabilities.chunks_mut(tokens).zip(scores.chunks(tokens));
-            for (probabilities, scores) in rows {
-                let (scores, _) = scores.split_at(position + 1);
-                let (probabilities, _) = probabilities.split_at_mut(position + 1);
-                softmax_row(scores, probabilities);
+            for (head, (probabilities, scores)) in rows.enumerate() {
+                let sink = sinks.map(|sinks| sinks[head]);
+                softmax_row(
+                    &scores[seen.clone()],
+                    sink,
+                    &mut probabilities[seen.clone()],
+                );
             }
         },
     );
@@ -81,13 +90,13 @@ pub(crate) fn softmax<F: Real>(
 
 /// Adds up the values by their probabilities: for each token and head `dim` values.
 pub(crate) fn weighted<F: Real>(
-    heads: Heads<F>,
+    heads: Heads,
     probabilities: &[F],
     v: &[F],
     tokens: usize,
     threads: usize,
 ) -> Vec<F> {
-    let length = heads.queries * heads.dim;
+    let length = heads.queries * heads.value_dim;
     let mut out = vec![F::default(); length * tokens];
     let jobs = heads.jobs(tokens, &mut out, probabilities);
     for_each(
@@ -95,10 +104,13 @@ pub(crate) fn weighted<F: Real>(
         jobs,
         #[inline(always)]
         |position, out, probabilities| {
-            let rows = out.chunks_mut(heads.dim).zip(probabilities.chunks(tokens));
+            let first = heads.reach.first(position);
+            let rows = out
+                .chunks_mut(heads.value_dim)
+                .zip(probabilities.chunks(tokens));
             for (head, (out, probabilities)) in rows.enumerate() {
-                let seen = probabilities.iter().take(position + 1);
-                for (p, v) in seen.zip(heads.served(v, head)) {
+                let values = heads.served(v, heads.value_dim, head).skip(first);
+                for (p, v) in probabilities[first..=position].iter().zip(values) {
                     for (out, v) in out.iter_mut().zip(v) {
                         *out = p.fma(*v, *out);
                     }
@@ -109,13 +121,44 @@ pub(crate) fn weighted<F: Real>(
     out
 }
 
-impl<F: Real> Heads<F> {
-    fn tokens(self, q: &[F]) -> usize {
-        q.len() / (self.queries * self.dim)
+/// Subtracts from each score the distance of the position times a slope of the head (ALiBi), with `largest` as the exponent
+/// of the last head: slopes are 2^(-largest (h + 1) / n) for the first n heads, a power of two, and lie between them for
+/// the others.
+pub(crate) fn sloped<F: Real>(heads: Heads, scores: &[F], tokens: usize, largest: f32) -> Vec<F> {
+    let n = 1usize << heads.queries.ilog2();
+    let step = f64::from(largest) / n as f64;
+    let slope = |head: usize| {
+        let exponent = match head < n {
+            true => (head + 1) as f64 * step,
+            false => (2 * (head - n) + 1) as f64 * step / 2.0,
+        };
+        F::from_f64(libm::pow(2.0, -exponent))
+    };
+    let slopes: Vec<F> = (0..heads.queries).map(slope).collect();
+    let mut out = scores.to_vec();
+    for (position, token) in out.chunks_mut(heads.queries * tokens).enumerate() {
+        let first = heads.reach.first(position);
+        for (row, slope) in token.chunks_mut(tokens).zip(&slopes) {
+            for (distance, score) in row[first..=position].iter_mut().rev().enumerate() {
+                *score = *score - *slope * F::from_count(distance);
+            }
+        }
+    }
+    out
+}
+
+impl Heads {
+    const fn tokens<F>(self, q: &[F]) -> usize {
+        q.len() / (self.queries * self.key_dim)
     }
 
     /// The work for each token: what it writes and what it reads.
-    fn jobs<'a>(self, tokens: usize, written: &'a mut [F], read: &'a [F]) -> Vec<Job<'a, F>> {
+    fn jobs<'a, F: Real>(
+        self,
+        tokens: usize,
+        written: &'a mut [F],
+        read: &'a [F],
+    ) -> Vec<Job<'a, F>> {
         let share = |length: usize| length / tokens;
         let (written_share, read_share) = (share(written.len()), share(read.len()));
         written
@@ -128,10 +171,10 @@ impl<F: Real> Heads<F> {
 
     /// The rows of the key/value head that serves a query head, one per position.
     #[inline(always)]
-    fn served(self, values: &[F], head: usize) -> impl Iterator<Item = &[F]> {
+    fn served<F>(self, values: &[F], dim: usize, head: usize) -> impl Iterator<Item = &[F]> {
         let group = self.queries / self.key_values;
         values
-            .chunks(self.dim)
+            .chunks(dim)
             .skip(head / group)
             .step_by(self.key_values)
     }
@@ -169,8 +212,9 @@ fn chains<F: Real>(q: &[F], keys: [&[F]; AT_ONCE]) -> [F; AT_ONCE] {
 }
 
 #[inline(always)]
-fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
-    let maximum = scores.iter().fold(F::NEG_INFINITY, |maximum, score| {
+fn softmax_row<F: Real>(scores: &[F], sink: Option<F>, probabilities: &mut [F]) {
+    let all = scores.iter().chain(&sink);
+    let maximum = all.fold(F::NEG_INFINITY, |maximum, score| {
         if *score > maximum { *score } else { maximum }
     });
     for (p, score) in probabilities.iter_mut().zip(scores) {
@@ -182,7 +226,10 @@ fn softmax_row<F: Real>(scores: &[F], probabilities: &mut [F]) {
             *sum += *p;
         }
     }
-    let sum = tree(&mut sums);
+    let mut sum = tree(&mut sums);
+    if let Some(sink) = sink {
+        sum += (sink - maximum).exponential();
+    }
     for p in probabilities {
         *p /= sum;
     }
@@ -200,6 +247,7 @@ mod tests {
     use fixtures::random::Random;
 
     use super::*;
+    use crate::program::Reach;
 
     #[test]
     fn attention_is_near_its_value_in_f64() {
@@ -271,10 +319,10 @@ mod tests {
         out: Vec<f32>,
     }
 
-    fn attend(heads: Heads<f32>, q: &[f32], k: &[f32], v: &[f32], threads: usize) -> Attended {
+    fn attend(heads: Heads, q: &[f32], k: &[f32], v: &[f32], threads: usize) -> Attended {
         let tokens = q.len() / 32;
-        let scores = scores(heads, q, k, threads);
-        let probabilities = softmax(heads, &scores, tokens, threads);
+        let scores = scores(heads, 0.25, q, k, threads);
+        let probabilities = softmax(heads, None, &scores, tokens, threads);
         let out = weighted(heads, &probabilities, v, tokens, threads);
         Attended {
             scores,
@@ -283,10 +331,11 @@ mod tests {
         }
     }
 
-    const HEADS: Heads<f32> = Heads {
+    const HEADS: Heads = Heads {
         queries: 4,
         key_values: 2,
-        dim: 8,
-        scale: 0.25,
+        key_dim: 8,
+        value_dim: 8,
+        reach: Reach::All,
     };
 }

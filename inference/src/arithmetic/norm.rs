@@ -1,4 +1,4 @@
-//! RMSNorm (rule 3).
+//! Norms (rule 3).
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -7,17 +7,53 @@
 
 use crate::arithmetic::{instruction_set::Instructions, number::Real};
 
-/// Normalises each row of `weight.len()` values: 256 strided sums, a tree, one division, one square root.
-pub(crate) fn rms_norm<F: Real>(values: &[F], weight: &[F], epsilon: F) -> Vec<F> {
+/// A norm of rows of `length` values: of the values, or where it is `centred` of their distances from the mean. Row i has
+/// the weights i mod n, of as many as there are, or none; a bias is one addition.
+pub(crate) fn norm<F: Real>(
+    values: &[F],
+    (length, centred, epsilon): (usize, bool, F),
+    weight: Option<&[F]>,
+    bias: Option<&[F]>,
+) -> Vec<F> {
     Instructions::best().run(|| {
         let mut out = Vec::with_capacity(values.len());
-        for row in values.chunks(weight.len()) {
-            let mean = sum_of_squares(row) / F::from_count(row.len());
-            let r = F::ONE / (mean + epsilon).square_root();
-            out.extend(row.iter().zip(weight).map(|(x, w)| (*x * r) * *w));
+        let mut weights = weight.map(|weight| weight.chunks(length).cycle());
+        for row in values.chunks(length) {
+            let mut row = row.to_vec();
+            if centred {
+                let mean = sum(&row) / F::from_count(length);
+                for x in &mut row {
+                    *x = *x - mean;
+                }
+            }
+            let r = F::ONE / (sum_of_squares(&row) / F::from_count(length) + epsilon).square_root();
+            for x in &mut row {
+                *x *= r;
+            }
+            if let Some(weights) = weights.as_mut().and_then(Iterator::next) {
+                for (x, w) in row.iter_mut().zip(weights) {
+                    *x *= *w;
+                }
+            }
+            for (x, b) in row.iter_mut().zip(bias.unwrap_or_default()) {
+                *x += *b;
+            }
+            out.extend(row);
         }
         out
     })
+}
+
+/// The sum of a row, in the order of the squares.
+#[inline(always)]
+fn sum<F: Real>(row: &[F]) -> F {
+    let mut sums = [F::default(); 256];
+    for chunk in row.chunks(256) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += *x;
+        }
+    }
+    tree(&mut sums)
 }
 
 /// The sum in the order of the contract.
@@ -44,6 +80,12 @@ pub(crate) fn tree<F: Real>(sums: &mut [F]) -> F {
         length /= 2;
     }
     sums[0]
+}
+
+/// The norm of rows that are as long as their weight.
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) fn rms_norm<F: Real>(values: &[F], weight: &[F], epsilon: F) -> Vec<F> {
+    norm(values, (weight.len(), false, epsilon), Some(weight), None)
 }
 
 #[cfg(test)]

@@ -41,12 +41,39 @@ pub(crate) trait Real:
     fn from_f32(value: f32) -> Self;
     /// The one rounding of a table that was computed in f64.
     fn from_f64(value: f64) -> Self;
+    /// Exact.
+    fn to_f64(self) -> f64;
     /// The products of sides in lock step; `same` says that their activations have the same bits.
     fn products(
         factors: &[Factor<'_, Self>],
         same: bool,
         options: &Options,
     ) -> Result<Vec<Vec<Self>>, Error>;
+
+    /// A function of the `libm` crate in f64, rounded once.
+    fn through_f64(self, function: impl Fn(f64) -> f64) -> Self {
+        Self::from_f64(function(self.to_f64()))
+    }
+
+    /// 1 / (1 + e^-x): one addition and one division.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "floats behind a generic type"
+    )]
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self::ONE / (Self::ONE + (-self).exponential())
+    }
+
+    /// The smaller of two; the other one where one is NaN.
+    fn least(self, other: Self) -> Self {
+        if other < self { other } else { self }
+    }
+
+    /// The greater of two.
+    fn greatest(self, other: Self) -> Self {
+        if other > self { other } else { self }
+    }
 
     /// A count: a row has far fewer than 2^24 values.
     fn from_count(count: usize) -> Self {
@@ -80,6 +107,10 @@ impl Real for f32 {
     #[expect(clippy::cast_possible_truncation, reason = "the rounding is meant")]
     fn from_f64(value: f64) -> Self {
         value as Self
+    }
+
+    fn to_f64(self) -> f64 {
+        self.into()
     }
 
     fn products(
@@ -116,6 +147,10 @@ impl Real for f64 {
 
     fn from_f64(value: f64) -> Self {
         value
+    }
+
+    fn to_f64(self) -> f64 {
+        self
     }
 
     fn products(

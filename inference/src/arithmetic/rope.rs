@@ -28,10 +28,13 @@ impl<F: Real> Table<F> {
         let angles: Vec<f64> = (0..pairs)
             .map(|pair| {
                 let factor = factors.map_or(1.0, |factors| factors[pair]);
+                if rope.still.contains(&pair) {
+                    return 0.0;
+                }
                 angle_of_one_step(rope, pair, f64::from(factor))
             })
             .collect();
-        let magnitude = magnitude(&rope.scaling);
+        let magnitude = rope.magnitude;
         let turns = (0..tokens)
             .flat_map(|position| angles.iter().map(move |angle| number(position) * angle))
             .map(|angle| {
@@ -49,13 +52,22 @@ impl<F: Real> Table<F> {
         }
     }
 
-    /// Rotates every head of every token; values after the first `dims` of a head are kept.
-    pub(crate) fn rotate(&self, values: &mut [F], token_length: usize, head_dim: usize) {
+    /// Rotates every head of every token, `dims` values from the given one on; the others of a head are kept.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "loading checked that what rotates is a part of a head"
+    )]
+    pub(crate) fn rotate(
+        &self,
+        values: &mut [F],
+        token_length: usize,
+        (head_dim, first): (usize, usize),
+    ) {
         let pairs = self.dims / 2;
         let tokens = values.chunks_mut(token_length);
         for (token, turns) in tokens.zip(self.turns.chunks(pairs)) {
             for head in token.chunks_mut(head_dim) {
-                self.rotate_head(head, turns);
+                self.rotate_head(&mut head[first..], turns);
             }
         }
     }
@@ -107,7 +119,7 @@ impl<F> Table<F> {
 /// The angle that a pair turns by from one position to the next.
 fn angle_of_one_step(rope: &Rope, pair: usize, factor: f64) -> f64 {
     let exponent = -2.0 * number(pair) / number(rope.dims);
-    let plain = libm::pow(f64::from(rope.base), exponent) / factor;
+    let plain = libm::pow(rope.base, exponent) / factor;
     match &rope.scaling {
         Scaling::None => plain,
         Scaling::Linear { factor } => plain / f64::from(*factor),
@@ -123,21 +135,23 @@ fn angle_of_one_step(rope: &Rope, pair: usize, factor: f64) -> f64 {
 fn ramp(rope: &Rope, yarn: &Yarn, pair: usize) -> f64 {
     let corrected = |beta: f32| {
         let turns = number(yarn.original_context) / (f64::from(beta) * 2.0 * PI);
-        number(rope.dims) * libm::log(turns) / (2.0 * libm::log(f64::from(rope.base)))
+        number(rope.dims) * libm::log(turns) / (2.0 * libm::log(rope.base))
     };
     let low = libm::floor(corrected(yarn.beta_fast)).max(0.0);
     let high = libm::ceil(corrected(yarn.beta_slow)).min(number(rope.dims) - 1.0);
     ((number(pair) - low) / (high - low).max(0.001)).clamp(0.0, 1.0)
 }
 
-/// The factor of cosine and sine.
-fn magnitude(scaling: &Scaling) -> f64 {
-    match scaling {
-        Scaling::Yarn(yarn) if yarn.extrapolation != 0.0 => {
-            f64::from(yarn.attention) * (1.0 + 0.1 * libm::log(f64::from(yarn.factor)))
+impl Scaling {
+    /// What cosine and sine are multiplied by, as YaRN has it.
+    pub(crate) fn magnitude(&self) -> f64 {
+        match self {
+            Self::Yarn(yarn) if yarn.extrapolation != 0.0 => {
+                f64::from(yarn.attention) * (1.0 + 0.1 * libm::log(f64::from(yarn.factor)))
+            }
+            Self::Yarn(yarn) => f64::from(yarn.attention),
+            Self::None | Self::Linear { .. } => 1.0,
         }
-        Scaling::Yarn(yarn) => f64::from(yarn.attention),
-        Scaling::None | Scaling::Linear { .. } => 1.0,
     }
 }
 
@@ -170,7 +184,7 @@ mod tests {
     fn position_zero_changes_nothing() {
         let table = Table::new(&rope(Pairing::Neox, Scaling::None), None, 1);
         let mut values = [1.0, -2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        table.rotate(&mut values, 8, 4);
+        table.rotate(&mut values, 8, (4, 0));
         assert_eq!(values, [1.0, -2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     }
 
@@ -201,7 +215,7 @@ mod tests {
         assert!((angle_of_one_step(&rope, 31, 1.0) - plain(31) / 4.0).abs() < 1e-15);
         let middle = angle_of_one_step(&rope, 8, 1.0);
         assert!(middle < plain(8) && middle > plain(8) / 4.0);
-        assert!((magnitude(&rope.scaling) - 1.138_629_436).abs() < 1e-9);
+        assert!((rope.scaling.magnitude() - 1.138_629_436).abs() < 1e-9);
     }
 
     fn rope(pairing: Pairing, scaling: Scaling) -> Rope {
@@ -209,7 +223,9 @@ mod tests {
             pairing,
             base: 10_000.0,
             dims: 4,
+            magnitude: scaling.magnitude(),
             scaling,
+            still: Vec::new(),
         }
     }
 }

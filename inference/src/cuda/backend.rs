@@ -10,15 +10,13 @@ use crate::cuda::{
     run_error::RunError,
 };
 use crate::{
-    arithmetic::{
-        attention::Heads,
-        matmul::{bytes, decoded},
-    },
+    arithmetic::matmul::{bytes, decoded},
     model::{Pairing, Tensor},
-    program::{PerSlot, Slot, Stage, Step},
+    program::{Heads, Instruction, Norm, Op, PerSlot, Reach, Rotation, Slot},
     record::Digest,
-    run::{Side, state::State},
+    run::{Options, Side, state::State},
 };
+use architectures::Activation;
 
 /// The prompts of one side between two steps.
 pub(crate) struct DeviceState<'a> {
@@ -26,8 +24,8 @@ pub(crate) struct DeviceState<'a> {
     /// The parts that do not depend on the device, and the values that were fetched.
     host: State<'a, f32>,
     values: PerSlot<Value>,
-    /// The cosines and sines of all positions.
-    turns: Buffer,
+    /// The cosines and sines of the tables so far.
+    turns: Vec<Buffer>,
     /// The weight of a norm, or a bias, and the pinned memory for its upload, two in turn.
     vector: Option<Buffer>,
     staging: [Option<Pinned>; 2],
@@ -43,23 +41,18 @@ struct Value {
 }
 
 impl<'a> DeviceState<'a> {
-    /// Checks the prompts and prepares the tables.
+    /// Checks the prompts.
     pub(crate) fn new(
         gpu: &'a Gpu,
         side: Side<'a>,
         prompts: &[&[u32]],
-        threads: usize,
+        options: &Options,
     ) -> Result<Self, RunError> {
-        let host = State::<f32>::new(side, prompts, threads)?;
-        let turns = host.table().turns().iter();
-        let turns: Vec<f32> = turns.flat_map(|(cosine, sine)| [*cosine, *sine]).collect();
-        let on_gpu = gpu.allocate::<f32>(turns.len())?;
-        on_gpu.write(&gpu.compute, &turns)?;
         Ok(Self {
             gpu,
-            host,
+            host: State::<f32>::new(side, prompts, options)?,
             values: PerSlot::default(),
-            turns: on_gpu,
+            turns: Vec::new(),
             vector: None,
             staging: [None, None],
             vectors: Vec::new(),
@@ -76,61 +69,85 @@ impl<'a> DeviceState<'a> {
         &self.host
     }
 
-    /// Allocates the result of a step that is a product.
-    pub(crate) fn prepare_product(&mut self, step: Step) -> Result<(), RunError> {
-        let (matrix, _) = self.host.matrix(step);
-        self.resize(step.stage.slot(), self.tokens() * matrix.rows())
+    /// Allocates the result of a product.
+    pub(crate) fn prepare_product(&mut self, matrix: &Tensor, to: Slot) -> Result<(), RunError> {
+        self.resize(to, self.tokens() * matrix.rows())
     }
 
-    /// The product of a step whose result is allocated.
-    pub(crate) fn product(&self, step: Step) -> Product<'_> {
-        let (matrix, x) = self.host.matrix(step);
+    /// A product whose result is allocated.
+    pub(crate) fn product<'b>(&'b self, matrix: &'b Tensor, from: Slot, to: Slot) -> Product<'b> {
         Product {
             matrix,
-            x: self.buffer(x),
-            y: self.buffer(step.stage.slot()),
+            x: self.buffer(from),
+            y: self.buffer(to),
             tokens: self.tokens(),
         }
     }
 
-    /// Takes a step that is not a product.
-    pub(crate) fn take(&mut self, step: Step) -> Result<(), RunError> {
-        let slot = step.stage.slot();
-        match step.stage {
-            Stage::Embedding => {
-                let rows = self.host.embedding()?;
-                self.resize(slot, rows.len())?;
-                self.buffer(slot).write(&self.gpu.compute, &rows)?;
+    /// Takes an instruction that is not a product: by a kernel where there is one, else on the host, with the same bits.
+    pub(crate) fn take(&mut self, instruction: &'a Instruction) -> Result<(), RunError> {
+        let to = instruction.to;
+        match &instruction.op {
+            Op::Lookup { table } => {
+                let ids = self.host.ids().iter().copied();
+                let rows = self.host.rows_of(table, ids)?;
+                self.resize(to, rows.len())?;
+                self.buffer(to).write(&self.gpu.compute, &rows)?;
             }
-            Stage::AttnNorm | Stage::FfnNorm | Stage::FinalNorm => {
-                let vector = self.load_vector(self.host.tensor(step))?;
-                self.resize(slot, self.count(Slot::Residual))?;
-                self.norm(Slot::Residual, slot, vector)?;
+            Op::Norm {
+                from,
+                norm:
+                    Norm {
+                        centred: false,
+                        weight: Some(weight),
+                        bias: None,
+                        length,
+                        epsilon,
+                    },
+            } if weight.rows() == 1 => {
+                let vector = self.load_vector(weight)?;
+                debug_assert_eq!(vector, *length, "a norm has a weight for each value");
+                self.resize(to, self.count(*from))?;
+                self.norm(*from, to, vector, *epsilon)?;
             }
-            Stage::QNorm | Stage::KNorm => {
-                let vector = self.load_vector(self.host.tensor(step))?;
-                self.norm(slot, slot, vector)?;
+            Op::AddVector { vector } if vector.columns() * self.tokens() == self.count(to) => {
+                let vector = self.load_vector(vector)?;
+                self.add_vector(to, vector)?;
             }
-            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
-                let vector = self.load_vector(self.host.tensor(step))?;
-                self.add_vector(slot, vector)?;
+            Op::Rotate(rotation) if rotation.first == 0 => self.rotate(to, rotation)?,
+            Op::Scores {
+                query,
+                key,
+                heads,
+                scale,
+            } if has_kernels(heads) => self.scores(*query, *key, heads, scale.value())?,
+            Op::Softmax { heads, sinks: None } if has_kernels(heads) => self.softmax(heads)?,
+            Op::Weighted { value, heads } if has_kernels(heads) => self.weighted(*value, heads)?,
+            Op::Add { from } => self.pair("add", to, *from)?,
+            Op::Multiply { from } => self.pair("multiply", to, *from)?,
+            Op::Activate {
+                from,
+                function: Activation::Silu,
+            } if *from == to => self.silu(to)?,
+            Op::Product { .. } => {
+                unreachable!("{}: the backend computes products", instruction.step)
             }
-            Stage::QRope | Stage::KRope => self.rotate(slot)?,
-            Stage::AttnScores => self.scores()?,
-            Stage::AttnSoftmax => self.softmax()?,
-            Stage::Attention => self.weighted()?,
-            Stage::FfnInp | Stage::LayerOut => self.pair("add", slot, Slot::Out)?,
-            Stage::FfnSilu => self.silu(slot)?,
-            Stage::FfnSwiglu => self.pair("multiply", slot, Slot::Up)?,
-            Stage::QPreBias
-            | Stage::KPreBias
-            | Stage::VPreBias
-            | Stage::AttnOut
-            | Stage::FfnGate
-            | Stage::FfnUp
-            | Stage::FfnDown
-            | Stage::Logits => unreachable!("{step} is a product, which the backend computes"),
+            _ => self.take_on_host(instruction)?,
         }
+        Ok(())
+    }
+
+    /// Fetches what an instruction reads, computes it on the host, and writes the value back.
+    fn take_on_host(&mut self, instruction: &'a Instruction) -> Result<(), RunError> {
+        for slot in instruction.inputs() {
+            self.fetch(slot)?;
+        }
+        self.host.take(instruction)?;
+        let to = instruction.to;
+        let count = self.host.value(to).len();
+        self.resize(to, count)?;
+        self.buffer(to)
+            .write(&self.gpu.compute, self.host.value(to))?;
         Ok(())
     }
 
@@ -159,9 +176,9 @@ impl<'a> DeviceState<'a> {
         Ok(true)
     }
 
-    fn norm(&self, from: Slot, to: Slot, n: usize) -> Result<(), RunError> {
+    fn norm(&self, from: Slot, to: Slot, n: usize, epsilon: f32) -> Result<(), RunError> {
         let (values, out) = (self.argument(from), self.argument(to));
-        let epsilon = Argument::Float(self.host.side().model.config.epsilon);
+        let epsilon = Argument::Float(epsilon);
         let rows = self.count(from) / n;
         let arguments = [values, self.vector(), out, Argument::Count(n), epsilon];
         Ok(self.gpu.launch("rms_norm", [rows, 1, 1], &arguments)?)
@@ -175,52 +192,72 @@ impl<'a> DeviceState<'a> {
     }
 
     /// Rotates the heads of each prompt: the positions of each start at 0.
-    fn rotate(&self, slot: Slot) -> Result<(), RunError> {
-        let (table, head_dim) = (self.host.table(), self.host.heads().dim);
-        let pairs = table.dims() / 2;
+    fn rotate(&mut self, slot: Slot, rotation: &'a Rotation) -> Result<(), RunError> {
         let token = self.row(slot);
+        let head_dim = rotation.head_dim;
         let heads = token / head_dim;
-        let width = (heads * pairs).div_ceil(256);
-        let turns = Argument::Buffer(&self.turns);
-        let neox = usize::from(table.pairing() == Pairing::Neox);
-        let [heads, head_dim, dims, neox] =
-            [heads, head_dim, table.dims(), neox].map(Argument::Count);
-        for (tokens, first) in self.prompts_with_offsets() {
+        let prompts: Vec<_> = self.prompts_with_offsets().collect();
+        for (tokens, first) in prompts {
+            let number = self.host.table_of(rotation, tokens)?;
+            self.upload_tables(number)?;
+            let table = self.host.table(number);
+            let width = (heads * (table.dims() / 2)).div_ceil(256);
+            let neox = usize::from(table.pairing() == Pairing::Neox);
+            let [heads, head_dim, dims, neox] =
+                [heads, head_dim, table.dims(), neox].map(Argument::Count);
             let values = Argument::At(self.buffer(slot), first * token);
+            let turns = self.turns.get(number);
+            let turns = turns.unwrap_or_else(|| unreachable!("it was uploaded before"));
+            let turns = Argument::Buffer(turns);
             let arguments = [values, turns, heads, head_dim, dims, neox];
             self.gpu.launch("rotate", [width, tokens, 1], &arguments)?;
         }
         Ok(())
     }
 
-    fn scores(&mut self) -> Result<(), RunError> {
-        self.resize(Slot::Scores, self.score_count())?;
-        let heads = self.host.heads();
-        let (query, key) = (self.buffer(Slot::Query), self.buffer(Slot::Key));
+    /// Uploads the tables up to a number that are not there yet.
+    fn upload_tables(&mut self, number: usize) -> Result<(), RunError> {
+        for number in self.turns.len()..=number {
+            let turns = self.host.table(number).turns().iter();
+            let turns: Vec<f32> = turns.flat_map(|(cosine, sine)| [*cosine, *sine]).collect();
+            let on_gpu = self.gpu.allocate::<f32>(turns.len())?;
+            on_gpu.write(&self.gpu.compute, &turns)?;
+            self.turns.push(on_gpu);
+        }
+        Ok(())
+    }
+
+    fn scores(
+        &mut self,
+        query: Slot,
+        key: Slot,
+        heads: &Heads,
+        scale: f32,
+    ) -> Result<(), RunError> {
+        self.resize(Slot::Scores, self.score_count(heads))?;
         let scores = self.buffer(Slot::Scores);
         let mut first_score = 0usize;
         for (tokens, first) in self.prompts_with_offsets() {
             let blocks = tokens.div_ceil(16);
             let arguments = [
-                Argument::At(query, first * self.row(Slot::Query)),
-                Argument::At(key, first * self.row(Slot::Key)),
+                Argument::At(self.buffer(query), first * self.row(query)),
+                Argument::At(self.buffer(key), first * self.row(key)),
                 Argument::At(scores, first_score),
                 Argument::Count(tokens),
                 Argument::Count(heads.queries),
                 Argument::Count(heads.key_values),
-                Argument::Count(heads.dim),
-                Argument::Float(heads.scale),
+                Argument::Count(heads.key_dim),
+                Argument::Float(scale),
             ];
             let grid = [blocks, blocks, heads.queries];
             self.gpu.launch("attention_scores", grid, &arguments)?;
-            first_score += square(&heads, tokens);
+            first_score += square(heads, tokens);
         }
         Ok(())
     }
 
-    fn softmax(&mut self) -> Result<(), RunError> {
-        self.resize(Slot::Probabilities, self.score_count())?;
-        let heads = self.host.heads();
+    fn softmax(&mut self, heads: &Heads) -> Result<(), RunError> {
+        self.resize(Slot::Probabilities, self.score_count(heads))?;
         let scores = self.buffer(Slot::Scores);
         let probabilities = self.buffer(Slot::Probabilities);
         let mut first_score = 0usize;
@@ -233,31 +270,30 @@ impl<'a> DeviceState<'a> {
             ];
             let rows = tokens * heads.queries;
             self.gpu.launch("softmax", [rows, 1, 1], &arguments)?;
-            first_score += square(&heads, tokens);
+            first_score += square(heads, tokens);
         }
         Ok(())
     }
 
-    fn weighted(&mut self) -> Result<(), RunError> {
-        let heads = self.host.heads();
-        let row = heads.queries * heads.dim;
+    fn weighted(&mut self, value: Slot, heads: &Heads) -> Result<(), RunError> {
+        let row = heads.queries * heads.value_dim;
         self.resize(Slot::Attended, self.tokens() * row)?;
         let probabilities = self.buffer(Slot::Probabilities);
-        let (value, out) = (self.buffer(Slot::Value), self.buffer(Slot::Attended));
+        let out = self.buffer(Slot::Attended);
         let mut first_score = 0usize;
         for (tokens, first) in self.prompts_with_offsets() {
             let arguments = [
                 Argument::At(probabilities, first_score),
-                Argument::At(value, first * self.row(Slot::Value)),
+                Argument::At(self.buffer(value), first * self.row(value)),
                 Argument::At(out, first * row),
                 Argument::Count(tokens),
                 Argument::Count(heads.queries),
                 Argument::Count(heads.key_values),
-                Argument::Count(heads.dim),
+                Argument::Count(heads.value_dim),
             ];
             let grid = [tokens, heads.queries, 1];
             self.gpu.launch("attention_weighted", grid, &arguments)?;
-            first_score += square(&heads, tokens);
+            first_score += square(heads, tokens);
         }
         Ok(())
     }
@@ -338,8 +374,9 @@ impl<'a> DeviceState<'a> {
     }
 
     /// The scores of all prompts.
-    fn score_count(&self) -> usize {
-        self.lengths(Slot::Scores).sum()
+    fn score_count(&self, heads: &Heads) -> usize {
+        let prompts = self.host.prompts().iter();
+        prompts.map(|tokens| square(heads, *tokens)).sum()
     }
 
     /// The number of tokens of each prompt, and of those before it.
@@ -352,7 +389,12 @@ impl<'a> DeviceState<'a> {
     }
 }
 
+/// Whether the kernels of the attention compute these heads: those that see all earlier tokens, with keys as long as values.
+fn has_kernels(heads: &Heads) -> bool {
+    heads.reach == Reach::All && heads.key_dim == heads.value_dim
+}
+
 /// The scores of a prompt.
-const fn square(heads: &Heads<f32>, tokens: usize) -> usize {
+const fn square(heads: &Heads, tokens: usize) -> usize {
     tokens * tokens * heads.queries
 }

@@ -17,12 +17,13 @@ use crate::cuda::{
     },
 };
 use crate::{
-    program::{Slot, StageSink, Step},
+    model::Tensor,
+    program::{Instruction, Op, Slot, StageSink, Step},
     record::{Comparison, Digests},
     run::{
         Mode, Options, Side,
         cpu::Sinks,
-        step_loop::{self, Backend, StageObserver, merged, taking},
+        step_loop::{self, Backend, Merged, StageObserver, merged},
     },
 };
 
@@ -106,12 +107,14 @@ impl<'s> StageObserver<DeviceState<'s>, RunError> for Values<'_, '_, '_> {
     fn stage(
         &mut self,
         step: Step,
-        takes: [bool; 2],
+        slots: [Option<Slot>; 2],
         sides: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), RunError> {
-        for state in taking(sides, takes) {
-            state.fetch(step.stage.slot())?;
-            self.sinks.take(step, state.host());
+        for (state, slot) in sides.iter_mut().zip(slots) {
+            if let (Some(state), Some(slot)) = (state, slot) {
+                state.fetch(slot)?;
+                self.sinks.take(step, slot, state.host());
+            }
         }
         Ok(())
     }
@@ -139,13 +142,14 @@ fn run<'a>(
     let steps = merged(sides);
     let mut states = [None, None];
     for (state, side) in states.iter_mut().zip(sides) {
-        let new = side.map(|side| DeviceState::new(gpu, side, prompts, options.threads));
+        let new = side.map(|side| DeviceState::new(gpu, side, prompts, options));
         *state = new.transpose()?;
     }
     let products: Vec<_> = steps
         .iter()
-        .filter(|(step, _)| step.stage.activations().is_some())
-        .map(|(step, takes)| matrices(*step, *takes, sides))
+        .map(Merged::products)
+        .filter(|products| *products != [None, None])
+        .map(|products| matrices(products, sides))
         .collect();
     let all = products.iter().flatten().flatten();
     let sizes = all.map(|matrix| panel::largest(matrix.tensor, options.panel_bytes));
@@ -179,20 +183,18 @@ fn run<'a>(
 
 /// The matrices of a product.
 fn matrices<'a>(
-    step: Step,
-    takes: [bool; 2],
+    products: [Option<&'a Instruction>; 2],
     sides: [Option<Side<'a>>; 2],
 ) -> [Option<Matrix<'a>>; 2] {
     let [a, b] = sides;
-    let matrix = |side: Option<Side<'a>>, takes: bool| {
-        let side = side.filter(|_| takes)?;
-        let tensor = side.model.tensor(step);
+    let matrix = |side: Option<Side<'a>>, product: Option<&'a Instruction>| {
+        let (tensor, ..) = product_of(product?)?;
         Some(Matrix {
-            tensor: tensor.unwrap_or_else(|| unreachable!("{step} is a product of its model")),
-            sources: side.sources,
+            tensor,
+            sources: side?.sources,
         })
     };
-    [matrix(a, takes[0]), matrix(b, takes[1])]
+    [matrix(a, products[0]), matrix(b, products[1])]
 }
 
 /// Computes on a GPU, from weights that are uploaded ahead of the steps.
@@ -205,19 +207,22 @@ struct GpuBackend<'a, 'w, P> {
     plan: P,
 }
 
-impl<'s, 'p, P> Backend<DeviceState<'s>, RunError> for GpuBackend<'_, '_, P>
+impl<'s, 'p, P> Backend<'s, DeviceState<'s>, RunError> for GpuBackend<'_, '_, P>
 where
     P: Iterator<Item = (usize, &'p [Panel<'p>])>,
 {
-    fn step(&mut self, step: Step, side: &mut DeviceState<'s>) -> Result<(), RunError> {
-        side.take(step)
+    fn step(
+        &mut self,
+        instruction: &'s Instruction,
+        side: &mut DeviceState<'s>,
+    ) -> Result<(), RunError> {
+        side.take(instruction)
     }
 
     /// Multiplies panel by panel as they arrive.
     fn product(
         &mut self,
-        step: Step,
-        takes: [bool; 2],
+        products: [Option<&'s Instruction>; 2],
         same: bool,
         sides: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), RunError> {
@@ -230,14 +235,13 @@ where
         } = self;
         let planned = plan.next();
         let (index, panels) =
-            planned.unwrap_or_else(|| unreachable!("{step} is not in the plan of the upload"));
-        for state in taking(sides, takes) {
-            state.prepare_product(step)?;
-        }
+            planned.unwrap_or_else(|| unreachable!("every product is in the plan of the upload"));
         let mut operands = [None, None];
-        for ((operand, state), takes) in operands.iter_mut().zip(sides).zip(takes) {
-            let state = state.as_ref().filter(|_| takes);
-            *operand = state.map(|state| state.product(step));
+        for ((operand, state), product) in operands.iter_mut().zip(sides).zip(products) {
+            if let (Some(state), Some((matrix, from, to))) = (state, product.and_then(product_of)) {
+                state.prepare_product(matrix, to)?;
+                *operand = Some(state.product(matrix, from, to));
+            }
         }
         let [first, _] = operands;
         for panel in panels {
@@ -248,8 +252,8 @@ where
                 {
                     // A panel that only the other side has.
                     let Some(bytes) = bytes else { continue };
-                    let operand =
-                        operand.unwrap_or_else(|| unreachable!("a panel of a side without {step}"));
+                    let operand = operand
+                        .unwrap_or_else(|| unreachable!("a panel of a side without a product"));
                     weights.add((index, side), rows, bytes)?;
                     match first.filter(|_| side > 0 && same && arrived.same) {
                         // Equal bits in, equal bits out.
@@ -271,6 +275,14 @@ where
         to: &mut DeviceState<'s>,
     ) -> Result<bool, RunError> {
         to.replace(slot, from)
+    }
+}
+
+/// The matrix of a product, where its activations are, and where its result goes.
+const fn product_of(instruction: &Instruction) -> Option<(&Tensor, Slot, Slot)> {
+    match &instruction.op {
+        Op::Product { from, matrix } => Some((matrix, *from, instruction.to)),
+        _ => None,
     }
 }
 

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Model,
-    assemble::{Facts, assemble},
-    config::{Architecture, Format, Pairing},
+    build::{TIED, build},
+    config::{Format, Pairing},
     gguf,
-    roles::{Naming, Part, RawTensor, Role},
-    scaling::ScalingKeys,
+    keys::{PerLayer, Stated},
     tensor::WeightType,
-    unhonoured::{self, Stated},
+    tensors::{Place, RawTensor, Tensors},
+    unhonoured::{self, Said},
 };
 use crate::{error::Error, model::source::Source};
 
@@ -24,7 +24,26 @@ use crate::{error::Error, model::source::Source};
 /// [`Error::NotCovered`] for what the forward does not do.
 pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
     let head = read_head(source)?;
-    let facts = facts(&Keys(&head.metadata))?;
+    let keys = Keys(&head.metadata);
+    let name = keys
+        .text(&["architecture"])?
+        .ok_or_else(|| missing("architecture"))?;
+    let pairing = keys
+        .count(&["rope_type"])?
+        .map(|id| {
+            let pairing = u64::try_from(id).ok().and_then(Pairing::from_id);
+            pairing.ok_or_else(|| Error::not_covered(format_args!("rope_type {id}")))
+        })
+        .transpose()?;
+    let stated = AprKeys {
+        keys,
+        tied: keys.flag("tied_embeddings")?,
+    };
+    if let Some((key, other)) = keys.value(&["rope_scaling"])?
+        && !other.is_object()
+    {
+        return Err(wrong(key, "an object", other));
+    }
     let mut tensors = BTreeMap::new();
     for tensor in &head.tensors {
         let raw = RawTensor {
@@ -41,7 +60,18 @@ pub(super) fn load(source: &dyn Source) -> Result<Model, Error> {
             return Err(Error::model(field, "one entry", "two"));
         }
     }
-    assemble(facts, tensors, &NAMING)
+    let tensors = Tensors {
+        left: tensors,
+        names,
+    };
+    let built = build(Format::Apr, name, &stated, tensors, pairing)?;
+    unhonoured::check_apr(&built.asked, |key| {
+        Some(match keys.at(key)? {
+            Value::Bool(flag) => Said::Flag(*flag),
+            value => value.as_f64().map_or(Said::Other, Said::Number),
+        })
+    })?;
+    Ok(built.model)
 }
 
 /// The type that id and size mean together; where no size fits, that of the id alone, for which the size is then wrong.
@@ -99,91 +129,124 @@ fn error(error: apr_file::Error) -> Error {
     }
 }
 
-fn facts(keys: &Keys<'_>) -> Result<Facts, Error> {
-    let name = keys
-        .text(&["architecture"])?
-        .ok_or_else(|| missing("architecture"))?;
-    let architecture = Architecture::from_name(name)
-        .ok_or_else(|| Error::not_covered(format_args!("arch {}", name.escape_debug())))?;
-    unhonoured::check_apr(|key| {
-        let mut value = keys.0.get(key.split('.').next()?)?;
-        for name in key.split('.').skip(1) {
-            value = value.get(name)?;
-        }
-        Some(match value {
-            Value::Null => return None,
-            Value::Bool(flag) => Stated::Flag(*flag),
-            value => value.as_f64().map_or(Stated::Other, Stated::Number),
-        })
-    })?;
-    let pairing = keys
-        .count(&["rope_type"])?
-        .map(|id| {
-            let pairing = u64::try_from(id).ok().and_then(Pairing::from_id);
-            pairing.ok_or_else(|| Error::not_covered(format_args!("rope_type {id}")))
-        })
-        .transpose()?;
-    Ok(Facts {
-        format: Format::Apr,
-        architecture,
-        layers: keys.needed(&["num_layers", "n_layers", "num_hidden_layers", "n_layer"])?,
-        heads: keys.needed(&["num_heads", "n_heads", "num_attention_heads", "n_head"])?,
-        key_value_heads: keys.count(&["num_kv_heads", "n_kv_heads", "num_key_value_heads"])?,
-        head_dim: keys.count(&["head_dim"])?,
-        value_dim: keys.count(&["value_length"])?,
-        hidden: keys.needed(&["hidden_size", "hidden_dim", "d_model", "n_embd"])?,
-        feed_forward: keys.needed(&[
+/// The keys of a model, by the names of GGUF.
+struct AprKeys<'a> {
+    keys: Keys<'a>,
+    tied: Option<bool>,
+}
+
+/// The keys that APR, and the configurations of Hugging Face, have for one of GGUF; a dot leads into an object.
+fn names_of(key: &str) -> &'static [&'static str] {
+    match key {
+        "block_count" => &["num_layers", "n_layers", "num_hidden_layers", "n_layer"],
+        "attention.head_count" => &["num_heads", "n_heads", "num_attention_heads", "n_head"],
+        "attention.head_count_kv" => &["num_kv_heads", "n_kv_heads", "num_key_value_heads"],
+        "attention.key_length" => &["head_dim"],
+        "attention.value_length" => &["value_length"],
+        "embedding_length" => &["hidden_size", "hidden_dim", "d_model", "n_embd"],
+        "feed_forward_length" => &[
             "intermediate_size",
             "ffn_dim",
             "intermediate_dim",
             "n_inner",
-        ])?,
-        epsilon: keys.float(&["rms_norm_eps", "layer_norm_eps", "norm_eps"])?,
-        pairing,
-        base: keys.float(&["rope_theta"])?,
-        rope_dims: keys.count(&["rope_dimension_count"])?,
-        scaling: scaling(keys)?,
-        attention_scale: keys.float(&["attention_scale"])?,
-        context: keys.needed(&[
+        ],
+        "attention.layer_norm_rms_epsilon" => &["rms_norm_eps", "layer_norm_eps", "norm_eps"],
+        "attention.layer_norm_epsilon" => &["layer_norm_eps", "norm_eps", "layer_norm_epsilon"],
+        "rope.freq_base" => &["rope_theta"],
+        "rope.dimension_count" => &["rope_dimension_count"],
+        "rope.scaling.type" => &["rope_scaling.type", "rope_scaling.rope_type"],
+        "rope.scaling.factor" => &["rope_scaling.factor"],
+        "rope.scaling.original_context_length" => &[
+            "rope_scaling.original_context_length",
+            "rope_scaling.original_max_position_embeddings",
+        ],
+        "rope.scaling.attn_factor" => &["rope_scaling.attn_factor"],
+        "attention.scale" => &["attention_scale"],
+        "context_length" => &[
             "max_position_embeddings",
             "max_seq_len",
             "context_length",
             "n_ctx",
-        ])?,
-        window: keys
-            .count(&["sliding_window"])?
-            .filter(|window| *window != 0),
-        tied: keys.flag("tied_embeddings")?,
-    })
+        ],
+        "attention.sliding_window" => &["sliding_window"],
+        "attention.sliding_window_pattern" => &["sliding_window_pattern"],
+        "expert_used_count" => &["num_experts_per_tok"],
+        other => unhonoured::apr_names(other),
+    }
 }
 
-fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
-    let keys = match keys.value(&["rope_scaling"])? {
-        None => return Ok(ScalingKeys::default()),
-        Some((_, Value::Object(scaling))) => Keys(scaling),
-        Some((key, other)) => return Err(wrong(key, "an object", other)),
-    };
-    Ok(ScalingKeys {
-        kind: keys.text(&["type", "rope_type"])?.map(str::to_owned),
-        factor: keys.float(&["factor"])?,
-        original_context: keys.count(&[
-            "original_context_length",
-            "original_max_position_embeddings",
-        ])?,
-        attention: keys.float(&["attn_factor"])?,
-    })
+impl Stated for AprKeys<'_> {
+    fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
+        self.keys.count(names_of(key))
+    }
+
+    fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
+        self.keys.parsed(
+            names_of(key),
+            "a whole number, or one for each layer",
+            |value| {
+                Some(match value {
+                    Value::Array(values) => {
+                        PerLayer::Each(values.iter().map(as_count).collect::<Option<_>>()?)
+                    }
+                    value => PerLayer::One(as_count(value)?),
+                })
+            },
+        )
+    }
+
+    fn flags(&self, key: &'static str) -> Result<Option<PerLayer<bool>>, Error> {
+        self.keys.parsed(
+            names_of(key),
+            "a whole number, or a flag for each layer",
+            |value| {
+                Some(match value {
+                    Value::Array(values) => {
+                        PerLayer::Each(values.iter().map(Value::as_bool).collect::<Option<_>>()?)
+                    }
+                    value => PerLayer::One(as_count(value)?),
+                })
+            },
+        )
+    }
+
+    fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {
+        self.keys.float(names_of(key))
+    }
+
+    fn flag(&self, key: &'static str) -> Result<Option<bool>, Error> {
+        match key {
+            TIED => Ok(self.tied),
+            key => self
+                .keys
+                .parsed(names_of(key), "true or false", Value::as_bool),
+        }
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<String>, Error> {
+        Ok(self.keys.text(names_of(key))?.map(str::to_owned))
+    }
+
+    fn name(&self, key: &'static str) -> String {
+        let first = names_of(key).first();
+        first.map_or(key, |name| *name).to_owned()
+    }
+}
+
+fn as_count(value: &Value) -> Option<usize> {
+    usize::try_from(value.as_u64()?).ok()
 }
 
 /// The members of an object; null counts as absent.
+#[derive(Clone, Copy)]
 pub(crate) struct Keys<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Keys<'a> {
     /// The value under a key or one of its aliases; more than one is an error.
     fn value(&self, names: &[&'static str]) -> Result<Option<(&'static str, &'a Value)>, Error> {
-        let mut present = names.iter().filter_map(|name| {
-            let value = self.0.get(*name).filter(|value| !value.is_null())?;
-            Some((*name, value))
-        });
+        let mut present = names
+            .iter()
+            .filter_map(|name| Some((*name, self.at(name)?)));
         let first = present.next();
         match (first, present.next()) {
             (Some((key, _)), Some((alias, _))) => {
@@ -194,15 +257,16 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn needed(&self, names: &[&'static str]) -> Result<usize, Error> {
-        let name = names.first().copied().unwrap_or_default();
-        self.count(names)?.ok_or_else(|| missing(name))
+    /// The value at a path; null counts as absent.
+    fn at(&self, path: &str) -> Option<&'a Value> {
+        let mut parts = path.split('.');
+        let first = self.0.get(parts.next()?);
+        let value = parts.try_fold(first?, |value, part| value.get(part))?;
+        (!value.is_null()).then_some(value)
     }
 
     fn count(&self, names: &[&'static str]) -> Result<Option<usize>, Error> {
-        self.parsed(names, "a whole number", |value| {
-            value.as_u64().and_then(|count| usize::try_from(count).ok())
-        })
+        self.parsed(names, "a whole number", as_count)
     }
 
     fn float(&self, names: &[&'static str]) -> Result<Option<f32>, Error> {
@@ -256,52 +320,44 @@ pub(crate) const fn rounded(value: f64) -> f32 {
 }
 
 /// Hugging Face names first, as loaders do; then those without their prefix; then those of GGUF.
-fn names(role: Role) -> Vec<String> {
-    let mut names = match role {
-        Role::Embedding => vec!["model.embed_tokens.weight".to_owned()],
-        Role::FinalNorm => vec!["model.norm.weight".to_owned()],
-        Role::Output => vec!["lm_head.weight".to_owned()],
-        Role::RopeFactors => Vec::new(),
-        Role::Layer(layer, part) => {
-            let part = part_name(part);
-            vec![
-                format!("model.layers.{layer}.{part}"),
-                format!("layers.{layer}.{part}"),
-            ]
+fn names(place: Place<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Some(part) = hugging_face(place.part) {
+        match place.layer {
+            None => names.push(part.to_owned()),
+            Some(layer) => {
+                names.push(format!("model.layers.{layer}.{part}"));
+                names.push(format!("layers.{layer}.{part}"));
+            }
         }
-    };
-    names.extend(gguf::names(role));
+    }
+    names.extend(gguf::names(place));
+    // An importer changes nothing but the first part of a name that it has no other for.
+    if let Some(layer) = place.layer {
+        names.push(format!("model.layers.{layer}.{}", place.part));
+    }
     names
 }
 
-const fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::AttentionNorm => "input_layernorm.weight",
-        Part::Query => "self_attn.q_proj.weight",
-        Part::Key => "self_attn.k_proj.weight",
-        Part::Value => "self_attn.v_proj.weight",
-        Part::QueryBias => "self_attn.q_proj.bias",
-        Part::KeyBias => "self_attn.k_proj.bias",
-        Part::ValueBias => "self_attn.v_proj.bias",
-        Part::QueryNorm => "self_attn.q_norm.weight",
-        Part::KeyNorm => "self_attn.k_norm.weight",
-        Part::AttentionOutput => "self_attn.o_proj.weight",
-        Part::FeedForwardNorm => "post_attention_layernorm.weight",
-        Part::Gate => "mlp.gate_proj.weight",
-        Part::Up => "mlp.up_proj.weight",
-        Part::Down => "mlp.down_proj.weight",
-    }
+fn hugging_face(part: &str) -> Option<&'static str> {
+    Some(match part {
+        "token_embd.weight" => "model.embed_tokens.weight",
+        "output_norm.weight" => "model.norm.weight",
+        "output.weight" => "lm_head.weight",
+        "attn_norm.weight" => "input_layernorm.weight",
+        "attn_q.weight" => "self_attn.q_proj.weight",
+        "attn_k.weight" => "self_attn.k_proj.weight",
+        "attn_v.weight" => "self_attn.v_proj.weight",
+        "attn_q.bias" => "self_attn.q_proj.bias",
+        "attn_k.bias" => "self_attn.k_proj.bias",
+        "attn_v.bias" => "self_attn.v_proj.bias",
+        "attn_q_norm.weight" => "self_attn.q_norm.weight",
+        "attn_k_norm.weight" => "self_attn.k_norm.weight",
+        "attn_output.weight" => "self_attn.o_proj.weight",
+        "ffn_norm.weight" => "post_attention_layernorm.weight",
+        "ffn_gate.weight" => "mlp.gate_proj.weight",
+        "ffn_up.weight" => "mlp.up_proj.weight",
+        "ffn_down.weight" => "mlp.down_proj.weight",
+        _ => return None,
+    })
 }
-
-const NAMING: Naming = Naming {
-    layers: "num_layers",
-    epsilon: "rms_norm_eps",
-    base: "rope_theta",
-    rope_type: "rope_type",
-    attention_scale: "attention_scale",
-    attention_factor: "rope_scaling.attn_factor",
-    head_dim: "head_dim",
-    key_value_heads: "num_kv_heads",
-    tied: "tied_embeddings",
-    names,
-};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use architectures::Architecture;
+
 /// The format that a model was loaded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -11,44 +13,20 @@ pub enum Format {
     Apr,
 }
 
-/// The architectures that the forward covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Architecture {
-    /// NORM rope; biases on query, key and value are optional; `rope_freqs.weight` may divide the angles.
-    Llama,
-    /// As llama, under its own name.
-    Mistral,
-    /// NEOX rope; biases on query, key and value.
-    Qwen2,
-    /// NEOX rope; norms of query and key heads before rope.
-    Qwen3,
-}
-
 /// The numbers of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The architecture.
-    pub architecture: Architecture,
+    pub architecture: &'static Architecture,
     /// The number of layers.
     pub layers: usize,
-    /// The number of query heads.
-    pub heads: usize,
-    /// The number of key/value heads, which divides the number of query heads.
-    pub key_value_heads: usize,
-    /// Values of a head.
-    pub head_dim: usize,
     /// Values of a token between the layers.
     pub hidden: usize,
-    /// Values of a token inside the feed-forward.
-    pub feed_forward: usize,
     /// What the norms add before the square root.
     pub epsilon: f32,
-    /// The rotary positions.
-    pub rope: Rope,
     /// The longest prompt.
     pub context: usize,
-    /// Tokens that a token sees at most, itself included; longer prompts are not covered.
+    /// Tokens that a token sees at most, itself included, where engines disagree about it: longer prompts are not covered.
     pub window: Option<usize>,
     /// The number of tokens: the rows of the embedding.
     pub vocabulary: usize,
@@ -62,11 +40,15 @@ pub struct Rope {
     /// Which values make a pair.
     pub pairing: Pairing,
     /// The base of the frequencies.
-    pub base: f32,
+    pub base: f64,
     /// The first values of a head that rotate: an even number, all of them unless the file says otherwise.
     pub dims: usize,
     /// How positions are stretched.
     pub scaling: Scaling,
+    /// What cosines and sines are multiplied by.
+    pub magnitude: f64,
+    /// The pairs that do not turn: those of the fourth section of a rope in sections, whose position is 0 in a text.
+    pub still: Vec<usize>,
 }
 
 /// Which values of a head rotate together.
@@ -120,43 +102,6 @@ pub struct Assumption {
     pub why: &'static str,
 }
 
-impl Architecture {
-    /// Every architecture that the forward covers.
-    pub const ALL: [Self; 4] = [Self::Llama, Self::Mistral, Self::Qwen2, Self::Qwen3];
-
-    /// Returns the name in both formats.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Mistral => "mistral",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-        }
-    }
-
-    /// Returns the pairing that llama.cpp's table gives the architecture.
-    pub const fn pairing(self) -> Pairing {
-        match self {
-            Self::Llama | Self::Mistral => Pairing::Norm,
-            Self::Qwen2 | Self::Qwen3 => Pairing::Neox,
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|architecture| architecture.name() == name)
-    }
-
-    /// The epsilon that most published models of the architecture have.
-    pub(crate) const fn usual_epsilon(self) -> f32 {
-        match self {
-            Self::Llama | Self::Mistral => 1e-5,
-            Self::Qwen2 | Self::Qwen3 => 1e-6,
-        }
-    }
-}
-
 impl Pairing {
     /// Returns the number that the formats use: 0 or 2.
     pub const fn id(self) -> u64 {
@@ -177,43 +122,5 @@ impl fmt::Display for Assumption {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, value, why } = self;
         write!(formatter, "{what} is missing: {value} assumed, {why}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The facts of llama.cpp itself: the first lines say where they are from.
-    const ROPE_TYPES: &str = include_str!("rope_types.tsv");
-
-    #[test]
-    fn every_architecture_has_the_rope_type_of_llama_cpp() {
-        let rope_type = |architecture: &str| {
-            let mut rows = ROPE_TYPES.lines().filter_map(|line| line.split_once('\t'));
-            rows.find_map(|(name, rope_type)| (name == architecture).then_some(rope_type))
-        };
-        for architecture in Architecture::ALL {
-            // llama.cpp does not know the name: its converter writes these models as llama.
-            let name = match architecture {
-                Architecture::Mistral => "llama",
-                other => other.name(),
-            };
-            let expected = match architecture.pairing() {
-                Pairing::Norm => "NORM",
-                Pairing::Neox => "NEOX",
-            };
-            assert_eq!(rope_type(name), Some(expected), "{name}");
-        }
-        for name in ["plamo", "orion"] {
-            assert_eq!(rope_type(name), Some("NEOX"), "{name}");
-        }
-        assert_eq!(
-            ROPE_TYPES
-                .lines()
-                .filter(|line| line.contains('\t'))
-                .count(),
-            126
-        );
     }
 }

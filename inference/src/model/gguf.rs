@@ -6,12 +6,12 @@ use gguf_file::{Content, Limits, SplitSet, Value, read_header};
 
 use super::{
     Model,
-    assemble::{Facts, assemble},
-    config::{Architecture, Format},
-    roles::{Naming, Part, RawTensor, Role},
-    scaling::ScalingKeys,
+    build::build,
+    config::Format,
+    keys::{PerLayer, Stated},
     tensor::WeightType,
-    unhonoured::{self, Stated},
+    tensors::{Place, RawTensor, Tensors},
+    unhonoured::{self, Said},
 };
 use crate::{error::Error, model::source::Source};
 
@@ -32,7 +32,14 @@ pub(super) fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
         .map(|(header, source)| Content::parse(header, source.length(), &limits))
         .collect::<Result<Vec<_>, _>>()?;
     let set = SplitSet::join(&shards)?;
-    let facts = facts(&set)?;
+    let name = match set.get(b"general.architecture") {
+        Some(Value::String(name)) => name.escape_ascii().to_string(),
+        _ => return Err(missing("general.architecture", "a string")),
+    };
+    let stated = GgufKeys {
+        set: &set,
+        name: &name,
+    };
     let tensors = set.tensors().map(|(shard, tensor)| {
         let raw = RawTensor {
             weight_type: weight_type(tensor),
@@ -44,64 +51,19 @@ pub(super) fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
         };
         (tensor.name.escape_ascii().to_string(), raw)
     });
-    assemble(facts, tensors.collect::<BTreeMap<_, _>>(), &NAMING)
-}
-
-fn facts(set: &SplitSet<'_>) -> Result<Facts, Error> {
-    let name = match set.get(b"general.architecture") {
-        Some(Value::String(name)) => name.escape_ascii().to_string(),
-        _ => return Err(missing("general.architecture", "a string")),
+    let tensors = Tensors {
+        left: tensors.collect::<BTreeMap<_, _>>(),
+        names,
     };
-    let architecture = Architecture::from_name(&name)
-        .ok_or_else(|| Error::not_covered(format_args!("arch {name}")))?;
-    let keys = Keys { set, name: &name };
-    unhonoured::check_gguf(&name, |key| {
+    let model = build(Format::Gguf, &name, &stated, tensors, None)?;
+    let asked = model.asked;
+    unhonoured::check_gguf(&name, &asked, |key| {
         Some(match set.get(key.as_bytes())? {
-            Value::Bool(flag) => Stated::Flag(*flag),
-            value => number(value).map_or(Stated::Other, Stated::Number),
+            Value::Bool(flag) => Said::Flag(*flag),
+            value => number(value).map_or(Said::Other, Said::Number),
         })
     })?;
-    Ok(Facts {
-        format: Format::Gguf,
-        architecture,
-        layers: keys.needed("block_count")?,
-        heads: keys.needed("attention.head_count")?,
-        key_value_heads: keys.count("attention.head_count_kv")?,
-        head_dim: keys.count("attention.key_length")?,
-        value_dim: keys.count("attention.value_length")?,
-        hidden: keys.needed("embedding_length")?,
-        feed_forward: keys.needed("feed_forward_length")?,
-        epsilon: keys.float("attention.layer_norm_rms_epsilon")?,
-        pairing: None,
-        base: keys.float("rope.freq_base")?,
-        rope_dims: keys.count("rope.dimension_count")?,
-        scaling: scaling(&keys)?,
-        attention_scale: keys.float("attention.scale")?,
-        context: keys.needed("context_length")?,
-        window: keys
-            .count("attention.sliding_window")?
-            .filter(|window| *window != 0),
-        tied: None,
-    })
-}
-
-fn scaling(keys: &Keys<'_>) -> Result<ScalingKeys, Error> {
-    let kind = match keys.value("rope.scaling.type") {
-        None => None,
-        Some(Value::String(kind)) => Some(kind.escape_ascii().to_string()),
-        Some(_) => return Err(missing("rope.scaling.type", "a string")),
-    };
-    // The second name is the one of old files.
-    let factor = match keys.float("rope.scaling.factor")? {
-        None => keys.float("rope.scale_linear")?,
-        factor => factor,
-    };
-    Ok(ScalingKeys {
-        kind,
-        factor,
-        original_context: keys.count("rope.scaling.original_context_length")?,
-        attention: keys.float("rope.scaling.attn_factor")?,
-    })
+    Ok(model.model)
 }
 
 /// A number of any type.
@@ -125,39 +87,17 @@ fn weight_type(tensor: &gguf_file::TensorInfo<'_>) -> Result<WeightType, String>
 }
 
 /// The keys of an architecture.
-struct Keys<'a> {
+struct GgufKeys<'a> {
     set: &'a SplitSet<'a>,
     name: &'a str,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> GgufKeys<'a> {
     fn value(&self, key: &str) -> Option<&'a Value<'a>> {
         self.set.get(format!("{}.{key}", self.name).as_bytes())
     }
 
-    fn needed(&self, key: &str) -> Result<usize, Error> {
-        self.count(key)?
-            .ok_or_else(|| missing(&format!("{}.{key}", self.name), "an integer"))
-    }
-
-    fn count(&self, key: &str) -> Result<Option<usize>, Error> {
-        let count = |value: &Value<'_>| {
-            let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-            count.ok_or_else(|| self.wrong(key, "one integer", value))
-        };
-        self.value(key).map(count).transpose()
-    }
-
-    fn float(&self, key: &str) -> Result<Option<f32>, Error> {
-        let float = |value: &Value<'_>| {
-            value
-                .as_f32()
-                .ok_or_else(|| self.wrong(key, "an f32", value))
-        };
-        self.value(key).map(float).transpose()
-    }
-
-    /// One value for each layer is legal GGUF, and no model that is covered needs it.
+    /// One value for each layer is legal GGUF, and few models have it.
     fn wrong(&self, key: &str, expected: &str, value: &Value<'_>) -> Error {
         let field = format!("{}.{key}", self.name);
         match value {
@@ -167,49 +107,86 @@ impl<'a> Keys<'a> {
     }
 }
 
+impl Stated for GgufKeys<'_> {
+    fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
+        let found = self.value(key);
+        let count = |value: &Value<'_>| {
+            as_count(value).ok_or_else(|| self.wrong(key, "one integer", value))
+        };
+        found.map(count).transpose()
+    }
+
+    fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
+        match self.value(key) {
+            Some(Value::Array(array)) => {
+                let numbers = array.iter().map(|value| as_count(&value)).collect();
+                let numbers: Option<Vec<_>> = numbers;
+                let wrong = || Error::model(self.name(key), "whole numbers", "others");
+                Ok(Some(PerLayer::Each(numbers.ok_or_else(wrong)?)))
+            }
+            _ => Ok(self.count(key)?.map(PerLayer::One)),
+        }
+    }
+
+    fn flags(&self, key: &'static str) -> Result<Option<PerLayer<bool>>, Error> {
+        match self.value(key) {
+            Some(Value::Array(array)) => {
+                let flags = array.iter().map(|value| match value {
+                    Value::Bool(flag) => Some(flag),
+                    other => as_count(&other).map(|number| number != 0),
+                });
+                let flags: Option<Vec<_>> = flags.collect();
+                let wrong = || Error::model(self.name(key), "flags", "others");
+                Ok(Some(PerLayer::Each(flags.ok_or_else(wrong)?)))
+            }
+            _ => Ok(self.count(key)?.map(PerLayer::One)),
+        }
+    }
+
+    fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {
+        let found = self.value(key);
+        let float = |value: &Value<'_>| {
+            value
+                .as_f32()
+                .ok_or_else(|| self.wrong(key, "an f32", value))
+        };
+        found.map(float).transpose()
+    }
+
+    fn flag(&self, key: &'static str) -> Result<Option<bool>, Error> {
+        let found = self.value(key);
+        let flag = |value: &Value<'_>| {
+            value
+                .as_bool()
+                .ok_or_else(|| self.wrong(key, "true or false", value))
+        };
+        found.map(flag).transpose()
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<String>, Error> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.escape_ascii().to_string())),
+            Some(_) => Err(missing(key, "a string")),
+        }
+    }
+
+    fn name(&self, key: &'static str) -> String {
+        key.to_owned()
+    }
+}
+
+fn as_count(value: &Value<'_>) -> Option<usize> {
+    usize::try_from(value.as_u64()?).ok()
+}
+
 fn missing(field: &str, expected: &str) -> Error {
     Error::model(field, expected, "none")
 }
 
-pub(super) fn names(role: Role) -> Vec<String> {
-    let name = match role {
-        Role::Embedding => "token_embd.weight".to_owned(),
-        Role::FinalNorm => "output_norm.weight".to_owned(),
-        Role::Output => "output.weight".to_owned(),
-        Role::RopeFactors => "rope_freqs.weight".to_owned(),
-        Role::Layer(layer, part) => format!("blk.{layer}.{}", part_name(part)),
-    };
-    vec![name]
+pub(super) fn names(place: Place<'_>) -> Vec<String> {
+    vec![match place.layer {
+        None => place.part.to_owned(),
+        Some(layer) => format!("blk.{layer}.{}", place.part),
+    }]
 }
-
-const fn part_name(part: Part) -> &'static str {
-    match part {
-        Part::AttentionNorm => "attn_norm.weight",
-        Part::Query => "attn_q.weight",
-        Part::Key => "attn_k.weight",
-        Part::Value => "attn_v.weight",
-        Part::QueryBias => "attn_q.bias",
-        Part::KeyBias => "attn_k.bias",
-        Part::ValueBias => "attn_v.bias",
-        Part::QueryNorm => "attn_q_norm.weight",
-        Part::KeyNorm => "attn_k_norm.weight",
-        Part::AttentionOutput => "attn_output.weight",
-        Part::FeedForwardNorm => "ffn_norm.weight",
-        Part::Gate => "ffn_gate.weight",
-        Part::Up => "ffn_up.weight",
-        Part::Down => "ffn_down.weight",
-    }
-}
-
-const NAMING: Naming = Naming {
-    layers: "block_count",
-    epsilon: "attention.layer_norm_rms_epsilon",
-    base: "rope.freq_base",
-    rope_type: "rope type",
-    attention_scale: "attention.scale",
-    attention_factor: "rope.scaling.attn_factor",
-    head_dim: "attention.key_length",
-    key_value_heads: "attention.head_count_kv",
-    tied: "tied flag",
-    names,
-};

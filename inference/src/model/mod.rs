@@ -1,24 +1,29 @@
 //! Models: what a file states about itself, and where its tensors are.
 
 pub(crate) mod apr;
-mod assemble;
+mod build;
 mod config;
 mod gguf;
+mod keys;
 mod mapped_file;
-mod roles;
 mod scaling;
 pub(crate) mod source;
 mod tensor;
+mod tensors;
 mod tokenizer;
 mod unhonoured;
 
-pub use config::{Architecture, Assumption, Config, Format, Pairing, Rope, Scaling, Yarn};
+pub use config::{Assumption, Config, Format, Pairing, Rope, Scaling, Yarn};
 pub use mapped_file::MappedFile;
 pub use source::Source;
 pub use tensor::{Tensor, WeightType};
 pub use tokenizer::Tokenizer;
 
-use crate::{error::Error, model::source::read};
+use crate::{
+    error::Error,
+    model::source::read,
+    program::{Heads, Instruction, Op, ScoreScale, Stage, Step},
+};
 
 /// A model that can run: its configuration and where its tensors are.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,44 +37,37 @@ pub struct Model {
     pub assumptions: Vec<Assumption>,
     /// The names of tensors that neither the forward nor any engine reads, sorted.
     pub unused: Vec<String>,
-    /// Embedding, `[hidden, vocabulary]`.
-    pub embedding: Tensor,
-    /// The layers.
-    pub layers: Vec<Layer>,
-    /// Weight of the final norm, `[hidden]`.
-    pub final_norm: Tensor,
-    /// Output matrix, `[hidden, vocabulary]`; the embedding when the model is tied.
-    pub output: Tensor,
-    /// What divides the angle of each rope pair (llama3), `[rope dims / 2]`.
-    pub rope_factors: Option<Tensor>,
+    /// What is computed, in the order of execution.
+    pub program: Vec<Instruction>,
 }
 
-/// The tensors of a layer; dims in the order of GGUF, the contiguous one first.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Layer {
-    /// Norm before the attention, `[hidden]`.
-    pub attention_norm: Tensor,
-    /// Query matrix, `[hidden, heads * head_dim]`.
-    pub query: Tensor,
-    /// Key matrix, `[hidden, key_value_heads * head_dim]`.
-    pub key: Tensor,
-    /// Value matrix, `[hidden, key_value_heads * head_dim]`.
-    pub value: Tensor,
-    /// Biases of query, key and value: all or none.
-    pub biases: Option<[Tensor; 3]>,
-    /// Norms of a query and of a key head, `[head_dim]` (qwen3).
-    pub head_norms: Option<[Tensor; 2]>,
-    /// Output matrix of the attention, `[heads * head_dim, hidden]`.
-    pub attention_output: Tensor,
-    /// Norm before the feed-forward, `[hidden]`.
-    pub feed_forward_norm: Tensor,
-    /// Gate matrix, `[hidden, feed_forward]`.
-    pub gate: Tensor,
-    /// Up matrix, `[hidden, feed_forward]`.
-    pub up: Tensor,
-    /// Down matrix, `[feed_forward, hidden]`.
-    pub down: Tensor,
+impl Model {
+    /// The embedding, `[hidden, vocabulary]`.
+    pub fn embedding(&self) -> &Tensor {
+        match self.program.first().map(|first| &first.op) {
+            Some(Op::Lookup { table }) => table,
+            _ => unreachable!("every program starts with the rows of the tokens"),
+        }
+    }
+
+    /// The scores of the attention of a layer, where it has one: its heads and the factor.
+    pub fn scores(&self, layer: usize) -> Option<(Heads, ScoreScale)> {
+        match &self
+            .instruction(Step::in_layer(layer, Stage::AttnScores))?
+            .op
+        {
+            Op::Scores { heads, scale, .. } => Some((*heads, *scale)),
+            _ => None,
+        }
+    }
+
+    /// The rotation of the queries of a layer, where it has one.
+    pub fn rope(&self, layer: usize) -> Option<&Rope> {
+        match &self.instruction(Step::in_layer(layer, Stage::QRope))?.op {
+            Op::Rotate(rotation) => Some(&rotation.rope),
+            _ => None,
+        }
+    }
 }
 
 /// Loads a model of either format, told by its first four bytes.

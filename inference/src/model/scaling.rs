@@ -4,12 +4,15 @@ use super::config::{Assumption, Scaling, Yarn};
 use crate::error::Error;
 
 /// What a file says about rope scaling.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct ScalingKeys {
     pub(crate) kind: Option<String>,
     pub(crate) factor: Option<f32>,
     pub(crate) original_context: Option<usize>,
     pub(crate) attention: Option<f32>,
+    /// Turns above which a pair is fast, and below which it is slow.
+    pub(crate) betas: (f32, f32),
 }
 
 impl ScalingKeys {
@@ -18,15 +21,8 @@ impl ScalingKeys {
         self,
         context: usize,
         has_factors: bool,
-        attention_factor: &str,
         assumptions: &mut Vec<Assumption>,
     ) -> Result<Scaling, Error> {
-        let is_yarn = self.kind.as_deref() == Some("yarn");
-        if let Some(attention) = self.attention.filter(|factor| *factor != 1.0 && !is_yarn) {
-            // llama.cpp multiplies sines and cosines by it whatever the type is.
-            let what = format_args!("{attention_factor} {attention} without yarn");
-            return Err(Error::not_covered(what));
-        }
         let factor = self.factor.filter(|factor| *factor != 0.0);
         if let Some(factor) = factor.filter(|factor| !factor.is_finite() || *factor < 0.0) {
             let expected = "a positive number";
@@ -44,6 +40,9 @@ impl ScalingKeys {
                 });
                 Ok(Scaling::Linear { factor })
             }
+            // The tensors of factors hold most of it.
+            (Some("longrope"), None) if has_factors => Ok(Scaling::None),
+            (Some("longrope"), Some(factor)) if has_factors => Ok(Scaling::Linear { factor }),
             (Some("linear"), factor) => Ok(Scaling::Linear {
                 factor: factor.unwrap_or(1.0),
             }),
@@ -58,10 +57,9 @@ impl ScalingKeys {
                     context
                 }),
                 attention: self.attention.unwrap_or(1.0),
-                // What llama.cpp takes for the architectures that are covered, whatever the file says.
                 extrapolation: 1.0,
-                beta_fast: 32.0,
-                beta_slow: 1.0,
+                beta_fast: self.betas.0,
+                beta_slow: self.betas.1,
             })),
             (Some(kind), _) => Err(Error::not_covered(format_args!(
                 "rope scaling \"{}\"",
@@ -82,7 +80,7 @@ mod tests {
             ..ScalingKeys::default()
         };
         let mut assumptions = Vec::new();
-        let scaling = keys.settle(2048, false, "key", &mut assumptions);
+        let scaling = keys.settle(2048, false, &mut assumptions);
         assert_eq!(scaling, Ok(Scaling::Linear { factor: 2.0 }));
         assert_eq!(assumptions.len(), 1);
     }
@@ -92,7 +90,9 @@ mod tests {
         for (kind, has_factors, covered) in [
             ("llama3", true, true),
             ("llama3", false, false),
-            ("longrope", true, false),
+            ("longrope", true, true),
+            ("longrope", false, false),
+            ("ntk", true, false),
             ("none", false, true),
         ] {
             let keys = ScalingKeys {
@@ -100,7 +100,7 @@ mod tests {
                 factor: Some(8.0),
                 ..ScalingKeys::default()
             };
-            let result = keys.settle(2048, has_factors, "key", &mut Vec::new());
+            let result = keys.settle(2048, has_factors, &mut Vec::new());
             assert_eq!(result.is_ok(), covered, "{kind}");
         }
     }

@@ -44,14 +44,16 @@ pub struct Tensor {
     pub name: String,
     /// The storage type.
     pub weight_type: WeightType,
-    /// The dimensions, the contiguous one first: one or two.
+    /// The dimensions, the contiguous one first: one, two, or three for a slice of rows for each expert or head.
     pub dims: Vec<usize>,
     /// The file of a split set.
     pub shard: usize,
     /// Offset of the data from the start of the file.
     pub offset: u64,
-    /// Length of the data in bytes.
+    /// Length of the data in bytes; of a part of a slice for each, with what lies between them.
     pub size: u64,
+    /// Bytes from a slice to the next one.
+    pub stride: u64,
 }
 
 impl Tensor {
@@ -65,6 +67,7 @@ impl Tensor {
             shard: 0,
             offset: 0,
             size: size as u64,
+            stride: size as u64,
         }
     }
 
@@ -76,6 +79,49 @@ impl Tensor {
     /// Returns the number of rows: 1 for a vector.
     pub fn rows(&self) -> usize {
         self.dims.get(1).copied().unwrap_or(1)
+    }
+
+    /// Returns the number of slices: 1 for a matrix.
+    pub fn slices(&self) -> usize {
+        self.dims.get(2).copied().unwrap_or(1)
+    }
+
+    /// Returns a slice as a matrix.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "loading checked that all slices are in the file"
+    )]
+    pub(crate) fn slice(&self, slice: usize) -> Self {
+        Self {
+            dims: vec![self.columns(), self.rows()],
+            offset: self.offset + self.stride * slice as u64,
+            size: (self.rows() * self.row_bytes()) as u64,
+            ..self.clone()
+        }
+    }
+
+    /// Returns some rows of each slice, or some values of a vector.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "loading checked that all rows are in the file"
+    )]
+    pub(crate) fn part(&self, first: usize, count: usize) -> Self {
+        let (_, bytes) = self.weight_type.block();
+        let mut part = self.clone();
+        let unit = match part.dims.as_mut_slice() {
+            [values] => {
+                *values = count;
+                bytes
+            }
+            [_, rows, ..] => {
+                *rows = count;
+                self.row_bytes()
+            }
+            [] => unreachable!("a tensor has dimensions"),
+        };
+        part.offset += (first * unit) as u64;
+        part.size = (count * unit) as u64 + part.stride * (self.slices() as u64 - 1);
+        part
     }
 
     /// The bytes of a row; loading checked that rows are whole blocks.

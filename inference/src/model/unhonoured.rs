@@ -5,6 +5,8 @@
 //! said by `load_arch_hparams` (src/models/*.cpp) at commit 0c1e57098. None of the architectures that the forward covers
 //! reads one of these but where a row says so; an engine that reads them for every architecture computes something else.
 
+use std::collections::BTreeSet;
+
 use crate::error::Error;
 
 /// A key with the value that changes nothing.
@@ -99,14 +101,14 @@ const ROWS: &[Row] = &[
 ];
 
 /// What a file says under a key.
-pub(super) enum Stated {
+pub(super) enum Said {
     Number(f64),
     Flag(bool),
     /// Text, an array or an object.
     Other,
 }
 
-impl Stated {
+impl Said {
     fn changes_nothing(&self, neutral: Neutral) -> bool {
         match (self, neutral) {
             (Self::Number(number), Numbers(neutral)) => neutral.contains(number),
@@ -122,9 +124,10 @@ impl Stated {
 /// Fails with [`Error::NotCovered`] for the first key that changes the result.
 pub(super) fn check_gguf(
     architecture: &str,
-    stated: impl Fn(&str) -> Option<Stated>,
+    read: &BTreeSet<&str>,
+    stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<(), Error> {
-    let rows = ROWS.iter().filter(|row| !row.gguf.is_empty());
+    let rows = unread(read).filter(|row| !row.gguf.is_empty());
     check(
         rows.map(|row| (format!("{architecture}.{}", row.gguf), row)),
         |key| stated(key),
@@ -135,16 +138,28 @@ pub(super) fn check_gguf(
 ///
 /// # Errors
 /// Fails with [`Error::NotCovered`] for the first key that changes the result.
-pub(super) fn check_apr(stated: impl Fn(&str) -> Option<Stated>) -> Result<(), Error> {
-    let keys = ROWS
-        .iter()
-        .flat_map(|row| row.apr.iter().map(move |key| ((*key).to_owned(), row)));
+pub(super) fn check_apr(
+    read: &BTreeSet<&str>,
+    stated: impl Fn(&str) -> Option<Said>,
+) -> Result<(), Error> {
+    let keys = unread(read).flat_map(|row| row.apr.iter().map(move |key| ((*key).to_owned(), row)));
     check(keys, stated)
+}
+
+/// The keys that the description of the architecture does not read.
+fn unread(read: &BTreeSet<&str>) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(|row| !read.contains(row.gguf))
+}
+
+/// The names that APR has for a key of GGUF, of those in the list.
+pub(super) fn apr_names(gguf: &str) -> &'static [&'static str] {
+    let row = ROWS.iter().find(|row| row.gguf == gguf);
+    row.map_or(&[], |row| row.apr)
 }
 
 fn check<'a>(
     mut keys: impl Iterator<Item = (String, &'a Row)>,
-    stated: impl Fn(&str) -> Option<Stated>,
+    stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<(), Error> {
     let changing = keys
         .find(|(key, row)| stated(key).is_some_and(|stated| !stated.changes_nothing(row.neutral)));
@@ -219,15 +234,17 @@ mod tests {
     fn a_neutral_value_is_covered_and_any_other_names_its_key() {
         for row in ROWS {
             for key in row.apr {
-                let with = |value: fn(Neutral) -> Stated| {
+                let with = |value: fn(Neutral) -> Said| {
                     let stated = value(row.neutral);
                     let stated = std::cell::Cell::new(Some(stated));
-                    check_apr(|asked| (asked == *key).then(|| stated.take()).flatten())
+                    check_apr(&BTreeSet::new(), |asked| {
+                        (asked == *key).then(|| stated.take()).flatten()
+                    })
                 };
                 let neutral = with(|neutral| match neutral {
-                    Numbers(numbers) => Stated::Number(numbers[0]),
-                    Flag(flag) => Stated::Flag(flag),
-                    Neutral::None => Stated::Other,
+                    Numbers(numbers) => Said::Number(numbers[0]),
+                    Flag(flag) => Said::Flag(flag),
+                    Neutral::None => Said::Other,
                 });
                 assert_eq!(
                     neutral.is_ok(),
@@ -235,9 +252,9 @@ mod tests {
                     "{key}"
                 );
                 let other = with(|neutral| match neutral {
-                    Numbers(_) => Stated::Number(0.7),
-                    Flag(flag) => Stated::Flag(!flag),
-                    Neutral::None => Stated::Number(0.0),
+                    Numbers(_) => Said::Number(0.7),
+                    Flag(flag) => Said::Flag(!flag),
+                    Neutral::None => Said::Number(0.0),
                 });
                 let error = other.unwrap_err().to_string();
                 assert!(

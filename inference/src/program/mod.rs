@@ -1,9 +1,12 @@
 //! Programs: the steps that a model takes, and what each step reads and writes.
 
-mod inputs;
+mod op;
 mod stage;
 
-pub use inputs::{Feeds, Setting};
+pub use op::{
+    Choice, Delta, Factors, Heads, Instruction, Norm, Op, Reach, Rotation, ScoreScale, StateSpace,
+    Weighing, Width,
+};
 pub use stage::{Stage, Step};
 
 use std::ops::{Index, IndexMut};
@@ -21,7 +24,8 @@ pub trait StageSink<F = f32> {
 
 /// A value that steps read and write, one per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
+#[expect(missing_docs, reason = "the instructions say what is kept where")]
+pub enum Slot {
     /// The sum that the layers add to.
     Residual,
     /// After a norm.
@@ -29,74 +33,105 @@ pub(crate) enum Slot {
     Query,
     Key,
     Value,
+    /// The gate of an attention or of a recurrent layer.
+    QueryGate,
+    /// What a recurrent layer, or a latent space, starts with.
+    Mixed,
+    /// The small values of recurrent layers; the parts that rotate of queries and keys in a latent space.
+    Alpha,
+    Beta,
+    Turned,
+    Latent,
+    /// Keys and values that later layers read: those of layers with a window, and of the others.
+    WindowKey,
+    WindowValue,
+    FullKey,
+    FullValue,
     Scores,
     Probabilities,
     /// The weighted values of an attention.
     Attended,
+    /// The result of the attention, or of what stands in its place.
+    Branch,
     Gate,
     Up,
-    /// The result of a branch, which is added to the residual, and the logits.
+    Router,
+    RouterInput,
+    RouterProbabilities,
+    Chosen,
+    ExpertWeights,
+    ExpertInput,
+    Experts,
+    SharedGate,
+    SharedUp,
+    Shared,
+    /// What every layer gets besides, all of it and that of one layer.
+    LayerInputs,
+    LayerInput,
+    /// The result of the feed-forward, and the logits.
     Out,
+}
+
+/// The tensors and the settings that a step reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feeds<'a> {
+    /// The tensors.
+    pub tensors: Vec<&'a Tensor>,
+    /// The numbers of the model.
+    pub settings: Vec<Setting>,
+}
+
+/// A number of a model as text, so that two of them compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The name: that of the key in APR files.
+    pub name: &'static str,
+    /// The value; floats as their shortest text that reads back to the same bits.
+    pub value: String,
+}
+
+impl Model {
+    /// Returns the instruction of a step, if the model takes it.
+    pub fn instruction(&self, step: Step) -> Option<&Instruction> {
+        let found = self
+            .program
+            .binary_search_by_key(&step.order(), |instruction| instruction.step.order());
+        self.program.get(found.ok()?)
+    }
+
+    /// Returns what a step reads of the model. Two models with equal feeds and equal earlier stages have an equal stage.
+    pub fn feeds(&self, step: Step) -> Feeds<'_> {
+        let instruction = self.instruction(step);
+        Feeds {
+            tensors: instruction.map_or_else(Vec::new, |found| found.op.tensors()),
+            settings: instruction.map_or_else(Vec::new, |found| found.settings.clone()),
+        }
+    }
+
+    /// Returns the instructions whose values an instruction reads, in the order of [`Instruction::inputs`].
+    pub fn sources_of(&self, step: Step) -> Vec<Step> {
+        let end = self
+            .program
+            .partition_point(|earlier| earlier.step.order() < step.order());
+        let before = self.program.get(..end).unwrap_or_default();
+        let slots = self.instruction(step).map(Instruction::inputs);
+        let writer = |slot| before.iter().rev().find(|earlier| earlier.to == slot);
+        let writers = slots.unwrap_or_default().into_iter().filter_map(writer);
+        writers.map(|writer| writer.step).collect()
+    }
 }
 
 /// Returns the steps of a model in the order of execution.
 pub fn program(model: &Model) -> Vec<Step> {
-    let mut steps = vec![Step::of_model(Stage::Embedding)];
-    for (index, layer) in model.layers.iter().enumerate() {
-        let has = |stage| match stage {
-            Stage::Embedding | Stage::FinalNorm | Stage::Logits => false,
-            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => layer.biases.is_some(),
-            Stage::QNorm | Stage::KNorm => layer.head_norms.is_some(),
-            _ => true,
-        };
-        let stages = Stage::ALL.into_iter().filter(|stage| has(*stage));
-        steps.extend(stages.map(|stage| Step::in_layer(index, stage)));
-    }
-    steps.push(Step::of_model(Stage::FinalNorm));
-    steps.push(Step::of_model(Stage::Logits));
-    steps
+    model.program.iter().map(|taken| taken.step).collect()
 }
 
 /// Returns the matrices that the products of a model read, in the order of execution.
 pub fn matrices(model: &Model) -> impl Iterator<Item = &Tensor> {
-    let products = program(model).into_iter();
-    products
-        .filter(|step| step.stage.activations().is_some())
-        .filter_map(|step| model.tensor(step))
-}
-
-impl Stage {
-    /// Where the value of the stage is kept.
-    pub(crate) const fn slot(self) -> Slot {
-        match self {
-            Self::Embedding | Self::FfnInp | Self::LayerOut => Slot::Residual,
-            Self::AttnNorm | Self::FfnNorm | Self::FinalNorm => Slot::Normed,
-            Self::QPreBias | Self::QPostBias | Self::QNorm | Self::QRope => Slot::Query,
-            Self::KPreBias | Self::KPostBias | Self::KNorm | Self::KRope => Slot::Key,
-            Self::VPreBias | Self::VPostBias => Slot::Value,
-            Self::AttnScores => Slot::Scores,
-            Self::AttnSoftmax => Slot::Probabilities,
-            Self::Attention => Slot::Attended,
-            Self::FfnGate | Self::FfnSilu | Self::FfnSwiglu => Slot::Gate,
-            Self::FfnUp => Slot::Up,
-            Self::AttnOut | Self::FfnDown | Self::Logits => Slot::Out,
-        }
-    }
-
-    /// Where the activations of a product are; `None` for a stage that is not a product.
-    pub(crate) const fn activations(self) -> Option<Slot> {
-        match self {
-            Self::QPreBias
-            | Self::KPreBias
-            | Self::VPreBias
-            | Self::FfnGate
-            | Self::FfnUp
-            | Self::Logits => Some(Slot::Normed),
-            Self::AttnOut => Some(Slot::Attended),
-            Self::FfnDown => Some(Slot::Gate),
-            _ => None,
-        }
-    }
+    model.program.iter().filter_map(|taken| match &taken.op {
+        Op::Product { matrix, .. } => Some(matrix),
+        _ => None,
+    })
 }
 
 impl Slot {

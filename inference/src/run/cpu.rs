@@ -3,12 +3,12 @@
 use crate::{
     arithmetic::{matmul::same_bits, number::Real},
     error::Error,
-    program::{Slot, StageSink, Step},
+    program::{Instruction, Op, Slot, StageSink, Step},
     record::Comparison,
     run::{
         Options,
         state::State,
-        step_loop::{Backend, StageObserver, taking},
+        step_loop::{Backend, StageObserver},
     },
 };
 
@@ -17,22 +17,37 @@ pub(crate) struct Cpu<'a> {
     pub(crate) options: &'a Options,
 }
 
-impl<'a, F: Real> Backend<State<'a, F>, Error> for Cpu<'_> {
-    fn step(&mut self, step: Step, side: &mut State<'a, F>) -> Result<(), Error> {
-        side.take(step)
+impl<'a, F: Real> Backend<'a, State<'a, F>, Error> for Cpu<'_> {
+    fn step(&mut self, instruction: &'a Instruction, side: &mut State<'a, F>) -> Result<(), Error> {
+        side.take(instruction)
     }
 
     fn product(
         &mut self,
-        step: Step,
-        takes: [bool; 2],
+        products: [Option<&'a Instruction>; 2],
         same: bool,
         sides: &mut [Option<State<'a, F>>; 2],
     ) -> Result<(), Error> {
-        let factors: Vec<_> = taking(sides, takes).map(|side| side.factor(step)).collect();
-        let products = F::products(&factors, same, self.options)?;
-        for (side, product) in taking(sides, takes).zip(products) {
-            side.set(step.stage.slot(), product);
+        let taking = || {
+            products.iter().enumerate().filter_map(|(side, product)| {
+                let product: &Instruction = (*product)?;
+                match &product.op {
+                    Op::Product { from, matrix } => Some((side, *from, matrix, product.to)),
+                    _ => None,
+                }
+            })
+        };
+        let states = &*sides;
+        let factors: Vec<_> = taking()
+            .filter_map(|(side, from, matrix, _)| {
+                Some(states.get(side)?.as_ref()?.factor(matrix, from))
+            })
+            .collect();
+        let results = F::products(&factors, same, self.options)?;
+        for ((side, _, _, to), result) in taking().zip(results) {
+            if let Some(Some(state)) = sides.get_mut(side) {
+                state.set(to, result);
+            }
         }
         Ok(())
     }
@@ -58,8 +73,8 @@ pub(crate) struct Sinks<'a, 'b, 'c, F> {
 
 impl<F: Real> Sinks<'_, '_, '_, F> {
     /// Hands over what a step wrote.
-    pub(crate) fn take(&mut self, step: Step, state: &State<'_, F>) {
-        let pieces = state.pieces(step.stage.slot());
+    pub(crate) fn take(&mut self, step: Step, slot: Slot, state: &State<'_, F>) {
+        let pieces = state.pieces(slot);
         for ((tokens, sink), values) in self.prompts.iter_mut().zip(pieces) {
             sink.stage(step, tokens.len(), values);
         }
@@ -70,11 +85,13 @@ impl<'s, F: Real> StageObserver<State<'s, F>, Error> for Sinks<'_, '_, '_, F> {
     fn stage(
         &mut self,
         step: Step,
-        takes: [bool; 2],
+        slots: [Option<Slot>; 2],
         sides: &mut [Option<State<'s, F>>; 2],
     ) -> Result<(), Error> {
-        for side in taking(sides, takes) {
-            self.take(step, side);
+        for (side, slot) in sides.iter().zip(slots) {
+            if let (Some(side), Some(slot)) = (side, slot) {
+                self.take(step, slot, side);
+            }
         }
         Ok(())
     }
@@ -96,15 +113,12 @@ impl<'s> StageObserver<State<'s, f32>, Error> for Comparing<'_> {
     fn stage(
         &mut self,
         step: Step,
-        takes: [bool; 2],
+        slots: [Option<Slot>; 2],
         sides: &mut [Option<State<'s, f32>>; 2],
     ) -> Result<(), Error> {
-        let slot = step.stage.slot();
         let [a, b] = sides;
-        let pieces = [(a, takes[0]), (b, takes[1])].map(|(side, takes)| {
-            let side = side.as_ref().filter(|_| takes);
-            side.map(|side| side.pieces(slot))
-        });
+        let pieces =
+            [(a, slots[0]), (b, slots[1])].map(|(side, slot)| Some(side.as_ref()?.pieces(slot?)));
         let comparisons = self.prompts.iter().zip(&mut self.comparisons);
         for (prompt, (tokens, comparison)) in comparisons.enumerate() {
             let values = pieces.each_ref().map(|pieces| {

@@ -8,7 +8,7 @@ pub(crate) mod state;
 pub(crate) mod step_loop;
 
 pub use default_prompts::{Prompt, default_prompts};
-pub use operation::{attention_scale, operation_in_f64};
+pub use operation::operation_in_f64;
 pub use options::Options;
 pub use state::Side;
 
@@ -101,8 +101,8 @@ pub fn forward_pair(
 ) -> Result<Vec<Comparison>, Error> {
     let sides = [Some(a), Some(b)];
     let mut states = [
-        Some(State::<f32>::new(a, prompts, options.threads)?),
-        Some(State::new(b, prompts, options.threads)?),
+        Some(State::<f32>::new(a, prompts, options)?),
+        Some(State::new(b, prompts, options)?),
     ];
     let mut recorder = Comparing {
         prompts,
@@ -131,7 +131,7 @@ fn batch<F: Real>(
     watch: &mut dyn FnMut(Step),
 ) -> Result<Vec<F>, Error> {
     let tokens: Vec<&[u32]> = prompts.iter().map(|(tokens, _)| *tokens).collect();
-    let mut states = [Some(State::new(side, &tokens, options.threads)?), None];
+    let mut states = [Some(State::new(side, &tokens, options)?), None];
     let steps = merged([Some(side), None]);
     let cpu = &mut Cpu { options };
     let mut sinks = Sinks { prompts };

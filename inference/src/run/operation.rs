@@ -1,14 +1,15 @@
 //! One operation alone, in f64, from given inputs: how another engine is judged.
 
 use crate::{
-    arithmetic::attention::scale,
     error::Error,
-    model::Config,
-    program::{Stage, Step},
-    run::state::{Side, State},
+    program::{Slot, Step},
+    run::{
+        Options,
+        state::{Side, State},
+    },
 };
 
-/// Takes `steps`, none of them a product, after the stages of `inputs` were given their values, token-major; returns what
+/// Takes `steps`, none of them a product, after the slots of `inputs` were given their values, token-major; returns what
 /// the last step gave.
 ///
 /// # Errors
@@ -16,25 +17,24 @@ use crate::{
 pub fn operation_in_f64(
     side: Side<'_>,
     tokens: &[u32],
-    inputs: &[(Stage, &[f32])],
+    inputs: &[(Slot, &[f32])],
     steps: &[Step],
 ) -> Result<Vec<f64>, Error> {
-    let mut state = State::<f64>::new(side, &[tokens], 1)?;
-    for (stage, values) in inputs {
-        state.set(
-            stage.slot(),
-            values.iter().copied().map(f64::from).collect(),
-        );
+    let options = Options {
+        threads: 1,
+        ..Options::default()
+    };
+    let mut state = State::<f64>::new(side, &[tokens], &options)?;
+    for (slot, values) in inputs {
+        state.set(*slot, values.iter().copied().map(f64::from).collect());
     }
+    let mut last = None;
     for step in steps {
-        state.take(*step)?;
+        let instruction = side.model.instruction(*step);
+        let instruction = instruction.unwrap_or_else(|| unreachable!("{step} is a step"));
+        state.take(instruction)?;
+        last = Some(instruction.to);
     }
-    let last = steps.last();
     let last = last.unwrap_or_else(|| unreachable!("an operation has at least one step"));
-    Ok(state.take_value(last.stage.slot()))
-}
-
-/// The factor of attention scores.
-pub fn attention_scale(config: &Config) -> f32 {
-    scale(config.head_dim)
+    Ok(state.take_value(last))
 }

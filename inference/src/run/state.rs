@@ -1,17 +1,21 @@
 //! One side of a run: a model, and the values of its prompts between two steps.
 
+use std::collections::BTreeMap;
+
 use crate::{
     arithmetic::{
-        attention::{self, Heads},
-        exp::silu,
+        activation::activate,
+        attention, experts,
         matmul::{Factor, rows},
-        norm::rms_norm,
+        norm::norm,
         number::Real,
+        recurrent,
         rope::Table,
     },
     error::Error,
-    model::{Model, Tensor, source::Source},
-    program::{PerSlot, Slot, Stage, Step},
+    model::{Model, Rope, Tensor, source::Source},
+    program::{Delta, Instruction, Norm, Op, PerSlot, Rotation, Slot, StateSpace},
+    run::Options,
 };
 
 /// A model with its files.
@@ -29,39 +33,46 @@ pub(crate) struct State<'a, F> {
     ids: Vec<usize>,
     /// The number of tokens of each prompt.
     prompts: Vec<usize>,
-    table: Table<F>,
+    /// The angles of the rotations so far: most models have one or two.
+    tables: Vec<Turns<'a, F>>,
     values: PerSlot<Vec<F>>,
-    threads: usize,
+    options: Options,
+}
+
+/// The angles of a rotation.
+struct Turns<'a, F> {
+    rope: &'a Rope,
+    factors: Option<&'a Tensor>,
+    table: Table<F>,
 }
 
 impl<'a, F: Real> State<'a, F> {
-    /// Checks the prompts and prepares the tables.
+    /// Checks the prompts.
     ///
     /// # Errors
-    /// Fails when a prompt does not fit the model, and when a read fails.
-    pub(crate) fn new(side: Side<'a>, prompts: &[&[u32]], threads: usize) -> Result<Self, Error> {
+    /// Fails when a prompt does not fit the model.
+    pub(crate) fn new(
+        side: Side<'a>,
+        prompts: &[&[u32]],
+        options: &Options,
+    ) -> Result<Self, Error> {
         let mut ids = Vec::new();
         for tokens in prompts {
             ids.extend(check_prompt(side.model, tokens)?);
         }
-        let prompts: Vec<usize> = prompts.iter().map(|tokens| tokens.len()).collect();
-        let longest = prompts.iter().copied().max();
-        let longest = longest.ok_or_else(|| Error::Prompt {
-            expected: "at least one prompt".to_owned(),
-            found: "none".to_owned(),
-        })?;
-        let factors = match &side.model.rope_factors {
-            Some(factors) => Some(rows(factors, side.sources, 0, 1)?),
-            None => None,
-        };
-        let table = Table::new(&side.model.config.rope, factors.as_deref(), longest);
+        if prompts.is_empty() {
+            return Err(Error::Prompt {
+                expected: "at least one prompt".to_owned(),
+                found: "none".to_owned(),
+            });
+        }
         Ok(Self {
             side,
             ids,
-            prompts,
-            table,
+            prompts: prompts.iter().map(|tokens| tokens.len()).collect(),
+            tables: Vec::new(),
             values: PerSlot::default(),
-            threads,
+            options: options.clone(),
         })
     }
 
@@ -92,134 +103,358 @@ impl<'a, F: Real> State<'a, F> {
         std::mem::take(&mut self.values[slot])
     }
 
-    /// The tensor of a step that cannot be taken without one.
-    pub(crate) fn tensor(&self, step: Step) -> &'a Tensor {
-        let tensor = self.side.model.tensor(step);
-        tensor.unwrap_or_else(|| {
-            unreachable!("{step} is in no program of a model without its tensor")
-        })
-    }
-
-    /// The matrix of a step that is a product, and where its activations are.
-    pub(crate) fn matrix(&self, step: Step) -> (&'a Tensor, Slot) {
-        let activations = step.stage.activations();
-        let activations = activations.unwrap_or_else(|| unreachable!("{step} is not a product"));
-        (self.tensor(step), activations)
-    }
-
-    /// The matrix and the activations of a step that is a product.
-    pub(crate) fn factor(&self, step: Step) -> Factor<'_, F> {
-        let (matrix, x) = self.matrix(step);
+    /// The matrix and the activations of a product.
+    pub(crate) fn factor<'b>(&'b self, matrix: &'b Tensor, from: Slot) -> Factor<'b, F> {
         Factor {
             matrix,
             sources: self.side.sources,
-            x: self.value(x),
+            x: self.value(from),
         }
     }
 
-    /// Takes a step that is not a product.
+    /// Takes an instruction that is not a product.
     ///
     /// # Errors
     /// Fails when a read fails.
-    pub(crate) fn take(&mut self, step: Step) -> Result<(), Error> {
-        let slot = step.stage.slot();
-        let heads = self.heads();
-        let threads = self.threads;
-        let value = match step.stage {
-            Stage::Embedding => self.embedding()?,
-            Stage::AttnNorm | Stage::FfnNorm | Stage::FinalNorm => {
-                self.norm(Slot::Residual, &self.vector(step)?)
-            }
-            Stage::QNorm | Stage::KNorm => self.norm(slot, &self.vector(step)?),
-            Stage::QPostBias | Stage::KPostBias | Stage::VPostBias => {
-                self.plus_vector(slot, &self.vector(step)?)
-            }
-            Stage::QRope => self.rotated(slot, heads.queries * heads.dim),
-            Stage::KRope => self.rotated(slot, heads.key_values * heads.dim),
-            Stage::AttnScores => self.attended(Slot::Query, Slot::Key, |_, query, key| {
-                attention::scores(heads, query, key, threads)
-            }),
-            Stage::AttnSoftmax => self.attended(Slot::Scores, Slot::Scores, |tokens, scores, _| {
-                attention::softmax(heads, scores, tokens, threads)
-            }),
-            Stage::Attention => self.attended(
-                Slot::Probabilities,
-                Slot::Value,
-                |tokens, probabilities, value| {
-                    attention::weighted(heads, probabilities, value, tokens, threads)
-                },
-            ),
-            Stage::FfnInp | Stage::LayerOut => {
-                self.combined(Slot::Residual, Slot::Out, |x, more| x + more)
-            }
-            Stage::FfnSilu => silu(self.value(Slot::Gate)),
-            Stage::FfnSwiglu => self.combined(Slot::Gate, Slot::Up, |gate, up| gate * up),
-            Stage::QPreBias
-            | Stage::KPreBias
-            | Stage::VPreBias
-            | Stage::AttnOut
-            | Stage::FfnGate
-            | Stage::FfnUp
-            | Stage::FfnDown
-            | Stage::Logits => unreachable!("{step} is a product, which a backend computes"),
-        };
-        self.set(slot, value);
+    pub(crate) fn take(&mut self, instruction: &'a Instruction) -> Result<(), Error> {
+        let value = self.result(instruction)?;
+        self.set(instruction.to, value);
         Ok(())
     }
 
-    /// The heads of the attention.
-    pub(crate) fn heads(&self) -> Heads<F> {
-        let config = &self.side.model.config;
-        Heads {
-            queries: config.heads,
-            key_values: config.key_value_heads,
-            dim: config.head_dim,
-            scale: attention::scale(config.head_dim),
-        }
+    fn result(&mut self, instruction: &'a Instruction) -> Result<Vec<F>, Error> {
+        let to = instruction.to;
+        let threads = self.options.threads;
+        Ok(match &instruction.op {
+            Op::Lookup { table } => self.rows_of(table, self.ids.iter().copied())?,
+            Op::AddPositions { table } => {
+                let positions = self.prompts.iter().flat_map(|tokens| 0..*tokens);
+                let rows = self.rows_of(table, positions)?;
+                self.changed(to, &rows, |x, more| x + more)
+            }
+            Op::Scale { factor } => {
+                let factor = F::from_f64(*factor);
+                self.value(to).iter().map(|x| *x * factor).collect()
+            }
+            Op::Copy { from } => self.value(*from).to_vec(),
+            Op::Norm { from, norm } => self.norm(*from, norm)?,
+            Op::Product { .. } => {
+                unreachable!("{}: a backend computes products", instruction.step)
+            }
+            Op::HeadProduct { from, matrix } => {
+                let heads = (0..matrix.slices()).cycle();
+                self.sliced_product(matrix, self.value(*from), heads)?
+            }
+            Op::AddVector { vector } => {
+                let vector = self.read(vector)?;
+                self.changed(to, &vector, |x, more| x + more)
+            }
+            Op::MultiplyVector { vector } => {
+                let vector = self.read(vector)?;
+                self.changed(to, &vector, |x, factor| x * factor)
+            }
+            Op::Clamp { limit } => {
+                let limit = F::from_f32(*limit);
+                let values = self.value(to).iter();
+                values.map(|x| clipped(*x, limit)).collect()
+            }
+            Op::Cap { limit } => {
+                let limit = F::from_f32(*limit);
+                let cap = |x: &F| (*x / limit).through_f64(libm::tanh) * limit;
+                self.value(to).iter().map(cap).collect()
+            }
+            Op::Pick {
+                from,
+                chunk,
+                first,
+                count,
+            } => {
+                let chunks = self.value(*from).chunks(*chunk);
+                let picked = chunks.flat_map(|chunk| chunk.iter().skip(*first).take(*count));
+                picked.copied().collect()
+            }
+            Op::Join { a, b } => self.joined(*a, *b),
+            Op::Rotate(rotation) => self.rotated(to, rotation)?,
+            Op::Temper {
+                scale,
+                length,
+                offset,
+            } => self.tempered(to, *scale, *length, *offset),
+            Op::Scores {
+                query,
+                key,
+                heads,
+                scale,
+            } => self.attended(*query, *key, |_, query, key| {
+                attention::scores(*heads, scale.value(), query, key, threads)
+            }),
+            Op::Slope { heads, largest } => self.attended(to, to, |tokens, scores, _| {
+                attention::sloped(*heads, scores, tokens, *largest)
+            }),
+            Op::Softmax { heads, sinks } => {
+                let sinks = sinks.as_ref().map(|sinks| self.read(sinks)).transpose()?;
+                let sinks = sinks.as_deref();
+                self.attended(Slot::Scores, Slot::Scores, |tokens, scores, _| {
+                    attention::softmax(*heads, sinks, scores, tokens, threads)
+                })
+            }
+            Op::Weighted { value, heads } => self.attended(
+                Slot::Probabilities,
+                *value,
+                |tokens, probabilities, value| {
+                    attention::weighted(*heads, probabilities, value, tokens, threads)
+                },
+            ),
+            Op::Gate { by } => {
+                let by = self.value(*by);
+                let each = self.value(to).len() / by.len();
+                let chunks = self.value(to).chunks(each).zip(by);
+                let gated = chunks.flat_map(|(chunk, by)| {
+                    let share = by.sigmoid();
+                    chunk.iter().map(move |x| *x * share)
+                });
+                gated.collect()
+            }
+            Op::Add { from } => self.changed(to, self.value(*from), |x, more| x + more),
+            Op::Multiply { from } => self.changed(to, self.value(*from), |x, y| x * y),
+            Op::MultiplyClipped { from } => {
+                let limit = F::from_count(7);
+                self.changed(to, self.value(*from), |x, up| {
+                    x * (clipped(up, limit) + F::ONE)
+                })
+            }
+            Op::Activate { from, function } => activate(*function, self.value(*from)),
+            Op::RouterProbabilities { from, softmax } => {
+                experts::probabilities(self.value(*from), self.row(*from), *softmax)
+            }
+            Op::Choose(choice) => {
+                let bias = choice.bias.as_ref();
+                let bias = bias.map(|bias| self.read(bias)).transpose()?;
+                let (values, experts) = (self.value(choice.by), self.row(choice.by));
+                experts::choose(values, experts, choice, bias.as_deref())
+            }
+            Op::ExpertWeights(weighing) => experts::weights(
+                self.value(weighing.of),
+                self.value(Slot::Chosen),
+                self.row(weighing.of),
+                weighing,
+            ),
+            Op::ExpertProduct { from, matrix, used } => {
+                let x = self.value(*from);
+                let chosen = self
+                    .value(Slot::Chosen)
+                    .iter()
+                    .map(|id| experts::number(*id));
+                // The values of a token are those of each of its experts.
+                match self.row(*from) == matrix.columns() {
+                    true => {
+                        let rows = x.chunks(matrix.columns());
+                        let rows = rows.flat_map(|row| std::iter::repeat_n(row, *used));
+                        let x: Vec<F> = rows.flatten().copied().collect();
+                        self.sliced_product(matrix, &x, chosen)?
+                    }
+                    false => self.sliced_product(matrix, x, chosen)?,
+                }
+            }
+            Op::ExpertBias { bias } => {
+                let all = rows(bias, self.side.sources, 0, bias.rows())?;
+                let chosen = self.value(Slot::Chosen).iter();
+                let rows = self.value(to).chunks(bias.columns()).zip(chosen);
+                let biased = rows.flat_map(|(row, id)| {
+                    let bias = all.chunks(bias.columns()).nth(experts::number(*id));
+                    let bias = bias.unwrap_or_else(|| unreachable!("an expert that there is"));
+                    let pairs = row.iter().zip(bias);
+                    pairs.map(|(x, more)| *x + F::from_f32(*more))
+                });
+                biased.collect()
+            }
+            Op::Spread { from, used } => {
+                let rows = self.value(*from).chunks(self.row(*from));
+                let weights = self.value(Slot::ExpertWeights).chunks(*used);
+                let spread = rows.zip(weights).flat_map(|(row, weights)| {
+                    let each = move |weight: &F| {
+                        let weight = *weight;
+                        row.iter().map(move |x| *x * weight)
+                    };
+                    weights.iter().flat_map(each)
+                });
+                spread.collect()
+            }
+            Op::ExpertSum {
+                from,
+                used,
+                weighted,
+            } => {
+                let weights = weighted.then(|| self.value(Slot::ExpertWeights));
+                experts::sum(self.value(*from), weights, *used, self.ids.len())
+            }
+            Op::Convolve { weight, bias } => {
+                let channels = weight.rows();
+                let weight = rows(weight, self.side.sources, 0, channels)?;
+                let weight: Vec<F> = weight.into_iter().map(F::from_f32).collect();
+                let bias = bias.as_ref().map(|bias| self.read(bias)).transpose()?;
+                self.attended(to, to, |_, values, _| {
+                    recurrent::convolve(values, &weight, bias.as_deref(), channels)
+                })
+            }
+            Op::Delta(rule) => self.delta(rule)?,
+            Op::StateSpace(space) => self.state_space(space)?,
+        })
     }
 
-    /// The rows of the tokens.
+    fn norm(&self, from: Slot, wanted: &Norm) -> Result<Vec<F>, Error> {
+        let weight = wanted.weight.as_ref();
+        let weight = weight.map(|weight| self.read(weight)).transpose()?;
+        let bias = wanted.bias.as_ref();
+        let bias = bias.map(|bias| self.read(bias)).transpose()?;
+        let kind = (wanted.length, wanted.centred, F::from_f32(wanted.epsilon));
+        Ok(norm(
+            self.value(from),
+            kind,
+            weight.as_deref(),
+            bias.as_deref(),
+        ))
+    }
+
+    /// Each value of a slot with one of others, which are repeated where they are fewer.
+    fn changed(&self, slot: Slot, others: &[F], with: impl Fn(F, F) -> F) -> Vec<F> {
+        let mut value = self.value(slot).to_vec();
+        for row in value.chunks_mut(others.len()) {
+            for (x, other) in row.iter_mut().zip(others) {
+                *x = with(*x, *other);
+            }
+        }
+        value
+    }
+
+    fn joined(&self, (a, a_length): (Slot, usize), (b, b_length): (Slot, usize)) -> Vec<F> {
+        let parts = self.value(a).chunks(a_length);
+        let others = self.value(b).chunks(b_length);
+        let each = parts.len() / others.len();
+        let others = others.flat_map(|other| std::iter::repeat_n(other, each));
+        let pairs = parts.zip(others);
+        let joined = pairs.flat_map(|(part, other)| part.iter().chain(other));
+        joined.copied().collect()
+    }
+
+    /// Products of slices of a tensor, each with its own values: those with the same slice at once.
+    fn sliced_product(
+        &self,
+        matrix: &Tensor,
+        x: &[F],
+        slices: impl Iterator<Item = usize>,
+    ) -> Result<Vec<F>, Error> {
+        let inputs = x.chunks(matrix.columns()).zip(slices);
+        let mut of_slice = BTreeMap::<usize, Vec<(usize, &[F])>>::new();
+        for (place, (row, slice)) in inputs.enumerate() {
+            of_slice.entry(slice).or_default().push((place, row));
+        }
+        let count = x.len() / matrix.columns();
+        let mut out = vec![&[] as &[F]; count];
+        let mut products = Vec::new();
+        for (slice, rows) in &of_slice {
+            let x: Vec<F> = rows
+                .iter()
+                .flat_map(|(_, row)| row.iter().copied())
+                .collect();
+            let factor = Factor {
+                matrix: &matrix.slice(*slice),
+                sources: self.side.sources,
+                x: &x,
+            };
+            products.extend(F::products(&[factor], false, &self.options)?);
+        }
+        for (rows, product) in of_slice.values().zip(&products) {
+            for ((place, _), result) in rows.iter().zip(product.chunks(matrix.rows())) {
+                if let Some(out) = out.get_mut(*place) {
+                    *out = result;
+                }
+            }
+        }
+        Ok(out.concat())
+    }
+
+    /// The number of the table of a rotation for a prompt of some tokens; it has the positions of the longest prompt.
     ///
     /// # Errors
     /// Fails when a read fails.
-    pub(crate) fn embedding(&self) -> Result<Vec<F>, Error> {
-        let embedding = &self.side.model.embedding;
+    pub(crate) fn table_of(
+        &mut self,
+        rotation: &'a Rotation,
+        tokens: usize,
+    ) -> Result<usize, Error> {
+        let factors = rotation.factors.as_ref().map(|factors| factors.of(tokens));
+        let same = |known: &Turns<'_, F>| *known.rope == rotation.rope && known.factors == factors;
+        if let Some(found) = self.tables.iter().position(same) {
+            return Ok(found);
+        }
+        let read = factors.map(|factors| rows(factors, self.side.sources, 0, 1));
+        let read = read.transpose()?;
+        let longest = self.prompts.iter().copied().max().unwrap_or_default();
+        self.tables.push(Turns {
+            rope: &rotation.rope,
+            factors,
+            table: Table::new(&rotation.rope, read.as_deref(), longest),
+        });
+        Ok(self.tables.len() - 1)
+    }
+
+    fn rotated(&mut self, slot: Slot, rotation: &'a Rotation) -> Result<Vec<F>, Error> {
+        let row = self.row(slot);
+        let prompts = self.prompts.iter().copied();
+        let tables = prompts.collect::<Vec<_>>().into_iter();
+        let tables = tables.map(|tokens| self.table_of(rotation, tokens));
+        let tables: Vec<usize> = tables.collect::<Result<_, _>>()?;
         let mut value = Vec::new();
-        for id in &self.ids {
-            value.extend(self.read(embedding, *id)?);
+        for (piece, table) in self.pieces(slot).into_iter().zip(tables) {
+            let mut piece = piece.to_vec();
+            let heads = (rotation.head_dim, rotation.first);
+            self.tables[table].table.rotate(&mut piece, row, heads);
+            value.extend(piece);
         }
         Ok(value)
     }
 
-    /// The weight of a norm, or a bias.
-    fn vector(&self, step: Step) -> Result<Vec<F>, Error> {
-        self.read(self.tensor(step), 0)
+    fn tempered(&self, slot: Slot, scale: f32, length: usize, offset: usize) -> Vec<F> {
+        let factor = |position: usize| {
+            let steps = (position + offset) / length + 1;
+            F::from_f64(1.0 + f64::from(scale) * libm::log(steps as f64))
+        };
+        let positions = self.prompts.iter().flat_map(|tokens| 0..*tokens);
+        let rows = self.value(slot).chunks(self.row(slot));
+        let tempered = rows.zip(positions).flat_map(|(row, position)| {
+            let factor = factor(position);
+            row.iter().map(move |x| *x * factor)
+        });
+        tempered.collect()
     }
 
-    fn norm(&self, slot: Slot, weight: &[F]) -> Vec<F> {
-        let epsilon = F::from_f32(self.side.model.config.epsilon);
-        rms_norm(self.value(slot), weight, epsilon)
+    fn delta(&self, rule: &Delta) -> Result<Vec<F>, Error> {
+        let vectors = (self.read(&rule.step_bias)?, self.read(&rule.rates)?);
+        let inputs = self.pieces(rule.mixed).into_iter();
+        let inputs = inputs
+            .zip(self.pieces(rule.beta))
+            .zip(self.pieces(rule.alpha));
+        let out = inputs.flat_map(|((mixed, beta), alpha)| {
+            recurrent::delta(rule, (mixed, beta, alpha), (&vectors.0, &vectors.1))
+        });
+        Ok(out.collect())
     }
 
-    fn plus_vector(&self, slot: Slot, vector: &[F]) -> Vec<F> {
-        let mut value = self.value(slot).to_vec();
-        for token in value.chunks_mut(vector.len()) {
-            for (x, more) in token.iter_mut().zip(vector) {
-                *x += *more;
-            }
-        }
-        value
-    }
-
-    fn rotated(&self, slot: Slot, token_length: usize) -> Vec<F> {
-        let head_dim = self.side.model.config.head_dim;
-        let mut value = Vec::new();
-        for piece in self.pieces(slot) {
-            let mut piece = piece.to_vec();
-            self.table.rotate(&mut piece, token_length, head_dim);
-            value.extend(piece);
-        }
-        value
+    fn state_space(&self, space: &StateSpace) -> Result<Vec<F>, Error> {
+        let bias = self.read(&space.step_bias)?;
+        let [rates, skip] = [&space.rates, &space.skip].map(|vector| {
+            let all = rows(vector, self.side.sources, 0, vector.rows())?;
+            Ok::<Vec<F>, Error>(all.into_iter().map(F::from_f32).collect())
+        });
+        let (rates, skip) = (rates?, skip?);
+        let inputs = self
+            .pieces(space.mixed)
+            .into_iter()
+            .zip(self.pieces(space.step));
+        let out =
+            inputs.flat_map(|inputs| recurrent::state_space(space, inputs, [&bias, &rates, &skip]));
+        Ok(out.collect())
     }
 
     /// A part of the attention: prompts do not see each other.
@@ -233,27 +468,41 @@ impl<'a, F: Real> State<'a, F> {
 
     /// How many of the `count` values of a slot each prompt has.
     pub(crate) fn lengths(&self, slot: Slot, count: usize) -> impl Iterator<Item = usize> {
-        let row = count / self.ids.len();
-        let heads = self.side.model.config.heads;
-        self.prompts.iter().map(move |tokens| match slot {
+        let squares: usize = self.prompts.iter().map(|tokens| tokens * tokens).sum();
+        let tokens = self.ids.len();
+        self.prompts.iter().map(move |length| match slot {
             // For each token and head a row of one value per position.
-            Slot::Scores | Slot::Probabilities => tokens * tokens * heads,
-            _ => tokens * row,
+            Slot::Scores | Slot::Probabilities => count / squares * (length * length),
+            _ => count / tokens * length,
         })
     }
 
-    fn combined(&self, a: Slot, b: Slot, with: impl Fn(F, F) -> F) -> Vec<F> {
-        let pairs = self.value(a).iter().zip(self.value(b));
-        pairs.map(|(a, b)| with(*a, *b)).collect()
+    /// The values of a token.
+    fn row(&self, slot: Slot) -> usize {
+        self.value(slot).len() / self.ids.len()
     }
 
-    /// The values of a row of a tensor.
+    /// Rows of a table, one after the other.
     ///
     /// # Errors
-    /// Fails when the read fails.
-    pub(crate) fn read(&self, tensor: &Tensor, row: usize) -> Result<Vec<F>, Error> {
-        let row = rows(tensor, self.side.sources, row, 1)?;
-        Ok(row.into_iter().map(F::from_f32).collect())
+    /// Fails when a read fails.
+    pub(crate) fn rows_of(
+        &self,
+        table: &Tensor,
+        numbers: impl Iterator<Item = usize>,
+    ) -> Result<Vec<F>, Error> {
+        let mut value = Vec::new();
+        for number in numbers {
+            let row = rows(table, self.side.sources, number, 1)?;
+            value.extend(row.into_iter().map(F::from_f32));
+        }
+        Ok(value)
+    }
+
+    /// The values of a tensor, all rows.
+    fn read(&self, tensor: &Tensor) -> Result<Vec<F>, Error> {
+        let values = rows(tensor, self.side.sources, 0, tensor.rows())?;
+        Ok(values.into_iter().map(F::from_f32).collect())
     }
 }
 
@@ -265,15 +514,28 @@ impl<'a, F> State<'a, F> {
         self.side
     }
 
+    /// The tokens of all prompts.
+    pub(crate) fn ids(&self) -> &[usize] {
+        &self.ids
+    }
+
     /// The number of tokens of each prompt.
     pub(crate) fn prompts(&self) -> &[usize] {
         &self.prompts
     }
 
-    /// The cosines and sines of the positions of the longest prompt.
-    pub(crate) const fn table(&self) -> &Table<F> {
-        &self.table
+    /// The cosines and sines of a table, for the positions of the longest prompt.
+    pub(crate) fn table(&self, number: usize) -> &Table<F> {
+        &self.tables[number].table
     }
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "floats behind a generic type"
+)]
+fn clipped<F: Real>(x: F, limit: F) -> F {
+    x.least(limit).greatest(-limit)
 }
 
 /// The ids as indexes of rows.

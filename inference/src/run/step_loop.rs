@@ -2,21 +2,20 @@
 //! sides is computed once. A CPU or a GPU supplies how a step is taken, multiplied and recorded.
 
 use crate::{
-    program::{PerSlot, Slot, Step, program},
+    program::{Instruction, PerSlot, Slot, Step},
     run::{Mode, Side},
 };
 
 /// A device that takes steps; `S` is one side between two steps, `E` says why a step cannot be taken.
-pub(crate) trait Backend<S, E> {
-    /// Takes a step that is not a product.
-    fn step(&mut self, step: Step, side: &mut S) -> Result<(), E>;
+pub(crate) trait Backend<'a, S, E> {
+    /// Takes an instruction that is not a product.
+    fn step(&mut self, instruction: &'a Instruction, side: &mut S) -> Result<(), E>;
 
-    /// Multiplies on the sides that have the step; `same` says that the activations of both have the same bits, so that
+    /// Multiplies on the sides that have a product; `same` says that the activations of both have the same bits, so that
     /// rows of equal weights need to be computed once.
     fn product(
         &mut self,
-        step: Step,
-        takes: [bool; 2],
+        products: [Option<&'a Instruction>; 2],
         same: bool,
         sides: &mut [Option<S>; 2],
     ) -> Result<(), E>;
@@ -27,80 +26,93 @@ pub(crate) trait Backend<S, E> {
 
 /// Keeps or compares the values that steps wrote.
 pub(crate) trait StageObserver<S, E> {
-    /// Takes what a step wrote on the sides that have it.
-    fn stage(&mut self, step: Step, takes: [bool; 2], sides: &mut [Option<S>; 2]) -> Result<(), E>;
+    /// Takes what a step wrote, and where, on the sides that have it.
+    fn stage(
+        &mut self,
+        step: Step,
+        slots: [Option<Slot>; 2],
+        sides: &mut [Option<S>; 2],
+    ) -> Result<(), E>;
 
     /// Returns whether both sides hold the same bits in a slot.
     fn equal(&mut self, slot: Slot, sides: &[Option<S>; 2]) -> Result<bool, E>;
 }
 
+/// A step, and the instruction of each side that has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Merged<'a> {
+    pub(crate) step: Step,
+    pub(crate) sides: [Option<&'a Instruction>; 2],
+}
+
+impl<'a> Merged<'a> {
+    /// The instructions that are products.
+    pub(crate) fn products(&self) -> [Option<&'a Instruction>; 2] {
+        self.sides
+            .map(|taken| taken.filter(|taken| taken.op.activations().is_some()))
+    }
+}
+
 /// Takes every step on every side that has it, and shows the observer what it wrote. `watch` is called with each step before
 /// it is taken.
-pub(crate) fn run<S, E>(
-    steps: &[(Step, [bool; 2])],
+pub(crate) fn run<'a, S, E>(
+    steps: &[Merged<'a>],
     sides: &mut [Option<S>; 2],
     mode: Mode,
-    backend: &mut impl Backend<S, E>,
+    backend: &mut impl Backend<'a, S, E>,
     observer: &mut (impl StageObserver<S, E> + ?Sized),
     watch: &mut dyn FnMut(Step),
 ) -> Result<(), E> {
     // The slots in which the second side holds a copy of the first.
     let mut copied = PerSlot::<bool>::default();
-    for &(step, takes) in steps {
-        watch(step);
-        match step.stage.activations() {
-            None => {
-                for side in taking(sides, takes) {
-                    backend.step(step, side)?;
-                }
-            }
-            Some(x) => {
-                let both = takes == [true, true];
-                let same = both && (copied[x] || observer.equal(x, sides)?);
-                backend.product(step, takes, same, sides)?;
+    for taken in steps {
+        watch(taken.step);
+        let products = taken.products();
+        let activations = products.map(|product| product?.op.activations());
+        if activations != [None, None] {
+            let same = match activations {
+                [Some(a), Some(b)] if a == b => copied[a] || observer.equal(a, sides)?,
+                _ => false,
+            };
+            backend.product(products, same, sides)?;
+        }
+        for ((side, instruction), product) in sides.iter_mut().zip(taken.sides).zip(products) {
+            if let (Some(side), Some(instruction), None) = (side, instruction, product) {
+                backend.step(instruction, side)?;
             }
         }
-        observer.stage(step, takes, sides)?;
-        let slot = step.stage.slot();
-        copied[slot] = match sides {
-            [Some(a), Some(b)] if mode == Mode::Isolated => backend.replace(slot, a, b)?,
-            _ => false,
-        };
+        let slots = taken.sides.map(|instruction| Some(instruction?.to));
+        observer.stage(taken.step, slots, sides)?;
+        for slot in slots.into_iter().flatten() {
+            copied[slot] = false;
+        }
+        if let ([Some(a), Some(b)], [Some(slot), Some(other)], Mode::Isolated) =
+            (&mut *sides, slots, mode)
+        {
+            copied[slot] = slot == other && backend.replace(slot, a, b)?;
+        }
     }
     Ok(())
 }
 
-/// The sides that have a step.
-pub(crate) fn taking<S>(
-    sides: &mut [Option<S>; 2],
-    takes: [bool; 2],
-) -> impl Iterator<Item = &mut S> {
-    let sides = sides.iter_mut().zip(takes);
-    sides.filter_map(|(side, takes)| side.as_mut().filter(|_| takes))
-}
-
-/// The steps of both sides in the order of execution, and which of the two has each.
-pub(crate) fn merged(sides: [Option<Side<'_>>; 2]) -> Vec<(Step, [bool; 2])> {
+/// The steps of both sides in the order of execution, with the instructions of the side or sides that have each.
+pub(crate) fn merged<'a>(sides: [Option<Side<'a>>; 2]) -> Vec<Merged<'a>> {
     let [mut a, mut b] = sides.map(|side| {
-        let steps = side.map_or_else(Vec::new, |side| program(side.model));
-        steps.into_iter().peekable()
+        let program: &[Instruction] = side.map_or(&[], |side| &side.model.program);
+        program.iter().peekable()
     });
     let mut steps = Vec::new();
     loop {
-        let (step, takes) = match (a.peek(), b.peek()) {
-            (None, None) => return steps,
-            (Some(of_a), None) => (*of_a, [true, false]),
-            (None, Some(of_b)) => (*of_b, [false, true]),
-            (Some(of_a), Some(of_b)) => {
-                let takes = [of_a.order() <= of_b.order(), of_b.order() <= of_a.order()];
-                (if takes[0] { *of_a } else { *of_b }, takes)
-            }
+        let orders = [a.peek(), b.peek()].map(|next| Some(next?.step.order()));
+        let Some(order) = orders.into_iter().flatten().min() else {
+            return steps;
         };
-        for (steps, takes) in [&mut a, &mut b].into_iter().zip(takes) {
-            if takes {
-                steps.next();
-            }
-        }
-        steps.push((step, takes));
+        let sides = [
+            a.next_if(|next| next.step.order() == order),
+            b.next_if(|next| next.step.order() == order),
+        ];
+        let step = sides.into_iter().flatten().map(|taken| taken.step).next();
+        let step = step.unwrap_or_else(|| unreachable!("the least order is that of a side"));
+        steps.push(Merged { step, sides });
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::support::{again, gpu};
 use fixtures::models;
-use inference::{Error, Mode, Options, ReadAt, Side, Source, cuda, load};
+use inference::{Error, Mode, Options, ReadAt, Side, Source, Stage, Step, cuda, load};
 
 /// Whichever panel cannot be read, of whichever file, the run ends with that error: it neither hangs nor goes on.
 #[test]
@@ -28,11 +28,13 @@ fn a_panel_that_cannot_be_read_ends_the_run() {
         threads: 2,
         panel_bytes: 20_000,
     };
-    let layer = &model.layers[0];
-    let last = &model.output;
+    let matrix = |step: Step| model.instruction(step).unwrap().op.tensors()[0].clone();
+    let [query, down] =
+        [Stage::QPreBias, Stage::FfnDown].map(|stage| matrix(Step::in_layer(0, stage)));
+    let last = matrix(Step::of_model(Stage::Logits));
     for broken in [
-        layer.query.offset,
-        layer.down.offset,
+        query.offset,
+        down.offset,
         last.offset,
         last.offset + last.size - 1,
     ] {

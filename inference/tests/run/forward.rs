@@ -86,7 +86,7 @@ fn a_wrong_rope_type_shows_at_the_first_rope() {
 fn scaling_that_one_file_lacks_shows_at_the_first_rope() {
     let model = models::llama_scaled();
     let (loaded, gguf) = run(&model.to_bytes(), &TOKENS, &Options::default()).unwrap();
-    assert!(matches!(loaded.config.rope.scaling, Scaling::Yarn(_)));
+    assert!(matches!(loaded.rope(0).unwrap().scaling, Scaling::Yarn(_)));
     let apr = digests(&from_model(&model).to_bytes(), &TOKENS, 2, 4 << 20);
     assert_eq!(gguf.digests.first_difference(&apr), both("0.q_rope"));
 }
@@ -200,7 +200,7 @@ fn a_missing_rope_type_is_assumed_to_be_that_of_the_architecture() {
     apr.metadata = apr.metadata.replacen("\"rope_type\":0,", "", 1);
     let (model, _) = run(&apr.to_bytes(), &TOKENS, &Options::default()).unwrap();
     assert_eq!(
-        (model.format, model.config.rope.pairing),
+        (model.format, model.rope(0).unwrap().pairing),
         (Format::Apr, Pairing::Neox)
     );
     let text = model

@@ -5,6 +5,7 @@
     reason = "a mistake must stop the test"
 )]
 
+mod architectures;
 mod forward;
 mod pairs;
 #[path = "../support/mod.rs"]

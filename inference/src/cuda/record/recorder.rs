@@ -212,8 +212,7 @@ impl<'a> Recorder<'a> {
     /// Compares a value of both sides, range by range.
     fn compare(
         &mut self,
-        [a, b]: [&DeviceState<'_>; 2],
-        slot: Slot,
+        [a, b]: [(&DeviceState<'_>, Slot); 2],
         table: usize,
         number: usize,
     ) -> Result<(), RunError> {
@@ -225,7 +224,7 @@ impl<'a> Recorder<'a> {
             ..
         } = self;
         let table = &tables[table];
-        let [a, b] = [a.argument(slot), b.argument(slot)];
+        let [a, b] = [a, b].map(|(state, slot)| state.argument(slot));
         let results = Argument::At(differences, number * DIFFERENCE_WORDS);
         let Parts {
             ranges,
@@ -282,27 +281,32 @@ impl<'s> StageObserver<DeviceState<'s>, RunError> for Recorder<'_> {
     fn stage(
         &mut self,
         step: Step,
-        takes: [bool; 2],
+        slots: [Option<Slot>; 2],
         states: &mut [Option<DeviceState<'s>>; 2],
     ) -> Result<(), RunError> {
-        let (slot, index) = (step.stage.slot(), self.taken.len());
+        let index = self.taken.len();
         let mut tables = [None, None];
-        let sides = states.iter().zip(takes).zip(&mut tables).enumerate();
-        for (side, ((state, takes), table)) in sides {
-            if let Some(state) = state.as_ref().filter(|_| takes) {
+        let sides = states.iter().zip(slots).zip(&mut tables).enumerate();
+        for (side, ((state, slot), table)) in sides {
+            if let (Some(state), Some(slot)) = (state, slot) {
                 let number = self.table(state, slot)?;
                 self.record(state, slot, number, self.first_record(index, side))?;
                 *table = Some(number);
             }
         }
         let mut equal = Some(false);
-        if let ([Some(a), Some(b)], [Some(of_a), Some(of_b)]) = (&*states, tables)
+        if let ([Some(a), Some(b)], [Some(of_a), Some(of_b)], [Some(slot_a), Some(slot_b)]) =
+            (&*states, tables, slots)
             && of_a == of_b
         {
-            self.compare([a, b], slot, of_a, index * self.ranges())?;
-            equal = None;
+            let pair = [(a, slot_a), (b, slot_b)];
+            self.compare(pair, of_a, index * self.ranges())?;
+            // Where they are kept in two places, neither holds both.
+            equal = (slot_a != slot_b).then_some(false);
         }
-        self.last[slot] = Some(index);
+        for slot in slots.into_iter().flatten() {
+            self.last[slot] = Some(index);
+        }
         self.taken.push(Taken {
             step,
             tables,

@@ -3,7 +3,7 @@
 use ptx_interpreter::Argument;
 
 use super::device::{Buffer, Device, count};
-use crate::{arithmetic::attention::Heads, model::WeightType};
+use crate::{model::WeightType, program::Heads};
 
 /// A panel of a matrix in device memory.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +186,8 @@ impl Device<'_> {
 
     pub(super) fn scores(
         &mut self,
-        heads: Heads<f32>,
+        heads: Heads,
+        scale: f32,
         tokens: usize,
         q: Buffer,
         k: Buffer,
@@ -199,8 +200,8 @@ impl Device<'_> {
             count(tokens),
             count(heads.queries),
             count(heads.key_values),
-            count(heads.dim),
-            Argument::F32(heads.scale),
+            count(heads.key_dim),
+            Argument::F32(scale),
         ];
         let side = tokens.div_ceil(16);
         let grid = [side, side, heads.queries];
@@ -210,7 +211,7 @@ impl Device<'_> {
 
     pub(super) fn softmax(
         &mut self,
-        heads: Heads<f32>,
+        heads: Heads,
         tokens: usize,
         scores: Buffer,
     ) -> Result<Buffer, String> {
@@ -228,12 +229,12 @@ impl Device<'_> {
 
     pub(super) fn weighted(
         &mut self,
-        heads: Heads<f32>,
+        heads: Heads,
         tokens: usize,
         probabilities: Buffer,
         v: Buffer,
     ) -> Result<Buffer, String> {
-        let out = self.reserve(tokens * heads.queries * heads.dim);
+        let out = self.reserve(tokens * heads.queries * heads.value_dim);
         let arguments = [
             probabilities.into(),
             v.into(),
@@ -241,7 +242,7 @@ impl Device<'_> {
             count(tokens),
             count(heads.queries),
             count(heads.key_values),
-            count(heads.dim),
+            count(heads.key_dim),
         ];
         let grid = [tokens, heads.queries, 1];
         self.launch("attention_weighted", grid, &arguments)?;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use inference::internals::attention_scale;
-use inference::{Config, Stage, Step};
+use inference::{Model, Stage, Step};
 
 /// One meaning of a record: stages of ours joined for each token, and the order of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +59,16 @@ impl Capture {
     }
 
     /// Puts the values of a record in our order; `None` when their number does not fit.
-    pub(crate) fn ours(
-        &self,
-        values: Vec<f32>,
-        tokens: usize,
-        config: &Config,
-    ) -> Option<Vec<f32>> {
+    pub(crate) fn ours(&self, values: Vec<f32>, tokens: usize, model: &Model) -> Option<Vec<f32>> {
+        let layer = self.steps.first().and_then(|step| step.layer);
+        let scores = layer.and_then(|layer| model.scores(layer));
         match self.layout {
             Layout::Tokens => Some(values),
-            Layout::Halves => Some(neighbours(&values, config)),
-            Layout::Heads => by_token(&values, tokens, config.heads, 1.0),
+            Layout::Halves => neighbours(&values, model, layer?),
+            Layout::Heads => by_token(&values, tokens, scores?.0.queries, 1.0),
             Layout::UnscaledHeads => {
-                by_token(&values, tokens, config.heads, attention_scale(config))
+                let (heads, scale) = scores?;
+                by_token(&values, tokens, heads.queries, scale.as_f32())
             }
         }
     }
@@ -102,16 +99,18 @@ fn by_token(values: &[f32], tokens: usize, heads: usize, scale: f32) -> Option<V
 }
 
 /// Moves the pairs of each head from (i, i + half) to (2i, 2i + 1).
-fn neighbours(values: &[f32], config: &Config) -> Vec<f32> {
-    let half = (config.rope.dims / 2).max(1);
+fn neighbours(values: &[f32], model: &Model, layer: usize) -> Option<Vec<f32>> {
+    let (heads, _) = model.scores(layer)?;
+    let dims = model.rope(layer)?.dims;
+    let half = (dims / 2).max(1);
     let mut out = Vec::with_capacity(values.len());
-    for head in values.chunks(config.head_dim.max(1)) {
-        let (rotated, rest) = head.split_at(config.rope.dims.min(head.len()));
+    for head in values.chunks(heads.key_dim.max(1)) {
+        let (rotated, rest) = head.split_at(dims.min(head.len()));
         let (first, second) = rotated.split_at(half.min(rotated.len()));
         out.extend(first.iter().zip(second).flat_map(|(x, y)| [*x, *y]));
         out.extend(rest);
     }
-    out
+    Some(out)
 }
 
 impl fmt::Display for Capture {

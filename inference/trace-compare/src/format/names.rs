@@ -190,14 +190,7 @@ pub(crate) const fn aprt_name(stage: Stage) -> Option<&'static str> {
         Stage::LayerOut => "post_ffn_residual",
         Stage::FinalNorm => "final_norm",
         Stage::Logits => "lm_head",
-        Stage::QPreBias
-        | Stage::KPreBias
-        | Stage::VPreBias
-        | Stage::QPostBias
-        | Stage::KPostBias
-        | Stage::VPostBias
-        | Stage::QNorm
-        | Stage::KNorm => return None,
+        _ => return None,
     })
 }
 

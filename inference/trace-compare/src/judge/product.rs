@@ -140,6 +140,7 @@ mod tests {
         let weights: Vec<f32> = (0..70 * 5).map(|i| (i % 7) as f32 - 3.0).collect();
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
         let matrix = Tensor {
+            stride: 0,
             name: "w".to_owned(),
             weight_type: WeightType::F32,
             dims: vec![5, 70],
@@ -167,6 +168,7 @@ mod tests {
         let (rows, blocks, tokens) = (3usize, 4usize, 2usize);
         let bytes = random_blocks(3, (rows * blocks * 32) as u64, &mut random);
         let matrix = Tensor {
+            stride: 0,
             name: "w".to_owned(),
             weight_type: WeightType::Q4_1,
             dims: vec![blocks * 32, rows],

@@ -152,7 +152,7 @@ fn looked_up(
             .iter()
             .any(|capture| capture.steps == [embedding])
     });
-    let width = model.embedding.columns().max(1);
+    let width = model.embedding().columns().max(1);
     let Some(values) = record
         .map(|record| trace.values(record))
         .transpose()?
@@ -162,13 +162,13 @@ fn looked_up(
     };
     let bits = |row: &[f32]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     let wanted: Vec<Vec<u32>> = values.chunks(width).map(bits).collect();
-    let vocabulary = model.embedding.rows();
+    let vocabulary = model.embedding().rows();
     if let Some(expected) = expected {
         let mut known = Vec::new();
         for id in expected {
             match usize::try_from(*id) {
                 Ok(id) if id < vocabulary => {
-                    known.push(bits(&rows(&model.embedding, sources, id, 1)?));
+                    known.push(bits(&rows(model.embedding(), sources, id, 1)?));
                 }
                 // The run refuses it.
                 _ => return Ok(LookedUp::Known),
@@ -182,7 +182,7 @@ fn looked_up(
     let mut first = 0usize;
     while first < vocabulary {
         let count = PANEL.min(vocabulary - first);
-        let panel = rows(&model.embedding, sources, first, count)?;
+        let panel = rows(model.embedding(), sources, first, count)?;
         for (row, id) in panel.chunks(width).zip(first..) {
             let row = bits(row);
             if let Some(wanted) = wanted.iter().find(|wanted| **wanted == row) {

@@ -3,7 +3,7 @@
 //! The same table serves two purposes: an operation is judged on the inputs that another engine recorded, and a whole run is
 //! made of operations that feed each other ([`super::emulate`]).
 
-use inference::{Error, Model, Source, Stage, Step, Tensor};
+use inference::{Error, Instruction, Model, Op, Source, Step, Tensor};
 use inference::{Side, internals::operation_in_f64};
 
 /// A model whose operations can be computed one by one.
@@ -27,61 +27,32 @@ pub(crate) struct Operation<'a> {
 impl<'a> Reference<'a> {
     /// Returns the operation that makes a stage; `None` for one that this model does not have.
     pub(crate) fn operation(&self, step: Step) -> Option<Operation<'a>> {
-        let Some(index) = step.layer else {
-            return Some(match step.stage {
-                Stage::Embedding => self.plain(Vec::new()),
-                Stage::FinalNorm => self.plain(vec![self.entering(self.model.layers.len())]),
-                Stage::Logits => self.product(step, Step::of_model(Stage::FinalNorm)),
-                _ => return None,
-            });
-        };
-        let layer = self.model.layers.get(index)?;
-        let at = |stage| Step::in_layer(index, stage);
-        let biased = layer.biases.is_some();
-        let normed = layer.head_norms.is_some();
-        // What the head norm or rope takes, and what rope takes.
-        let projected = |plain, post| at(if biased { post } else { plain });
-        let headed = |plain, post, norm| {
-            if normed {
-                at(norm)
-            } else {
-                projected(plain, post)
-            }
-        };
-        let query = headed(Stage::QPreBias, Stage::QPostBias, Stage::QNorm);
-        let key = headed(Stage::KPreBias, Stage::KPostBias, Stage::KNorm);
-        Some(match step.stage {
-            Stage::AttnNorm => self.plain(vec![self.entering(index)]),
-            Stage::QPreBias => self.product(step, at(Stage::AttnNorm)),
-            Stage::KPreBias => self.product(step, at(Stage::AttnNorm)),
-            Stage::VPreBias => self.product(step, at(Stage::AttnNorm)),
-            Stage::QPostBias if biased => self.plain(vec![at(Stage::QPreBias)]),
-            Stage::KPostBias if biased => self.plain(vec![at(Stage::KPreBias)]),
-            Stage::VPostBias if biased => self.plain(vec![at(Stage::VPreBias)]),
-            Stage::QNorm if normed => {
-                self.plain(vec![projected(Stage::QPreBias, Stage::QPostBias)])
-            }
-            Stage::KNorm if normed => {
-                self.plain(vec![projected(Stage::KPreBias, Stage::KPostBias)])
-            }
-            Stage::QRope => self.across(vec![query]),
-            Stage::KRope => self.across(vec![key]),
-            Stage::AttnScores => self.across(vec![at(Stage::QRope), at(Stage::KRope)]),
-            Stage::AttnSoftmax => self.across(vec![at(Stage::AttnScores)]),
-            Stage::Attention => {
-                let value = projected(Stage::VPreBias, Stage::VPostBias);
-                self.across(vec![at(Stage::AttnSoftmax), value])
-            }
-            Stage::AttnOut => self.product(step, at(Stage::Attention)),
-            Stage::FfnInp => self.plain(vec![self.entering(index), at(Stage::AttnOut)]),
-            Stage::FfnNorm => self.plain(vec![at(Stage::FfnInp)]),
-            Stage::FfnGate => self.product(step, at(Stage::FfnNorm)),
-            Stage::FfnUp => self.product(step, at(Stage::FfnNorm)),
-            Stage::FfnSilu => self.plain(vec![at(Stage::FfnGate)]),
-            Stage::FfnSwiglu => self.plain(vec![at(Stage::FfnGate), at(Stage::FfnUp)]),
-            Stage::FfnDown => self.product(step, at(Stage::FfnSwiglu)),
-            Stage::LayerOut => self.plain(vec![at(Stage::FfnInp), at(Stage::FfnDown)]),
-            _ => return None,
+        let instruction = self.model.instruction(step)?;
+        let mut inputs = self.model.sources_of(step);
+        // The product of gate and up is taken from the gate as it is: engines fuse the activation with it.
+        if let Some(activation) = self.fused(instruction) {
+            let from = self.model.sources_of(activation.step);
+            inputs.splice(..1, from);
+        }
+        Some(Operation {
+            inputs,
+            matrix: match &instruction.op {
+                Op::Product { matrix, .. } => Some(matrix),
+                _ => None,
+            },
+            by_token: !matches!(
+                instruction.op,
+                Op::AddPositions { .. }
+                    | Op::Rotate(_)
+                    | Op::Temper { .. }
+                    | Op::Scores { .. }
+                    | Op::Slope { .. }
+                    | Op::Softmax { .. }
+                    | Op::Weighted { .. }
+                    | Op::Convolve { .. }
+                    | Op::Delta(_)
+                    | Op::StateSpace(_)
+            ),
         })
     }
 
@@ -91,48 +62,29 @@ impl<'a> Reference<'a> {
             model: self.model,
             sources: self.sources,
         };
-        let operation = self.operation(step);
-        let operation = operation.unwrap_or_else(|| unreachable!("{step} is an operation"));
-        let stages = operation.inputs.iter().map(|input| input.stage);
-        let inputs: Vec<_> = stages.zip(inputs.iter().map(Vec::as_slice)).collect();
-        // The product of gate and up is taken from the gate as it is: engines fuse the activation with it.
-        let stage = Stage::FfnSilu;
-        let steps = match step.stage {
-            Stage::FfnSwiglu => vec![Step { stage, ..step }, step],
-            _ => vec![step],
-        };
+        let instruction = self.model.instruction(step);
+        let instruction = instruction.unwrap_or_else(|| unreachable!("{step} is an operation"));
+        let mut slots = instruction.inputs();
+        let mut steps = vec![step];
+        if let Some(activation) = self.fused(instruction) {
+            slots.splice(..1, activation.inputs());
+            steps.insert(0, activation.step);
+        }
+        let inputs = slots.into_iter().zip(inputs.iter().map(Vec::as_slice));
+        let inputs: Vec<_> = inputs.collect();
         operation_in_f64(side, self.tokens, &inputs, &steps)
     }
 
-    /// What enters a layer.
-    fn entering(&self, layer: usize) -> Step {
-        match layer.checked_sub(1) {
-            Some(before) => Step::in_layer(before, Stage::LayerOut),
-            None => Step::of_model(Stage::Embedding),
+    /// The activation whose result an instruction multiplies.
+    fn fused(&self, instruction: &Instruction) -> Option<&'a Instruction> {
+        if !matches!(
+            instruction.op,
+            Op::Multiply { .. } | Op::MultiplyClipped { .. }
+        ) {
+            return None;
         }
-    }
-
-    fn product(&self, step: Step, input: Step) -> Operation<'a> {
-        Operation {
-            inputs: vec![input],
-            matrix: self.model.tensor(step),
-            by_token: true,
-        }
-    }
-
-    fn plain(&self, inputs: Vec<Step>) -> Operation<'a> {
-        Operation {
-            inputs,
-            matrix: None,
-            by_token: true,
-        }
-    }
-
-    fn across(&self, inputs: Vec<Step>) -> Operation<'a> {
-        Operation {
-            inputs,
-            matrix: None,
-            by_token: false,
-        }
+        let writer = self.model.sources_of(instruction.step).into_iter().next()?;
+        let writer = self.model.instruction(writer)?;
+        matches!(writer.op, Op::Activate { .. }).then_some(writer)
     }
 }

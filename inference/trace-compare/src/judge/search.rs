@@ -11,7 +11,7 @@ use super::{
 };
 use crate::format::{Capture, Record, Statistics, Trace, stage_widths};
 use inference::{Model, Source, WeightType, internals::matrices};
-use inference::{Options, forward};
+use inference::{Op, Options, forward};
 
 /// Runs the model as it is, with roundings, and changed, until one run reproduces all statistics; the best one is reported.
 pub(crate) fn judge(
@@ -168,9 +168,14 @@ impl Search<'_> {
             ..*self
         };
         let mut short = changed.clone();
-        short.layers.truncate(1);
+        let program = &mut short.program;
+        program.retain(|taken| taken.step.layer.is_none_or(|layer| layer == 0));
         // One row of logits, which is not used.
-        short.output.dims.truncate(1);
+        for taken in program {
+            if let (None, Op::Product { matrix, .. }) = (taken.step.layer, &mut taken.op) {
+                matrix.dims.truncate(1);
+            }
+        }
         for rounded in sets {
             search.run(&short, rounded, &padding(model, changed, self.tokens.len()))?;
         }

@@ -173,7 +173,7 @@ fn all_layers(
     reference: &Reference<'_>,
     threads: usize,
 ) -> Result<Vec<OperationRow>, CompareError> {
-    let layers = (0..reference.model.layers.len()).map(Some).chain([None]);
+    let layers = (0..reference.model.config.layers).map(Some).chain([None]);
     let mut rows = Vec::new();
     for layer in layers {
         rows.extend(judge_layer(view, reference, layer, threads)?);

@@ -7,7 +7,7 @@
     reason = "shapes that loading has checked, and fewer than 16 hypotheses"
 )]
 
-use inference::{Model, Pairing};
+use inference::{Model, Op, Pairing, ScoreScale, Stage, Width};
 
 /// A set of changes to a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,17 +40,18 @@ impl Variant {
     pub(crate) fn apply(self, model: &Model) -> Option<Model> {
         let mut changed = model.clone();
         if self.no_head_norms {
-            for layer in &mut changed.layers {
-                layer.head_norms.take()?;
-            }
+            leave_out(&mut changed, &[Stage::QNorm, Stage::KNorm])?;
         }
         if self.no_biases {
-            for layer in &mut changed.layers {
-                layer.biases.take()?;
-            }
+            let biases = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
+            leave_out(&mut changed, &biases)?;
         }
         if self.other_pairing {
-            changed.config.rope.pairing = other(changed.config.rope.pairing);
+            for instruction in &mut changed.program {
+                if let Op::Rotate(rotation) = &mut instruction.op {
+                    rotation.rope.pairing = other(rotation.rope.pairing);
+                }
+            }
         }
         if self.head_from_hidden {
             shrink_heads(&mut changed)?;
@@ -60,27 +61,28 @@ impl Variant {
 
     /// Says what the other engine does, one change after the other.
     pub(crate) fn describe(self, model: &Model) -> Vec<String> {
-        let config = &model.config;
+        let heads = model.scores(0).map(|(heads, _)| heads);
+        let pairing = model.rope(0).map(|rope| rope.pairing);
         let mut changes = Vec::new();
         if self.no_head_norms {
             changes.push("leaves out q_norm and k_norm".to_owned());
         }
-        if self.head_from_hidden {
+        if let Some(heads) = heads.filter(|_| self.head_from_hidden) {
             changes.push(format!(
                 "uses a head size of {} (hidden / heads) instead of {}",
-                config.hidden / config.heads,
-                config.head_dim
+                model.config.hidden / heads.queries,
+                heads.key_dim
             ));
         }
-        if self.other_pairing {
+        if let Some(pairing) = pairing.filter(|_| self.other_pairing) {
             let name = |pairing| match pairing {
                 Pairing::Norm => "NORM pairs (2i, 2i + 1)",
                 Pairing::Neox => "NEOX pairs (i, i + half)",
             };
-            let theirs = name(other(config.rope.pairing));
+            let theirs = name(other(pairing));
             changes.push(format!(
                 "rotates {theirs}, but this file says {}",
-                name(config.rope.pairing)
+                name(pairing)
             ));
         }
         if self.no_biases {
@@ -90,41 +92,58 @@ impl Variant {
     }
 }
 
+/// Leaves out stages; `None` where there is none of them.
+fn leave_out(model: &mut Model, stages: &[Stage]) -> Option<()> {
+    let before = model.program.len();
+    let program = &mut model.program;
+    program.retain(|instruction| !stages.contains(&instruction.step.stage));
+    (model.program.len() < before).then_some(())
+}
+
 /// Heads of hidden / heads values: the first rows of query, key and value, and the bytes of the output matrix cut into
 /// shorter rows.
 fn shrink_heads(model: &mut Model) -> Option<()> {
-    let config = &mut model.config;
-    let dim = config.hidden / config.heads;
-    if dim >= config.head_dim
-        || !dim.is_multiple_of(2)
-        || !config.hidden.is_multiple_of(config.heads)
-    {
+    let (heads, _) = model.scores(0)?;
+    let hidden = model.config.hidden;
+    let dim = hidden / heads.queries;
+    if dim >= heads.key_dim || !dim.is_multiple_of(2) || !hidden.is_multiple_of(heads.queries) {
         return None;
     }
-    let (queries, keys) = (dim * config.heads, dim * config.key_value_heads);
-    config.head_dim = dim;
-    config.rope.dims = config.rope.dims.min(dim);
-    for layer in &mut model.layers {
-        // The norm of a head is as long as a head.
-        if layer.head_norms.is_some() {
-            return None;
+    let (queries, keys) = (dim * heads.queries, dim * heads.key_values);
+    for instruction in &mut model.program {
+        let width = match instruction.step.stage {
+            Stage::QPreBias | Stage::QPostBias | Stage::QRope | Stage::Attention => queries,
+            Stage::KPreBias | Stage::KPostBias | Stage::KRope => keys,
+            Stage::VPreBias | Stage::VPostBias => keys,
+            // The norm of a head is as long as a head.
+            Stage::QNorm | Stage::KNorm => return None,
+            _ => 0,
+        };
+        if width > 0 {
+            instruction.width = Width::Token(width);
         }
-        for (matrix, rows) in [
-            (&mut layer.query, queries),
-            (&mut layer.key, keys),
-            (&mut layer.value, keys),
-        ] {
-            *matrix.dims.get_mut(1)? = rows;
-        }
-        let (block, _) = layer.attention_output.weight_type.block();
-        if queries % block != 0 {
-            return None;
-        }
-        *layer.attention_output.dims.first_mut()? = queries;
-        if let Some([query, key, value]) = &mut layer.biases {
-            for (bias, length) in [(query, queries), (key, keys), (value, keys)] {
-                *bias.dims.first_mut()? = length;
+        match (&mut instruction.op, instruction.step.stage) {
+            (Op::Product { matrix, .. }, Stage::AttnOut) => {
+                let (block, _) = matrix.weight_type.block();
+                if queries % block != 0 {
+                    return None;
+                }
+                *matrix.dims.first_mut()? = queries;
             }
+            (Op::Product { matrix, .. }, _) if width > 0 => *matrix.dims.get_mut(1)? = width,
+            (Op::AddVector { vector }, _) if width > 0 => *vector.dims.first_mut()? = width,
+            (Op::Rotate(rotation), _) => {
+                rotation.head_dim = dim;
+                rotation.rope.dims = rotation.rope.dims.min(dim);
+            }
+            (
+                Op::Scores { heads, .. } | Op::Softmax { heads, .. } | Op::Weighted { heads, .. },
+                _,
+            ) => (heads.key_dim, heads.value_dim) = (dim, dim),
+            _ => {}
+        }
+        if let Op::Scores { scale, .. } = &mut instruction.op {
+            *scale = ScoreScale::InverseRoot(dim);
         }
     }
     Some(())

@@ -105,7 +105,7 @@ impl<'a> View<'a> {
         // Rows of heads are as long as the prompt: the last token alone is recognised by consecutive tokens.
         let values = match capture.layout {
             Layout::Heads | Layout::UnscaledHeads if last => return None,
-            _ => capture.ours(values, tokens, &self.model.config)?,
+            _ => capture.ours(values, tokens, self.model)?,
         };
         let found = values.len().checked_div(tokens)?;
         if found.checked_mul(tokens)? != values.len() || found < width || width == 0 {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::runs::shared_tokens;
 use crate::support::{ByKey, Loaded, safetensors, safetensors_of, write};
 use fixtures::{models, shared};
-use inference::{Options, Source, Step, WeightType};
+use inference::{Op, Options, Source, Stage, Step, WeightType, Width};
 use trace_compare::{
     format::{AprtSink, SafetensorsSink, Trace},
     judge::{
@@ -210,7 +210,7 @@ fn our_own_dumps_agree_bit_for_bit_and_one_value_off_is_named() {
         assert_eq!(found.traces[0].tokens_from, TokensFrom::Trace);
         assert!(found.traces[0].ours_only.is_empty());
         // The lowest bit of one value of the second layer.
-        let place = offset_of(&bytes, "1.ffn_up") + 4 * (2 * loaded.model.config.feed_forward + 3);
+        let place = offset_of(&bytes, "1.ffn_up") + 4 * (2 * width(&loaded.model, "1.ffn_up") + 3);
         bytes[place] ^= 1;
         write(&path, &bytes);
         let found = loaded.compare(&[trace()], None);
@@ -302,14 +302,14 @@ fn an_engine_without_biases_or_with_other_pairs_is_recognised() {
         )
     };
     let mut changed = loaded.model.clone();
-    for layer in &mut changed.layers {
-        layer.biases = None;
-    }
+    let biases = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
+    let program = &mut changed.program;
+    program.retain(|taken| !biases.contains(&taken.step.stage));
     let (first, changes) = dump(&changed);
     assert_eq!(first, "0.q_rope");
     assert_eq!(changes, ["leaves out the biases of q, k and v"]);
     let mut changed = loaded.model.clone();
-    changed.config.rope.pairing = inference::Pairing::Norm;
+    rotate_neighbours(&mut changed);
     let (first, changes) = dump(&changed);
     assert_eq!(first, "0.q_rope");
     assert!(changes[0].starts_with("rotates NORM pairs"));
@@ -326,15 +326,16 @@ fn transformers_names_match_either_capture_point_and_layout() {
         let loaded = Loaded::new(model.to_bytes());
         let mut stages = ByKey::default();
         loaded.run(&loaded.model, &TOKENS, &mut stages);
-        let config = &loaded.model.config;
-        let halves = config.rope.pairing == inference::Pairing::Norm;
+        let (heads, _) = loaded.model.scores(0).unwrap();
+        let rope = loaded.model.rope(0).unwrap();
+        let halves = rope.pairing == inference::Pairing::Norm;
         let stage = |key: &str| stages.0[key].clone();
         let projected = |key: String| {
             let values = stage(&key);
             if !halves {
                 return values;
             }
-            let heads = values.chunks(config.head_dim);
+            let heads = values.chunks(heads.key_dim);
             heads
                 .flat_map(|head| {
                     let even = head.iter().step_by(2);
@@ -611,7 +612,7 @@ fn statistics_alone_tell_an_engine_that_rotates_other_pairs() {
         (0, Estimator::Population)
     );
     let mut changed = loaded.model.clone();
-    changed.config.rope.pairing = inference::Pairing::Norm;
+    rotate_neighbours(&mut changed);
     let (verdict, found) = report(&changed);
     assert_eq!(verdict, Verdict::Differs);
     assert_eq!(found.counts(), [9, 0, 0]);
@@ -690,3 +691,20 @@ fn offset_of(bytes: &[u8], key: &str) -> usize {
 }
 
 const TOKENS: [u32; 5] = [10, 72, 105, 10, 300];
+
+/// Another pairing of the values that rotate.
+fn rotate_neighbours(model: &mut inference::Model) {
+    for taken in &mut model.program {
+        if let Op::Rotate(rotation) = &mut taken.op {
+            rotation.rope.pairing = inference::Pairing::Norm;
+        }
+    }
+}
+
+fn width(model: &inference::Model, key: &str) -> usize {
+    let step = Step::from_key(key).unwrap();
+    match model.instruction(step).unwrap().width {
+        Width::Token(width) => width,
+        Width::Positions(_) => panic!("{key} has a row for each position"),
+    }
+}

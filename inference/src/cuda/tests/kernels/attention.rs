@@ -4,7 +4,10 @@ use super::{
     super::device::{Device, in_every_order},
     any_values, normals,
 };
-use crate::arithmetic::attention::{self, Heads};
+use crate::{
+    arithmetic::attention,
+    program::{Heads, Reach, ScoreScale},
+};
 
 #[test]
 fn attention_has_the_bits_of_a_cpu() {
@@ -33,7 +36,7 @@ fn attention_of_every_shape() {
 }
 
 struct Inputs {
-    heads: Heads<f32>,
+    heads: Heads,
     tokens: usize,
     q: Vec<f32>,
     k: Vec<f32>,
@@ -50,8 +53,9 @@ impl Inputs {
             heads: Heads {
                 queries,
                 key_values,
-                dim,
-                scale: 1.0 / (dim as f32).sqrt(),
+                key_dim: dim,
+                value_dim: dim,
+                reach: Reach::All,
             },
             tokens,
             q: values(tokens * queries * dim, random),
@@ -63,9 +67,10 @@ impl Inputs {
     /// Holds each kernel against the CPU; odd scores are not those of the first one.
     fn agree(&self, device: &mut Device<'_>, are_odd: bool) -> Result<(), String> {
         let (heads, tokens) = (self.heads, self.tokens);
+        let scale = ScoreScale::InverseRoot(heads.key_dim).as_f32();
         let [q, k, v] = [&self.q, &self.k, &self.v].map(|values| device.put(values));
-        let mut scores = attention::scores(heads, &self.q, &self.k, 1);
-        let mut found = device.scores(heads, tokens, q, k)?;
+        let mut scores = attention::scores(heads, scale, &self.q, &self.k, 1);
+        let mut found = device.scores(heads, scale, tokens, q, k)?;
         device.holds(found, &scores)?;
         if are_odd {
             // The first row stays as it is.
@@ -80,7 +85,7 @@ impl Inputs {
             }
             found = device.put(&scores);
         }
-        let probabilities = attention::softmax(heads, &scores, tokens, 1);
+        let probabilities = attention::softmax(heads, None, &scores, tokens, 1);
         let found = device.softmax(heads, tokens, found)?;
         device.holds(found, &probabilities)?;
         let found = device.weighted(heads, tokens, found, v)?;

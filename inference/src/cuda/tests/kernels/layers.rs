@@ -40,11 +40,13 @@ fn heads_are_rotated_as_on_a_cpu() {
             base: 10_000.0,
             dims,
             scaling: Scaling::None,
+            magnitude: 1.0,
+            still: Vec::new(),
         };
         let table = Table::new(&rope, None, tokens);
         let x = normals(heads * head_dim * tokens, &mut random);
         let mut expected = x.clone();
-        table.rotate(&mut expected, heads * head_dim, head_dim);
+        table.rotate(&mut expected, heads * head_dim, (head_dim, 0));
         in_every_order(|device| {
             let (values, turns) = (device.put(&x), device.put(&table.pairs()));
             let is_neox = pairing == Pairing::Neox;

@@ -1,4 +1,4 @@
-//! The roles of tensors: which tensor of a file has which role, and whether it fits.
+//! Which tensor of a file stands where in a model, and whether it fits.
 
 use std::collections::BTreeMap;
 
@@ -18,78 +18,55 @@ pub(crate) struct RawTensor {
     pub(crate) file_length: u64,
 }
 
-/// What a tensor is for.
+/// The place of a tensor in a model, by the names of GGUF: `token_embd.weight`, or `attn_q.weight` of a layer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Role {
-    Embedding,
-    FinalNorm,
-    Output,
-    RopeFactors,
-    Layer(usize, Part),
+pub(crate) struct Place<'a> {
+    /// The layer; `None` for a tensor of the whole model.
+    pub(crate) layer: Option<usize>,
+    /// The name without `blk.N.`.
+    pub(crate) part: &'a str,
 }
 
-/// What a tensor of a layer is for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Part {
-    AttentionNorm,
-    Query,
-    Key,
-    Value,
-    QueryBias,
-    KeyBias,
-    ValueBias,
-    QueryNorm,
-    KeyNorm,
-    AttentionOutput,
-    FeedForwardNorm,
-    Gate,
-    Up,
-    Down,
-}
-
-/// The names that a format gives its keys and tensors.
-pub(crate) struct Naming {
-    pub(crate) layers: &'static str,
-    pub(crate) epsilon: &'static str,
-    pub(crate) base: &'static str,
-    pub(crate) rope_type: &'static str,
-    pub(crate) attention_scale: &'static str,
-    pub(crate) attention_factor: &'static str,
-    pub(crate) head_dim: &'static str,
-    pub(crate) key_value_heads: &'static str,
-    pub(crate) tied: &'static str,
-    /// The names that a tensor may have, the first one that is there counts.
-    pub(crate) names: fn(Role) -> Vec<String>,
-}
-
-/// The tensors that no role has taken yet.
-pub(crate) struct Tensors<'a> {
+/// The tensors that nothing has taken yet.
+pub(crate) struct Tensors {
     pub(crate) left: BTreeMap<String, RawTensor>,
-    pub(crate) naming: &'a Naming,
+    /// The names that a tensor may have in the format, the first one that is there counts.
+    pub(crate) names: fn(Place<'_>) -> Vec<String>,
 }
 
-impl Tensors<'_> {
-    fn name(&self, role: Role) -> Option<String> {
-        (self.naming.names)(role)
+impl Tensors {
+    fn name(&self, place: Place<'_>) -> Option<String> {
+        (self.names)(place)
             .into_iter()
             .find(|name| self.left.contains_key(name))
     }
 
-    /// Tells whether a tensor for the role is left.
-    pub(crate) fn has(&self, role: Role) -> bool {
-        self.name(role).is_some()
+    /// Tells whether a tensor of the place is left.
+    pub(crate) fn has(&self, place: Place<'_>) -> bool {
+        self.name(place).is_some()
+    }
+
+    /// The dimensions of a tensor, if present.
+    pub(crate) fn dims(&self, place: Place<'_>) -> Option<Vec<usize>> {
+        let tensor = self.left.get(&self.name(place)?)?;
+        let dims = tensor.dims.iter().map(|dim| usize::try_from(*dim).ok());
+        dims.collect()
     }
 
     /// The rows of a matrix, if present.
-    pub(crate) fn rows(&self, role: Role) -> Option<usize> {
-        let tensor = self.left.get(&self.name(role)?)?;
+    pub(crate) fn rows(&self, place: Place<'_>) -> Option<usize> {
+        let tensor = self.left.get(&self.name(place)?)?;
         usize::try_from(*tensor.dims.get(1)?).ok()
     }
 
     /// Takes a tensor that must be there.
-    pub(crate) fn take(&mut self, role: Role, dims: &[Option<usize>]) -> Result<Tensor, Error> {
-        self.find(role, dims)?.ok_or_else(|| {
-            let names = (self.naming.names)(role).join(" or ");
+    pub(crate) fn take(
+        &mut self,
+        place: Place<'_>,
+        dims: &[Option<usize>],
+    ) -> Result<Tensor, Error> {
+        self.find(place, dims)?.ok_or_else(|| {
+            let names = (self.names)(place).join(" or ");
             Error::model("tensors", names, "none")
         })
     }
@@ -97,11 +74,11 @@ impl Tensors<'_> {
     /// Takes a tensor if it is present; `None` in the dims matches any number.
     pub(crate) fn find(
         &mut self,
-        role: Role,
+        place: Place<'_>,
         dims: &[Option<usize>],
     ) -> Result<Option<Tensor>, Error> {
         let Some((name, raw)) = self
-            .name(role)
+            .name(place)
             .and_then(|name| self.left.remove_entry(&name))
         else {
             return Ok(None);
@@ -137,6 +114,7 @@ impl Tensors<'_> {
         let tensor = Tensor {
             name,
             weight_type,
+            stride: 0,
             dims: found,
             shard: raw.shard,
             offset: raw.offset,
@@ -153,6 +131,11 @@ impl Tensors<'_> {
         if size != raw.size {
             return Err(Error::model(field, format_args!("{size} bytes"), raw.size));
         }
+        let stride = tensor.slices() as u64;
+        let tensor = Tensor {
+            stride: raw.size.checked_div(stride).unwrap_or_default(),
+            ..tensor
+        };
         if raw
             .offset
             .checked_add(raw.size)
@@ -176,5 +159,6 @@ fn byte_length(tensor: &Tensor) -> Option<u64> {
         return None;
     }
     let row = tensor.columns().checked_div(elements)?.checked_mul(bytes)?;
-    u64::try_from(row.checked_mul(tensor.rows())?).ok()
+    let slice = row.checked_mul(tensor.rows())?;
+    u64::try_from(slice.checked_mul(tensor.slices())?).ok()
 }

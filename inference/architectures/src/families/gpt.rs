@@ -1,0 +1,77 @@
+//! GPT-2 and what came of it, and gpt-oss.
+
+use super::llama::{LAYER_NORM, PLAIN};
+use crate::*;
+
+/// gpt-oss: sinks, windows in turn, experts with biases.
+pub(super) const GPT_OSS: Architecture = Architecture {
+    name: "gpt-oss",
+    rope: RopeKind::Neox,
+    output: Output::Own,
+    feed_forward_norm: &["post_attention_norm"],
+    scale: AttentionScale::RopeDims,
+    sinks: true,
+    window: Some(Window {
+        base: WindowBase::KeyOrSame,
+        ..Window::every(2)
+    }),
+    activation: Activation::SwigluOai,
+    experts: Some(Experts {
+        gate: Gate::SoftmaxOfChosen,
+        normalised: Switch::Off,
+        ..Experts::SOFTMAX
+    }),
+    ..PLAIN
+};
+
+/// Learned positions, a GELU without a gate.
+pub(super) const GPT2: Architecture = Architecture {
+    name: "gpt2",
+    rope: RopeKind::None,
+    learned_positions: true,
+    activation: Activation::Gelu,
+    gated: false,
+    ..LAYER_NORM
+};
+
+/// GPT-NeoX and Pythia.
+pub(super) const GPTNEOX: Architecture = Architecture {
+    name: "gptneox",
+    rope: RopeKind::Neox,
+    learned_positions: false,
+    parallel: Parallel::Key,
+    output: Output::Own,
+    ..GPT2
+};
+
+/// BLOOM.
+pub(super) const BLOOM: Architecture = Architecture {
+    name: "bloom",
+    learned_positions: false,
+    embedding_norm: true,
+    alibi: Alibi::Fixed(8.0),
+    ..GPT2
+};
+
+/// MPT.
+pub(super) const MPT: Architecture = Architecture {
+    name: "mpt",
+    learned_positions: false,
+    alibi: Alibi::Key,
+    clamp: true,
+    ..GPT2
+};
+
+/// StarCoder.
+pub(super) const STARCODER: Architecture = Architecture {
+    name: "starcoder",
+    ..GPT2
+};
+
+/// StarCoder 2.
+pub(super) const STARCODER2: Architecture = Architecture {
+    name: "starcoder2",
+    rope: RopeKind::Neox,
+    learned_positions: false,
+    ..GPT2
+};

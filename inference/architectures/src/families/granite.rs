@@ -1,0 +1,34 @@
+//! Granite: four scales.
+
+use super::llama::LLAMA;
+use crate::*;
+
+/// Granite 3.
+pub(super) const GRANITE: Architecture = Architecture {
+    name: "granite",
+    scale: AttentionScale::Key,
+    rope_layers: RopeLayers::Finetuned,
+    embedding_scale: Factor::Key("embedding_scale", Number::Is(0.0)),
+    residual_scale: Factor::Key("residual_scale", Number::Is(0.0)),
+    logit_scale: LogitScale::Divide(None),
+    experts: Some(Experts {
+        shared: Shared::Plain,
+        ..Experts::SOFTMAX
+    }),
+    ..LLAMA
+};
+
+/// Granite 3 with experts.
+pub(super) const GRANITEMOE: Architecture = Architecture {
+    name: "granitemoe",
+    rope_layers: RopeLayers::All,
+    ..GRANITE
+};
+
+/// Granite 4: state spaces in most layers.
+pub(super) const GRANITEHYBRID: Architecture = Architecture {
+    name: "granitehybrid",
+    logit_scale: LogitScale::Divide(Some(Number::Is(1.0))),
+    recurrent: Some(Recurrent::Mamba2),
+    ..GRANITE
+};

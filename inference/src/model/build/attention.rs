@@ -1,0 +1,517 @@
+//! The attention of a layer.
+
+use architectures::{Alibi, Biases, HeadNorm, HeadNormOf, NormKind, RopeFactors, Temperature};
+
+use super::{
+    Builder,
+    numbers::{LayerNumbers, has_head_norms},
+    rope, setting, times,
+};
+use crate::{
+    error::Error,
+    model::{Rope, tensor::Tensor},
+    program::{Factors, Heads, Norm, Op, Rotation, ScoreScale, Slot, Stage, Width},
+};
+
+impl Builder<'_> {
+    pub(super) fn attention(&mut self, index: usize, input: Slot) -> Result<(), Error> {
+        let numbers = self.numbers_of(index);
+        let layer = Some(index);
+        let described = self.architecture;
+        let heads = Heads {
+            queries: numbers.heads,
+            key_values: numbers.key_value_heads,
+            key_dim: numbers.key_dim,
+            value_dim: numbers.value_dim,
+            reach: numbers.reach,
+        };
+        for (field, number) in [
+            ("heads", heads.queries),
+            ("key/value heads", heads.key_values),
+            ("head dim", heads.value_dim),
+        ] {
+            if number == 0 {
+                return Err(Error::model(field, "at least 1", number));
+            }
+        }
+        let queries = times(heads.queries, heads.key_dim, "head dim")?;
+        let widths = Widths {
+            // A gate has as many rows as a query.
+            product: times(
+                queries,
+                if described.query_gate { 2 } else { 1 },
+                "head dim",
+            )?,
+            query: queries,
+            key: times(heads.key_values, heads.key_dim, "head dim")?,
+            value: times(heads.key_values, heads.value_dim, "head dim")?,
+        };
+        let lent = self.lent(index)?;
+        self.projections(index, input, &widths, &heads, lent.is_none())?;
+        self.clamped(index, &widths)?;
+        if described.query_gate {
+            let chunk = times(heads.key_dim, 2, "head dim")?;
+            let part = |first| Op::Pick {
+                from: Slot::Query,
+                chunk,
+                first,
+                count: heads.key_dim,
+            };
+            let width = Width::Token(queries);
+            self.push(
+                layer,
+                Stage::AttnGate,
+                part(heads.key_dim),
+                (Slot::QueryGate, width),
+            );
+            self.push(layer, Stage::QPart, part(0), (Slot::Query, width));
+        }
+        if described.value_norm && lent.is_none() {
+            let norm = Norm {
+                centred: false,
+                epsilon: self.numbers.epsilon,
+                length: heads.value_dim,
+                weight: None,
+                bias: None,
+            };
+            let slots = (Slot::Value, Slot::Value);
+            self.push_norm(layer, Stage::VNorm, norm, slots, widths.value);
+        }
+        let norms = described.head_norm.filter(|norm| !norm.after_rope);
+        if let Some(norm) = norms {
+            let stages = [Stage::QNorm, Stage::KNorm];
+            self.head_norms(index, norm, stages, &heads, lent.is_none())?;
+        }
+        if let Some(rope) = &numbers.rope {
+            let rotation = self.rotation(rope, &numbers, heads.key_dim)?;
+            self.rotate(layer, Stage::QRope, rotation.clone(), Slot::Query, queries);
+            if lent.is_none() {
+                self.rotate(layer, Stage::KRope, rotation, Slot::Key, widths.key);
+            }
+        }
+        let norms = described.head_norm.filter(|norm| norm.after_rope);
+        if let Some(norm) = norms {
+            let stages = [Stage::QRopeNorm, Stage::KRopeNorm];
+            let applies = norm.of != HeadNormOf::Unit || numbers.rope.is_some();
+            if applies && has_head_norms(described, self.keys)? {
+                self.head_norms(index, norm, stages, &heads, true)?;
+            }
+        }
+        self.tempered(index, &numbers, queries)?;
+        let (key, value) = match lent {
+            Some(slots) => slots,
+            None => self.kept(index, &widths)?,
+        };
+        let scale = self.numbers.scale;
+        self.attend(index, &heads, scale, (key, value), Stage::Attention)?;
+        let attended = times(heads.queries, heads.value_dim, "head dim")?;
+        if described.query_gate {
+            let op = Op::Gate {
+                by: Slot::QueryGate,
+            };
+            let to = (Slot::Attended, Width::Token(attended));
+            self.push(layer, Stage::AttentionGated, op, to);
+        }
+        self.product(
+            layer,
+            (Stage::AttnOut, Stage::AttnOutBias),
+            "attn_output",
+            (Slot::Attended, Slot::Branch),
+            [attended, self.numbers.hidden],
+        )
+    }
+
+    /// Scores, probabilities and weighted values.
+    pub(super) fn attend(
+        &mut self,
+        index: usize,
+        heads: &Heads,
+        scale: ScoreScale,
+        (key, value): (Slot, Slot),
+        stage: Stage,
+    ) -> Result<(), Error> {
+        let layer = Some(index);
+        let described = self.architecture;
+        let heads = *heads;
+        let width = Width::Positions(heads.queries);
+        let numbers = [
+            setting("num_heads", heads.queries),
+            setting("num_kv_heads", heads.key_values),
+            setting("head_dim", heads.key_dim),
+        ];
+        let query = Slot::Query;
+        let op = Op::Scores {
+            query,
+            key,
+            heads,
+            scale,
+        };
+        let shown = scale.as_f32();
+        let settings = self.push(layer, Stage::AttnScores, op, (Slot::Scores, width));
+        settings.extend(numbers.clone());
+        settings.push(setting("attention_scale", shown));
+        if heads.reach != crate::program::Reach::All {
+            settings.push(setting("sliding_window", heads.reach));
+        }
+        if let Some(default) = described.score_cap {
+            let limit = self.keys.float("attn_logit_softcapping")?;
+            let limit = limit.unwrap_or(default);
+            if limit != 0.0 {
+                let op = Op::Cap { limit };
+                let settings = self.push(layer, Stage::AttnCapped, op, (Slot::Scores, width));
+                settings.push(setting("attn_logit_softcapping", limit));
+            }
+        }
+        let largest = match described.alibi {
+            Alibi::None => 0.0,
+            Alibi::Fixed(largest) => largest,
+            Alibi::Key => self
+                .keys
+                .float("attention.max_alibi_bias")?
+                .unwrap_or_default(),
+        };
+        if largest != 0.0 {
+            let op = Op::Slope { heads, largest };
+            let settings = self.push(layer, Stage::AttnSloped, op, (Slot::Scores, width));
+            settings.push(setting("max_alibi_bias", largest));
+        }
+        let sinks = match described.sinks {
+            true => Some(self.take(layer, "attn_sinks.weight", &[heads.queries])?),
+            false => None,
+        };
+        let op = Op::Softmax { heads, sinks };
+        self.push(layer, Stage::AttnSoftmax, op, (Slot::Probabilities, width));
+        let attended = times(heads.queries, heads.value_dim, "head dim")?;
+        let op = Op::Weighted { value, heads };
+        let to = (Slot::Attended, Width::Token(attended));
+        let settings = self.push(layer, stage, op, to);
+        settings.extend(numbers);
+        Ok(())
+    }
+
+    /// Query, key and value, each with its bias.
+    fn projections(
+        &mut self,
+        index: usize,
+        input: Slot,
+        widths: &Widths,
+        heads: &Heads,
+        own_keys: bool,
+    ) -> Result<(), Error> {
+        let layer = Some(index);
+        let hidden = self.numbers.hidden;
+        let fused = self.has(layer, "attn_qkv.weight");
+        let all = [widths.product, widths.key, widths.value];
+        // Where a layer of gemma4 has no value matrix, its keys are its values.
+        let keys_are_values = self.architecture.shared_keys && !self.has(layer, "attn_v.weight");
+        let matrices = match fused {
+            true => {
+                let rows = sum(&all)?;
+                let whole = self.take(layer, "attn_qkv.weight", &[hidden, rows])?;
+                parts(&whole, all)
+            }
+            false if !own_keys => {
+                let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
+                [query.clone(), query.clone(), query]
+            }
+            false => {
+                let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
+                let key = self.take(layer, "attn_k.weight", &[hidden, widths.key])?;
+                let values = match keys_are_values {
+                    true => key.clone(),
+                    false => self.take(layer, "attn_v.weight", &[hidden, widths.value])?,
+                };
+                [query, key, values]
+            }
+        };
+        let biases = self.biases(index, fused, all)?;
+        let taken = match own_keys {
+            true => 3,
+            false => 1,
+        };
+        let counts = [
+            [
+                setting("num_heads", heads.queries),
+                setting("head_dim", heads.key_dim),
+            ],
+            [
+                setting("num_kv_heads", heads.key_values),
+                setting("head_dim", heads.key_dim),
+            ],
+            [
+                setting("num_kv_heads", heads.key_values),
+                setting("head_dim", heads.value_dim),
+            ],
+        ];
+        let slots = [Slot::Query, Slot::Key, Slot::Value];
+        let stages = [Stage::QPreBias, Stage::KPreBias, Stage::VPreBias];
+        let each = stages.into_iter().zip(slots).zip(matrices).zip(counts);
+        for (((stage, to), matrix), counts) in each.take(taken) {
+            let width = Width::Token(matrix.rows());
+            let op = Op::Product {
+                from: input,
+                matrix,
+            };
+            self.push(layer, stage, op, (to, width)).extend(counts);
+        }
+        let stages = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
+        let each = stages
+            .into_iter()
+            .zip(slots)
+            .zip(biases.into_iter().flatten());
+        for ((stage, to), vector) in each.take(taken) {
+            let width = Width::Token(vector.columns());
+            self.push(layer, stage, Op::AddVector { vector }, (to, width));
+        }
+        Ok(())
+    }
+
+    /// The biases of query, key and value: all or none.
+    fn biases(
+        &mut self,
+        index: usize,
+        fused: bool,
+        widths: [usize; 3],
+    ) -> Result<Option<[Tensor; 3]>, Error> {
+        let layer = Some(index);
+        if self.architecture.biases == Biases::Refused {
+            return Ok(None);
+        }
+        if fused {
+            if !self.has(layer, "attn_qkv.bias") {
+                return Ok(None);
+            }
+            let whole = self.take(layer, "attn_qkv.bias", &[sum(&widths)?])?;
+            return Ok(Some(parts(&whole, widths)));
+        }
+        let names = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
+        let some = names.iter().any(|name| self.has(layer, name));
+        if !some && self.architecture.biases == Biases::Optional {
+            return Ok(None);
+        }
+        let [q, k, v] = names;
+        let [query, key, value] = widths;
+        Ok(Some([
+            self.take(layer, q, &[query])?,
+            self.take(layer, k, &[key])?,
+            self.take(layer, v, &[value])?,
+        ]))
+    }
+
+    fn clamped(&mut self, index: usize, widths: &Widths) -> Result<(), Error> {
+        if !self.architecture.clamp {
+            return Ok(());
+        }
+        let limit = self.keys.float("attention.clamp_kqv")?.unwrap_or(0.0);
+        if limit == 0.0 {
+            return Ok(());
+        }
+        for (stage, to, width) in [
+            (Stage::QClamped, Slot::Query, widths.query),
+            (Stage::KClamped, Slot::Key, widths.key),
+            (Stage::VClamped, Slot::Value, widths.value),
+        ] {
+            let to = (to, Width::Token(width));
+            let settings = self.push(Some(index), stage, Op::Clamp { limit }, to);
+            settings.push(setting("clip_qkv", limit));
+        }
+        Ok(())
+    }
+
+    fn head_norms(
+        &mut self,
+        index: usize,
+        norm: HeadNorm,
+        [of_query, of_key]: [Stage; 2],
+        heads: &Heads,
+        own_keys: bool,
+    ) -> Result<(), Error> {
+        let layer = Some(index);
+        if norm.optional && !self.has(layer, "attn_q_norm.weight") {
+            return Ok(());
+        }
+        for (stage, part, slot, count) in [
+            (of_query, "attn_q_norm", Slot::Query, heads.queries),
+            (of_key, "attn_k_norm", Slot::Key, heads.key_values),
+        ] {
+            if slot == Slot::Key && !own_keys {
+                continue;
+            }
+            let name = format!("{part}.weight");
+            let width = times(count, heads.key_dim, "head dim")?;
+            let (length, weight) = match norm.of {
+                HeadNormOf::Head => (
+                    heads.key_dim,
+                    Some(self.take(layer, &name, &[heads.key_dim])?),
+                ),
+                HeadNormOf::Row => (width, Some(self.take(layer, &name, &[width])?)),
+                HeadNormOf::OwnHead => (
+                    heads.key_dim,
+                    Some(self.take(layer, &name, &[heads.key_dim, count])?),
+                ),
+                HeadNormOf::Unit => (heads.key_dim, None),
+            };
+            let norm = Norm {
+                centred: norm.kind != NormKind::Rms,
+                epsilon: self.numbers.epsilon,
+                length,
+                weight,
+                bias: None,
+            };
+            self.push_norm(layer, stage, norm, (slot, slot), width);
+        }
+        Ok(())
+    }
+
+    /// A rotation of heads from their first value on.
+    pub(super) fn rotation(
+        &mut self,
+        rope: &Rope,
+        numbers: &LayerNumbers,
+        head_dim: usize,
+    ) -> Result<Rotation, Error> {
+        let read = match self.architecture.rope_factors {
+            RopeFactors::None => false,
+            RopeFactors::All => true,
+            RopeFactors::WithoutWindow => !numbers.has_window,
+        };
+        let factors = match read {
+            true => self.factors(rope.dims / 2)?,
+            false => None,
+        };
+        Ok(Rotation {
+            rope: rope.clone(),
+            head_dim,
+            first: 0,
+            factors,
+        })
+    }
+
+    /// The tensors of factors, which all layers share.
+    fn factors(&mut self, pairs: usize) -> Result<Option<Factors>, Error> {
+        if let Some(known) = &self.factors {
+            return Ok(known.clone());
+        }
+        let kind = self.keys.text("rope.scaling.type")?;
+        let longrope = kind.as_deref() == Some("longrope") || self.architecture.name != "llama";
+        let has = |part| self.has(None, part);
+        let factors = if has("rope_freqs.weight") {
+            Some(Factors::Always(self.take(
+                None,
+                "rope_freqs.weight",
+                &[pairs],
+            )?))
+        } else if longrope && has("rope_factors_short.weight") && has("rope_factors_long.weight") {
+            let key = "rope.scaling.original_context_length";
+            let original = self.keys.count(key)?.unwrap_or(self.numbers.context);
+            self.assumptions.push(crate::model::Assumption {
+                what: "context of the run".to_owned(),
+                value: "the prompt, in whole 256 tokens".to_owned(),
+                why: "as llama.cpp does: it decides between long and short factors of rope",
+            });
+            Some(Factors::ByContext {
+                short: self.take(None, "rope_factors_short.weight", &[pairs])?,
+                long: self.take(None, "rope_factors_long.weight", &[pairs])?,
+                original,
+            })
+        } else {
+            None
+        };
+        self.factors = Some(factors.clone());
+        Ok(factors)
+    }
+
+    pub(super) fn rotate(
+        &mut self,
+        layer: Option<usize>,
+        stage: Stage,
+        rotation: Rotation,
+        slot: Slot,
+        width: usize,
+    ) {
+        let mut settings = rope::settings(&rotation.rope);
+        settings.insert(
+            settings.len().min(3),
+            ("head_dim", rotation.head_dim.to_string()),
+        );
+        let to = (slot, Width::Token(width));
+        let shown = self.push(layer, stage, Op::Rotate(rotation), to);
+        shown.extend(
+            settings
+                .into_iter()
+                .map(|(name, value)| setting(name, value)),
+        );
+    }
+
+    fn tempered(
+        &mut self,
+        index: usize,
+        numbers: &LayerNumbers,
+        width: usize,
+    ) -> Result<(), Error> {
+        let op = match self.architecture.temperature {
+            Temperature::None => return Ok(()),
+            Temperature::Key => {
+                let scale = self.keys.float("attention.temperature_scale")?;
+                let scale = scale.unwrap_or(0.0);
+                if scale == 0.0 {
+                    return Ok(());
+                }
+                let key = "rope.scaling.original_context_length";
+                let length = self.keys.count(key)?.unwrap_or(self.numbers.context);
+                Op::Temper {
+                    scale,
+                    length,
+                    offset: 0,
+                }
+            }
+            Temperature::Unrotated => {
+                let any = self.numbers.per_layer.iter().any(|layer| layer.has_window);
+                if numbers.rope.is_some() || !any {
+                    return Ok(());
+                }
+                Op::Temper {
+                    scale: 0.1,
+                    length: 8192,
+                    offset: 1,
+                }
+            }
+        };
+        if let Op::Temper { length: 0, .. } = op {
+            return Err(Error::model("original context", "at least 1", 0));
+        }
+        let to = (Slot::Query, Width::Token(width));
+        let shown = match op {
+            Op::Temper { scale, .. } => scale,
+            _ => unreachable!("it was made above"),
+        };
+        let settings = self.push(Some(index), Stage::QTempered, op, to);
+        settings.push(setting("attention_temperature_scale", shown));
+        Ok(())
+    }
+}
+
+/// Values of a token.
+pub(super) struct Widths {
+    /// Rows of the query matrix.
+    product: usize,
+    query: usize,
+    pub(super) key: usize,
+    pub(super) value: usize,
+}
+
+fn sum(numbers: &[usize; 3]) -> Result<usize, Error> {
+    let sum = numbers
+        .iter()
+        .try_fold(0usize, |sum, number| sum.checked_add(*number));
+    sum.ok_or_else(|| Error::model("head dim", "smaller numbers", "too many"))
+}
+
+/// Three parts of rows, or of values, one after the other.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the sum of the three was taken before"
+)]
+fn parts(whole: &Tensor, [a, b, c]: [usize; 3]) -> [Tensor; 3] {
+    [whole.part(0, a), whole.part(a, b), whole.part(a + b, c)]
+}

@@ -1,0 +1,398 @@
+//! Experts: the router, the chosen experts of each token, and what stands beside them.
+
+use architectures::{Experts, Gate, KeyedGate, Shared, Switch};
+
+use super::{Builder, feed_forward::Gated, times};
+use crate::{
+    error::Error,
+    model::tensor::Tensor,
+    program::{Choice, Norm, Op, Slot, Stage, Weighing, Width},
+};
+
+/// The numbers of the experts of a file.
+pub(super) struct Counts {
+    experts: usize,
+    used: usize,
+}
+
+impl Builder<'_> {
+    /// The experts of a layer that has them.
+    pub(super) fn experts_of(&self, index: usize) -> Result<Option<Counts>, Error> {
+        let Some(described) = self.architecture.experts else {
+            return Ok(None);
+        };
+        let experts = self.keys.count("expert_count")?.unwrap_or_default();
+        if experts == 0 {
+            return Ok(None);
+        }
+        let used = self.keys.counts("expert_used_count", self.numbers.layers)?;
+        let used = used.and_then(|used| used.get(index).copied());
+        let used = used.unwrap_or_default();
+        if used == 0 || used > experts {
+            let expected = format_args!("1 to {experts}");
+            return Err(Error::model(
+                self.keys.name("expert_used_count"),
+                expected,
+                used,
+            ));
+        }
+        let lead = match described.dense_lead {
+            true => self.keys.count("leading_dense_block_count")?.unwrap_or(0),
+            false => 0,
+        };
+        let step = match described.interleaved {
+            true => self.keys.count("interleave_moe_layer_step")?.unwrap_or(1),
+            false => 1,
+        };
+        let number = index.checked_add(1);
+        let due = number.is_some_and(|number| number.is_multiple_of(step.max(1)));
+        // gemma4 tells its layers apart by their tensors.
+        let present = !described.beside_dense || self.has(Some(index), "ffn_gate_inp.weight");
+        Ok((index >= lead && due && present).then_some(Counts { experts, used }))
+    }
+
+    pub(super) fn experts(
+        &mut self,
+        index: usize,
+        input: Slot,
+        described: Experts,
+        counts: &Counts,
+    ) -> Result<(), Error> {
+        let layer = Some(index);
+        let hidden = self.numbers.hidden;
+        let (experts, used) = (counts.experts, counts.used);
+        let mut router_input = input;
+        let mut input = input;
+        if described.beside_dense {
+            self.dense(index, input)?;
+            let slots = (Slot::Out, Slot::Shared);
+            self.norm(
+                layer,
+                Stage::DensePostNorm,
+                "post_ffw_norm_1",
+                slots,
+                hidden,
+            )?;
+            (router_input, input) = self.router_input(index)?;
+        }
+        self.product(
+            layer,
+            (Stage::MoeLogits, Stage::MoeLogitsBias),
+            "ffn_gate_inp",
+            (router_input, Slot::Router),
+            [hidden, experts],
+        )?;
+        let gate = self.gate(described.gate)?;
+        let of = match gate {
+            Gate::SoftmaxOfChosen => Slot::Router,
+            _ => {
+                let op = Op::RouterProbabilities {
+                    from: Slot::Router,
+                    softmax: gate == Gate::Softmax,
+                };
+                let to = (Slot::RouterProbabilities, Width::Token(experts));
+                self.push(layer, Stage::MoeProbs, op, to);
+                Slot::RouterProbabilities
+            }
+        };
+        self.choose(index, described, counts, of)?;
+        let weighing = Weighing {
+            of,
+            used,
+            softmax: gate == Gate::SoftmaxOfChosen,
+            normalised: match described.normalised {
+                Switch::On => true,
+                Switch::Off => false,
+                Switch::Key => self.keys.flag("expert_weights_norm")?.unwrap_or(false),
+            },
+            scale: match described.scaled {
+                true => self.keys.float("expert_weights_scale")?.unwrap_or(0.0),
+                false => 0.0,
+            }
+            .to_bits(),
+        };
+        let weighing = Weighing {
+            scale: match f32::from_bits(weighing.scale) {
+                0.0 => 1f32.to_bits(),
+                _ => weighing.scale,
+            },
+            ..weighing
+        };
+        let shown = f32::from_bits(weighing.scale);
+        let to = (Slot::ExpertWeights, Width::Token(used));
+        let settings = self.push(layer, Stage::MoeWeights, Op::ExpertWeights(weighing), to);
+        settings.push(super::setting("expert_weights_scale", shown));
+        let inner = self.each_expert(index, input, described, counts)?;
+        let op = Op::ExpertSum {
+            from: Slot::Experts,
+            used,
+            weighted: !described.weight_first,
+        };
+        self.push(layer, Stage::MoeOut, op, (Slot::Out, Width::Token(inner)));
+        if described.latent && self.has(layer, "ffn_latent_up.weight") {
+            let stages = (Stage::MoeLatentOut, Stage::MoeLatentOut);
+            let slots = (Slot::Out, Slot::Out);
+            self.product(layer, stages, "ffn_latent_up", slots, [inner, hidden])?;
+        }
+        if described.beside_dense {
+            let slots = (Slot::Out, Slot::Out);
+            self.norm(layer, Stage::MoePostNorm, "post_ffw_norm_2", slots, hidden)?;
+        } else if !self.shared(index, router_input, described.shared)? {
+            return Ok(());
+        }
+        let op = Op::Add { from: Slot::Shared };
+        self.push(layer, Stage::FfnOut, op, (Slot::Out, Width::Token(hidden)));
+        Ok(())
+    }
+
+    fn gate(&self, gate: Gate) -> Result<Gate, Error> {
+        let Gate::Key(default) = gate else {
+            return Ok(gate);
+        };
+        let key = "expert_gating_func";
+        Ok(match (self.keys.count(key)?.unwrap_or(0), default) {
+            (1, _) | (0, KeyedGate::Softmax) => Gate::Softmax,
+            (2, _) | (0, KeyedGate::Sigmoid) => Gate::Sigmoid,
+            (3, _) => Gate::SoftmaxOfChosen,
+            (other, _) => return Err(Error::model(self.keys.name(key), "1, 2 or 3", other)),
+        })
+    }
+
+    fn choose(
+        &mut self,
+        index: usize,
+        described: Experts,
+        counts: &Counts,
+        of: Slot,
+    ) -> Result<(), Error> {
+        let layer = Some(index);
+        let bias = match described.choice_bias {
+            true => self.vector(layer, "exp_probs_b.bias", counts.experts)?,
+            false => None,
+        };
+        let groups = self.keys.count("expert_group_count")?.unwrap_or(0);
+        let groups = match groups {
+            0 | 1 => None,
+            groups => {
+                let kept = self.keys.count("expert_group_used_count")?.unwrap_or(0);
+                super::numbers::divided(counts.experts, groups, "expert_count")?;
+                let members = counts.experts.checked_div(groups).unwrap_or_default();
+                let reachable = members.checked_mul(kept);
+                if kept > groups || reachable.is_none_or(|count| count < counts.used) {
+                    let key = self.keys.name("expert_group_used_count");
+                    return Err(Error::model(key, "enough groups", kept));
+                }
+                Some((groups, kept))
+            }
+        };
+        let choice = Choice {
+            by: if described.weight_first {
+                Slot::Router
+            } else {
+                of
+            },
+            bias,
+            used: counts.used,
+            groups,
+        };
+        let to = (Slot::Chosen, Width::Token(counts.used));
+        let settings = self.push(layer, Stage::MoeIndices, Op::Choose(choice), to);
+        settings.extend([
+            super::setting("num_experts", counts.experts),
+            super::setting("num_experts_per_tok", counts.used),
+        ]);
+        Ok(())
+    }
+
+    /// Gate, up and down of the chosen experts; returns what they give for a token.
+    fn each_expert(
+        &mut self,
+        index: usize,
+        input: Slot,
+        described: Experts,
+        counts: &Counts,
+    ) -> Result<usize, Error> {
+        let layer = Some(index);
+        let Counts { experts, used } = *counts;
+        let mut from = input;
+        let mut inner = self.numbers.hidden;
+        if described.latent && self.has(layer, "ffn_latent_down.weight") {
+            let dims = self.dims(layer, "ffn_latent_down.weight");
+            let rows = dims.and_then(|dims| dims.get(1).copied());
+            let rows = rows.unwrap_or_default();
+            let stages = (Stage::MoeLatent, Stage::MoeLatent);
+            let slots = (from, Slot::ExpertInput);
+            self.product(layer, stages, "ffn_latent_down", slots, [inner, rows])?;
+            (from, inner) = (Slot::ExpertInput, rows);
+        }
+        if described.weight_first {
+            let width = Width::Token(times(used, inner, "experts")?);
+            let op = Op::Spread { from, used };
+            self.push(layer, Stage::MoeSpread, op, (Slot::ExpertInput, width));
+            from = Slot::ExpertInput;
+        }
+        let (gate, up) = self.expert_inputs(index, inner, experts)?;
+        let width = Width::Token(times(used, up.rows(), "experts")?);
+        let feed_forward = up.rows();
+        if let Some(matrix) = gate {
+            let op = Op::ExpertProduct { from, matrix, used };
+            self.push(layer, Stage::MoeGate, op, (Slot::Gate, width));
+        }
+        let op = Op::ExpertProduct {
+            from,
+            matrix: up,
+            used,
+        };
+        self.push(layer, Stage::MoeUp, op, (Slot::Up, width));
+        for (stage, part, slot) in [
+            (Stage::MoeGateBias, "ffn_gate_exps.bias", Slot::Gate),
+            (Stage::MoeUpBias, "ffn_up_exps.bias", Slot::Up),
+        ] {
+            self.expert_bias(index, stage, part, (slot, width), [feed_forward, experts])?;
+        }
+        let gated = Gated {
+            gate: Slot::Gate,
+            up: Slot::Up,
+            stages: [Stage::MoeAct, Stage::MoeGated],
+        };
+        self.gated(layer, &gated, width);
+        let matrix = self.take(
+            layer,
+            "ffn_down_exps.weight",
+            &[feed_forward, inner, experts],
+        )?;
+        let op = Op::ExpertProduct {
+            from: Slot::Gate,
+            matrix,
+            used,
+        };
+        let width = Width::Token(times(used, inner, "experts")?);
+        self.push(layer, Stage::MoeDown, op, (Slot::Experts, width));
+        let to = (Slot::Experts, width);
+        self.expert_bias(
+            index,
+            Stage::MoeDownBias,
+            "ffn_down_exps.bias",
+            to,
+            [inner, experts],
+        )?;
+        Ok(inner)
+    }
+
+    /// The gate, if there is one, and up; both may be parts of one tensor.
+    fn expert_inputs(
+        &mut self,
+        index: usize,
+        inner: usize,
+        experts: usize,
+    ) -> Result<(Option<Tensor>, Tensor), Error> {
+        let layer = Some(index);
+        let rows = |dims: Option<Vec<usize>>| dims.and_then(|dims| dims.get(1).copied());
+        if self.architecture.gated && self.has(layer, "ffn_gate_up_exps.weight") {
+            let name = "ffn_gate_up_exps.weight";
+            let both = rows(self.dims(layer, name)).unwrap_or_default();
+            let half = super::numbers::divided(both, 2, name)?;
+            let whole = self.take(layer, name, &[inner, both, experts])?;
+            return Ok((Some(whole.part(0, half)), whole.part(half, half)));
+        }
+        let name = "ffn_up_exps.weight";
+        let width = rows(self.dims(layer, name)).unwrap_or_default();
+        let gate = match self.architecture.gated {
+            true => Some(self.take(layer, "ffn_gate_exps.weight", &[inner, width, experts])?),
+            false => None,
+        };
+        Ok((gate, self.take(layer, name, &[inner, width, experts])?))
+    }
+
+    fn expert_bias(
+        &mut self,
+        index: usize,
+        stage: Stage,
+        part: &str,
+        to: (Slot, Width),
+        dims: [usize; 2],
+    ) -> Result<(), Error> {
+        if self.has(Some(index), part) {
+            let bias = self.take(Some(index), part, &dims)?;
+            self.push(Some(index), stage, Op::ExpertBias { bias }, to);
+        }
+        Ok(())
+    }
+
+    /// The expert that every token uses; returns whether there is one.
+    fn shared(&mut self, index: usize, input: Slot, described: Shared) -> Result<bool, Error> {
+        let layer = Some(index);
+        let hidden = self.numbers.hidden;
+        let dims = self.dims(layer, "ffn_up_shexp.weight");
+        let Some(width) = dims.and_then(|dims| dims.get(1).copied()) else {
+            return Ok(false);
+        };
+        if described == Shared::None {
+            return Ok(false);
+        }
+        // Shapes say the size; a number of experts that does not divide it says something else.
+        let count = self.keys.count("expert_shared_count")?.unwrap_or(0);
+        if count > 1 {
+            let key = self.keys.name("expert_shared_count");
+            super::numbers::divided(width, count, &key)?;
+        }
+        if self.architecture.gated {
+            let stages = (Stage::SharedGate, Stage::SharedGate);
+            let slots = (input, Slot::SharedGate);
+            self.product(layer, stages, "ffn_gate_shexp", slots, [hidden, width])?;
+        }
+        let stages = (Stage::SharedUp, Stage::SharedUp);
+        let slots = (input, Slot::SharedUp);
+        self.product(layer, stages, "ffn_up_shexp", slots, [hidden, width])?;
+        let gated = Gated {
+            gate: Slot::SharedGate,
+            up: Slot::SharedUp,
+            stages: [Stage::SharedAct, Stage::SharedGated],
+        };
+        self.gated(layer, &gated, Width::Token(width));
+        let stages = (Stage::SharedDown, Stage::SharedDown);
+        let slots = (Slot::SharedGate, Slot::Shared);
+        self.product(layer, stages, "ffn_down_shexp", slots, [width, hidden])?;
+        if described == Shared::Gated {
+            let matrix = self.take(layer, "ffn_gate_inp_shexp.weight", &[hidden])?;
+            let op = Op::Product {
+                from: input,
+                matrix,
+            };
+            let to = (Slot::SharedUp, Width::Token(1));
+            self.push(layer, Stage::SharedWeight, op, to);
+            let op = Op::Gate { by: Slot::SharedUp };
+            let to = (Slot::Shared, Width::Token(hidden));
+            self.push(layer, Stage::SharedOut, op, to);
+        }
+        Ok(true)
+    }
+
+    /// What the router of gemma4 reads, and its experts: norms of the residual.
+    fn router_input(&mut self, index: usize) -> Result<(Slot, Slot), Error> {
+        let layer = Some(index);
+        let hidden = self.numbers.hidden;
+        let norm = Norm {
+            centred: false,
+            epsilon: self.numbers.epsilon,
+            length: hidden,
+            weight: None,
+            bias: None,
+        };
+        let slots = (Slot::Residual, Slot::RouterInput);
+        self.push_norm(layer, Stage::MoeRouterNorm, norm, slots, hidden);
+        let to = (Slot::RouterInput, Width::Token(hidden));
+        let factor = 1.0 / (hidden as f64).sqrt();
+        self.push(layer, Stage::MoeRouterFactor, Op::Scale { factor }, to);
+        let vector = self.take(layer, "ffn_gate_inp.scale", &[hidden])?;
+        self.push(
+            layer,
+            Stage::MoeRouterScaled,
+            Op::MultiplyVector { vector },
+            to,
+        );
+        let slots = (Slot::Residual, Slot::Normed);
+        self.norm(layer, Stage::MoeNorm, "pre_ffw_norm_2", slots, hidden)?;
+        Ok((Slot::RouterInput, Slot::Normed))
+    }
+}

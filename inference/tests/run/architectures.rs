@@ -1,0 +1,208 @@
+//! Every architecture with an oracle: how near the truth it is, that no key that it reads is ignored, and that neither
+//! threads nor later tokens change a bit.
+
+use std::{fs, path::PathBuf};
+
+use crate::support::{npy, relative_error};
+use fixtures::shared;
+use gguf_file::{Content, Limits, Value};
+use inference::{
+    Digests, Error, Model, Options, Source, StageSink, Step, forward, forward_batch,
+    forward_in_f64, load,
+};
+
+/// What the oracles were run with; a model has as many rows of truth as it had tokens.
+const TOKENS: [u32; 24] = [
+    10, 72, 105, 33, 300, 17, 42, 99, 5, 250, 131, 64, 299, 7, 88, 201, 150, 23, 277, 111, 190, 46,
+    222, 68,
+];
+
+struct Nothing;
+
+impl<F> StageSink<F> for Nothing {
+    fn stage(&mut self, _step: Step, _tokens: usize, _values: &[F]) {}
+}
+
+/// The name and the bytes of each model.
+fn models() -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(shared::path("arch")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "gguf"));
+    paths.sort();
+    let named = paths.into_iter().map(|path| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (name, fs::read(path).unwrap())
+    });
+    // The one that has an oracle and no description.
+    named
+        .filter(|(name, _)| !name.starts_with("bitnet"))
+        .collect()
+}
+
+#[needs::data("arch")]
+#[test]
+fn every_architecture_is_as_near_the_truth_as_f64_and_f32_are() {
+    let mut far = Vec::new();
+    for (name, bytes) in models() {
+        let truth = fs::read(shared::path(format!("arch/{name}.f64.logits.npy"))).unwrap();
+        let truth = npy(&truth);
+        let sources: [&dyn Source; 1] = [&bytes];
+        let model = load(&sources).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let width = model.config.vocabulary;
+        let tokens = &TOKENS[..truth.len() / width];
+        let options = Options::default();
+        let exact = forward_in_f64(&model, &sources, tokens, &options, &mut Nothing).unwrap();
+        let found = forward(&model, &sources, tokens, &options, &mut Nothing).unwrap();
+        let exact = relative_error(&exact, &truth);
+        let rows = found.chunks(width).zip(truth.chunks(width));
+        let worst = rows.map(|(found, truth)| relative_error(found, truth));
+        let worst = worst.fold(0.0, f64::max);
+        // Scores of several hundred: see CONTRACT.md, "Scores".
+        let gate = if name == "gemma4.f32" { 2e-5 } else { 1e-5 };
+        if exact > 1e-12 || worst > gate {
+            far.push(format!("{name}: f64 {exact:.1e}, f32 {worst:.1e}"));
+        }
+    }
+    assert_eq!(far, [""; 0]);
+}
+
+#[needs::data("arch")]
+#[test]
+fn neither_threads_nor_later_tokens_change_a_bit_of_any() {
+    for (name, bytes) in models() {
+        let sources: [&dyn Source; 1] = [&bytes];
+        let model = load(&sources).unwrap();
+        let of = |prompts: &[&[u32]], threads| {
+            let options = Options {
+                threads,
+                panel_bytes: 3000,
+            };
+            let mut logits = vec![Logits::default(); prompts.len()];
+            let mut sinks: Vec<(&[u32], &mut dyn StageSink)> = Vec::new();
+            for (prompt, sink) in prompts.iter().zip(&mut logits) {
+                sinks.push((prompt, sink));
+            }
+            forward_batch(&model, &sources, &mut sinks, &options, &mut |_| {}).unwrap();
+            logits
+        };
+        let alone = of(&[&TOKENS[..7]], 1);
+        let together = of(&[&TOKENS[..11], &TOKENS[..7]], 3);
+        assert!(
+            alone[0].0 == together[1].0,
+            "{name}: another prompt, threads"
+        );
+        let row = together[0].0.get(..alone[0].0.len());
+        assert!(Some(&alone[0].0[..]) == row, "{name}: later tokens");
+    }
+}
+
+#[derive(Default, Clone)]
+struct Logits(Vec<u32>);
+
+impl StageSink for Logits {
+    fn stage(&mut self, step: Step, _tokens: usize, values: &[f32]) {
+        if step.to_string() == "logits" {
+            self.0 = values.iter().map(|value| value.to_bits()).collect();
+        }
+    }
+}
+
+/// Keys that describe, or whose value another key or the shapes of the tensors say as well; and one that is a trap.
+const WITHOUT_EFFECT: [&str; 10] = [
+    "context_length",
+    "vocab_size",
+    "expert_feed_forward_length",
+    "expert_shared_feed_forward_length",
+    "expert_shared_count",
+    "attention.key_length",
+    "attention.value_length",
+    "nextn_predict_layers",
+    "shortconv.l_cache",
+    "ssm.conv_kernel",
+];
+
+#[needs::data("arch")]
+#[test]
+fn no_key_that_an_architecture_has_is_ignored() {
+    let mut ignored = Vec::new();
+    let mut changed = 0;
+    for (name, bytes) in models()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".f32"))
+    {
+        let as_it_is = digests(&bytes).unwrap();
+        for (key, place) in numbers(&bytes) {
+            let phi3s = name.starts_with("phi3") && key == "attention.sliding_window";
+            if WITHOUT_EFFECT.contains(&key.as_str()) || phi3s {
+                continue;
+            }
+            let mut other = bytes.clone();
+            place.change(&mut other);
+            changed += 1;
+            // A contradiction is an answer as well.
+            if digests(&other).is_ok_and(|found| found == as_it_is) {
+                ignored.push(format!("{name}: {key}"));
+            }
+        }
+    }
+    assert_eq!(ignored, [""; 0]);
+    assert!(changed > 400, "{changed}");
+}
+
+fn digests(bytes: &[u8]) -> Result<Digests, Error> {
+    let owned = bytes.to_vec();
+    let sources: [&dyn Source; 1] = [&owned];
+    let model: Model = load(&sources)?;
+    let mut digests = Digests::default();
+    forward(&model, &sources, &TOKENS, &Options::default(), &mut digests)?;
+    Ok(digests)
+}
+
+/// Where a value stands, and what it is.
+enum Place {
+    Float(usize, f32),
+    Count(usize, u32),
+    Flag(usize, bool),
+}
+
+impl Place {
+    fn change(&self, bytes: &mut [u8]) {
+        match *self {
+            Self::Float(at, value) => {
+                let other = if value == 0.0 { 0.5 } else { value * 1.25 };
+                bytes[at..at + 4].copy_from_slice(&other.to_le_bytes());
+            }
+            Self::Count(at, value) => {
+                bytes[at..at + 4].copy_from_slice(&(value + 1).to_le_bytes());
+            }
+            Self::Flag(at, value) => bytes[at] = u8::from(!value),
+        }
+    }
+}
+
+/// The numbers and flags of the architecture's keys, one for each layer counting as its first.
+fn numbers(bytes: &[u8]) -> Vec<(String, Place)> {
+    let length = bytes.len() as u64;
+    let content = Content::parse(bytes, length, &Limits::default()).unwrap();
+    let Some(Value::String(name)) = content.get(b"general.architecture") else {
+        panic!("no architecture");
+    };
+    let prefix = format!("{}.", str::from_utf8(name).unwrap());
+    let mut found = Vec::new();
+    for entry in &content.metadata {
+        let key = String::from_utf8(entry.key.to_vec()).unwrap();
+        let Some(ending) = key.strip_prefix(&prefix) else {
+            continue;
+        };
+        let end = usize::try_from(entry.value_span.end()).unwrap();
+        let place = match &entry.value {
+            Value::F32(value) => Place::Float(end - 4, *value),
+            Value::U32(value) => Place::Count(end - 4, *value),
+            Value::I32(value) => Place::Count(end - 4, u32::try_from(*value).unwrap()),
+            Value::Bool(value) => Place::Flag(end - 1, *value),
+            _ => continue,
+        };
+        found.push((ending.to_owned(), place));
+    }
+    found
+}
