@@ -28,6 +28,7 @@ fn dequantise(bencher: Bencher<'_, '_>, name: &str) {
     let bytes = random_blocks(id, 4096 * 32, &mut Random::new(1));
     let tensor = Tensor {
         stride: 0,
+        is_whole: true,
         name: "weight".to_owned(),
         weight_type,
         dims: vec![columns, rows],

@@ -62,6 +62,8 @@ pub struct Architecture {
     pub value_norm: bool,
     /// Biases of query, key and value.
     pub biases: Biases,
+    /// Whether other matrices, and norms by root mean square, have biases where the tensors are there.
+    pub further_biases: bool,
     /// The function of the feed-forward.
     pub activation: Activation,
     /// Whether the feed-forward has a gate beside up.
@@ -367,6 +369,8 @@ pub struct Experts {
     pub interleaved: bool,
     /// Whether the choice is by logits and the input is weighted, not the output (llama4).
     pub weight_first: bool,
+    /// The key of the size of an expert.
+    pub size: &'static str,
     /// Whether experts live in a smaller space (`ffn_latent_down`, `ffn_latent_up`).
     pub latent: bool,
     /// Whether a dense feed-forward stands beside them (gemma4).
@@ -489,6 +493,7 @@ impl Experts {
         dense_lead: false,
         interleaved: false,
         weight_first: false,
+        size: "expert_feed_forward_length",
         latent: false,
         beside_dense: false,
     };

@@ -9,6 +9,7 @@
 
 mod description;
 mod families;
+mod words;
 
 pub use description::*;
 pub use families::ALL;

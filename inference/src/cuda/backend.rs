@@ -200,7 +200,7 @@ impl<'a> DeviceState<'a> {
         for (tokens, first) in prompts {
             let number = self.host.table_of(rotation, tokens)?;
             self.upload_tables(number)?;
-            let table = self.host.table(number);
+            let table = self.host.turns(number);
             let width = (heads * (table.dims() / 2)).div_ceil(256);
             let neox = usize::from(table.pairing() == Pairing::Neox);
             let [heads, head_dim, dims, neox] =
@@ -218,7 +218,7 @@ impl<'a> DeviceState<'a> {
     /// Uploads the tables up to a number that are not there yet.
     fn upload_tables(&mut self, number: usize) -> Result<(), RunError> {
         for number in self.turns.len()..=number {
-            let turns = self.host.table(number).turns().iter();
+            let turns = self.host.turns(number).turns().iter();
             let turns: Vec<f32> = turns.flat_map(|(cosine, sine)| [*cosine, *sine]).collect();
             let on_gpu = self.gpu.allocate::<f32>(turns.len())?;
             on_gpu.write(&self.gpu.compute, &turns)?;

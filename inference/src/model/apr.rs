@@ -171,6 +171,7 @@ fn names_of(key: &str) -> &'static [&'static str] {
         "attention.sliding_window" => &["sliding_window"],
         "attention.sliding_window_pattern" => &["sliding_window_pattern"],
         "expert_used_count" => &["num_experts_per_tok"],
+        "expert_feed_forward_length" => &["moe_intermediate_size"],
         other => unhonoured::apr_names(other),
     }
 }
@@ -331,9 +332,10 @@ fn names(place: Place<'_>) -> Vec<String> {
             }
         }
     }
+    let known = !names.is_empty();
     names.extend(gguf::names(place));
     // An importer changes nothing but the first part of a name that it has no other for.
-    if let Some(layer) = place.layer {
+    if let Some(layer) = place.layer.filter(|_| !known) {
         names.push(format!("model.layers.{layer}.{}", place.part));
     }
     names

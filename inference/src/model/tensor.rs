@@ -54,6 +54,8 @@ pub struct Tensor {
     pub size: u64,
     /// Bytes from a slice to the next one.
     pub stride: u64,
+    /// Whether it is all of the tensor in the file, and not some rows of it.
+    pub is_whole: bool,
 }
 
 impl Tensor {
@@ -68,6 +70,7 @@ impl Tensor {
             offset: 0,
             size: size as u64,
             stride: size as u64,
+            is_whole: true,
         }
     }
 
@@ -96,6 +99,7 @@ impl Tensor {
             dims: vec![self.columns(), self.rows()],
             offset: self.offset + self.stride * slice as u64,
             size: (self.rows() * self.row_bytes()) as u64,
+            is_whole: self.is_whole && self.slices() == 1,
             ..self.clone()
         }
     }
@@ -108,6 +112,7 @@ impl Tensor {
     pub(crate) fn part(&self, first: usize, count: usize) -> Self {
         let (_, bytes) = self.weight_type.block();
         let mut part = self.clone();
+        part.is_whole = false;
         let unit = match part.dims.as_mut_slice() {
             [values] => {
                 *values = count;

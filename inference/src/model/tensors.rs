@@ -115,6 +115,7 @@ impl Tensors {
             name,
             weight_type,
             stride: 0,
+            is_whole: true,
             dims: found,
             shard: raw.shard,
             offset: raw.offset,

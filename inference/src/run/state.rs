@@ -72,7 +72,7 @@ impl<'a, F: Real> State<'a, F> {
             prompts: prompts.iter().map(|tokens| tokens.len()).collect(),
             tables: Vec::new(),
             values: PerSlot::default(),
-            options: options.clone(),
+            options: *options,
         })
     }
 
@@ -409,10 +409,18 @@ impl<'a, F: Real> State<'a, F> {
         for (piece, table) in self.pieces(slot).into_iter().zip(tables) {
             let mut piece = piece.to_vec();
             let heads = (rotation.head_dim, rotation.first);
-            self.tables[table].table.rotate(&mut piece, row, heads);
+            self.turns(table).rotate(&mut piece, row, heads);
             value.extend(piece);
         }
         Ok(value)
+    }
+
+    /// The cosines and sines of a table, for the positions of the longest prompt.
+    pub(crate) fn turns(&self, number: usize) -> &Table<F> {
+        let turns = self.tables.get(number);
+        &turns
+            .unwrap_or_else(|| unreachable!("it was made before"))
+            .table
     }
 
     fn tempered(&self, slot: Slot, scale: f32, length: usize, offset: usize) -> Vec<F> {
@@ -522,11 +530,6 @@ impl<'a, F> State<'a, F> {
     /// The number of tokens of each prompt.
     pub(crate) fn prompts(&self) -> &[usize] {
         &self.prompts
-    }
-
-    /// The cosines and sines of a table, for the positions of the longest prompt.
-    pub(crate) fn table(&self, number: usize) -> &Table<F> {
-        &self.tables[number].table
     }
 }
 

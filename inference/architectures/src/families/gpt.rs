@@ -8,6 +8,7 @@ pub(super) const GPT_OSS: Architecture = Architecture {
     name: "gpt-oss",
     rope: RopeKind::Neox,
     output: Output::Own,
+    further_biases: true,
     feed_forward_norm: &["post_attention_norm"],
     scale: AttentionScale::RopeDims,
     sinks: true,

@@ -13,6 +13,7 @@ pub(super) const GRANITE: Architecture = Architecture {
     logit_scale: LogitScale::Divide(None),
     experts: Some(Experts {
         shared: Shared::Plain,
+        size: "feed_forward_length",
         ..Experts::SOFTMAX
     }),
     ..LLAMA

@@ -33,9 +33,13 @@ pub(super) const LLAMA: Architecture = Architecture {
     query_gate: false,
     value_norm: false,
     biases: Biases::Optional,
+    further_biases: true,
     activation: Activation::Silu,
     gated: true,
-    experts: Some(Experts::SOFTMAX),
+    experts: Some(Experts {
+        size: "feed_forward_length",
+        ..Experts::SOFTMAX
+    }),
     residual_scale: Factor::One,
     final_scale: Factor::One,
     logit_scale: LogitScale::None,
@@ -52,12 +56,14 @@ pub(super) const LLAMA: Architecture = Architecture {
 pub(super) const PLAIN: Architecture = Architecture {
     rope_factors: RopeFactors::None,
     experts: None,
+    further_biases: false,
     ..LLAMA
 };
 
 /// With LayerNorm.
 pub(super) const LAYER_NORM: Architecture = Architecture {
     norm: NormKind::Layer,
+    further_biases: true,
     ..PLAIN
 };
 

@@ -40,6 +40,7 @@ pub(super) const OLMOE: Architecture = Architecture {
     head_norm: OLMO2.head_norm,
     experts: Some(Experts {
         normalised: Switch::Off,
+        size: "feed_forward_length",
         ..Experts::SOFTMAX
     }),
     ..PLAIN

@@ -66,6 +66,7 @@ pub(super) const HUNYUAN_MOE: Architecture = Architecture {
     rope_alpha: false,
     experts: Some(Experts {
         shared: Shared::Plain,
+        size: "feed_forward_length",
         ..Experts::SOFTMAX
     }),
     ..HUNYUAN_DENSE
@@ -83,6 +84,7 @@ pub(super) const MINIMAX_M2: Architecture = Architecture {
     experts: Some(Experts {
         gate: Gate::Key(KeyedGate::Required),
         choice_bias: true,
+        size: "feed_forward_length",
         ..Experts::SOFTMAX
     }),
     ..PLAIN

@@ -19,12 +19,14 @@ pub(super) const PHI2: Architecture = Architecture {
 pub(super) const PHI3: Architecture = Architecture {
     name: "phi3",
     rope: RopeKind::Neox,
+    further_biases: false,
     ..LLAMA
 };
 
 /// Phi 3.5 with experts.
 pub(super) const PHIMOE: Architecture = Architecture {
     name: "phimoe",
+    further_biases: true,
     output: Output::Own,
     ..PHI3
 };

@@ -99,7 +99,8 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
-    /// Waits for all digests; returns those of each side, in the order of execution.
+    /// Waits for all digests; returns those of each side, in the order of execution. Some rows of a tensor are left out:
+    /// their digest is that of no tensor in the file.
     pub(crate) fn finish(self) -> Result<[Vec<Weight>; 2], Error> {
         let mut words = vec![0u32; self.digests.bytes() / 4];
         self.digests.read(&self.gpu.compute, 0, &mut words)?;
@@ -107,7 +108,8 @@ impl<'a> Weights<'a> {
         let mut found = [Vec::new(), Vec::new()];
         for (matrices, digests) in self.products.iter().zip(words.chunks(2)) {
             for ((matrix, words), found) in matrices.iter().zip(digests).zip(&mut found) {
-                found.extend(matrix.map(|matrix| Weight {
+                let whole = matrix.filter(|matrix| matrix.tensor.is_whole);
+                found.extend(whole.map(|matrix| Weight {
                     name: matrix.tensor.name.clone(),
                     digest: digest(words),
                 }));

@@ -481,9 +481,8 @@ impl Builder<'_> {
             return Err(Error::model("original context", "at least 1", 0));
         }
         let to = (Slot::Query, Width::Token(width));
-        let shown = match op {
-            Op::Temper { scale, .. } => scale,
-            _ => unreachable!("it was made above"),
+        let Op::Temper { scale: shown, .. } = op else {
+            unreachable!("it was made above")
         };
         let settings = self.push(Some(index), Stage::QTempered, op, to);
         settings.push(setting("attention_temperature_scale", shown));

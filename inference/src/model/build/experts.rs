@@ -220,6 +220,7 @@ impl Builder<'_> {
             let dims = self.dims(layer, "ffn_latent_down.weight");
             let rows = dims.and_then(|dims| dims.get(1).copied());
             let rows = rows.unwrap_or_default();
+            self.check_size(index, "moe_latent_size", rows)?;
             let stages = (Stage::MoeLatent, Stage::MoeLatent);
             let slots = (from, Slot::ExpertInput);
             self.product(layer, stages, "ffn_latent_down", slots, [inner, rows])?;
@@ -234,6 +235,7 @@ impl Builder<'_> {
         let (gate, up) = self.expert_inputs(index, inner, experts)?;
         let width = Width::Token(times(used, up.rows(), "experts")?);
         let feed_forward = up.rows();
+        self.check_size(index, described.size, feed_forward)?;
         if let Some(matrix) = gate {
             let op = Op::ExpertProduct { from, matrix, used };
             self.push(layer, Stage::MoeGate, op, (Slot::Gate, width));
@@ -277,6 +279,17 @@ impl Builder<'_> {
             [inner, experts],
         )?;
         Ok(inner)
+    }
+
+    /// A size that both a key and the tensors say.
+    fn check_size(&self, index: usize, key: &'static str, found: usize) -> Result<(), Error> {
+        let stated = self.keys.counts(key, self.numbers.layers)?;
+        match stated.and_then(|stated| stated.get(index).copied()) {
+            Some(stated) if stated != found && stated != 0 => {
+                Err(Error::model(self.keys.name(key), found, stated))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The gate, if there is one, and up; both may be parts of one tensor.

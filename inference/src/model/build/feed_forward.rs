@@ -43,7 +43,7 @@ impl Builder<'_> {
             true => {
                 let rows = times(width, 2, "feed-forward size")?;
                 let matrix = self.take(layer, "ffn_up.weight", &[hidden, rows])?;
-                let bias = self.vector(layer, "ffn_up.bias", rows)?;
+                let bias = self.further_bias(layer, "ffn_up.bias", rows)?;
                 Some((matrix, bias))
             }
         };
@@ -145,6 +145,19 @@ impl Builder<'_> {
         }
     }
 
+    /// The bias of a matrix other than query, key and value.
+    pub(super) fn further_bias(
+        &mut self,
+        layer: Option<usize>,
+        part: &str,
+        length: usize,
+    ) -> Result<Option<Tensor>, Error> {
+        match self.architecture.further_biases {
+            true => self.vector(layer, part, length),
+            false => Ok(None),
+        }
+    }
+
     fn matrix_and_bias(
         &mut self,
         layer: Option<usize>,
@@ -152,7 +165,7 @@ impl Builder<'_> {
         [columns, rows]: [usize; 2],
     ) -> Result<(Tensor, Option<Tensor>), Error> {
         let matrix = self.take(layer, &format!("{part}.weight"), &[columns, rows])?;
-        let bias = self.vector(layer, &format!("{part}.bias"), rows)?;
+        let bias = self.further_bias(layer, &format!("{part}.bias"), rows)?;
         Ok((matrix, bias))
     }
 }

@@ -104,6 +104,11 @@ impl Builder<'_> {
         };
         self.rotate(layer, Stage::QRope, of_query, Slot::Query, queries);
         self.rotate(layer, Stage::KRope, rotation, Slot::Turned, sizes.turned);
+        let wanted = if old { sizes.heads } else { 1 };
+        if numbers.key_value_heads != wanted {
+            let key = self.keys.name("attention.head_count_kv");
+            return Err(Error::model(key, wanted, numbers.key_value_heads));
+        }
         let scale = self.latent_scale(kind, key, &rope.scaling)?;
         match old {
             true => self.expanded(index, &sizes, scale)?,

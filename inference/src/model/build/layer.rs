@@ -53,7 +53,7 @@ impl Builder<'_> {
         }
         match described.recurrent.filter(|_| numbers.recurrent) {
             Some(Recurrent::Delta { sharing, fused }) => {
-                self.delta(index, input, sharing, fused)?
+                self.delta(index, input, sharing, fused)?;
             }
             Some(Recurrent::ShortConvolution) => self.short_convolution(index, input)?,
             Some(Recurrent::Mamba2) => self.state_space(index, input)?,

@@ -148,7 +148,7 @@ impl Builder<'_> {
             true => (2, (Slot::WindowKey, Slot::WindowValue)),
             false => (1, (Slot::FullKey, Slot::FullValue)),
         };
-        let source = first.checked_sub(back).unwrap_or_default();
+        let source = first.saturating_sub(back);
         let [own, lender] = [index, source].map(|index| {
             let numbers = self.numbers_of(index);
             (numbers.key_value_heads, numbers.key_dim, numbers.value_dim)

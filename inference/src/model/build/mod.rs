@@ -152,10 +152,10 @@ impl Builder<'_> {
             Op::Product { from, matrix },
             (to, Width::Token(rows)),
         );
-        let bias = format!("{part}.bias");
         // A matrix that no model has a bias for leaves it to be refused.
-        if stage != bias_stage && self.has(layer, &bias) {
-            let vector = self.take(layer, &bias, &[rows])?;
+        if stage != bias_stage
+            && let Some(vector) = self.further_bias(layer, &format!("{part}.bias"), rows)?
+        {
             let op = Op::AddVector { vector };
             self.push(layer, bias_stage, op, (to, Width::Token(rows)));
         }
@@ -207,7 +207,8 @@ impl Builder<'_> {
             }
         };
         let bias = format!("{part}.bias");
-        let bias = match self.has(layer, &bias) && weight.is_some() {
+        let read = kind == NormKind::Layer || self.architecture.further_biases;
+        let bias = match read && weight.is_some() && self.has(layer, &bias) {
             true => Some(self.take(layer, &bias, &[length])?),
             false => None,
         };

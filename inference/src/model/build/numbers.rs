@@ -59,6 +59,11 @@ impl Numbers {
             assumptions.push(Assumption { what, value, why });
         };
         let layers = keys.needed("block_count")?;
+        if layers > tensors.left.len() {
+            // Each has tensors, and what a file says of each is kept.
+            let expected = format_args!("no more than the {} tensors", tensors.left.len());
+            return Err(Error::model(keys.name("block_count"), expected, layers));
+        }
         let head_counts = keys.counts("attention.head_count", layers)?;
         let head_counts = head_counts
             .ok_or_else(|| Error::model(keys.name("attention.head_count"), "an integer", "none"))?;
@@ -155,12 +160,12 @@ impl Numbers {
             match architecture.rope_layers {
                 _ if architecture.rope == RopeKind::None => false,
                 RopeLayers::AllButEvery(_) if chunked && !any_window => {
-                    !(layer + 1).is_multiple_of(layers)
+                    layer.checked_add(1) != Some(layers)
                 }
                 RopeLayers::All => true,
                 RopeLayers::Window => has_window,
                 RopeLayers::WindowIfAny => has_window || !any_window,
-                RopeLayers::AllButEvery(n) => !(layer + 1).is_multiple_of(n),
+                RopeLayers::AllButEvery(n) => !layer.wrapping_add(1).is_multiple_of(n),
                 RopeLayers::Finetuned => finetuned,
             }
         };
@@ -301,7 +306,7 @@ fn windows(
     let has: Vec<bool> = match pattern {
         Some(PerLayer::Each(flags)) => flags,
         Some(PerLayer::One(0)) => vec![true; layers],
-        Some(PerLayer::One(n)) => (0..layers).map(|layer| layer % n < n - 1).collect(),
+        Some(PerLayer::One(n)) => (1..=layers).map(|layer| !layer.is_multiple_of(n)).collect(),
         None => {
             let key = keys.name("attention.sliding_window_pattern");
             return Err(Error::model(key, "a flag for each layer", "none"));
@@ -358,7 +363,7 @@ fn score_scale(
         AttentionScale::One => ScoreScale::Is(1.0),
         AttentionScale::RopeDims => ScoreScale::InverseRoot(rope.dims),
         AttentionScale::ByDepth(special) if layers == special => {
-            ScoreScale::InverseRoot(hidden / heads)
+            ScoreScale::InverseRoot(divided(hidden, heads, "heads")?)
         }
         AttentionScale::ByDepth(_) => usual,
     })

@@ -87,6 +87,10 @@ pub(super) fn ropes(
     let scaling = scaling.settle(context, has_factors, assumptions)?;
     let magnitude = magnitude(architecture.yarn, keys, &scaling, stated)?;
     let dims = keys.count("rope.dimension_count")?.unwrap_or(key_dim);
+    if dims > LONGEST_HEAD {
+        let expected = format_args!("at most {LONGEST_HEAD}");
+        return Err(Error::model("rope dims", expected, dims));
+    }
     let full = Rope {
         pairing,
         base: with_alpha(architecture, keys, base, key_dim)?,
@@ -184,14 +188,17 @@ fn with_alpha(
 }
 
 /// The pairs of the fourth section. The positions of the first three are equal in a text, that of the fourth is 0.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "sections are no longer than a head, whose length is bounded"
+)]
 fn still(kind: RopeKind, keys: &Keys<'_>, dims: usize) -> Result<Vec<usize>, Error> {
     if !matches!(kind, RopeKind::Sections | RopeKind::InterleavedSections) {
         return Ok(Vec::new());
     }
     let key = "rope.dimension_sections";
-    let sections = match keys.counts(key, 4)? {
-        Some(sections) => sections,
-        None => return Err(Error::model(keys.name(key), "four numbers", "none")),
+    let Some(sections) = keys.counts(key, 4)? else {
+        return Err(Error::model(keys.name(key), "four numbers", "none"));
     };
     let [first, second, third, fourth] = sections[..] else {
         return Err(Error::model(keys.name(key), "four numbers", sections.len()));
@@ -214,6 +221,9 @@ fn still(kind: RopeKind, keys: &Keys<'_>, dims: usize) -> Result<Vec<usize>, Err
     };
     Ok((0..dims / 2).filter(|pair| !turns(*pair)).collect())
 }
+
+/// No head is near as long; what is kept of each pair is bounded by it.
+const LONGEST_HEAD: usize = 1 << 16;
 
 /// What is shown of a rotation: the keys of an APR file for what both formats say.
 pub(super) fn settings(rope: &Rope) -> Vec<(&'static str, String)> {

@@ -141,6 +141,7 @@ mod tests {
         let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
         let matrix = Tensor {
             stride: 0,
+            is_whole: true,
             name: "w".to_owned(),
             weight_type: WeightType::F32,
             dims: vec![5, 70],
@@ -169,6 +170,7 @@ mod tests {
         let bytes = random_blocks(3, (rows * blocks * 32) as u64, &mut random);
         let matrix = Tensor {
             stride: 0,
+            is_whole: true,
             name: "w".to_owned(),
             weight_type: WeightType::Q4_1,
             dims: vec![blocks * 32, rows],

@@ -73,6 +73,7 @@ const ZERO_OR_ONE: Meaning = Meaning::Changes(Neutral::ZeroOrOne);
 const FALSE: Meaning = Meaning::Changes(Neutral::False);
 const TRUE: Meaning = Meaning::Changes(Neutral::True);
 const NEVER: Meaning = Meaning::Changes(Neutral::Never);
+const LABEL: Meaning = Meaning::Label;
 
 const TABLE: &[(&str, Meaning)] = &[
     // The size of what a layer computes.
@@ -128,9 +129,10 @@ const TABLE: &[(&str, Meaning)] = &[
     ("rope.freq_base_swa", NEVER),
     ("rope.scale_linear", ZERO_OR_ONE),
     // Experts.
-    ("expert_shared_count", ZERO),
-    ("expert_shared_feed_forward_length", ZERO),
-    ("expert_chunk_feed_forward_length", ZERO),
+    // The shapes of the tensors say these sizes as well: the oracle computes the same whatever the keys say.
+    ("expert_shared_count", LABEL),
+    ("expert_shared_feed_forward_length", LABEL),
+    ("expert_chunk_feed_forward_length", LABEL),
     ("expert_group_count", ZERO_OR_ONE),
     ("expert_group_used_count", ZERO_OR_ONE),
     ("expert_group_scale", ZERO_OR_ONE),
