@@ -1,9 +1,10 @@
 //! Any bytes as a GGUF file: three readers, none of which panics, and regions that partition the file.
 #![no_main]
 
+use fuzz::input;
 use gguf_file::{Content, Limits};
 use libfuzzer_sys::fuzz_target;
-use verifier::{Input, decode::gguf::decode, inspect::inspect, source::Source};
+use verifier::{decode::gguf::decode, inspect::inspect};
 
 fuzz_target!(|bytes: &[u8]| {
     let bytes = bytes.to_vec();
@@ -17,11 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert_eq!(end, length, "regions reach the end");
     }
-    let source: &dyn Source = &bytes;
-    drop(inspect(&Input {
-        name: "model.gguf".to_owned(),
-        shards: vec![("model.gguf".to_owned(), source)],
-    }));
+    drop(inspect(&input("model.gguf", &bytes)));
     drop(Content::parse(&bytes, length, &Limits::default()));
     drop(inference::load(&[&bytes]));
 });

@@ -18,7 +18,7 @@ use crate::{
     publish::{
         free::{Kind, check_free},
         manifest::{ArtifactDigests, Fingerprint, Manifest},
-        staged::{Folder, StagedFile},
+        staged::{Folder, StagedFile, publish},
     },
     request::{Request, Verification},
     source::{SourceFile, utf8_name},
@@ -118,8 +118,8 @@ impl PendingArtifact {
     /// Waits until the artifact is on disk, gives it its name, writes the manifest beside it, and returns the path.
     ///
     /// # Errors
-    /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. The artifact does not
-    /// keep its name when its manifest cannot get one.
+    /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. Then neither the artifact nor
+    /// its manifest has its name.
     pub fn publish(self, verification: Verification) -> Result<PathBuf, Error> {
         let digests = match self.digests {
             Some(digests) => digests,
@@ -128,22 +128,27 @@ impl PendingArtifact {
         let destination = self.destination;
         let manifest_name = OsStr::new(&destination.manifest_name);
         let manifest = StagedFile::create(&destination.folder, manifest_name)?;
-        manifest
-            .file()
-            .write_all(self.manifest.text(&digests, verification).as_bytes())
+        let text = self.manifest.text(&digests, verification);
+        write_whole(manifest.file(), text.as_bytes())
             .map_err(Error::io("be written", manifest.path()))?;
-        self.staged.sync()?;
-        manifest.sync()?;
-
-        self.staged.publish(destination.overwrite)?;
-        if let Err(error) = manifest.publish(destination.overwrite) {
-            // The failure to be told is the first one.
-            drop(destination.folder.remove(OsStr::new(&destination.name)));
-            return Err(error);
-        }
-        destination.folder.sync()?;
+        publish(
+            &destination.folder,
+            vec![self.staged, manifest],
+            destination.overwrite,
+        )?;
         Ok(destination.path)
     }
+}
+
+/// Writes a file and reads it back, as the artifact was: not every disk keeps what it took.
+fn write_whole(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    let mut found = vec![0; bytes.len()];
+    file.read_exact_at(&mut found, 0)?;
+    if found != bytes || file.metadata()?.len() != bytes.len() as u64 {
+        return Err(io::Error::other("it does not hold what was written"));
+    }
+    Ok(())
 }
 
 impl Destination {

@@ -23,14 +23,46 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
-/// A file that is gone when it is dropped before [`Self::publish`].
+/// A file that is gone when it is dropped before it is [published](publish).
 #[derive(Debug)]
 pub(crate) struct StagedFile {
     folder: Arc<Folder>,
     file: File,
-    /// The hidden name, where the file needs one; else it has none.
+    /// A hidden name that goes with this value: the file's own, where it needs one, and after it was published that of the
+    /// file which it replaced.
     temporary: Option<OsString>,
     name: OsString,
+}
+
+/// Gives complete files their names in one folder, and waits until these are on disk; an existing file is replaced only when
+/// `overwrite` says so.
+///
+/// # Errors
+/// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. Then no file keeps its name, and
+/// what was replaced is back, where the file system has links.
+pub(crate) fn publish(
+    folder: &Folder,
+    mut files: Vec<StagedFile>,
+    overwrite: bool,
+) -> Result<(), Error> {
+    for file in &files {
+        file.sync()?;
+    }
+    let mut named = 0_usize;
+    let published = files
+        .iter_mut()
+        .try_for_each(|file| {
+            file.take_name(overwrite)?;
+            named = named.saturating_add(1);
+            Ok(())
+        })
+        .and_then(|()| folder.sync());
+    if published.is_err() {
+        for file in files.iter_mut().take(named) {
+            file.withdraw();
+        }
+    }
+    published
 }
 
 impl Folder {
@@ -45,14 +77,14 @@ impl Folder {
     }
 
     /// Removes a name.
-    pub(crate) fn remove(&self, name: &OsStr) -> Result<(), Error> {
+    fn remove(&self, name: &OsStr) -> Result<(), Error> {
         rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())
             .map_err(|errno| Error::io("be removed", self.path.join(name))(errno.into()))
     }
 
     /// Waits until the names in the folder are on disk.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
-        rustix::fs::fsync(&self.descriptor)
+    fn sync(&self) -> Result<(), Error> {
+        rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.descriptor))
             .map_err(|errno| Error::io("be synced", &self.path)(errno.into()))
     }
 }
@@ -119,25 +151,35 @@ impl StagedFile {
     }
 
     /// Waits until the bytes are on disk.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
+    fn sync(&self) -> Result<(), Error> {
         self.file
             .sync_all()
             .map_err(Error::io("be written to disk", self.path()))
     }
 
-    /// Gives the file its name; an existing file is replaced only when `overwrite` says so.
-    pub(crate) fn publish(mut self, overwrite: bool) -> Result<(), Error> {
-        let published = if overwrite {
+    /// Gives the file its name.
+    fn take_name(&mut self, overwrite: bool) -> Result<(), Error> {
+        let named = if overwrite {
             self.replace()
         } else {
-            self.take_free_name()
+            self.take_free_name().map(|()| None)
         };
-        published.map_err(|errno| match errno {
+        self.temporary = named.map_err(|errno| match errno {
             Errno::EXIST => Error::Exists { path: self.path() },
             errno => Error::io("be given its name", self.path())(errno.into()),
         })?;
-        self.temporary = None;
         Ok(())
+    }
+
+    /// Takes the name away again, and gives it back to the file that had it. The failure to be told is an earlier one.
+    fn withdraw(&mut self) {
+        let folder = &self.folder.descriptor;
+        match self.temporary.take() {
+            Some(replaced) => {
+                let _ = rustix::fs::renameat(folder, replaced, folder, &self.name);
+            }
+            None => drop(self.folder.remove(&self.name)),
+        }
     }
 
     fn take_free_name(&self) -> Result<(), Errno> {
@@ -156,16 +198,25 @@ impl StagedFile {
         }
     }
 
-    fn replace(&mut self) -> Result<(), Errno> {
+    /// Takes the name, from another file if there is one, and returns the hidden name under which that one is kept.
+    fn replace(&mut self) -> Result<Option<OsString>, Errno> {
         if self.temporary.is_none() {
-            let (temporary, ()) = under_new_name(&self.name, |temporary| self.link(temporary))?;
-            self.temporary = Some(temporary);
+            self.temporary = Some(under_new_name(&self.name, |temporary| self.link(temporary))?.0);
         }
         let folder = &self.folder.descriptor;
-        match &self.temporary {
+        let kept = under_new_name(&self.name, |kept| {
+            rustix::fs::linkat(folder, &self.name, folder, kept, AtFlags::empty())
+        });
+        // What has no second name, where links cannot be had, is gone for good.
+        let kept = kept.ok().map(|(kept, ())| kept);
+        let renamed = match &self.temporary {
             Some(temporary) => rustix::fs::renameat(folder, temporary, folder, &self.name),
             None => Ok(()),
+        };
+        if let (Err(_), Some(kept)) = (renamed, &kept) {
+            drop(self.folder.remove(kept));
         }
+        renamed.map(|()| kept)
     }
 
     /// Gives the file without a name this one.
@@ -251,7 +302,8 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let folder = Arc::new(Folder::open(directory.path()).unwrap());
             for (text, overwrite) in [("one", false), ("two", true)] {
-                staged(create, &folder, text).publish(overwrite).unwrap();
+                let file = staged(create, &folder, text);
+                publish(&folder, vec![file], overwrite).unwrap();
                 assert_eq!(names(directory.path()), ["model.apr"]);
                 let read = fs::read_to_string(directory.path().join("model.apr")).unwrap();
                 assert_eq!(read, text);
@@ -264,12 +316,36 @@ mod tests {
         for create in CREATORS {
             let directory = tempfile::tempdir().unwrap();
             let folder = Arc::new(Folder::open(directory.path()).unwrap());
-            staged(create, &folder, "one").publish(false).unwrap();
-            let error = staged(create, &folder, "two").publish(false).unwrap_err();
+            publish(&folder, vec![staged(create, &folder, "one")], false).unwrap();
+            let file = staged(create, &folder, "two");
+            let error = publish(&folder, vec![file], false).unwrap_err();
             assert!(matches!(&error, Error::Exists { path } if path.ends_with("model.apr")));
             assert_eq!(names(directory.path()), ["model.apr"]);
             let read = fs::read_to_string(directory.path().join("model.apr")).unwrap();
             assert_eq!(read, "one");
+        }
+    }
+
+    #[test]
+    fn files_get_their_names_together_or_not_at_all() {
+        for create in CREATORS {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = Arc::new(Folder::open(directory.path()).unwrap());
+            publish(&folder, vec![staged(create, &folder, "one")], false).unwrap();
+            // A folder is never replaced by a file.
+            fs::create_dir(directory.path().join("taken")).unwrap();
+            for (overwrite, name) in [(true, "model.apr"), (false, "new.apr")] {
+                let mut first = staged(create, &folder, "two");
+                first.name = name.into();
+                let mut second = staged(create, &folder, "three");
+                second.name = "taken".into();
+                publish(&folder, vec![first, second], overwrite).unwrap_err();
+                let mut left = names(directory.path());
+                left.sort();
+                assert_eq!(left, ["model.apr", "taken"]);
+                let read = fs::read_to_string(directory.path().join("model.apr")).unwrap();
+                assert_eq!(read, "one");
+            }
         }
     }
 
@@ -280,7 +356,7 @@ mod tests {
         let first = staged(StagedFile::create_named, &folder, "one");
         let second = staged(StagedFile::create_named, &folder, "two");
         assert_ne!(first.temporary, second.temporary);
-        second.publish(false).unwrap();
+        publish(&folder, vec![second], false).unwrap();
         assert_eq!(names(directory.path()).len(), 2);
         drop(first);
         assert_eq!(names(directory.path()), ["model.apr"]);

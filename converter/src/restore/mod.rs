@@ -30,7 +30,7 @@ use crate::{
     plan::{json::hex, names::Names},
     publish::{
         free::{Kind, check_free},
-        staged::{Folder, StagedFile},
+        staged::{Folder, StagedFile, publish},
     },
     restore::{
         artifact::Artifact,
@@ -155,19 +155,12 @@ impl PendingModel {
     /// Waits until the files are on disk, gives them their names, and returns what they are.
     ///
     /// # Errors
-    /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. The shards before the
-    /// one that failed keep their names.
+    /// Fails when a name was taken meanwhile and must not be overwritten, or when the disk fails. Then none of the files has its
+    /// name.
     pub fn publish(self) -> Result<Vec<RestoredFile>, Error> {
-        for (staged, _) in &self.files {
-            staged.sync()?;
-        }
-        let mut published = Vec::new();
-        for (staged, restored) in self.files {
-            staged.publish(self.overwrite)?;
-            published.push(restored);
-        }
-        self.folder.sync()?;
-        Ok(published)
+        let (staged, restored) = self.files.into_iter().unzip();
+        publish(&self.folder, staged, self.overwrite)?;
+        Ok(restored)
     }
 }
 

@@ -108,7 +108,9 @@ impl StageSink for Logits {
 }
 
 /// Keys that llama.cpp does not read for these, or not under the other keys of the file.
-const TRAPS: [(&str, &str); 7] = [
+const TRAPS: [(&str, &str); 8] = [
+    // Below the context of the run as well.
+    ("phi3-long", "rope.scaling.original_context_length"),
     ("phi3", "attention.sliding_window"),
     ("nemotron_h", "rope.dimension_count"),
     ("nemotron_h", "rope.freq_base"),

@@ -123,15 +123,17 @@ impl Builder<'_> {
         let settings = self.push(layer, Stage::MoeWeights, Op::ExpertWeights(weighing), to);
         settings.push(super::setting("expert_weights_scale", shown));
         let inner = self.each_expert(index, input, described, counts)?;
+        let latent = described.latent && self.has(layer, "ffn_latent_up.weight");
+        let sum = if latent { Slot::ExpertInput } else { Slot::Out };
         let op = Op::ExpertSum {
             from: Slot::Experts,
             used,
             weighted: !described.weight_first,
         };
-        self.push(layer, Stage::MoeOut, op, (Slot::Out, Width::Token(inner)));
-        if described.latent && self.has(layer, "ffn_latent_up.weight") {
+        self.push(layer, Stage::MoeOut, op, (sum, Width::Token(inner)));
+        if latent {
             let stages = (Stage::MoeLatentOut, Stage::MoeLatentOut);
-            let slots = (Slot::Out, Slot::Out);
+            let slots = (sum, Slot::Out);
             self.product(layer, stages, "ffn_latent_up", slots, [inner, hidden])?;
         }
         if described.beside_dense {

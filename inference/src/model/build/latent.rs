@@ -138,7 +138,7 @@ impl Builder<'_> {
             layer,
             stages,
             "attn_q_a",
-            (input, Slot::Query),
+            (input, Slot::Latent),
             [hidden, rank],
         )?;
         let weight = self.take(layer, "attn_q_a_norm.weight", &[rank])?;
@@ -149,9 +149,10 @@ impl Builder<'_> {
             weight: Some(weight),
             bias: None,
         };
-        let slots = (Slot::Query, Slot::Query);
+        let slots = (Slot::Latent, Slot::Latent);
         self.push_norm(layer, Stage::QLatentNorm, norm, slots, rank);
         let stages = (Stage::QLatentProduct, Stage::QLatentProduct);
+        let slots = (Slot::Latent, Slot::Query);
         self.product(layer, stages, "attn_q_b", slots, [rank, queries])
     }
 

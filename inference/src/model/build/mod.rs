@@ -121,6 +121,8 @@ impl Builder<'_> {
         let in_order = self.program.last();
         let in_order = in_order.is_none_or(|last| last.step.order() < step.order());
         assert!(in_order, "{step} is written in the order of execution");
+        let apart = op.activations() != Some(to);
+        assert!(apart, "{step}: a product does not write where it reads");
         let instruction = Instruction {
             step,
             op,

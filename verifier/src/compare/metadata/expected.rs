@@ -51,8 +51,11 @@ impl Expected<'_> {
                 .is_some_and(|found| found.as_bytes() == *expected),
             Self::Value(value) | Self::Kept(value) => holds(*value, document, json),
             Self::Floats(value) => {
-                let is_float = |json| document.text(json).contains(['.', 'e', 'E']);
-                matches!(&json.kind, Kind::Array(items) if items.iter().all(is_float))
+                let is_shortest = |json| {
+                    let float = document.f32(json);
+                    float.is_some_and(|float| is_shortest(float, document.text(json)))
+                };
+                matches!(&json.kind, Kind::Array(items) if items.iter().all(is_shortest))
                     && same(*value, document, json, Form::Floats).is_ok()
             }
             Self::Object(expected) => match &json.kind {
@@ -89,11 +92,15 @@ impl Expected<'_> {
     }
 }
 
-/// Floats are written with a point or an exponent, so that a reader of whole numbers does not take them.
+/// Floats are written with a point or an exponent, so that a reader of whole numbers does not take them, and those of 32 bits as
+/// the shortest decimal: 999999.9999999999 is 1000000.0 as well, but not for a reader of 64 bits.
 fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
     let form = |value: Value<'_>, json: &Json| {
-        let float = value.as_f32().is_some() || value.as_f64().is_some();
-        !float || document.text(json).contains(['.', 'e', 'E'])
+        let text = document.text(json);
+        match value.as_f32() {
+            Some(float) => is_shortest(float, text),
+            None => value.as_f64().is_none() || text.contains(['.', 'e', 'E']),
+        }
     };
     let formed = match (value.as_array(), &json.kind) {
         (Some(mut items), Kind::Array(list)) => list
@@ -103,6 +110,19 @@ fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
         (None, _) => form(value, json),
     };
     formed && same(value, document, json, Form::Plain).is_ok()
+}
+
+/// Whether a text is read as the shortest decimal of a number by readers of 64 bits as well. Where reading that one as 64 bits
+/// first would miss the number, the text is the number itself.
+fn is_shortest(float: f32, text: &str) -> bool {
+    let shortest: Result<f64, _> = format!("{float:?}").parse();
+    #[expect(clippy::cast_possible_truncation, reason = "the rounding of loaders")]
+    let is_loaded = |wide: &f64| (*wide as f32).to_bits() == float.to_bits();
+    let wanted = shortest.ok().filter(is_loaded).unwrap_or(float.into());
+    text.contains(['.', 'e', 'E'])
+        && text
+            .parse()
+            .is_ok_and(|found: f64| found.to_bits() == wanted.to_bits())
 }
 
 /// The keys of the source, and those that the user gave for keys that it lacks.
