@@ -1,0 +1,23 @@
+//! `aprove worker`: does the jobs of a queue that another process fills.
+
+use crate::commands::serve::{Settings, started};
+use crate::exit::Outcome;
+use clap::Args;
+
+/// Does the jobs of a queue that `aprove serve` fills, on this machine or another one.
+///
+/// Takes the configuration of the server. Each job runs as a child process with limits; one that kills its process costs
+/// that job and nothing else. SIGTERM stops: running jobs get 30 seconds (`grace_seconds`), then go back to the queue.
+///
+/// Exit code: 0 stopped by a signal, 2 it could not run.
+#[derive(Args)]
+#[command(after_help = "Example:\n  aprove worker --config aprove.toml")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    started(&arguments.settings)?.work()?;
+    Ok(Outcome::Done)
+}
