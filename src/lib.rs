@@ -41,7 +41,7 @@ use crate::commands::{
     manifest, restore, schema, self_test, verify,
 };
 #[cfg(feature = "service")]
-use crate::commands::{job, worker};
+use crate::commands::{job, serve, token, worker};
 use crate::exit::{NOT_DONE, Outcome};
 use crate::output::ErrorRow;
 
@@ -170,7 +170,11 @@ enum Command {
     Completions(completions::Arguments),
     Man(man::Arguments),
     #[cfg(feature = "service")]
+    Serve(serve::Arguments),
+    #[cfg(feature = "service")]
     Worker(worker::Arguments),
+    #[cfg(feature = "service")]
+    Token(token::Arguments),
     #[cfg(feature = "service")]
     Job(job::Arguments),
 }
@@ -195,7 +199,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_) => return false,
             #[cfg(feature = "service")]
-            Self::Worker(_) | Self::Job(_) => return false,
+            Self::Serve(_) | Self::Worker(_) | Self::Token(_) | Self::Job(_) => return false,
         };
         format == FormatFlag::Json
     }
@@ -217,6 +221,10 @@ impl Command {
             Self::Schema(arguments) => schema::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Serve(arguments) => serve::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Token(arguments) => token::run(&arguments),
             #[cfg(feature = "service")]
             Self::Worker(arguments) => worker::run(&arguments),
             #[cfg(feature = "service")]

@@ -19,6 +19,8 @@ pub(crate) mod schema;
 pub(crate) mod self_test;
 #[cfg(feature = "service")]
 pub(crate) mod serve;
+#[cfg(feature = "service")]
+pub(crate) mod token;
 pub(crate) mod verify;
 #[cfg(feature = "service")]
 pub(crate) mod worker;

@@ -1,13 +1,14 @@
 //! `aprove worker`: does the jobs of a queue that another process fills.
 
-use crate::commands::serve::{Settings, started};
-use crate::exit::Outcome;
 use clap::Args;
+
+use crate::commands::serve::Settings;
+use crate::exit::Outcome;
 
 /// Does the jobs of a queue that `aprove serve` fills, on this machine or another one.
 ///
-/// Takes the configuration of the server. Each job runs as a child process with limits; one that kills its process costs
-/// that job and nothing else. SIGTERM stops: running jobs get 30 seconds (`grace_seconds`), then go back to the queue.
+/// Takes the configuration of the server, whose database and data folder it shares. SIGTERM stops: running jobs get 30 seconds
+/// (`grace_seconds`), then go back to the queue.
 ///
 /// Exit code: 0 stopped by a signal, 2 it could not run.
 #[derive(Args)]
@@ -18,6 +19,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    started(&arguments.settings)?.work()?;
+    let service = arguments.settings.open()?;
+    service::log();
+    service.work()?;
     Ok(Outcome::Done)
 }

@@ -8,6 +8,7 @@
 mod child;
 pub mod config;
 pub mod confined;
+mod http;
 pub mod job;
 mod retention;
 pub mod roots;
@@ -15,4 +16,4 @@ mod service;
 pub mod store;
 mod worker;
 
-pub use service::{Service, ServiceError};
+pub use service::{Service, ServiceError, log};

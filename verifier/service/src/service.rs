@@ -1,16 +1,23 @@
 //! What runs: a worker, and the answers to HTTP, until a signal asks to stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tracing::info;
+use tokio::time::{sleep, timeout};
+use tracing::{error, info};
 
 use crate::config::{Config, ConfigError};
+use crate::http::{App, router};
 use crate::roots::{Roots, check_kernel};
+use crate::store::tokens::{NewToken, Token};
 use crate::store::{Store, StoreError};
 use crate::worker::Worker;
 
@@ -89,6 +96,76 @@ impl Service {
         })
     }
 
+    /// Answers over HTTP, and works on jobs beside that, until a signal asks to stop. `listening` is told the address.
+    ///
+    /// # Errors
+    /// The address is taken, or signals cannot be handled.
+    pub fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<(), ServiceError> {
+        let (stop, stopped) = watch::channel(false);
+        let (tested, test) = watch::channel(None);
+        let wake = Arc::new(Notify::new());
+        let app = App {
+            config: Arc::clone(&self.config),
+            roots: Arc::clone(&self.roots),
+            store: self.store.clone(),
+            rates: Arc::default(),
+            wake: Arc::clone(&wake),
+            stop: stopped.clone(),
+            tested: test,
+        };
+        let worker = self.worker(wake, stopped.clone());
+        let grace = Duration::from_secs(self.config.grace_seconds.saturating_add(5));
+        self.runtime.block_on(async {
+            let listener = TcpListener::bind(self.config.listen)
+                .await
+                .map_err(|error| ServiceError::Io(self.config.listen.to_string(), error))?;
+            let address = listener
+                .local_addr()
+                .map_err(|error| ServiceError::Io(self.config.listen.to_string(), error))?;
+            let test = tokio::spawn(test_hourly(self.program.clone(), tested));
+            let work = tokio::spawn(worker.run());
+            let answers = tokio::spawn(
+                axum::serve(listener, router(app))
+                    .with_graceful_shutdown(stops(stopped))
+                    .into_future(),
+            );
+            listening(address);
+            stop_on_signal(stop).await?;
+            test.abort();
+            work.await
+                .map_err(|error| ServiceError::Io("the worker".to_owned(), error.into()))?;
+            // An upload that takes longer is cut off; its client sends it again.
+            if timeout(grace, answers).await.is_err() {
+                info!("a connection was cut off");
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes a token, and returns what its owner has to send.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn new_token(&self, new: &NewToken) -> Result<String, ServiceError> {
+        Ok(self.runtime.block_on(self.store.new_token(new))?)
+    }
+
+    /// All tokens, oldest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn tokens(&self) -> Result<Vec<Token>, ServiceError> {
+        Ok(self.runtime.block_on(self.store.tokens())?)
+    }
+
+    /// Revokes a token by the part before its secret; whether there was one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn revoke_token(&self, id: &str) -> Result<bool, ServiceError> {
+        Ok(self.runtime.block_on(self.store.revoke_token(id))?)
+    }
+
     fn worker(&self, wake: Arc<Notify>, stop: watch::Receiver<bool>) -> Worker {
         Worker {
             config: Arc::clone(&self.config),
@@ -112,4 +189,38 @@ async fn stop_on_signal(stop: watch::Sender<bool>) -> Result<(), ServiceError> {
     info!("stopping: running jobs are given their time, then go back to the queue");
     stop.send_replace(true);
     Ok(())
+}
+
+async fn stops(mut stopped: watch::Receiver<bool>) {
+    // The sender lives as long as the service.
+    let _ended = stopped.wait_for(|&is_stopped| is_stopped).await;
+}
+
+/// Lets the program prove that it finds damage: a service that cannot fail anything is not ready.
+async fn test_hourly(program: PathBuf, tested: watch::Sender<Option<bool>>) {
+    loop {
+        let status = tokio::process::Command::new(&program)
+            .args(["self-test", "--quiet"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .status()
+            .await;
+        let is_passed = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+        if !is_passed {
+            error!(
+                ?status,
+                "the self-test of the program failed: do not trust it on this machine"
+            );
+        }
+        tested.send_replace(Some(is_passed));
+        sleep(Duration::from_secs(60 * 60)).await;
+    }
+}
+
+/// Writes what happens to stderr, an object in a line; the first call counts.
+pub fn log() {
+    let subscriber = tracing_subscriber::fmt().json().with_writer(io::stderr);
+    // A second one would be a test in the same process.
+    let _first = subscriber.try_init();
 }
