@@ -63,10 +63,7 @@ impl Folder {
 
     /// Starts the program in it.
     pub(crate) fn start(&self, config: &Config, program: &Path, spec: &Spec) -> io::Result<Child> {
-        Command::new(program)
-            .args(["job", "--memory", &config.memory.to_string()])
-            .args(["--cpu-seconds", &config.cpu_seconds.to_string()])
-            .args(["--worker", &std::process::id().to_string(), "--"])
+        confined(config, program)
             .args(arguments(spec, config.threads))
             .current_dir(&self.path)
             .env_clear()
@@ -159,6 +156,16 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// The program under the limits of a job, in a process that dies with this one; what follows are its arguments.
+pub(crate) fn confined(config: &Config, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["job", "--memory", &config.memory.to_string()])
+        .args(["--cpu-seconds", &config.cpu_seconds.to_string()])
+        .args(["--worker", &std::process::id().to_string(), "--"]);
+    command
 }
 
 /// The command line, without the program.

@@ -1,6 +1,8 @@
 //! What runs: a worker, and the answers to HTTP, until a signal asks to stop.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info};
 
+use crate::child::confined;
 use crate::config::{Config, ConfigError};
 use crate::http::{App, router};
 use crate::roots::{Roots, check_kernel};
@@ -58,6 +61,12 @@ impl Service {
                 error,
             )
         })?;
+        // Models of everybody: nobody else on the machine is to read them.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)
+            .map_err(|error| ServiceError::Io(config.data.display().to_string(), error))?;
         for folder in [config.blobs(), config.uploads(), config.job_folders()] {
             fs::create_dir_all(&folder)
                 .map_err(|error| ServiceError::Io(folder.display().to_string(), error))?;
@@ -122,7 +131,11 @@ impl Service {
             let address = listener
                 .local_addr()
                 .map_err(|error| ServiceError::Io(self.config.listen.to_string(), error))?;
-            let test = tokio::spawn(test_hourly(self.program.clone(), tested));
+            let test = tokio::spawn(test_hourly(
+                Arc::clone(&self.config),
+                self.program.clone(),
+                tested,
+            ));
             let work = tokio::spawn(worker.run());
             let answers = tokio::spawn(
                 axum::serve(listener, router(app))
@@ -197,10 +210,10 @@ async fn stops(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Lets the program prove that it finds damage: a service that cannot fail anything is not ready.
-async fn test_hourly(program: PathBuf, tested: watch::Sender<Option<bool>>) {
+async fn test_hourly(config: Arc<Config>, program: PathBuf, tested: watch::Sender<Option<bool>>) {
     loop {
-        let status = tokio::process::Command::new(&program)
-            .args(["self-test", "--quiet"])
+        let status = confined(&config, &program)
+            .args(["self-test", "--quiet", "--threads", "1"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)

@@ -62,7 +62,6 @@ struct Home {
 #[derive(Template)]
 #[template(path = "job.html")]
 struct Job {
-    keep_hours: u32,
     job: Shown,
     is_done: bool,
     phase: Option<Phase>,
@@ -74,14 +73,11 @@ struct Job {
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Login {
-    keep_hours: u32,
-}
+struct Login;
 
 #[derive(Template)]
 #[template(path = "refused.html")]
 struct RefusedPage {
-    keep_hours: u32,
     code: String,
     detail: String,
 }
@@ -120,7 +116,6 @@ impl IntoResponse for Page {
             return Redirect::to("/login").into_response();
         }
         let page = RefusedPage {
-            keep_hours: 0,
             code: code_word(problem.code),
             detail: problem.detail.clone(),
         };
@@ -211,7 +206,6 @@ async fn job(
     };
     let took = job.view.started.zip(job.view.finished);
     rendered(&Job {
-        keep_hours: app.config.keep_hours,
         is_done: job.view.state == JobState::Done,
         phase: phase(&job.view),
         took: took.map(|(from, to)| format!("{:.1} s", to.saturating_sub(from) as f64 / 1000.0)),
@@ -249,10 +243,8 @@ async fn cancel(
     Ok(Redirect::to(&format!("/jobs/{id}")))
 }
 
-async fn login(State(app): State<App>) -> Result<Html<String>, Page> {
-    rendered(&Login {
-        keep_hours: app.config.keep_hours,
-    })
+async fn login() -> Result<Html<String>, Page> {
+    rendered(&Login)
 }
 
 #[derive(Deserialize)]
