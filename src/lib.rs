@@ -40,6 +40,8 @@ use crate::commands::{
     bisect, check, compare_trace, completions, convert, doctor, explain, forward, inspect, man,
     manifest, restore, schema, self_test, verify,
 };
+#[cfg(feature = "service")]
+use crate::commands::{job, serve, token, worker};
 use crate::exit::{NOT_DONE, Outcome};
 use crate::output::ErrorRow;
 
@@ -167,6 +169,14 @@ enum Command {
     Schema(schema::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    #[cfg(feature = "service")]
+    Serve(serve::Arguments),
+    #[cfg(feature = "service")]
+    Worker(worker::Arguments),
+    #[cfg(feature = "service")]
+    Token(token::Arguments),
+    #[cfg(feature = "service")]
+    Job(job::Arguments),
 }
 
 impl Command {
@@ -188,6 +198,8 @@ impl Command {
             | Self::Schema(_)
             | Self::Completions(_)
             | Self::Man(_) => return false,
+            #[cfg(feature = "service")]
+            Self::Serve(_) | Self::Worker(_) | Self::Token(_) | Self::Job(_) => return false,
         };
         format == FormatFlag::Json
     }
@@ -209,6 +221,14 @@ impl Command {
             Self::Schema(arguments) => schema::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
             Self::Man(arguments) => man::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Serve(arguments) => serve::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Token(arguments) => token::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Worker(arguments) => worker::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Job(arguments) => job::run(&arguments),
         }
     }
 }

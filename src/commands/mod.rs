@@ -10,9 +10,17 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod forward;
 pub(crate) mod inspect;
+#[cfg(feature = "service")]
+pub(crate) mod job;
 pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod self_test;
+#[cfg(feature = "service")]
+pub(crate) mod serve;
+#[cfg(feature = "service")]
+pub(crate) mod token;
 pub(crate) mod verify;
+#[cfg(feature = "service")]
+pub(crate) mod worker;

@@ -1,0 +1,259 @@
+//! One job as a child process: its folder, its command line, and what follows from how it ended.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::process::{Child, Command};
+
+use crate::config::Config;
+use crate::job::{Bound, Judged, Op, Outcome, Reason, Spec, Unsupported, Verdict, hex};
+use crate::roots::Roots;
+
+/// The forms of a report, by the end of its name: as `--report` has them.
+pub(crate) const FORMS: [&str; 5] = ["json", "html", "junit", "sarif", "intoto"];
+/// Where the program writes a model to.
+pub(crate) const ARTIFACT: &str = "artifact";
+/// What the program prints.
+const ANSWER: &str = "answer.txt";
+const POLICY: &str = "policy.toml";
+
+/// The folder of one attempt.
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// The same, relative to the folder of all jobs.
+    name: String,
+}
+
+/// A file of a report that a worker read: digest, name and size.
+pub(crate) type SeenFile = (String, String, i64);
+
+impl Folder {
+    /// Makes the folder with links to the inputs: the program sees what was bound, and nothing beside it.
+    pub(crate) fn make(
+        config: &Config,
+        roots: &Roots,
+        name: String,
+        spec: &Spec,
+    ) -> io::Result<Self> {
+        let path = config.job_folders().join(&name);
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::create_dir_all(path.join(ARTIFACT))?;
+        fs::create_dir(path.join("tmp"))?;
+        for (side, input) in ["a", "b"].iter().zip(&spec.inputs) {
+            let side = path.join(side);
+            fs::create_dir(&side)?;
+            for file in &input.files {
+                let target = roots.target(file).map_err(io::Error::other)?;
+                symlink(target, side.join(&file.name))?;
+            }
+        }
+        if let Some(policy) = &spec.policy {
+            File::create_new(path.join(POLICY))?.write_all(policy.as_bytes())?;
+        }
+        Ok(Self { path, name })
+    }
+
+    /// Starts the program in it.
+    pub(crate) fn start(&self, config: &Config, program: &Path, spec: &Spec) -> io::Result<Child> {
+        confined(config, program)
+            .args(arguments(spec, config.threads))
+            .current_dir(&self.path)
+            .env_clear()
+            .env("TMPDIR", self.path.join("tmp"))
+            .stdin(Stdio::null())
+            .stdout(File::create_new(self.path.join(ANSWER))?)
+            .stderr(Stdio::piped())
+            // A group of its own: all of it is killed together.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    /// What follows from how the program ended, and which files it read.
+    pub(crate) fn outcome(
+        &self,
+        op: Op,
+        status: ExitStatus,
+        said: &str,
+    ) -> (Outcome, Vec<SeenFile>) {
+        let message = (!said.is_empty()).then(|| said.to_owned());
+        let undecided = |reason, message| Outcome {
+            message,
+            ..Outcome::undecided(reason)
+        };
+        if let Some(signal) = status.signal() {
+            let message = Some(format!("killed by signal {signal}. {said}"));
+            return (undecided(Reason::WorkerDied, message), Vec::new());
+        }
+        let verdict = match status.code() {
+            Some(0) => Verdict::Verified,
+            Some(1) => Verdict::Different,
+            Some(2) => Verdict::Undecided,
+            _ => return (undecided(Reason::WorkerDied, message), Vec::new()),
+        };
+        match self.report(op, verdict) {
+            Ok((report, seen)) => {
+                let outcome = Outcome {
+                    verdict,
+                    reason: Reason::Judged,
+                    result: Some(Judged {
+                        report,
+                        folder: self.name.clone(),
+                    }),
+                    message,
+                };
+                (outcome, seen)
+            }
+            // The program says so before it ends in this way; it is no answer about the files.
+            Err(_) if said.contains("memory allocation of") || said.contains("aprove stopped") => {
+                (undecided(Reason::WorkerDied, message), Vec::new())
+            }
+            Err(why) => {
+                let message = Some(format!("{why}. {said}"));
+                (undecided(Reason::NotDone, message), Vec::new())
+            }
+        }
+    }
+
+    /// The digest of the report, which must say what the exit code says.
+    fn report(&self, op: Op, verdict: Verdict) -> Result<(String, Vec<SeenFile>), String> {
+        let name = match op {
+            // It compares nothing and has no report: what it prints is its answer.
+            Op::Restore if verdict == Verdict::Verified => ANSWER,
+            Op::Restore => return Err("nothing was restored".to_owned()),
+            Op::Verify | Op::Convert | Op::Check => "report.json",
+        };
+        let bytes = fs::read(self.path.join(name))
+            .map_err(|error| format!("there is no report: {error}"))?;
+        let digest = hex(&Sha256::digest(&bytes));
+        if op == Op::Restore {
+            return Ok((digest, Vec::new()));
+        }
+        let document: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| format!("the report is no JSON: {error}"))?;
+        let report = one_report(&document).ok_or("the report is not about one model or pair")?;
+        if report.get("verdict") != Some(&Value::String(verdict.to_string())) {
+            return Err("the report does not say what the exit code says".to_owned());
+        }
+        Ok((digest, files(report)))
+    }
+
+    /// Takes away what nobody asks for.
+    pub(crate) fn tidy(&self) -> io::Result<()> {
+        for name in ["a", "b", "tmp"] {
+            let path = self.path.join(name);
+            if path.exists() {
+                fs::remove_dir_all(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The program under the limits of a job, in a process that dies with this one; what follows are its arguments.
+pub(crate) fn confined(config: &Config, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["job", "--memory", &config.memory.to_string()])
+        .args(["--cpu-seconds", &config.cpu_seconds.to_string()])
+        .args(["--worker", &std::process::id().to_string(), "--"]);
+    command
+}
+
+/// The command line, without the program.
+pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
+    let mut line: Vec<String> = vec![spec.op.to_string()];
+    let sides = ["a", "b"].iter().zip(&spec.inputs);
+    line.extend(sides.map(|(side, input)| format!("{side}/{}", input.name)));
+    let mut add = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
+    let options = &spec.options;
+    let name = spec.inputs.first().map_or("", |input| input.name.as_str());
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    match spec.op {
+        Op::Verify => {
+            // Runs are compared on the CPU: the limit of memory leaves no room for what a GPU's driver maps.
+            add(&["--device", "cpu"]);
+            if let Some(digest) = &options.digest {
+                add(&["--digest", digest]);
+            }
+            if let Some(forward) = options.forward {
+                add(&["--forward", if forward { "on" } else { "off" }]);
+            }
+        }
+        Op::Convert => {
+            add(&["--output", &format!("{ARTIFACT}/{stem}.apr")]);
+            if options.forward == Some(true) {
+                add(&["--forward", "on", "--device", "cpu"]);
+            }
+            if let Some(unsupported) = options.unsupported {
+                add(&["--unsupported", unsupported.word()]);
+            }
+        }
+        Op::Check => {}
+        Op::Restore => add(&[&format!("{ARTIFACT}/{stem}.gguf")]),
+    }
+    if spec.policy.is_some() {
+        add(&["--policy", POLICY]);
+    }
+    if spec.op != Op::Restore {
+        add(&["--quiet", "--threads", &threads.to_string()]);
+        for form in FORMS {
+            add(&["--report", &format!("{form}=report.{form}")]);
+        }
+    }
+    add(&["--progress", "json"]);
+    line
+}
+
+impl Unsupported {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Auto => "auto",
+            Self::DecodeF32 => "decode-f32",
+        }
+    }
+}
+
+/// The report of a document about one pair or one model.
+fn one_report(document: &Value) -> Option<&Value> {
+    if document.get("verdict").is_some() {
+        return Some(document);
+    }
+    match document.get("models")?.as_array()?.as_slice() {
+        [one] => one.get("report"),
+        _ => None,
+    }
+}
+
+fn files(report: &Value) -> Vec<SeenFile> {
+    let rows = report.get("files").and_then(Value::as_array);
+    let mut seen = Vec::new();
+    for row in rows.into_iter().flatten() {
+        let name = row.get("name").and_then(Value::as_str);
+        let size = row.get("size").and_then(Value::as_i64);
+        let (Some(name), Some(size)) = (name, size) else {
+            continue;
+        };
+        for kind in ["sha256", "blake3"] {
+            if let Some(digest) = row.get(kind).and_then(Value::as_str) {
+                seen.push((format!("{kind}:{digest}"), name.to_owned(), size));
+            }
+        }
+    }
+    seen
+}
+
+/// The files of a job that are no longer what was submitted.
+pub(crate) fn changed<'a>(roots: &Roots, spec: &'a Spec) -> Option<&'a Bound> {
+    let mut files = spec.inputs.iter().flat_map(|input| &input.files);
+    files.find(|file| !matches!(roots.is_unchanged(file), Ok(true)))
+}

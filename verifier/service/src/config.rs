@@ -1,0 +1,185 @@
+//! The configuration: a TOML file in which every key has a default and an unknown one is refused.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::Deserialize;
+
+/// What the service does, as the file says it; each key is described in docs/service.md.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder of the database, uploads and reports; of several machines a shared one.
+    pub data: PathBuf,
+    /// `postgres://...` instead of SQLite in `data`.
+    pub database: Option<String>,
+    /// Folders whose files jobs may read, by name.
+    pub roots: BTreeMap<String, PathBuf>,
+    /// Whether a token is needed.
+    pub auth: Auth,
+    /// Jobs at a time in this process; 0: it only answers.
+    pub jobs: usize,
+    /// Threads of each job.
+    pub threads: u16,
+    /// Bytes of address space of a job.
+    pub memory: u64,
+    /// Seconds of CPU time of a job, of all its threads.
+    pub cpu_seconds: u64,
+    /// Seconds that a job may take.
+    pub wall_seconds: u64,
+    /// Seconds without a sign of a worker until another one takes its job.
+    pub lease_seconds: u32,
+    /// How often a job is begun that never ends.
+    pub tries: u32,
+    /// Seconds that running jobs get when the service stops, before they go back to the queue.
+    pub grace_seconds: u64,
+    /// Bytes of one upload.
+    pub max_upload: u64,
+    /// Jobs that may wait.
+    pub max_queued: u32,
+    /// Jobs of one token that may wait or run, where the token says nothing else.
+    pub max_jobs_of_token: u32,
+    /// Requests of one token in a minute, where the token says nothing else.
+    pub max_rate_of_token: u32,
+    /// Bytes that stay free on the disk of `data`.
+    pub min_free_disk: u64,
+    /// Hours that jobs, reports and unused uploads are kept.
+    pub keep_hours: u32,
+}
+
+/// Whether a token is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// Not on a loopback address, else yes.
+    Auto,
+    /// Always.
+    Tokens,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8212)),
+            data: PathBuf::from("aprove-data"),
+            database: None,
+            roots: BTreeMap::new(),
+            auth: Auth::Auto,
+            jobs: 1,
+            threads: 2,
+            memory: 8 << 30,
+            cpu_seconds: 4 * 60 * 60,
+            wall_seconds: 2 * 60 * 60,
+            lease_seconds: 30,
+            tries: 3,
+            grace_seconds: 30,
+            max_upload: 16 << 30,
+            max_queued: 1000,
+            max_jobs_of_token: 100,
+            max_rate_of_token: 600,
+            min_free_disk: 1 << 30,
+            keep_hours: 7 * 24,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{0}: cannot be read: {1}")]
+    Io(String, #[source] io::Error),
+    /// It is not what is expected; the line is part of the message.
+    #[error("{0}: {1}")]
+    Form(String, String),
+    /// A value that leads to nothing.
+    #[error("`{0}` is {1}")]
+    Value(&'static str, &'static str),
+    /// A root that cannot be used.
+    #[error("root `{0}` is `{1}`, which is no folder that can be opened: {2}")]
+    Root(String, String, #[source] io::Error),
+    /// A root whose name is no first part of a path.
+    #[error("a root has the name `{0}`: give one of letters, digits, `-` and `_`")]
+    RootName(String),
+}
+
+impl Config {
+    /// Reads a file. Paths are relative to its folder.
+    ///
+    /// # Errors
+    /// It cannot be read, has an unknown key, or a value of another kind.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text =
+            fs::read_to_string(path).map_err(|error| ConfigError::Io(name.clone(), error))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::Form(name, error.to_string()))?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        config.data = folder.join(&config.data);
+        for root in config.roots.values_mut() {
+            *root = folder.join(&root);
+        }
+        Ok(config)
+    }
+
+    /// Makes all paths absolute, and refuses what could only fail later.
+    ///
+    /// # Errors
+    /// A value is refused, or a root is no folder.
+    pub fn checked(mut self) -> Result<Self, ConfigError> {
+        for (key, is_zero) in [
+            ("threads", self.threads == 0),
+            ("memory", self.memory == 0),
+            ("cpu_seconds", self.cpu_seconds == 0),
+            ("wall_seconds", self.wall_seconds == 0),
+            ("lease_seconds", self.lease_seconds == 0),
+            ("tries", self.tries == 0),
+            ("keep_hours", self.keep_hours == 0),
+        ] {
+            if is_zero {
+                return Err(ConfigError::Value(key, "0, and must be at least 1"));
+            }
+        }
+        for (name, root) in &mut self.roots {
+            let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            if name.is_empty() || !name.bytes().all(is_letter) {
+                return Err(ConfigError::RootName(name.clone()));
+            }
+            let error = |error| ConfigError::Root(name.clone(), root.display().to_string(), error);
+            let resolved = root.canonicalize().map_err(error)?;
+            if !resolved.is_dir() {
+                return Err(error(io::ErrorKind::NotADirectory.into()));
+            }
+            *root = resolved;
+        }
+        self.data = std::path::absolute(&self.data)
+            .map_err(|error| ConfigError::Io(self.data.display().to_string(), error))?;
+        Ok(self)
+    }
+
+    /// Whether requests need a token.
+    #[must_use]
+    pub fn needs_tokens(&self) -> bool {
+        self.auth == Auth::Tokens || !self.listen.ip().is_loopback()
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.data.join("blobs")
+    }
+
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.data.join("uploads")
+    }
+
+    pub(crate) fn job_folders(&self) -> PathBuf {
+        self.data.join("jobs")
+    }
+
+    pub(crate) const fn keep_milliseconds(&self) -> i64 {
+        (self.keep_hours as i64).saturating_mul(60 * 60 * 1000)
+    }
+}

@@ -1,0 +1,84 @@
+//! The HTTP interface and the page.
+
+#[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
+mod blobs;
+mod caller;
+#[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
+mod jobs;
+mod operations;
+mod page;
+mod problem;
+mod reports;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::sync::{Notify, watch};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::caller::Rates;
+use self::problem::Problem;
+use crate::config::Config;
+use crate::roots::Roots;
+use crate::store::Store;
+
+/// What the answers need.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) config: Arc<Config>,
+    pub(crate) roots: Arc<Roots>,
+    pub(crate) store: Store,
+    pub(crate) rates: Arc<Rates>,
+    /// Wakes the workers of this process.
+    pub(crate) wake: Arc<Notify>,
+    /// True once the process is to end.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Whether the program found all damage of its self-test; none before the first.
+    pub(crate) tested: watch::Receiver<Option<bool>>,
+}
+
+/// Bytes of a request that is no upload.
+const BODY: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "aprove",
+        description = "Converts GGUF models to APR v2 and proves the result. A verdict is `verified`, `different` or `undecided`; undecided is never good. Refusals are `application/problem+json` with a stable `code`."
+    ),
+    components(schemas(problem::ProblemBody))
+)]
+struct Description;
+
+/// Everything that is answered.
+pub(crate) fn router(app: App) -> Router {
+    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(jobs::list, jobs::submit))
+        .routes(routes!(jobs::one, jobs::cancel))
+        .routes(routes!(jobs::events))
+        .routes(routes!(reports::report))
+        .routes(routes!(reports::artifact))
+        .routes(routes!(reports::model))
+        .routes(routes!(operations::metadata))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+        .merge(page::router())
+        .layer(DefaultBodyLimit::max(BODY))
+        .routes(routes!(blobs::put))
+        .merge(page::uploads())
+        .split_for_parts();
+    router
+        .route(
+            "/openapi.json",
+            get(move || std::future::ready(Json(description))),
+        )
+        .fallback(|| std::future::ready(Problem::not_found("page")))
+        .layer(from_fn_with_state(app.clone(), caller::guard))
+        .with_state(app)
+}

@@ -1,0 +1,169 @@
+//! For those who operate the service, and for programs that look before they call.
+
+use std::fmt::Write as _;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::caller::Caller;
+use super::problem::Problem;
+use crate::child::FORMS;
+use crate::job::Op;
+use crate::store::tokens::Scope;
+
+/// What the service can do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Metadata {
+    name: &'static str,
+    version: &'static str,
+    operations: [Op; 4],
+    /// The forms of a report
+    reports: [&'static str; 5],
+    /// The first parts of paths
+    roots: Vec<String>,
+    /// Bytes of one upload
+    max_upload: u64,
+    /// Hours that jobs, reports and unused uploads are kept
+    keep_hours: u32,
+}
+
+/// What is ready and what is not.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready {
+    database: bool,
+    /// A worker was heard of in the last minute
+    worker: bool,
+    /// The program found all damage of its self-test
+    self_test: bool,
+    /// The service is not about to end
+    running: bool,
+}
+
+/// What the service can do.
+#[utoipa::path(get, path = "/metadata", responses((status = 200, body = Metadata)))]
+pub(crate) async fn metadata(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Metadata>, Problem> {
+    caller.needs(Scope::Read)?;
+    Ok(Json(Metadata {
+        name: "aprove",
+        version: env!("CARGO_PKG_VERSION"),
+        operations: [Op::Verify, Op::Convert, Op::Check, Op::Restore],
+        reports: FORMS,
+        roots: app.roots.names().map(str::to_owned).collect(),
+        max_upload: app.config.max_upload,
+        keep_hours: app.config.keep_hours,
+    }))
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String)))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether jobs are taken and done.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = Ready)))]
+pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+    let workers = app.store.workers().await;
+    let ready = Ready {
+        database: workers.is_ok(),
+        worker: workers.is_ok_and(|count| count > 0),
+        self_test: *app.tested.borrow() == Some(true),
+        running: !*app.stop.borrow(),
+    };
+    let status = if ready.database && ready.worker && ready.self_test && ready.running {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(ready))
+}
+
+/// Numbers for Prometheus; of all processes on one database.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String)))]
+pub(crate) async fn metrics(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    caller.needs(Scope::Read)?;
+    let depth = app.store.depth().await?;
+    let workers = app.store.workers().await?;
+    let tallies = app.store.tallies().await?;
+    let is_alarm = |verdict: &str| verdict == "alarm";
+    let sum = |value: fn(&crate::store::read::Tally) -> i64| {
+        let ended = tallies.iter().filter(|tally| !is_alarm(&tally.verdict));
+        ended.fold(0, |sum: i64, tally| sum.saturating_add(value(tally)))
+    };
+    let alarms = tallies.iter().filter(|tally| is_alarm(&tally.verdict));
+    let alarms = alarms.fold(0, |sum: i64, tally| sum.saturating_add(tally.jobs));
+    let mut text = String::new();
+    for (name, kind, help, value) in [
+        (
+            "aprove_jobs_queued",
+            "gauge",
+            "Jobs that wait.",
+            depth.queued,
+        ),
+        (
+            "aprove_jobs_running",
+            "gauge",
+            "Jobs that run.",
+            depth.running,
+        ),
+        (
+            "aprove_workers",
+            "gauge",
+            "Workers heard of in the last minute.",
+            workers,
+        ),
+        (
+            "aprove_bytes_total",
+            "counter",
+            "Bytes of the inputs of ended jobs.",
+            sum(|tally| tally.bytes),
+        ),
+        (
+            "aprove_job_milliseconds_total",
+            "counter",
+            "How long jobs ran.",
+            sum(|tally| tally.milliseconds),
+        ),
+        (
+            "aprove_reports_disagree_total",
+            "counter",
+            "Runs over the same content with different reports: alarm.",
+            alarms,
+        ),
+    ] {
+        line(
+            &mut text,
+            format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"),
+        );
+    }
+    let name = "aprove_jobs_total";
+    line(
+        &mut text,
+        format_args!("# HELP {name} Ended jobs.\n# TYPE {name} counter"),
+    );
+    for tally in tallies.iter().filter(|tally| !is_alarm(&tally.verdict)) {
+        let (verdict, reason) = (&tally.verdict, &tally.reason);
+        line(
+            &mut text,
+            format_args!(
+                "{name}{{verdict=\"{verdict}\",reason=\"{reason}\"}} {}",
+                tally.jobs
+            ),
+        );
+    }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    #[expect(clippy::expect_used, reason = "writing to a string cannot fail")]
+    writeln!(text, "{line}").expect("writing to a string cannot fail");
+}

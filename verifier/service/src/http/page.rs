@@ -1,0 +1,438 @@
+//! The page: for people, rendered here, complete without a script.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use askama::Template;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, Form, Multipart, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::App;
+use super::blobs::{admitted, receive};
+use super::caller::{COOKIE, Caller};
+use super::jobs::{InputRef, InputView, JobView, Submission, accept, view};
+use super::problem::{Code, Problem};
+use crate::job::{Op, Options, State as JobState, Verdict};
+use crate::store::queue::{Depth, JobQueue as _};
+use crate::store::read::Filter;
+use crate::store::tokens::Scope;
+
+/// Jobs of one page.
+const ROWS: i64 = 50;
+/// Bytes of a field that is no file.
+const FIELD: usize = 4096;
+/// The look of the reports, and what only these pages have.
+const STYLE: &str = concat!(
+    include_str!("../../../render/templates/style.css"),
+    include_str!("../../templates/service.css")
+);
+
+pub(crate) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .route("/", get(home))
+        .route("/jobs/{id}", get(job))
+        .route("/jobs/{id}/cancel", post(cancel))
+        .route("/login", get(login).post(enter))
+        .route("/style.css", get(style))
+}
+
+/// The form that sends files, whose length is checked by itself.
+pub(crate) fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .route("/submit", post(submit))
+        .layer(DefaultBodyLimit::disable())
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    keep_hours: u32,
+    sides: [(&'static str, &'static str, &'static str); 2],
+    roots: Vec<String>,
+    depth: Depth,
+    jobs: Vec<Shown>,
+    older: Option<i64>,
+}
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct Job {
+    job: Shown,
+    is_done: bool,
+    phase: Option<Phase>,
+    took: Option<String>,
+    curl: String,
+    links: Vec<(String, String)>,
+    report: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login;
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
+    code: String,
+    detail: String,
+}
+
+/// A job in words.
+struct Shown {
+    view: JobView,
+    word: String,
+    class: &'static str,
+    age: String,
+}
+
+struct Phase {
+    name: String,
+    done: u64,
+    total: u64,
+    unit: &'static str,
+}
+
+/// A refusal as a page.
+struct Page(Problem);
+
+impl<P: Into<Problem>> From<P> for Page {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let problem = self.0;
+        if matches!(
+            problem.code,
+            Code::TokenMissing | Code::TokenUnknown | Code::TokenExpired
+        ) {
+            return Redirect::to("/login").into_response();
+        }
+        let page = RefusedPage {
+            code: code_word(problem.code),
+            detail: problem.detail.clone(),
+        };
+        let status = problem.into_response().status();
+        match page.render() {
+            Ok(text) => (status, Html(text)).into_response(),
+            Err(_) => status.into_response(),
+        }
+    }
+}
+
+fn code_word(code: Code) -> String {
+    serde_json::to_value(code).map_or_else(
+        |_| String::new(),
+        |word| word.as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+fn rendered(page: &impl Template) -> Result<Html<String>, Page> {
+    let text = page.render().map_err(|error| Problem::internal(&error))?;
+    Ok(Html(text))
+}
+
+/// The version, in the head of each page.
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+macro_rules! with_version {
+    ($($page:ident)*) => { $( impl $page { fn version(&self) -> &'static str { version() } } )* };
+}
+with_version! { Home Job Login RefusedPage }
+
+#[derive(Deserialize)]
+struct Older {
+    before: Option<i64>,
+}
+
+async fn home(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Query(older): Query<Older>,
+) -> Result<Html<String>, Page> {
+    let caller = caller?;
+    caller.needs(Scope::Read)?;
+    let filter = Filter {
+        owner: caller.sees().map(str::to_owned),
+        before: older.before,
+        limit: ROWS,
+        ..Filter::default()
+    };
+    let rows = app.store.jobs(&filter).await?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS);
+    let older = rows.last().filter(|_| is_full).map(|row| row.seq);
+    let jobs = rows.iter().map(|row| view(row).map(shown));
+    rendered(&Home {
+        keep_hours: app.config.keep_hours,
+        sides: [
+            ("a", "Model", "the artifact or the GGUF"),
+            (
+                "b",
+                "Other model",
+                "for verify only: what the first one is compared with",
+            ),
+        ],
+        roots: app.roots.names().map(str::to_owned).collect(),
+        depth: app.store.depth().await?,
+        jobs: jobs.collect::<Result<_, _>>()?,
+        older,
+    })
+}
+
+async fn job(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Html<String>, Page> {
+    let row = caller?.needs_sight(app.store.job(&id).await?)?;
+    let policy = row.spec()?.policy;
+    let job = shown(view(&row)?);
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let name = |link: &String| {
+        link.rsplit_once('/')
+            .map_or(String::new(), |(_, name)| name.to_owned())
+    };
+    let took = job.view.started.zip(job.view.finished);
+    rendered(&Job {
+        is_done: job.view.state == JobState::Done,
+        phase: phase(&job.view),
+        took: took.map(|(from, to)| format!("{:.1} s", to.saturating_sub(from) as f64 / 1000.0)),
+        curl: curl(
+            &job.view,
+            policy.as_deref(),
+            host.unwrap_or("localhost"),
+            app.config.needs_tokens(),
+        ),
+        links: job
+            .view
+            .links
+            .iter()
+            .map(|link| (name(link), link.clone()))
+            .collect(),
+        report: job
+            .view
+            .links
+            .iter()
+            .find(|link| link.ends_with("/report.html"))
+            .cloned(),
+        job,
+    })
+}
+
+async fn cancel(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    Path(id): Path<String>,
+) -> Result<Redirect, Page> {
+    let caller = caller?;
+    caller.needs(Scope::Submit)?;
+    caller.needs_sight(app.store.job(&id).await?)?;
+    app.store.cancel(&id).await?;
+    Ok(Redirect::to(&format!("/jobs/{id}")))
+}
+
+async fn login() -> Result<Html<String>, Page> {
+    rendered(&Login)
+}
+
+#[derive(Deserialize)]
+struct Entered {
+    token: String,
+}
+
+async fn enter(Form(entered): Form<Entered>) -> Result<Response, Page> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let token = entered.token.trim();
+    if !token.bytes().all(is_token) {
+        return Err(Problem::new(Code::BadRequest, "that is no token").into());
+    }
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict");
+    let cookie = HeaderValue::try_from(cookie).map_err(|error| Problem::internal(&error))?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+/// What the form said.
+#[derive(Default)]
+struct Entries {
+    op: String,
+    bytes_only: bool,
+    inputs: [Option<InputRef>; 2],
+}
+
+async fn submit(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+    mut form: Multipart,
+) -> Result<Response, Page> {
+    let caller = caller?;
+    let length = admitted(&app, &caller, &headers).await?;
+    let mut entries = Entries::default();
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "op" => entries.op = short(field).await?,
+            "bytes_only" => entries.bytes_only = short(field).await? == "yes",
+            _ => {
+                let input = input(&app, field, &name, length).await?;
+                let [a, b] = &mut entries.inputs;
+                let slot = if name.starts_with("a_") { a } else { b };
+                *slot = slot.take().or(input);
+            }
+        }
+    }
+    let op = Op::try_from(entries.op).map_err(|_| bad("choose what to do"))?;
+    let id = accept(
+        &app,
+        &caller,
+        Submission {
+            op,
+            inputs: entries.inputs.into_iter().flatten().collect(),
+            options: Options {
+                forward: (op == Op::Verify && entries.bytes_only).then_some(false),
+                ..Options::default()
+            },
+            policy: None,
+        },
+    )
+    .await?;
+    Ok((
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, format!("/jobs/{id}"))],
+    )
+        .into_response())
+}
+
+fn bad(detail: &str) -> Problem {
+    Problem::new(Code::BadRequest, detail)
+}
+
+fn broken(error: MultipartError) -> Problem {
+    Problem::new(Code::BadRequest, error.body_text())
+}
+
+/// An input of the form; none where it was left empty.
+async fn input(
+    app: &App,
+    field: Field<'_>,
+    name: &str,
+    length: u64,
+) -> Result<Option<InputRef>, Problem> {
+    if name.ends_with("_path") {
+        let path = short(field).await?;
+        return Ok((!path.is_empty()).then_some(InputRef {
+            digest: None,
+            path: Some(path),
+            name: None,
+        }));
+    }
+    let file = field.file_name().unwrap_or_default().to_owned();
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let blob = receive(app, field, length, None).await?;
+    Ok(Some(InputRef {
+        digest: Some(blob.digest),
+        path: None,
+        name: Some(file),
+    }))
+}
+
+async fn short(mut field: Field<'_>) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = field.chunk().await.map_err(broken)? {
+        if bytes.len().saturating_add(piece.len()) > FIELD {
+            return Err(bad("a field of the form is too long"));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| bad("a field of the form is no text"))?;
+    Ok(text.trim().to_owned())
+}
+
+fn shown(view: JobView) -> Shown {
+    let (word, class) = match (view.state, view.verdict) {
+        (_, Some(Verdict::Verified)) => ("verified".to_owned(), "good"),
+        (_, Some(Verdict::Different)) => ("different".to_owned(), "bad"),
+        (_, Some(Verdict::Undecided)) => ("undecided".to_owned(), "open"),
+        (state, None) => (state.to_string(), "panel"),
+    };
+    Shown {
+        word,
+        class,
+        age: age(view.created),
+        view,
+    }
+}
+
+fn age(created: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    });
+    let seconds = now.saturating_sub(created.div_euclid(1000)).max(0);
+    let (count, unit) = match seconds {
+        0..60 => return "less than a minute ago".to_owned(),
+        60..3600 => (seconds.div_euclid(60), "minute"),
+        3600..86_400 => (seconds.div_euclid(3600), "hour"),
+        _ => (seconds.div_euclid(86_400), "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
+}
+
+fn phase(view: &JobView) -> Option<Phase> {
+    let progress = view.progress.as_ref()?;
+    let number = |name: &str| progress.get(name).and_then(serde_json::Value::as_u64);
+    let (done, unit) = match number("bytes") {
+        Some(bytes) => (bytes, "bytes"),
+        None => (number("steps")?, "steps"),
+    };
+    Some(Phase {
+        name: progress.get("phase")?.as_str()?.to_owned(),
+        done,
+        total: number("total")?,
+        unit,
+    })
+}
+
+/// A line for a shell that submits the same again.
+fn curl(view: &JobView, policy: Option<&str>, host: &str, needs_token: bool) -> String {
+    let input = |input: &InputView| {
+        if input.from.starts_with("sha256:") {
+            json!({"digest": input.from, "name": input.name})
+        } else {
+            json!({"path": input.from})
+        }
+    };
+    let inputs: Vec<_> = view.inputs.iter().map(input).collect();
+    let mut body = json!({"op": view.op, "inputs": inputs, "options": view.options});
+    if let (Some(policy), Some(body)) = (policy, body.as_object_mut()) {
+        body.insert("policy".to_owned(), policy.into());
+    }
+    let body = body.to_string().replace('\'', r"'\''");
+    let token = if needs_token {
+        "-H \"Authorization: Bearer $APROVE_TOKEN\" "
+    } else {
+        ""
+    };
+    format!(
+        "curl {token}-H 'Content-Type: application/json' -d '{body}' 'http://{host}/v1/jobs?wait=60'"
+    )
+}

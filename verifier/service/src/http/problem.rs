@@ -1,0 +1,175 @@
+//! What a refusal looks like: `application/problem+json`, with a stable code and a sentence.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tracing::error;
+use utoipa::ToSchema;
+
+use crate::roots::Refused;
+use crate::store::StoreError;
+
+/// Why a request is refused. Codes are added, never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Code {
+    /// The request is not what is expected.
+    BadRequest,
+    /// An input is no file that may be read.
+    Input,
+    /// There is no token.
+    TokenMissing,
+    /// The token is unknown.
+    TokenUnknown,
+    /// The token was valid.
+    TokenExpired,
+    /// The token may not do this.
+    ScopeMissing,
+    /// The request comes from a page of another site.
+    Origin,
+    /// There is nothing, or nothing that this token may see.
+    NotFound,
+    /// The job has no verdict yet.
+    NotDone,
+    /// The job has its verdict, and none of these.
+    NoReport,
+    /// The length must be said first.
+    LengthRequired,
+    /// The body is too large.
+    TooLarge,
+    /// The body came too slowly, or ended early.
+    BodyIncomplete,
+    /// The bytes have another digest.
+    DigestMismatch,
+    /// The token has uploaded what it may in 24 hours.
+    UploadQuota,
+    /// Too many jobs wait.
+    QueueFull,
+    /// The token has too many jobs.
+    JobLimit,
+    /// The token makes too many requests.
+    RateLimit,
+    /// The disk has no room.
+    DiskFull,
+    /// A fault of the service.
+    Internal,
+}
+
+impl Code {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Input | Self::DigestMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TokenMissing | Self::TokenUnknown | Self::TokenExpired => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::ScopeMissing | Self::Origin => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::NoReport => StatusCode::NOT_FOUND,
+            Self::NotDone => StatusCode::CONFLICT,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::UploadQuota | Self::QueueFull | Self::JobLimit | Self::RateLimit => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Seconds after which it makes sense to try again.
+    const fn retry_after(self) -> Option<&'static str> {
+        match self {
+            Self::NotDone => Some("1"),
+            Self::QueueFull | Self::JobLimit | Self::RateLimit => Some("10"),
+            Self::UploadQuota | Self::DiskFull => Some("3600"),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+}
+
+/// The body of a refusal.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// The number of the answer.
+    status: u16,
+    /// The words of that number.
+    title: String,
+    code: Code,
+    /// What, where, and what next.
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    /// A fault of ours: the log has it, the client does not.
+    pub(crate) fn internal(fault: &dyn std::error::Error) -> Self {
+        error!(%fault, "a request failed");
+        Self::new(
+            Code::Internal,
+            "the service failed; its log says why. Nothing follows about the files",
+        )
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            Code::NotFound,
+            format!("there is no {what} that this token may see"),
+        )
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::new(Code::Input, refused.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let body = ProblemBody {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            code: self.code,
+            detail: self.detail,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = self.code.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

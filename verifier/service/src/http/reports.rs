@@ -1,0 +1,148 @@
+//! What a job left behind: its reports, its artifact, and what they say of each file.
+
+use std::path::PathBuf;
+use std::{fs, io};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use tokio_util::io::ReaderStream;
+
+use super::App;
+use super::caller::Caller;
+use super::problem::{Code, Problem, ProblemBody};
+use crate::child::{ARTIFACT, FORMS};
+use crate::job::{State as JobState, Verdict};
+use crate::store::read::{Row, Seen};
+use crate::store::tokens::Scope;
+
+/// A report, as `aprove verify --report` writes it.
+#[utoipa::path(get, path = "/v1/jobs/{id}/{report}",
+    params(("id" = String, Path), ("report" = String, Path, description = "report.json, report.html, report.junit, report.sarif or report.intoto")),
+    responses((status = 200, body = String), (status = "4XX", body = ProblemBody)))]
+pub(crate) async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, report)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let form = report.strip_prefix("report.");
+    let Some(form) = form.filter(|form| FORMS.contains(form)) else {
+        return Err(Problem::not_found("report of this form"));
+    };
+    let row = caller.needs_sight(app.store.job(&id).await?)?;
+    let path = folder(&app, &row)?.join(&report);
+    let kind = match form {
+        "html" => "text/html; charset=utf-8",
+        "junit" => "application/xml",
+        "sarif" => "application/sarif+json",
+        "intoto" => "application/vnd.in-toto+json",
+        _ => "application/json",
+    };
+    let mut response = file(path, kind).await?;
+    if form == "html" {
+        // It has its style in it, and runs and loads nothing.
+        let policy =
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'";
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(policy),
+        );
+    }
+    Ok(response)
+}
+
+/// The model that a job wrote, which was verified.
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifact", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "4XX", body = ProblemBody)))]
+pub(crate) async fn artifact(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let row = caller.needs_sight(app.store.job(&id).await?)?;
+    let folder = folder(&app, &row)?;
+    let is_verified = matches!(row.ended()?, Some((Verdict::Verified, _)));
+    let path = artifact_of(&folder)?
+        .filter(|_| is_verified)
+        .ok_or_else(|| {
+            Problem::new(
+                Code::NoReport,
+                "this job wrote no artifact, or it was not verified",
+            )
+        })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let name: String = name.chars().filter(|&letter| plain(letter)).collect();
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    let disposition = disposition.map_err(|error| Problem::internal(&error))?;
+    let mut response = file(path, "application/octet-stream").await?;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(response)
+}
+
+/// What is known of a file: the jobs whose reports name it, newest first.
+#[utoipa::path(get, path = "/v1/models/{digest}", params(("digest" = String, Path, description = "sha256:HEX or blake3:HEX of the whole file")),
+    responses((status = 200, body = Vec<Seen>), (status = 404, body = ProblemBody)))]
+pub(crate) async fn model(
+    State(app): State<App>,
+    caller: Caller,
+    Path(digest): Path<String>,
+) -> Result<Json<Vec<Seen>>, Problem> {
+    caller.needs(Scope::Read)?;
+    let seen = app.store.model(&digest, caller.sees()).await?;
+    if seen.is_empty() {
+        return Err(Problem::not_found("report about a file of this digest"));
+    }
+    Ok(Json(seen))
+}
+
+/// The folder of what a job left behind.
+fn folder(app: &App, row: &Row) -> Result<PathBuf, Problem> {
+    if row.state != JobState::Done {
+        return Err(Problem::new(Code::NotDone, "the job has no verdict yet"));
+    }
+    let folder = row.folder.as_ref().ok_or_else(|| {
+        let detail = "the job ended without a report: its `reason` says why";
+        Problem::new(Code::NoReport, detail)
+    })?;
+    Ok(app.config.job_folders().join(folder))
+}
+
+async fn file(path: PathBuf, kind: &'static str) -> Result<Response, Problem> {
+    let file = tokio::fs::File::open(path).await.map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Problem::new(Code::NoReport, "the job left no such report")
+        } else {
+            error.into()
+        }
+    })?;
+    let length = file.metadata().await?.len();
+    let headers: [(HeaderName, HeaderValue); 2] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_LENGTH, HeaderValue::from(length)),
+    ];
+    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+}
+
+/// The artifact of a job, in its folder.
+fn artifact_of(folder: &std::path::Path) -> io::Result<Option<PathBuf>> {
+    let mut found = None;
+    for entry in fs::read_dir(folder.join(ARTIFACT))? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|end| end == "apr" || end == "gguf")
+        {
+            // A split model has several: there is not one artifact.
+            if found.replace(path).is_some() {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(found)
+}

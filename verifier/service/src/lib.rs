@@ -1,0 +1,19 @@
+//! Verification for a team: a queue, an HTTP interface and a page; each job is a child process.
+//!
+//! This crate decodes no model. What it says of one is what the program said that it ran: verdicts are never made here, but
+//! for `undecided`.
+
+#![forbid(unsafe_code)]
+
+mod child;
+pub mod config;
+pub mod confined;
+mod http;
+pub mod job;
+mod retention;
+pub mod roots;
+mod service;
+pub mod store;
+mod worker;
+
+pub use service::{Service, ServiceError, log};

@@ -1,0 +1,147 @@
+//! The database: SQLite beside the data, or PostgreSQL for many machines. The statements are the same for both.
+
+pub mod blobs;
+pub mod queue;
+pub mod read;
+pub mod tokens;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+/// The tables, in the words of both.
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// A handle to the database; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Runs the same code for either database.
+macro_rules! on {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.pool {
+            $crate::store::Pool::Sqlite($pool) => $body,
+            $crate::store::Pool::Postgres($pool) => $body,
+        }
+    };
+}
+pub(crate) use on;
+
+/// Reads a row by the names of its fields; the derived form would build SQLite a second time, into the compiler's process.
+macro_rules! from_row {
+    ($name:ident { $($field:ident),* } words { $($word:ident),* }) => {
+        impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for $name
+        where
+            &'static str: sqlx::ColumnIndex<R>,
+            String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+            i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+        {
+            fn from_row(row: &'r R) -> sqlx::Result<Self> {
+                Ok(Self {
+                    $($field: row.try_get(stringify!($field))?,)*
+                    $($word: row
+                        .try_get::<String, _>(stringify!($word))?
+                        .try_into()
+                        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,)*
+                })
+            }
+        }
+    };
+}
+pub(crate) use from_row;
+
+/// A statement of the database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// As the database says it.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// What it holds is not what this version writes.
+    #[error("the database holds what this version does not write: {0}")]
+    Foreign(#[from] serde_json::Error),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Store {
+    /// Opens a file of SQLite, and makes it where there is none.
+    ///
+    /// Each transaction is on disk before it is answered, so that an accepted job survives a power cut.
+    ///
+    /// # Errors
+    /// The file cannot be opened or is no database.
+    pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(30));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .connect_with(options)
+            .await?;
+        Self::with_tables(Pool::Sqlite(pool)).await
+    }
+
+    /// Opens a database of PostgreSQL.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses.
+    pub async fn postgres(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
+        Self::with_tables(Pool::Postgres(pool)).await
+    }
+
+    async fn with_tables(pool: Pool) -> Result<Self, StoreError> {
+        let store = Self { pool };
+        let serial = match store.pool {
+            Pool::Sqlite(_) => "INTEGER PRIMARY KEY AUTOINCREMENT",
+            Pool::Postgres(_) => "BIGSERIAL PRIMARY KEY",
+        };
+        let schema = SCHEMA.replace("{serial}", serial);
+        // PostgreSQL makes a table twice where two processes begin at once, and refuses the second: one after the other.
+        let lock = match store.pool {
+            Pool::Sqlite(_) => "",
+            Pool::Postgres(_) => "SELECT pg_advisory_xact_lock(7212);",
+        };
+        let schema = format!("{lock}{schema}");
+        on!(store, pool => {
+            sqlx::raw_sql(&schema).execute(pool).await?;
+        });
+        Ok(store)
+    }
+
+    /// A statement in the words of this database: `{now}` is its clock in milliseconds, `{locked}` leaves out rows that another
+    /// connection is taking.
+    fn sql(&self, statement: &str) -> String {
+        let (now, locked) = match self.pool {
+            Pool::Sqlite(_) => ("CAST(unixepoch('subsec') * 1000 AS BIGINT)", ""),
+            Pool::Postgres(_) => (
+                "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+                "FOR UPDATE SKIP LOCKED",
+            ),
+        };
+        statement.replace("{now}", now).replace("{locked}", locked)
+    }
+
+    /// What begins a transaction that writes: SQLite takes the lock at once, since one that is taken later fails.
+    fn begin(&self) -> &'static str {
+        match self.pool {
+            Pool::Sqlite(_) => "BEGIN IMMEDIATE",
+            Pool::Postgres(_) => "BEGIN",
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What is asked of the database: jobs, models, counts; and what is forgotten.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Store, StoreError, from_row, on};
+use crate::job::{Op, Reason, Spec, State, Verdict};
+
+/// A job as it stands in the database.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number in the order of submission.
+    pub seq: i64,
+    /// Its name.
+    pub id: String,
+    /// Equal for jobs that must have equal reports.
+    pub key: String,
+    /// The operation.
+    pub op: Op,
+    /// The whole of it, as JSON.
+    pub spec: String,
+    /// The token that submitted it.
+    pub owner: String,
+    /// Where it is.
+    pub state: State,
+    /// How often a worker began it.
+    pub attempt: i64,
+    /// Whether it was cancelled.
+    pub cancelled: i64,
+    /// The last line of progress.
+    pub progress: Option<String>,
+    verdict: Option<String>,
+    reason: Option<String>,
+    /// What the program said besides.
+    pub message: Option<String>,
+    /// The folder of its reports.
+    pub folder: Option<String>,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// Milliseconds since 1970.
+    pub started: Option<i64>,
+    /// Milliseconds since 1970.
+    pub finished: Option<i64>,
+}
+
+from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished } words { op, state });
+
+const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished";
+
+impl Row {
+    /// The verdict and why, of a job that is done.
+    ///
+    /// # Errors
+    /// The database holds other words.
+    pub fn ended(&self) -> Result<Option<(Verdict, Reason)>, StoreError> {
+        match (&self.verdict, &self.reason) {
+            (Some(verdict), Some(reason)) => Ok(Some((
+                Verdict::try_from(verdict.clone())?,
+                Reason::try_from(reason.clone())?,
+            ))),
+            _ => Ok(None),
+        }
+    }
+
+    /// What was asked for.
+    ///
+    /// # Errors
+    /// The database holds something else.
+    pub fn spec(&self) -> Result<Spec, StoreError> {
+        Ok(serde_json::from_str(&self.spec)?)
+    }
+}
+
+/// Which jobs to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those of this token only.
+    pub owner: Option<String>,
+    /// In this state only.
+    pub state: Option<State>,
+    /// With this verdict only.
+    pub verdict: Option<Verdict>,
+    /// Older than this one, by number.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// A file that a report named, and the job whose report it is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Seen {
+    /// The name in the report.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: i64,
+    /// The job.
+    pub job: String,
+    /// The operation.
+    pub op: Op,
+    /// The verdict of the job.
+    pub verdict: Option<String>,
+    /// Milliseconds since 1970.
+    pub finished: Option<i64>,
+}
+
+from_row!(Seen { name, size, job, verdict, finished } words { op });
+
+/// How many jobs ended in one way.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// The verdict; `alarm` for reports that disagree.
+    pub verdict: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub jobs: i64,
+    /// The bytes of their inputs.
+    pub bytes: i64,
+    /// How long they ran.
+    pub milliseconds: i64,
+}
+
+from_row!(Tally { verdict, reason, jobs, bytes, milliseconds } words {});
+
+impl Store {
+    /// One job.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn job(&self, id: &str) -> Result<Option<Row>, StoreError> {
+        let find = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
+        Ok(on!(self, pool => sqlx::query_as(&find).bind(id).fetch_optional(pool).await?))
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+        let find = format!(
+            "SELECT {COLUMNS} FROM jobs WHERE ($1 IS NULL OR owner = $1) AND ($2 IS NULL OR state = $2) \
+             AND ($3 IS NULL OR verdict = $3) AND ($4 IS NULL OR seq < $4) ORDER BY seq DESC LIMIT $5"
+        );
+        Ok(on!(self, pool => sqlx::query_as(&find)
+            .bind(filter.owner.clone())
+            .bind(filter.state.map(|state| state.to_string()))
+            .bind(filter.verdict.map(|verdict| verdict.to_string()))
+            .bind(filter.before)
+            .bind(filter.limit)
+            .fetch_all(pool)
+            .await?))
+    }
+
+    /// Remembers which files the report of a job named.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn saw(&self, job: &str, files: &[(String, String, i64)]) -> Result<(), StoreError> {
+        let insert = "INSERT INTO models (digest, job, name, size) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        for (digest, name, size) in files {
+            on!(self, pool => {
+                sqlx::query(insert)
+                    .bind(digest)
+                    .bind(job)
+                    .bind(name)
+                    .bind(size)
+                    .execute(pool)
+                    .await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// What is known of a file with this digest, newest first: of all owners, or of one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn model(&self, digest: &str, owner: Option<&str>) -> Result<Vec<Seen>, StoreError> {
+        let find = "SELECT models.name, models.size, models.job, jobs.op, jobs.verdict, jobs.finished FROM models \
+                    JOIN jobs ON jobs.id = models.job WHERE models.digest = $1 AND ($2 IS NULL OR jobs.owner = $2) \
+                    ORDER BY jobs.seq DESC LIMIT 100";
+        Ok(on!(self, pool => sqlx::query_as(find).bind(digest).bind(owner).fetch_all(pool).await?))
+    }
+
+    /// How many jobs ended in which way.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
+        let find =
+            "SELECT verdict, reason, jobs, bytes, milliseconds FROM tally ORDER BY verdict, reason";
+        Ok(on!(self, pool => sqlx::query_as(find).fetch_all(pool).await?))
+    }
+
+    /// How many workers were heard of in the last minute.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn workers(&self) -> Result<i64, StoreError> {
+        let find = self.sql("SELECT COUNT(*) FROM workers WHERE seen > {now} - 60000");
+        let (count,): (i64,) = on!(self, pool => sqlx::query_as(&find).fetch_one(pool).await?);
+        Ok(count)
+    }
+
+    /// Forgets what ended, and what was not used, for so many milliseconds.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
+        for statement in [
+            "DELETE FROM models WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
+            "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
+            "DELETE FROM results WHERE used < {now} - $1",
+            "DELETE FROM workers WHERE seen < {now} - $1",
+        ] {
+            let statement = self.sql(statement);
+            on!(self, pool => {
+                sqlx::query(&statement).bind(keep).execute(pool).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a folder of reports belongs to a job or to a result.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_kept(&self, job: &str) -> Result<bool, StoreError> {
+        let find = "SELECT (SELECT COUNT(*) FROM jobs WHERE id = $1) \
+            + (SELECT COUNT(*) FROM jobs WHERE folder LIKE $2) + (SELECT COUNT(*) FROM results WHERE folder LIKE $2)";
+        let (count,): (i64,) = on!(self, pool => sqlx::query_as(find)
+            .bind(job)
+            .bind(format!("{job}/%"))
+            .fetch_one(pool)
+            .await?);
+        Ok(count > 0)
+    }
+}

@@ -1,0 +1,79 @@
+CREATE TABLE IF NOT EXISTS jobs (
+    seq {serial},
+    id TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL,
+    op TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    -- Grows with each claim: a worker that lost its lease finishes nothing.
+    attempt BIGINT NOT NULL DEFAULT 0,
+    -- How often a worker began it and was not told to stop.
+    tries BIGINT NOT NULL DEFAULT 0,
+    worker TEXT,
+    lease_until BIGINT,
+    cancelled BIGINT NOT NULL DEFAULT 0,
+    progress TEXT,
+    verdict TEXT,
+    reason TEXT,
+    message TEXT,
+    folder TEXT,
+    created BIGINT NOT NULL,
+    started BIGINT,
+    finished BIGINT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, seq);
+CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (key);
+CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state);
+CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (finished);
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT PRIMARY KEY,
+    verdict TEXT NOT NULL,
+    report TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    disagreed BIGINT NOT NULL DEFAULT 0,
+    used BIGINT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS models (
+    digest TEXT NOT NULL,
+    job TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    PRIMARY KEY (digest, job)
+);
+CREATE TABLE IF NOT EXISTS tally (
+    verdict TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    jobs BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    milliseconds BIGINT NOT NULL,
+    PRIMARY KEY (verdict, reason)
+);
+CREATE TABLE IF NOT EXISTS workers (
+    name TEXT PRIMARY KEY,
+    seen BIGINT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT,
+    jobs BIGINT,
+    bytes BIGINT,
+    rate BIGINT
+);
+CREATE TABLE IF NOT EXISTS uploads (
+    seq {serial},
+    owner TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    at BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS uploads_by_owner ON uploads (owner, at);
+CREATE TABLE IF NOT EXISTS blobs (
+    digest TEXT PRIMARY KEY,
+    size BIGINT NOT NULL,
+    used BIGINT NOT NULL
+);

@@ -1,0 +1,300 @@
+//! The worker: claims jobs, runs each as a child, and gives it its verdict.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Child;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tracing::{error, info, warn};
+
+use crate::child::{Folder, changed};
+use crate::config::Config;
+use crate::job::{Op, Outcome, Reason, Spec};
+use crate::retention;
+use crate::roots::Roots;
+use crate::store::queue::{Claimed, Ended, Failure, JobQueue as _, Lease, Order, Terms};
+use crate::store::{Store, StoreError};
+
+/// How long a worker that found nothing waits, unless it is woken.
+const IDLE: Duration = Duration::from_millis(500);
+/// How often progress is written down.
+const BEAT: Duration = Duration::from_secs(1);
+/// What is kept of what a program says.
+const SAID: usize = 4096;
+
+/// What a worker needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Worker {
+    pub(crate) config: Arc<Config>,
+    pub(crate) roots: Arc<Roots>,
+    pub(crate) store: Store,
+    /// The program that does the jobs.
+    pub(crate) program: PathBuf,
+    /// Wakes it when a job arrives.
+    pub(crate) wake: Arc<Notify>,
+    /// True once the process is to end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// How a child ended.
+enum End {
+    /// By itself.
+    Exited(ExitStatus),
+    /// We ended it for this reason.
+    Killed(Reason),
+    /// The process is being stopped.
+    Stopped,
+    /// Another worker has the job.
+    Lost,
+}
+
+impl Worker {
+    /// Works until the process is to end.
+    pub(crate) async fn run(self) {
+        let name = format!("{}-{}", host(), std::process::id());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(retention::forget_hourly(self.clone()));
+        for number in 0..self.config.jobs {
+            tasks.spawn(self.clone().claim_all(format!("{name}-{number}")));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn claim_all(mut self, name: String) {
+        while !*self.stop.borrow() {
+            let claimed = match self.has_room() {
+                Ok(true) => self.store.claim(&name, self.terms()).await,
+                Ok(false) => Ok(None),
+                Err(error) => {
+                    error!(%error, "the free space of the disk cannot be read");
+                    Ok(None)
+                }
+            };
+            match claimed {
+                Ok(Some(job)) => {
+                    let id = job.lease.id.clone();
+                    if let Err(error) = self.work(&job).await {
+                        error!(job = id, %error, "the job is left to its lease");
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => warn!(%error, "no job can be claimed"),
+            }
+            tokio::select! {
+                () = sleep(IDLE) => {}
+                () = self.wake.notified() => {}
+                _ = self.stop.changed() => {}
+            }
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            lease: i64::from(self.config.lease_seconds).saturating_mul(1000),
+            tries: i64::from(self.config.tries),
+        }
+    }
+
+    fn free_disk(&self) -> io::Result<u64> {
+        let status = rustix::fs::statvfs(&self.config.data)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
+    fn has_room(&self) -> io::Result<bool> {
+        Ok(self.free_disk()? >= self.config.min_free_disk)
+    }
+
+    async fn work(&mut self, job: &Claimed) -> Result<(), StoreError> {
+        let Claimed { lease, spec } = job;
+        info!(job = lease.id, attempt = lease.attempt, op = %spec.op, "begun");
+        let outcome = match self.outcome(lease, spec).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                warn!(job = lease.id, %error, "could not be begun and is put back");
+                self.store.fail(lease, Failure::NotBegun).await?;
+                sleep(BEAT).await;
+                return Ok(());
+            }
+        };
+        // A database that restarts must not cost a result.
+        let mut ended = self.store.finish(lease, &outcome).await;
+        for _ in 0..self.config.lease_seconds {
+            let Err(error) = &ended else { break };
+            warn!(job = lease.id, %error, "the verdict cannot be written yet");
+            sleep(BEAT).await;
+            ended = self.store.finish(lease, &outcome).await;
+        }
+        match ended? {
+            Ended::With(verdict) => {
+                info!(job = lease.id, %verdict, reason = %outcome.reason, "ended");
+            }
+            Ended::Lost => warn!(job = lease.id, "another worker has the job"),
+        }
+        Ok(())
+    }
+
+    /// What the job ends with; none where it was put back or lost.
+    async fn outcome(&mut self, lease: &Lease, spec: &Spec) -> io::Result<Option<Outcome>> {
+        let needed = match spec.op {
+            Op::Convert | Op::Restore => spec.size(),
+            Op::Verify | Op::Check => 0,
+        };
+        if self.free_disk()? < self.config.min_free_disk.saturating_add(needed) {
+            return Ok(Some(Outcome {
+                message: Some("the disk has no room for what the job would write".to_owned()),
+                ..Outcome::undecided(Reason::NotDone)
+            }));
+        }
+        if let Some(file) = changed(&self.roots, spec) {
+            return Ok(Some(input_changed(&file.name)));
+        }
+        let name = format!("{}/{}", lease.id, lease.attempt);
+        let folder = Folder::make(&self.config, &self.roots, name, spec)?;
+        let mut child = folder.start(&self.config, &self.program, spec)?;
+        let (progress, latest) = watch::channel(None);
+        let said = child
+            .stderr
+            .take()
+            .map(|stderr| tokio::spawn(listen(stderr, progress)));
+        let end = self.supervise(&mut child, lease, latest).await?;
+        let said = match said {
+            Some(said) => said.await.map_err(io::Error::other)?,
+            None => String::new(),
+        };
+        let outcome = match end {
+            End::Exited(status) => {
+                let (outcome, seen) = folder.outcome(spec.op, status, &said);
+                if let Some(file) = changed(&self.roots, spec) {
+                    input_changed(&file.name)
+                } else {
+                    if let Err(error) = self.store.saw(&lease.id, &seen).await {
+                        warn!(job = lease.id, %error, "the digests of its files are not kept");
+                    }
+                    outcome
+                }
+            }
+            End::Killed(reason) => Outcome::undecided(reason),
+            End::Stopped => {
+                info!(job = lease.id, "put back: the service stops");
+                let put_back = self.store.fail(lease, Failure::Stopped).await;
+                put_back.map_err(io::Error::other)?;
+                return Ok(None);
+            }
+            End::Lost => return Ok(None),
+        };
+        folder.tidy()?;
+        Ok(Some(outcome))
+    }
+
+    /// Waits for a child, tells the queue how far it is, and ends it where that is called for.
+    async fn supervise(
+        &mut self,
+        child: &mut Child,
+        lease: &Lease,
+        latest: watch::Receiver<Option<String>>,
+    ) -> io::Result<End> {
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let grace = Duration::from_secs(self.config.grace_seconds);
+        let mut wall = pin!(sleep(Duration::from_secs(self.config.wall_seconds)));
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stopping = None;
+        let end = loop {
+            tokio::select! {
+                status = child.wait() => return Ok(End::Exited(status?)),
+                () = &mut wall => break End::Killed(Reason::OutOfTime),
+                _ = self.stop.changed(), if stopping.is_none() => {
+                    let now = Instant::now();
+                    stopping = now.checked_add(grace).or(Some(now));
+                }
+                () = until(stopping), if stopping.is_some() => break End::Stopped,
+                _ = beats.tick() => {
+                    let progress = latest.borrow().clone();
+                    match self.store.heartbeat(lease, self.terms(), progress.as_deref()).await {
+                        Ok(Order::GoOn) => {}
+                        Ok(Order::Cancel) => break End::Killed(Reason::Cancelled),
+                        Ok(Order::Lost) => break End::Lost,
+                        // The lease decides: who can write again first has the job.
+                        Err(error) => warn!(job = lease.id, %error, "no sign of life can be given"),
+                    }
+                }
+            }
+        };
+        if let Some(group) = group {
+            // It may have ended just now.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+        child.wait().await?;
+        Ok(end)
+    }
+}
+
+fn input_changed(name: &str) -> Outcome {
+    Outcome {
+        message: Some(format!("{name} is not what was submitted")),
+        ..Outcome::undecided(Reason::InputChanged)
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        sleep_until(instant).await;
+    }
+}
+
+/// Reads what a child says: the last line of progress, and the end of everything else.
+async fn listen(
+    mut stderr: impl AsyncRead + Unpin,
+    progress: watch::Sender<Option<String>>,
+) -> String {
+    let mut said = String::new();
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 8192];
+    loop {
+        let count = match stderr.read(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => count,
+        };
+        for &byte in buffer.iter().take(count) {
+            if byte == b'\n' {
+                take_line(&line, &progress, &mut said);
+                line.clear();
+            } else if line.len() < SAID {
+                line.push(byte);
+            }
+        }
+    }
+    take_line(&line, &progress, &mut said);
+    said
+}
+
+fn take_line(line: &[u8], progress: &watch::Sender<Option<String>>, said: &mut String) {
+    let line = String::from_utf8_lossy(line);
+    if line.starts_with("{\"phase\":") {
+        progress.send_replace(Some(line.into_owned()));
+    } else if !line.trim().is_empty() && said.len().saturating_add(line.len()) < SAID {
+        if !said.is_empty() {
+            said.push('\n');
+        }
+        said.push_str(&line);
+    }
+}
+
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,91 @@
+//! A server of PostgreSQL for one test, in a folder of its own, which ends with it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use service::store::Store;
+
+pub(crate) struct Server {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+impl Server {
+    /// Starts one; Debian's programs lie beside each other in a folder of their version.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(path));
+        }
+        run(program("initdb")
+            .args(["--no-sync", "--auth=trust", "--username=postgres", "-D"])
+            .arg(path.join("data"))
+            .stdout(Stdio::null()));
+        let mut process = program("postgres")
+            .arg("-D")
+            .arg(path.join("data"))
+            .arg("-k")
+            .arg(path)
+            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("ready to accept connections") {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        // Somebody has to read what it says, else it waits.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { folder, process }
+    }
+
+    /// An empty database.
+    pub(crate) async fn store(&self, name: &str) -> Store {
+        run(program("createdb")
+            .arg("-h")
+            .arg(self.folder.path())
+            .args(["-U", "postgres", name]));
+        let host = self.folder.path().display();
+        let url = format!("postgres:///{name}?host={host}&user=postgres");
+        Store::postgres(&url).await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// A program of the newest version, as a user that the server accepts.
+fn program(name: &str) -> Command {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap();
+    let paths = versions.map(|entry| entry.unwrap().path().join("bin").join(name));
+    let path: PathBuf = paths.max().unwrap();
+    if !is_root() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(path);
+    command
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}

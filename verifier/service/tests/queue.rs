@@ -1,0 +1,338 @@
+//! The contract of the queue, on both databases: what is lost, doubled or given to the wrong worker is found here.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod postgres;
+
+use std::path::Path;
+
+use service::job::{Bound, Input, Judged, Op, Options, Outcome, Reason, Spec, State, Verdict};
+use service::roots::Place;
+use service::store::Store;
+use service::store::queue::{
+    Claimed, Ended, Failure, JobQueue as _, Lease, Limits, Order, Submitted, Terms,
+};
+use service::store::read::Row;
+
+const LIMITS: Limits = Limits {
+    queued: 1000,
+    of_owner: 1000,
+};
+/// Nobody is silent for so long.
+const LONG: Terms = Terms {
+    lease: 3_600_000,
+    tries: 3,
+};
+/// A lease that is over when it is given.
+const OVER: Terms = Terms { lease: 0, tries: 3 };
+
+fn spec(content: &str) -> Spec {
+    Spec {
+        op: Op::Check,
+        inputs: vec![Input {
+            name: "m.gguf".to_owned(),
+            files: vec![Bound {
+                name: "m.gguf".to_owned(),
+                place: Place::Blob(content.to_owned()),
+                content: format!("sha256:{content}"),
+                size: 7,
+            }],
+        }],
+        options: Options::default(),
+        policy: None,
+    }
+}
+
+fn verified(report: &str) -> Outcome {
+    Outcome {
+        verdict: Verdict::Verified,
+        reason: Reason::Judged,
+        result: Some(Judged {
+            report: report.to_owned(),
+            folder: "folder/1".to_owned(),
+        }),
+        message: None,
+    }
+}
+
+async fn submitted(store: &Store, content: &str) -> String {
+    match store.submit(&spec(content), "me", LIMITS).await.unwrap() {
+        Submitted::New(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn claimed(store: &Store, terms: Terms) -> Claimed {
+    store.claim("w", terms).await.unwrap().unwrap()
+}
+
+async fn row(store: &Store, id: &str) -> Row {
+    store.job(id).await.unwrap().unwrap()
+}
+
+async fn end(store: &Store, id: &str) -> Option<(Verdict, Reason)> {
+    row(store, id).await.ended().unwrap()
+}
+
+/// How many jobs were counted as ended.
+async fn counted(store: &Store) -> i64 {
+    let tallies = store.tallies().await.unwrap();
+    let jobs = tallies.iter().filter(|tally| tally.verdict != "alarm");
+    jobs.map(|tally| tally.jobs).sum()
+}
+
+async fn alarms(store: &Store) -> i64 {
+    let tallies = store.tallies().await.unwrap();
+    let alarms = tallies.iter().filter(|tally| tally.verdict == "alarm");
+    alarms.map(|tally| tally.jobs).sum()
+}
+
+async fn a_job_is_claimed_once_and_oldest_first(store: Store) {
+    let first = submitted(&store, "1").await;
+    let second = submitted(&store, "2").await;
+    assert_eq!(claimed(&store, LONG).await.lease.id, first);
+    assert_eq!(claimed(&store, LONG).await.lease.id, second);
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+}
+
+async fn two_claims_at_once_get_two_jobs(store: Store) {
+    for number in 0..20 {
+        submitted(&store, &number.to_string()).await;
+    }
+    let claims = (0..20).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { claimed(&store, LONG).await.lease.id })
+    });
+    let mut ids = Vec::new();
+    for claim in claims.collect::<Vec<_>>() {
+        ids.push(claim.await.unwrap());
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 20);
+}
+
+async fn a_job_of_a_silent_worker_goes_to_another(store: Store) {
+    let id = submitted(&store, "1").await;
+    let lost = claimed(&store, OVER).await.lease;
+    let kept = claimed(&store, LONG).await.lease;
+    assert_eq!((lost.id.as_str(), kept.id.as_str()), (&*id, &*id));
+    assert_eq!(
+        store.heartbeat(&lost, LONG, None).await.unwrap(),
+        Order::Lost
+    );
+    assert_eq!(
+        store.heartbeat(&kept, LONG, None).await.unwrap(),
+        Order::GoOn
+    );
+}
+
+async fn a_heartbeat_keeps_a_job(store: Store) {
+    submitted(&store, "1").await;
+    let lease = claimed(&store, OVER).await.lease;
+    store.heartbeat(&lease, LONG, Some("{}")).await.unwrap();
+    assert!(store.claim("other", LONG).await.unwrap().is_none());
+    assert_eq!(row(&store, &lease.id).await.progress.unwrap(), "{}");
+}
+
+async fn a_job_ends_in_exactly_one_verdict(store: Store) {
+    let id = submitted(&store, "1").await;
+    let lost = claimed(&store, OVER).await.lease;
+    let kept = claimed(&store, LONG).await.lease;
+    let undecided = Outcome::undecided(Reason::NotDone);
+    assert_eq!(store.finish(&lost, &undecided).await.unwrap(), Ended::Lost);
+    assert_eq!(end(&store, &id).await, None);
+    let ended = store.finish(&kept, &verified("r")).await.unwrap();
+    assert_eq!(ended, Ended::With(Verdict::Verified));
+    assert_eq!(store.finish(&kept, &undecided).await.unwrap(), Ended::Lost);
+    store.fail(&kept, Failure::NotBegun).await.unwrap();
+    store.cancel(&id).await.unwrap();
+    let expected = Some((Verdict::Verified, Reason::Judged));
+    assert_eq!(end(&store, &id).await, expected);
+    assert_eq!(counted(&store).await, 1);
+}
+
+async fn a_job_that_kills_its_workers_is_undecided(store: Store) {
+    let id = submitted(&store, "1").await;
+    for _ in 0..3 {
+        claimed(&store, OVER).await;
+    }
+    assert!(store.claim("w", OVER).await.unwrap().is_none());
+    let expected = Some((Verdict::Undecided, Reason::WorkerDied));
+    assert_eq!(end(&store, &id).await, expected);
+}
+
+async fn a_job_that_is_put_back_by_a_stop_loses_no_try(store: Store) {
+    let id = submitted(&store, "1").await;
+    for _ in 0..10 {
+        let lease = claimed(&store, LONG).await.lease;
+        store.fail(&lease, Failure::Stopped).await.unwrap();
+    }
+    assert_eq!(row(&store, &id).await.state, State::Queued);
+    for _ in 0..3 {
+        let lease = claimed(&store, LONG).await.lease;
+        store.fail(&lease, Failure::NotBegun).await.unwrap();
+    }
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+    assert_eq!(row(&store, &id).await.state, State::Done);
+}
+
+async fn a_job_that_waits_is_cancelled_at_once(store: Store) {
+    let id = submitted(&store, "1").await;
+    store.cancel(&id).await.unwrap();
+    store.cancel(&id).await.unwrap();
+    let expected = Some((Verdict::Undecided, Reason::Cancelled));
+    assert_eq!(end(&store, &id).await, expected);
+    assert_eq!(counted(&store).await, 1);
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+}
+
+async fn the_worker_of_a_cancelled_job_is_told(store: Store) {
+    let id = submitted(&store, "1").await;
+    let lease = claimed(&store, LONG).await.lease;
+    store.cancel(&id).await.unwrap();
+    assert_eq!(
+        store.heartbeat(&lease, LONG, None).await.unwrap(),
+        Order::Cancel
+    );
+    assert_eq!(end(&store, &id).await, None);
+    let cancelled = Outcome::undecided(Reason::Cancelled);
+    store.finish(&lease, &cancelled).await.unwrap();
+    assert_eq!(
+        end(&store, &id).await,
+        Some((Verdict::Undecided, Reason::Cancelled))
+    );
+}
+
+async fn a_cancelled_job_of_a_dead_worker_is_not_begun_again(store: Store) {
+    let id = submitted(&store, "1").await;
+    claimed(&store, OVER).await;
+    store.cancel(&id).await.unwrap();
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+    let expected = Some((Verdict::Undecided, Reason::Cancelled));
+    assert_eq!(end(&store, &id).await, expected);
+}
+
+async fn equal_jobs_share_one_result(store: Store) {
+    let first = submitted(&store, "1").await;
+    let again = store.submit(&spec("1"), "me", LIMITS).await.unwrap();
+    assert_eq!(again, Submitted::Existing(first));
+    let lease = claimed(&store, LONG).await.lease;
+    let other = store.submit(&spec("1"), "other", LIMITS).await.unwrap();
+    let Submitted::New(other) = other else {
+        panic!("{other:?}")
+    };
+    store.finish(&lease, &verified("r")).await.unwrap();
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+    let later = submitted(&store, "1").await;
+    for id in [other, later] {
+        let row = row(&store, &id).await;
+        let expected = Some((Verdict::Verified, Reason::Judged));
+        assert_eq!(row.ended().unwrap(), expected);
+        assert_eq!(row.folder.unwrap(), "folder/1");
+    }
+}
+
+async fn an_undecided_result_is_not_shared(store: Store) {
+    submitted(&store, "1").await;
+    let lease = claimed(&store, LONG).await.lease;
+    let outcome = Outcome {
+        verdict: Verdict::Undecided,
+        ..verified("r")
+    };
+    store.finish(&lease, &outcome).await.unwrap();
+    let again = submitted(&store, "1").await;
+    assert_eq!(claimed(&store, LONG).await.lease.id, again);
+}
+
+async fn reports_that_disagree_raise_the_alarm(store: Store) {
+    let first = submitted(&store, "1").await;
+    let late = claimed(&store, OVER).await.lease;
+    let kept = claimed(&store, LONG).await.lease;
+    store.finish(&kept, &verified("r")).await.unwrap();
+    assert_eq!(
+        store.finish(&late, &verified("r")).await.unwrap(),
+        Ended::Lost
+    );
+    assert_eq!(alarms(&store).await, 0);
+    store.finish(&late, &verified("another")).await.unwrap();
+    assert_eq!(alarms(&store).await, 1);
+    assert_eq!(
+        end(&store, &first).await,
+        Some((Verdict::Verified, Reason::Judged))
+    );
+    // From now on nothing about this content is believed.
+    let again = submitted(&store, "1").await;
+    let lease: Lease = claimed(&store, LONG).await.lease;
+    let ended = store.finish(&lease, &verified("r")).await.unwrap();
+    assert_eq!(ended, Ended::With(Verdict::Undecided));
+    assert_eq!(
+        end(&store, &again).await,
+        Some((Verdict::Undecided, Reason::ReportsDisagree))
+    );
+}
+
+async fn a_full_queue_takes_nothing(store: Store) {
+    let limits = Limits {
+        queued: 2,
+        of_owner: 1,
+    };
+    submitted(&store, "1").await;
+    let refused = store.submit(&spec("2"), "me", limits).await.unwrap();
+    assert_eq!(refused, Submitted::OwnerFull);
+    store.submit(&spec("2"), "other", limits).await.unwrap();
+    let refused = store.submit(&spec("3"), "third", limits).await.unwrap();
+    assert_eq!(refused, Submitted::QueueFull);
+}
+
+/// Each clause, once for each database.
+macro_rules! contract {
+    ($($clause:ident)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $clause() {
+                    let folder = tempfile::tempdir().unwrap();
+                    super::$clause(super::sqlite(folder.path()).await).await;
+                }
+            )*
+        }
+
+        #[needs::command("ls /usr/lib/postgresql/*/bin/initdb")]
+        #[test]
+        fn the_contract_holds_on_postgres() {
+            let server = postgres::Server::start();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            $(
+                println!("{}", stringify!($clause));
+                runtime.block_on(async {
+                    $clause(server.store(stringify!($clause)).await).await;
+                });
+            )*
+        }
+    };
+}
+
+async fn sqlite(folder: &Path) -> Store {
+    Store::sqlite(&folder.join("queue.sqlite")).await.unwrap()
+}
+
+contract! {
+    a_job_is_claimed_once_and_oldest_first
+    two_claims_at_once_get_two_jobs
+    a_job_of_a_silent_worker_goes_to_another
+    a_heartbeat_keeps_a_job
+    a_job_ends_in_exactly_one_verdict
+    a_job_that_kills_its_workers_is_undecided
+    a_job_that_is_put_back_by_a_stop_loses_no_try
+    a_job_that_waits_is_cancelled_at_once
+    the_worker_of_a_cancelled_job_is_told
+    a_cancelled_job_of_a_dead_worker_is_not_begun_again
+    equal_jobs_share_one_result
+    an_undecided_result_is_not_shared
+    reports_that_disagree_raise_the_alarm
+    a_full_queue_takes_nothing
+}
