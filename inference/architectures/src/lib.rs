@@ -2,7 +2,7 @@
 //!
 //! A description says which keys and tensors an architecture reads and what they do. The forward builds its steps from it,
 //! whatever the format of the file; nothing else knows an architecture by its name. Adding one that has nothing new is a
-//! constant in a file of [`src/families/`](families) and a line in [`ALL`].
+//! constant in a file of `src/families/` and a line in [`ALL`].
 //!
 //! Source of the facts: llama.cpp at commit 0c1e57098 (`src/models/*.cpp`, `src/llama-arch.cpp`), each held against what
 //! llama.cpp computes for a small model of the architecture and against an independent forward in float64.

@@ -49,7 +49,7 @@ impl Architecture {
             RopeLayers::All => {}
             RopeLayers::Window => say("rope in layers with a window alone"),
             RopeLayers::WindowIfAny => say("rope in layers with a window alone, if there are any"),
-            RopeLayers::AllButEvery(n) => say(&format!("no rope in every {n}th layer")),
+            RopeLayers::AllButEvery(n) => say(&format!("no rope in one of {n} layers")),
             RopeLayers::Finetuned => say("rope as a key says"),
         }
         if self.rope_factors != RopeFactors::None && self.rope != RopeKind::Norm {
@@ -156,7 +156,8 @@ fn window_in_words(window: Window) -> String {
         WindowKind::Chunked => "chunks",
     };
     match window.pattern {
-        Some(pattern) => format!("{kind} in all but every {pattern}th layer"),
+        Some(1) => format!("{kind} in all layers"),
+        Some(pattern) => format!("{kind} in all but one of {pattern} layers"),
         None => format!("{kind} as a key says"),
     }
 }
