@@ -9,10 +9,12 @@
 
 mod description;
 mod families;
+mod parts;
 mod words;
 
 pub use description::*;
 pub use families::ALL;
+pub use parts::*;
 
 /// Returns the description of an architecture, by the name that files state.
 pub fn find(name: &str) -> Option<&'static Architecture> {

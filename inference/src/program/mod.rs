@@ -1,11 +1,12 @@
 //! Programs: the steps that a model takes, and what each step reads and writes.
 
 mod op;
+mod operands;
 mod stage;
 
-pub use op::{
-    Choice, Delta, Factors, Heads, Instruction, Norm, Op, Reach, Rotation, ScoreScale, StateSpace,
-    Weighing, Width,
+pub use op::{Instruction, Op, Width};
+pub use operands::{
+    Choice, Delta, Factors, Heads, Norm, Reach, Rotation, ScoreScale, StateSpace, Weighing,
 };
 pub use stage::{Stage, Step};
 

@@ -2,287 +2,316 @@
 
 use std::fmt;
 
-/// A stage: one value of every token, taken at one capture point.
-///
-/// The order of the variants is the order in which a layer computes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+/// Makes the stages of a table: the variant, the name in keys, and where the value is taken.
+macro_rules! stages {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $point:literal)+) => {
+        /// A stage: one value of every token, taken at one capture point.
+        ///
+        /// The order of the variants is the order in which a layer computes them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Stage {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Stage {
+            /// Every stage, in the order of execution.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            /// Returns the name, as in keys and in `CONTRACT.md`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns where the value is taken, in a few words: part of what makes two records comparable.
+            pub const fn capture_point(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $point,)+
+                }
+            }
+        }
+    };
+}
+
+#[rustfmt::skip]
+stages! {
     /// The rows looked up.
-    Embedding,
+    Embedding "embedding" "row looked up"
     /// The embedding times its factor.
-    EmbeddingScaled,
+    EmbeddingScaled "embd_scaled" "after the factor"
     /// The embedding plus learned positions.
-    EmbeddingPositions,
+    EmbeddingPositions "embd_positions" "after the addition"
     /// The embedding after its norm.
-    EmbeddingNorm,
+    EmbeddingNorm "embd_norm" "after the norm weight"
     /// The rows looked up for every layer (gemma4).
-    LayerInputsRows,
+    LayerInputsRows "layer_inputs_rows" "row looked up"
     /// These rows times their factor.
-    LayerInputsScaled,
+    LayerInputsScaled "layer_inputs_scaled" "after the factor"
     /// What the embedding gives every layer.
-    LayerInputsProduct,
+    LayerInputsProduct "layer_inputs_proj" "after the matmul"
     /// That times its factor.
-    LayerInputsProductScaled,
+    LayerInputsProductScaled "layer_inputs_proj_scaled" "after the factor"
     /// That after its norm.
-    LayerInputsNorm,
+    LayerInputsNorm "layer_inputs_norm" "after the norm weight"
     /// Both added.
-    LayerInputsSum,
+    LayerInputsSum "layer_inputs_sum" "after the addition"
     /// What every layer gets: the sum times 1/sqrt(2).
-    LayerInputs,
+    LayerInputs "layer_inputs" "after the factor"
     /// Norm before the attention.
-    AttnNorm,
+    AttnNorm "attn_norm" "after the norm weight"
     /// Product that a recurrent layer starts with.
-    SsmIn,
+    SsmIn "ssm_in" "after the matmul"
     /// Gate of a state space: a part of the product.
-    SsmGatePart,
+    SsmGatePart "ssm_z" "as it is"
     /// What a state space convolves: a part of the product.
-    SsmMixed,
+    SsmMixed "ssm_xbc" "as it is"
     /// Gate of a recurrent layer.
-    SsmGate,
+    SsmGate "ssm_gate" "after the matmul"
     /// Write share and step of the delta rule, in one matrix.
-    SsmBetaAlpha,
+    SsmBetaAlpha "ssm_ba" "after the matmul"
     /// Write share of the delta rule.
-    SsmBeta,
+    SsmBeta "ssm_beta" "before the sigmoid"
     /// Step of a recurrent layer.
-    SsmAlpha,
+    SsmAlpha "ssm_alpha" "before bias and softplus"
     /// First third of what a short convolution starts with.
-    SsmB,
+    SsmB "ssm_b" "as it is"
     /// Second third of what a short convolution starts with.
-    SsmC,
+    SsmC "ssm_c" "as it is"
     /// What is convolved.
-    SsmX,
+    SsmX "ssm_x" "as it is"
     /// The first third times the last.
-    SsmGatedIn,
+    SsmGatedIn "ssm_bx" "after the multiplication"
     /// The convolution over positions.
-    SsmConv,
+    SsmConv "ssm_conv" "after the convolution"
     /// silu of the convolution.
-    SsmSilu,
+    SsmSilu "ssm_silu" "after the activation"
     /// What a recurrent layer reads from its state.
-    SsmScan,
+    SsmScan "ssm_scan" "after the state"
     /// That after its norm.
-    SsmNorm,
+    SsmNorm "ssm_norm" "after the norm weight"
     /// silu of the gate of a recurrent layer.
-    SsmGateSilu,
+    SsmGateSilu "ssm_gate_silu" "after the activation"
     /// What was read, times its gate.
-    SsmGated,
+    SsmGated "ssm_gated" "before the output matrix"
     /// The gated values after their norm.
-    SsmGatedNorm,
+    SsmGatedNorm "ssm_gated_norm" "after the norm weight"
     /// Query in its latent space.
-    QLatent,
+    QLatent "q_a" "after the matmul"
     /// That after its norm.
-    QLatentNorm,
+    QLatentNorm "q_a_norm" "after the norm weight"
     /// Query product from its latent space, or without one.
-    QLatentProduct,
+    QLatentProduct "q_b" "after the matmul"
     /// Keys and values in their latent space, and the part of the key that rotates.
-    KvLatentProduct,
+    KvLatentProduct "kv_a" "after the matmul"
     /// The part of the key that rotates.
-    KRotated,
+    KRotated "k_pe" "as it is"
     /// The latent part.
-    KvLatent,
+    KvLatent "kv_latent" "as it is"
     /// That after its norm.
-    KvLatentNorm,
+    KvLatentNorm "kv_a_norm" "after the norm weight"
     /// Keys without rotation, and values.
-    KvProduct,
+    KvProduct "kv_b" "after the matmul"
     /// Query product.
-    QPreBias,
+    QPreBias "q_pre_bias" "after the matmul, before bias"
     /// Key product.
-    KPreBias,
+    KPreBias "k_pre_bias" "after the matmul, before bias"
     /// Value product.
-    VPreBias,
+    VPreBias "v_pre_bias" "after the matmul, before bias"
     /// Query after its bias.
-    QPostBias,
+    QPostBias "q_post_bias" "after bias, before rope"
     /// Key after its bias.
-    KPostBias,
+    KPostBias "k_post_bias" "after bias, before rope"
     /// Value after its bias.
-    VPostBias,
+    VPostBias "v_post_bias" "after bias, before rope"
     /// Query after it was clipped.
-    QClamped,
+    QClamped "q_clamped" "after clipping, before rope"
     /// Key after it was clipped.
-    KClamped,
+    KClamped "k_clamped" "after clipping, before rope"
     /// Value after it was clipped.
-    VClamped,
+    VClamped "v_clamped" "after clipping"
     /// Gate of the attention: a part of the query product.
-    AttnGate,
+    AttnGate "attn_gate" "as it is"
     /// Query: the other part.
-    QPart,
+    QPart "q_part" "as it is"
     /// Value after the norm of each head.
-    VNorm,
+    VNorm "v_norm" "after the head norm"
     /// Query after the norm of each head.
-    QNorm,
+    QNorm "q_norm" "after the head norm, before rope"
     /// Key after the norm of each head.
-    KNorm,
+    KNorm "k_norm" "after the head norm, before rope"
     /// Query after rope.
-    QRope,
+    QRope "q_rope" "after rope"
     /// Key after rope.
-    KRope,
+    KRope "k_rope" "after rope"
     /// Query after a norm that follows rope.
-    QRopeNorm,
+    QRopeNorm "q_rope_norm" "after the head norm, after rope"
     /// Key after a norm that follows rope.
-    KRopeNorm,
+    KRopeNorm "k_rope_norm" "after the head norm, after rope"
     /// Query times the factor of its position.
-    QTempered,
+    QTempered "q_tempered" "after the factor"
     /// The part of the query that does not rotate.
-    QPlain,
+    QPlain "q_nope" "as it is"
     /// The part of the query that rotates.
-    QTurned,
+    QTurned "q_pe" "as it is"
     /// That part in the latent space of keys.
-    QAbsorbed,
+    QAbsorbed "q_absorbed" "after the matmul"
     /// Query, both parts.
-    QJoined,
+    QJoined "q_joined" "before the scores"
     /// The part of the key that does not rotate.
-    KPlain,
+    KPlain "k_nope" "as it is"
     /// Key, both parts.
-    KJoined,
+    KJoined "k_joined" "before the scores"
     /// Value: a part of a product.
-    VPart,
+    VPart "v_part" "as it is"
     /// Key that later layers read.
-    KKept,
+    KKept "k_kept" "as it is"
     /// Value that later layers read.
-    VKept,
+    VKept "v_kept" "as it is"
     /// Attention scores after the scale.
-    AttnScores,
+    AttnScores "attn_scores" "after the scale, before softmax"
     /// Attention scores after their cap.
-    AttnCapped,
+    AttnCapped "attn_capped" "after the cap, before softmax"
     /// Attention scores after the bias by distance.
-    AttnSloped,
+    AttnSloped "attn_sloped" "after the bias, before softmax"
     /// Attention probabilities.
-    AttnSoftmax,
+    AttnSoftmax "attn_softmax" "after softmax"
     /// Weighted values in the latent space.
-    AttentionLatent,
+    AttentionLatent "attention_latent" "before the value matrix"
     /// Weighted values, before the output matrix.
-    Attention,
+    Attention "attention" "before the output matrix"
     /// Weighted values times their gate.
-    AttentionGated,
+    AttentionGated "attention_gated" "before the output matrix"
     /// Product of the output matrix.
-    AttnOut,
+    AttnOut "attn_out" "after the matmul"
     /// That after its bias.
-    AttnOutBias,
+    AttnOutBias "attn_out_bias" "after the bias"
     /// What the attention gives, after its norm.
-    AttnPostNorm,
+    AttnPostNorm "attn_post_norm" "after the norm weight"
     /// What the attention gives, times its factor.
-    AttnScaled,
+    AttnScaled "attn_scaled" "after the factor"
     /// Residual after the attention.
-    FfnInp,
+    FfnInp "ffn_inp" "residual after the attention"
     /// Norm before the feed-forward.
-    FfnNorm,
+    FfnNorm "ffn_norm" "after the norm weight"
     /// Gate product.
-    FfnGate,
+    FfnGate "ffn_gate" "after the matmul"
     /// Up product.
-    FfnUp,
+    FfnUp "ffn_up" "after the matmul"
     /// Gate after its bias.
-    FfnGateBias,
+    FfnGateBias "ffn_gate_bias" "after the bias"
     /// Up after its bias.
-    FfnUpBias,
+    FfnUpBias "ffn_up_bias" "after the bias"
     /// silu of the gate.
-    FfnSilu,
+    FfnSilu "ffn_silu" "after the activation"
     /// Another activation of the gate, or of up.
-    FfnAct,
+    FfnAct "ffn_act" "after the activation"
     /// silu of the gate, times up.
-    FfnSwiglu,
+    FfnSwiglu "ffn_swiglu" "after the activation times up"
     /// Another activation of the gate, times up.
-    FfnGated,
+    FfnGated "ffn_gated" "after the activation times up"
     /// Down product.
-    FfnDown,
+    FfnDown "ffn_down" "after the matmul"
     /// That after its bias.
-    FfnDownBias,
+    FfnDownBias "ffn_down_bias" "after the bias"
     /// The dense feed-forward beside experts, after its norm.
-    DensePostNorm,
+    DensePostNorm "ffn_dense_norm" "after the norm weight"
     /// What the router reads.
-    MoeRouterNorm,
+    MoeRouterNorm "moe_router_norm" "after the norm weight"
     /// That times 1/sqrt(hidden).
-    MoeRouterFactor,
+    MoeRouterFactor "moe_router_factor" "after the factor"
     /// That times its factors.
-    MoeRouterScaled,
+    MoeRouterScaled "moe_router_scaled" "after the factor"
     /// What the experts read, after its own norm.
-    MoeNorm,
+    MoeNorm "moe_norm" "after the norm weight"
     /// Logits of the router.
-    MoeLogits,
+    MoeLogits "moe_logits" "after the matmul"
     /// These after their bias.
-    MoeLogitsBias,
+    MoeLogitsBias "moe_logits_bias" "after the bias"
     /// Probabilities of the experts.
-    MoeProbs,
+    MoeProbs "moe_probs" "after softmax or sigmoid"
     /// The numbers of the chosen experts, the best first.
-    MoeIndices,
+    MoeIndices "moe_indices" "numbers of experts"
     /// The weights of the chosen experts.
-    MoeWeights,
+    MoeWeights "moe_weights" "before the sum"
     /// What the experts read, in their smaller space.
-    MoeLatent,
+    MoeLatent "moe_latent" "after the matmul"
     /// What each expert reads, times its weight.
-    MoeSpread,
+    MoeSpread "moe_spread" "after the factor"
     /// Gate product of each chosen expert.
-    MoeGate,
+    MoeGate "moe_gate" "after the matmul"
     /// Up product of each chosen expert.
-    MoeUp,
+    MoeUp "moe_up" "after the matmul"
     /// Gate after its bias.
-    MoeGateBias,
+    MoeGateBias "moe_gate_bias" "after the bias"
     /// Up after its bias.
-    MoeUpBias,
+    MoeUpBias "moe_up_bias" "after the bias"
     /// Activation of the gate, or of up.
-    MoeAct,
+    MoeAct "moe_act" "after the activation"
     /// Activation of the gate, times up.
-    MoeGated,
+    MoeGated "moe_gated" "after the activation times up"
     /// Down product of each chosen expert.
-    MoeDown,
+    MoeDown "moe_down" "after the matmul"
     /// That after its bias.
-    MoeDownBias,
+    MoeDownBias "moe_down_bias" "after the bias"
     /// The sum of the experts.
-    MoeOut,
+    MoeOut "moe_out" "after the sum"
     /// The sum back from the smaller space.
-    MoeLatentOut,
+    MoeLatentOut "moe_latent_out" "after the matmul"
     /// The sum after its own norm.
-    MoePostNorm,
+    MoePostNorm "moe_post_norm" "after the norm weight"
     /// Gate product of the shared expert.
-    SharedGate,
+    SharedGate "shexp_gate" "after the matmul"
     /// Up product of the shared expert.
-    SharedUp,
+    SharedUp "shexp_up" "after the matmul"
     /// Activation of its gate, or of up.
-    SharedAct,
+    SharedAct "shexp_act" "after the activation"
     /// Activation of its gate, times up.
-    SharedGated,
+    SharedGated "shexp_gated" "after the activation times up"
     /// Down product of the shared expert.
-    SharedDown,
+    SharedDown "shexp_down" "after the matmul"
     /// The weight of the shared expert.
-    SharedWeight,
+    SharedWeight "shexp_weight" "before the sigmoid"
     /// The shared expert times the sigmoid of its weight.
-    SharedOut,
+    SharedOut "shexp_out" "after the factor"
     /// Experts and what stands beside them.
-    FfnOut,
+    FfnOut "ffn_out" "after the sum"
     /// What the feed-forward gives, after its norm.
-    FfnPostNorm,
+    FfnPostNorm "ffn_post_norm" "after the norm weight"
     /// What the feed-forward gives, times its factor.
-    FfnScaled,
+    FfnScaled "ffn_scaled" "after the factor"
     /// What the feed-forward gives plus the layer's input, where attention and feed-forward run beside each other.
-    FfnInput,
+    FfnInput "ffn_input" "after the addition"
     /// Residual after the feed-forward, where more follows.
-    FfnResidual,
+    FfnResidual "ffn_residual" "residual after the feed-forward"
     /// Gate of what the layer gets besides.
-    InputGate,
+    InputGate "inp_gate" "after the matmul"
     /// Its activation.
-    InputAct,
+    InputAct "inp_act" "after the activation"
     /// What the layer gets besides.
-    InputRows,
+    InputRows "inp_rows" "as it is"
     /// That times what the layer gets besides.
-    InputGated,
+    InputGated "inp_gated" "after the multiplication"
     /// That back in the hidden size.
-    InputProduct,
+    InputProduct "inp_proj" "after the matmul"
     /// That after its norm.
-    InputNorm,
+    InputNorm "inp_norm" "after the norm weight"
     /// Residual after what the layer gets besides.
-    InputResidual,
+    InputResidual "inp_residual" "residual"
     /// Residual after the feed-forward.
-    LayerOut,
+    LayerOut "layer_out" "residual after the feed-forward"
     /// Norm after the last layer.
-    FinalNorm,
+    FinalNorm "final_norm" "after the norm weight"
     /// That times its factor.
-    FinalScaled,
+    FinalScaled "final_scaled" "after the factor"
     /// Product of the output matrix, where more follows.
-    Output,
+    Output "output" "after the matmul"
     /// That after its bias, where more follows.
-    OutputBias,
+    OutputBias "output_bias" "after the bias"
     /// That times its factor, where more follows.
-    OutputScaled,
+    OutputScaled "output_scaled" "after the factor"
     /// Logits of every position.
-    Logits,
+    Logits "logits" "logits of a position"
 }
 
 /// A stage of a layer, or of the whole model; shown as its key, `3.ffn_gate` or `logits`.
@@ -297,419 +326,6 @@ pub struct Step {
 }
 
 impl Stage {
-    /// Every stage, in the order of execution.
-    pub const ALL: [Self; 138] = [
-        Self::Embedding,
-        Self::EmbeddingScaled,
-        Self::EmbeddingPositions,
-        Self::EmbeddingNorm,
-        Self::LayerInputsRows,
-        Self::LayerInputsScaled,
-        Self::LayerInputsProduct,
-        Self::LayerInputsProductScaled,
-        Self::LayerInputsNorm,
-        Self::LayerInputsSum,
-        Self::LayerInputs,
-        Self::AttnNorm,
-        Self::SsmIn,
-        Self::SsmGatePart,
-        Self::SsmMixed,
-        Self::SsmGate,
-        Self::SsmBetaAlpha,
-        Self::SsmBeta,
-        Self::SsmAlpha,
-        Self::SsmB,
-        Self::SsmC,
-        Self::SsmX,
-        Self::SsmGatedIn,
-        Self::SsmConv,
-        Self::SsmSilu,
-        Self::SsmScan,
-        Self::SsmNorm,
-        Self::SsmGateSilu,
-        Self::SsmGated,
-        Self::SsmGatedNorm,
-        Self::QLatent,
-        Self::QLatentNorm,
-        Self::QLatentProduct,
-        Self::KvLatentProduct,
-        Self::KRotated,
-        Self::KvLatent,
-        Self::KvLatentNorm,
-        Self::KvProduct,
-        Self::QPreBias,
-        Self::KPreBias,
-        Self::VPreBias,
-        Self::QPostBias,
-        Self::KPostBias,
-        Self::VPostBias,
-        Self::QClamped,
-        Self::KClamped,
-        Self::VClamped,
-        Self::AttnGate,
-        Self::QPart,
-        Self::VNorm,
-        Self::QNorm,
-        Self::KNorm,
-        Self::QRope,
-        Self::KRope,
-        Self::QRopeNorm,
-        Self::KRopeNorm,
-        Self::QTempered,
-        Self::QPlain,
-        Self::QTurned,
-        Self::QAbsorbed,
-        Self::QJoined,
-        Self::KPlain,
-        Self::KJoined,
-        Self::VPart,
-        Self::KKept,
-        Self::VKept,
-        Self::AttnScores,
-        Self::AttnCapped,
-        Self::AttnSloped,
-        Self::AttnSoftmax,
-        Self::AttentionLatent,
-        Self::Attention,
-        Self::AttentionGated,
-        Self::AttnOut,
-        Self::AttnOutBias,
-        Self::AttnPostNorm,
-        Self::AttnScaled,
-        Self::FfnInp,
-        Self::FfnNorm,
-        Self::FfnGate,
-        Self::FfnUp,
-        Self::FfnGateBias,
-        Self::FfnUpBias,
-        Self::FfnSilu,
-        Self::FfnAct,
-        Self::FfnSwiglu,
-        Self::FfnGated,
-        Self::FfnDown,
-        Self::FfnDownBias,
-        Self::DensePostNorm,
-        Self::MoeRouterNorm,
-        Self::MoeRouterFactor,
-        Self::MoeRouterScaled,
-        Self::MoeNorm,
-        Self::MoeLogits,
-        Self::MoeLogitsBias,
-        Self::MoeProbs,
-        Self::MoeIndices,
-        Self::MoeWeights,
-        Self::MoeLatent,
-        Self::MoeSpread,
-        Self::MoeGate,
-        Self::MoeUp,
-        Self::MoeGateBias,
-        Self::MoeUpBias,
-        Self::MoeAct,
-        Self::MoeGated,
-        Self::MoeDown,
-        Self::MoeDownBias,
-        Self::MoeOut,
-        Self::MoeLatentOut,
-        Self::MoePostNorm,
-        Self::SharedGate,
-        Self::SharedUp,
-        Self::SharedAct,
-        Self::SharedGated,
-        Self::SharedDown,
-        Self::SharedWeight,
-        Self::SharedOut,
-        Self::FfnOut,
-        Self::FfnPostNorm,
-        Self::FfnScaled,
-        Self::FfnInput,
-        Self::FfnResidual,
-        Self::InputGate,
-        Self::InputAct,
-        Self::InputRows,
-        Self::InputGated,
-        Self::InputProduct,
-        Self::InputNorm,
-        Self::InputResidual,
-        Self::LayerOut,
-        Self::FinalNorm,
-        Self::FinalScaled,
-        Self::Output,
-        Self::OutputBias,
-        Self::OutputScaled,
-        Self::Logits,
-    ];
-
-    /// Returns the name, as in keys and in `CONTRACT.md`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Embedding => "embedding",
-            Self::EmbeddingScaled => "embd_scaled",
-            Self::EmbeddingPositions => "embd_positions",
-            Self::EmbeddingNorm => "embd_norm",
-            Self::LayerInputsRows => "layer_inputs_rows",
-            Self::LayerInputsScaled => "layer_inputs_scaled",
-            Self::LayerInputsProduct => "layer_inputs_proj",
-            Self::LayerInputsProductScaled => "layer_inputs_proj_scaled",
-            Self::LayerInputsNorm => "layer_inputs_norm",
-            Self::LayerInputsSum => "layer_inputs_sum",
-            Self::LayerInputs => "layer_inputs",
-            Self::AttnNorm => "attn_norm",
-            Self::SsmIn => "ssm_in",
-            Self::SsmGatePart => "ssm_z",
-            Self::SsmMixed => "ssm_xbc",
-            Self::SsmGate => "ssm_gate",
-            Self::SsmBetaAlpha => "ssm_ba",
-            Self::SsmBeta => "ssm_beta",
-            Self::SsmAlpha => "ssm_alpha",
-            Self::SsmB => "ssm_b",
-            Self::SsmC => "ssm_c",
-            Self::SsmX => "ssm_x",
-            Self::SsmGatedIn => "ssm_bx",
-            Self::SsmConv => "ssm_conv",
-            Self::SsmSilu => "ssm_silu",
-            Self::SsmScan => "ssm_scan",
-            Self::SsmNorm => "ssm_norm",
-            Self::SsmGateSilu => "ssm_gate_silu",
-            Self::SsmGated => "ssm_gated",
-            Self::SsmGatedNorm => "ssm_gated_norm",
-            Self::QLatent => "q_a",
-            Self::QLatentNorm => "q_a_norm",
-            Self::QLatentProduct => "q_b",
-            Self::KvLatentProduct => "kv_a",
-            Self::KRotated => "k_pe",
-            Self::KvLatent => "kv_latent",
-            Self::KvLatentNorm => "kv_a_norm",
-            Self::KvProduct => "kv_b",
-            Self::QPreBias => "q_pre_bias",
-            Self::KPreBias => "k_pre_bias",
-            Self::VPreBias => "v_pre_bias",
-            Self::QPostBias => "q_post_bias",
-            Self::KPostBias => "k_post_bias",
-            Self::VPostBias => "v_post_bias",
-            Self::QClamped => "q_clamped",
-            Self::KClamped => "k_clamped",
-            Self::VClamped => "v_clamped",
-            Self::AttnGate => "attn_gate",
-            Self::QPart => "q_part",
-            Self::VNorm => "v_norm",
-            Self::QNorm => "q_norm",
-            Self::KNorm => "k_norm",
-            Self::QRope => "q_rope",
-            Self::KRope => "k_rope",
-            Self::QRopeNorm => "q_rope_norm",
-            Self::KRopeNorm => "k_rope_norm",
-            Self::QTempered => "q_tempered",
-            Self::QPlain => "q_nope",
-            Self::QTurned => "q_pe",
-            Self::QAbsorbed => "q_absorbed",
-            Self::QJoined => "q_joined",
-            Self::KPlain => "k_nope",
-            Self::KJoined => "k_joined",
-            Self::VPart => "v_part",
-            Self::KKept => "k_kept",
-            Self::VKept => "v_kept",
-            Self::AttnScores => "attn_scores",
-            Self::AttnCapped => "attn_capped",
-            Self::AttnSloped => "attn_sloped",
-            Self::AttnSoftmax => "attn_softmax",
-            Self::AttentionLatent => "attention_latent",
-            Self::Attention => "attention",
-            Self::AttentionGated => "attention_gated",
-            Self::AttnOut => "attn_out",
-            Self::AttnOutBias => "attn_out_bias",
-            Self::AttnPostNorm => "attn_post_norm",
-            Self::AttnScaled => "attn_scaled",
-            Self::FfnInp => "ffn_inp",
-            Self::FfnNorm => "ffn_norm",
-            Self::FfnGate => "ffn_gate",
-            Self::FfnUp => "ffn_up",
-            Self::FfnGateBias => "ffn_gate_bias",
-            Self::FfnUpBias => "ffn_up_bias",
-            Self::FfnSilu => "ffn_silu",
-            Self::FfnAct => "ffn_act",
-            Self::FfnSwiglu => "ffn_swiglu",
-            Self::FfnGated => "ffn_gated",
-            Self::FfnDown => "ffn_down",
-            Self::FfnDownBias => "ffn_down_bias",
-            Self::DensePostNorm => "ffn_dense_norm",
-            Self::MoeRouterNorm => "moe_router_norm",
-            Self::MoeRouterFactor => "moe_router_factor",
-            Self::MoeRouterScaled => "moe_router_scaled",
-            Self::MoeNorm => "moe_norm",
-            Self::MoeLogits => "moe_logits",
-            Self::MoeLogitsBias => "moe_logits_bias",
-            Self::MoeProbs => "moe_probs",
-            Self::MoeIndices => "moe_indices",
-            Self::MoeWeights => "moe_weights",
-            Self::MoeLatent => "moe_latent",
-            Self::MoeSpread => "moe_spread",
-            Self::MoeGate => "moe_gate",
-            Self::MoeUp => "moe_up",
-            Self::MoeGateBias => "moe_gate_bias",
-            Self::MoeUpBias => "moe_up_bias",
-            Self::MoeAct => "moe_act",
-            Self::MoeGated => "moe_gated",
-            Self::MoeDown => "moe_down",
-            Self::MoeDownBias => "moe_down_bias",
-            Self::MoeOut => "moe_out",
-            Self::MoeLatentOut => "moe_latent_out",
-            Self::MoePostNorm => "moe_post_norm",
-            Self::SharedGate => "shexp_gate",
-            Self::SharedUp => "shexp_up",
-            Self::SharedAct => "shexp_act",
-            Self::SharedGated => "shexp_gated",
-            Self::SharedDown => "shexp_down",
-            Self::SharedWeight => "shexp_weight",
-            Self::SharedOut => "shexp_out",
-            Self::FfnOut => "ffn_out",
-            Self::FfnPostNorm => "ffn_post_norm",
-            Self::FfnScaled => "ffn_scaled",
-            Self::FfnInput => "ffn_input",
-            Self::FfnResidual => "ffn_residual",
-            Self::InputGate => "inp_gate",
-            Self::InputAct => "inp_act",
-            Self::InputRows => "inp_rows",
-            Self::InputGated => "inp_gated",
-            Self::InputProduct => "inp_proj",
-            Self::InputNorm => "inp_norm",
-            Self::InputResidual => "inp_residual",
-            Self::LayerOut => "layer_out",
-            Self::FinalNorm => "final_norm",
-            Self::FinalScaled => "final_scaled",
-            Self::Output => "output",
-            Self::OutputBias => "output_bias",
-            Self::OutputScaled => "output_scaled",
-            Self::Logits => "logits",
-        }
-    }
-
-    /// Returns where the value is taken, in a few words: part of what makes two records comparable.
-    pub const fn capture_point(self) -> &'static str {
-        match self {
-            Self::Logits => "logits of a position",
-            Self::Embedding | Self::LayerInputsRows => "row looked up",
-            Self::EmbeddingScaled
-            | Self::LayerInputsScaled
-            | Self::LayerInputsProductScaled
-            | Self::LayerInputs
-            | Self::QTempered
-            | Self::AttnScaled
-            | Self::MoeRouterScaled
-            | Self::MoeSpread
-            | Self::SharedOut
-            | Self::FfnScaled
-            | Self::FinalScaled
-            | Self::OutputScaled
-            | Self::MoeRouterFactor => "after the factor",
-            Self::EmbeddingPositions | Self::LayerInputsSum | Self::FfnInput => {
-                "after the addition"
-            }
-            Self::EmbeddingNorm
-            | Self::LayerInputsNorm
-            | Self::AttnNorm
-            | Self::SsmNorm
-            | Self::SsmGatedNorm
-            | Self::QLatentNorm
-            | Self::KvLatentNorm
-            | Self::AttnPostNorm
-            | Self::FfnNorm
-            | Self::DensePostNorm
-            | Self::MoeRouterNorm
-            | Self::MoeNorm
-            | Self::MoePostNorm
-            | Self::FfnPostNorm
-            | Self::InputNorm
-            | Self::FinalNorm => "after the norm weight",
-            Self::LayerInputsProduct
-            | Self::SsmIn
-            | Self::SsmGate
-            | Self::SsmBetaAlpha
-            | Self::QLatent
-            | Self::KvLatentProduct
-            | Self::KvProduct
-            | Self::QAbsorbed
-            | Self::AttnOut
-            | Self::FfnGate
-            | Self::FfnUp
-            | Self::FfnDown
-            | Self::MoeLogits
-            | Self::MoeLatent
-            | Self::MoeGate
-            | Self::MoeUp
-            | Self::MoeDown
-            | Self::MoeLatentOut
-            | Self::SharedGate
-            | Self::SharedUp
-            | Self::SharedDown
-            | Self::InputGate
-            | Self::InputProduct
-            | Self::Output
-            | Self::QLatentProduct => "after the matmul",
-            Self::SsmBeta | Self::SharedWeight => "before the sigmoid",
-            Self::SsmAlpha => "before bias and softplus",
-            Self::SsmB
-            | Self::SsmC
-            | Self::SsmX
-            | Self::KRotated
-            | Self::KvLatent
-            | Self::AttnGate
-            | Self::QPart
-            | Self::QPlain
-            | Self::QTurned
-            | Self::VPart
-            | Self::KKept
-            | Self::VKept
-            | Self::KPlain
-            | Self::InputRows
-            | Self::SsmGatePart
-            | Self::SsmMixed => "as it is",
-            Self::SsmGatedIn | Self::InputGated => "after the multiplication",
-            Self::SsmConv => "after the convolution",
-            Self::SsmSilu
-            | Self::SsmGateSilu
-            | Self::FfnSilu
-            | Self::FfnAct
-            | Self::MoeAct
-            | Self::SharedAct
-            | Self::InputAct => "after the activation",
-            Self::SsmScan => "after the state",
-            Self::SsmGated | Self::Attention | Self::AttentionGated => "before the output matrix",
-            Self::QPreBias | Self::KPreBias | Self::VPreBias => "after the matmul, before bias",
-            Self::QPostBias | Self::KPostBias | Self::VPostBias => "after bias, before rope",
-            Self::QClamped | Self::KClamped => "after clipping, before rope",
-            Self::VClamped => "after clipping",
-            Self::VNorm => "after the head norm",
-            Self::QNorm | Self::KNorm => "after the head norm, before rope",
-            Self::QRope | Self::KRope => "after rope",
-            Self::QRopeNorm | Self::KRopeNorm => "after the head norm, after rope",
-            Self::QJoined | Self::KJoined => "before the scores",
-            Self::AttnScores => "after the scale, before softmax",
-            Self::AttnCapped => "after the cap, before softmax",
-            Self::AttnSloped => "after the bias, before softmax",
-            Self::AttnSoftmax => "after softmax",
-            Self::AttentionLatent => "before the value matrix",
-            Self::AttnOutBias
-            | Self::FfnGateBias
-            | Self::FfnUpBias
-            | Self::FfnDownBias
-            | Self::MoeLogitsBias
-            | Self::MoeGateBias
-            | Self::MoeUpBias
-            | Self::MoeDownBias
-            | Self::OutputBias => "after the bias",
-            Self::FfnInp => "residual after the attention",
-            Self::FfnSwiglu | Self::FfnGated | Self::MoeGated | Self::SharedGated => {
-                "after the activation times up"
-            }
-            Self::MoeProbs => "after softmax or sigmoid",
-            Self::MoeIndices => "numbers of experts",
-            Self::MoeWeights => "before the sum",
-            Self::MoeOut | Self::FfnOut => "after the sum",
-            Self::FfnResidual | Self::LayerOut => "residual after the feed-forward",
-            Self::InputResidual => "residual",
-        }
-    }
-
     /// Returns whether a row of the stage is as long as the prompt: the scores and probabilities of an attention.
     pub const fn is_per_position(self) -> bool {
         matches!(

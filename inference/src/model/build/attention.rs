@@ -1,15 +1,16 @@
 //! The attention of a layer.
 
-use architectures::{Alibi, Biases, HeadNorm, HeadNormOf, NormKind, RopeFactors, Temperature};
+use architectures::{Alibi, HeadNorm, HeadNormOf, NormKind, RopeFactors, Temperature};
 
 use super::{
     Builder,
     numbers::{LayerNumbers, has_head_norms},
+    projections::Widths,
     rope, setting, times,
 };
 use crate::{
     error::Error,
-    model::{Rope, tensor::Tensor},
+    model::Rope,
     program::{Factors, Heads, Norm, Op, Rotation, ScoreScale, Slot, Stage, Width},
 };
 
@@ -189,135 +190,6 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Query, key and value, each with its bias.
-    fn projections(
-        &mut self,
-        index: usize,
-        input: Slot,
-        widths: &Widths,
-        heads: &Heads,
-        own_keys: bool,
-    ) -> Result<(), Error> {
-        let layer = Some(index);
-        let hidden = self.numbers.hidden;
-        let fused = self.has(layer, "attn_qkv.weight");
-        let all = [widths.product, widths.key, widths.value];
-        // Where a layer of gemma4 has no value matrix, its keys are its values.
-        let keys_are_values = self.architecture.shared_keys && !self.has(layer, "attn_v.weight");
-        let matrices = match fused {
-            true => {
-                let rows = sum(&all)?;
-                let whole = self.take(layer, "attn_qkv.weight", &[hidden, rows])?;
-                parts(&whole, all)
-            }
-            false if !own_keys => {
-                let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
-                [query.clone(), query.clone(), query]
-            }
-            false => {
-                let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
-                let key = self.take(layer, "attn_k.weight", &[hidden, widths.key])?;
-                let values = match keys_are_values {
-                    true => key.clone(),
-                    false => self.take(layer, "attn_v.weight", &[hidden, widths.value])?,
-                };
-                [query, key, values]
-            }
-        };
-        let biases = self.biases(index, fused, all)?;
-        let taken = match own_keys {
-            true => 3,
-            false => 1,
-        };
-        let counts = [
-            [
-                setting("num_heads", heads.queries),
-                setting("head_dim", heads.key_dim),
-            ],
-            [
-                setting("num_kv_heads", heads.key_values),
-                setting("head_dim", heads.key_dim),
-            ],
-            [
-                setting("num_kv_heads", heads.key_values),
-                setting("head_dim", heads.value_dim),
-            ],
-        ];
-        let slots = [Slot::Query, Slot::Key, Slot::Value];
-        let stages = [Stage::QPreBias, Stage::KPreBias, Stage::VPreBias];
-        let each = stages.into_iter().zip(slots).zip(matrices).zip(counts);
-        for (((stage, to), matrix), counts) in each.take(taken) {
-            let width = Width::Token(matrix.rows());
-            let op = Op::Product {
-                from: input,
-                matrix,
-            };
-            self.push(layer, stage, op, (to, width)).extend(counts);
-        }
-        let stages = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
-        let each = stages
-            .into_iter()
-            .zip(slots)
-            .zip(biases.into_iter().flatten());
-        for ((stage, to), vector) in each.take(taken) {
-            let width = Width::Token(vector.columns());
-            self.push(layer, stage, Op::AddVector { vector }, (to, width));
-        }
-        Ok(())
-    }
-
-    /// The biases of query, key and value: all or none.
-    fn biases(
-        &mut self,
-        index: usize,
-        fused: bool,
-        widths: [usize; 3],
-    ) -> Result<Option<[Tensor; 3]>, Error> {
-        let layer = Some(index);
-        if self.architecture.biases == Biases::Refused {
-            return Ok(None);
-        }
-        if fused {
-            if !self.has(layer, "attn_qkv.bias") {
-                return Ok(None);
-            }
-            let whole = self.take(layer, "attn_qkv.bias", &[sum(&widths)?])?;
-            return Ok(Some(parts(&whole, widths)));
-        }
-        let names = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
-        let some = names.iter().any(|name| self.has(layer, name));
-        if !some && self.architecture.biases == Biases::Optional {
-            return Ok(None);
-        }
-        let [q, k, v] = names;
-        let [query, key, value] = widths;
-        Ok(Some([
-            self.take(layer, q, &[query])?,
-            self.take(layer, k, &[key])?,
-            self.take(layer, v, &[value])?,
-        ]))
-    }
-
-    fn clamped(&mut self, index: usize, widths: &Widths) -> Result<(), Error> {
-        if !self.architecture.clamp {
-            return Ok(());
-        }
-        let limit = self.keys.float("attention.clamp_kqv")?.unwrap_or(0.0);
-        if limit == 0.0 {
-            return Ok(());
-        }
-        for (stage, to, width) in [
-            (Stage::QClamped, Slot::Query, widths.query),
-            (Stage::KClamped, Slot::Key, widths.key),
-            (Stage::VClamped, Slot::Value, widths.value),
-        ] {
-            let to = (to, Width::Token(width));
-            let settings = self.push(Some(index), stage, Op::Clamp { limit }, to);
-            settings.push(setting("clip_qkv", limit));
-        }
-        Ok(())
-    }
-
     fn head_norms(
         &mut self,
         index: usize,
@@ -488,29 +360,4 @@ impl Builder<'_> {
         settings.push(setting("attention_temperature_scale", shown));
         Ok(())
     }
-}
-
-/// Values of a token.
-pub(super) struct Widths {
-    /// Rows of the query matrix.
-    product: usize,
-    query: usize,
-    pub(super) key: usize,
-    pub(super) value: usize,
-}
-
-fn sum(numbers: &[usize; 3]) -> Result<usize, Error> {
-    let sum = numbers
-        .iter()
-        .try_fold(0usize, |sum, number| sum.checked_add(*number));
-    sum.ok_or_else(|| Error::model("head dim", "smaller numbers", "too many"))
-}
-
-/// Three parts of rows, or of values, one after the other.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the sum of the three was taken before"
-)]
-fn parts(whole: &Tensor, [a, b, c]: [usize; 3]) -> [Tensor; 3] {
-    [whole.part(0, a), whole.part(a, b), whole.part(a + b, c)]
 }

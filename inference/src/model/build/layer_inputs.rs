@@ -1,6 +1,6 @@
 //! What gemma4 adds: an embedding for every layer, keys and values that later layers read, a scale of each layer.
 
-use super::{Builder, attention::Widths, times};
+use super::{Builder, projections::Widths, times};
 use crate::{
     error::Error,
     program::{Norm, Op, Slot, Stage, Width},

@@ -9,6 +9,7 @@ mod layer;
 mod layer_inputs;
 mod numbers;
 mod output;
+mod projections;
 mod recurrent;
 mod rope;
 
