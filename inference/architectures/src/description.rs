@@ -36,12 +36,17 @@ pub struct Architecture {
     pub rope_layers: RopeLayers,
     /// The layers in which tensors of factors divide the angles.
     pub rope_factors: RopeFactors,
+    /// Whether long and short factors are read only where `rope.scaling.type` is `longrope`.
+    pub factors_by_type: bool,
     /// The YaRN keys that are read besides factor, original context and `attn_factor`.
     pub yarn: YarnKeys,
     /// Whether `rope.scaling.alpha` raises the base.
     pub rope_alpha: bool,
     /// The window of the attention.
     pub window: Option<Window>,
+    /// Whether `attention.sliding_window` is known to be ignored; else a longer prompt is not covered where it is stated
+    /// and no window is described, since engines disagree about it.
+    pub ignores_window: bool,
     /// The norms of query and key heads.
     pub head_norm: Option<HeadNorm>,
     /// The factor of attention scores.

@@ -15,6 +15,7 @@ pub(super) const MINICPM: Architecture = Architecture {
 /// MiniCPM 3: keys and values through a latent space; its scales are no keys.
 pub(super) const MINICPM3: Architecture = Architecture {
     name: "minicpm3",
+    factors_by_type: false,
     rope: RopeKind::Neox,
     embedding_scale: Factor::Fixed(Number::Is(12.0)),
     residual_scale: Factor::Fixed(Number::ByDepth),

@@ -18,6 +18,8 @@ pub(super) const PHI2: Architecture = Architecture {
 /// Phi 3, 3.5, 4: long and short factors of angles. Its window is not read.
 pub(super) const PHI3: Architecture = Architecture {
     name: "phi3",
+    factors_by_type: false,
+    ignores_window: true,
     rope: RopeKind::Neox,
     further_biases: false,
     ..LLAMA

@@ -265,7 +265,8 @@ impl Builder<'_> {
             return Ok(known.clone());
         }
         let kind = self.keys.text("rope.scaling.type")?;
-        let longrope = kind.as_deref() == Some("longrope") || self.architecture.name != "llama";
+        let by_type = self.architecture.factors_by_type;
+        let longrope = !by_type || kind.as_deref() == Some("longrope");
         let has = |part| self.has(None, part);
         let factors = if has("rope_freqs.weight") {
             Some(Factors::Always(self.take(

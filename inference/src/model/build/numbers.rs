@@ -224,7 +224,7 @@ impl Numbers {
             Some(_) => None,
             None => keys
                 .count("attention.sliding_window")?
-                .filter(|window| *window != 0 && architecture.name != "phi3"),
+                .filter(|window| *window != 0 && !architecture.ignores_window),
         };
         Ok(Self {
             architecture,
