@@ -258,11 +258,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The value at a path; null counts as absent.
-    fn at(&self, path: &str) -> Option<&'a Value> {
-        let mut parts = path.split('.');
-        let first = self.0.get(parts.next()?);
-        let value = parts.try_fold(first?, |value, part| value.get(part))?;
+    /// The value under a key, or at a path where the dots of the name lead into objects; null counts as absent.
+    fn at(&self, name: &str) -> Option<&'a Value> {
+        let value = self.0.get(name).or_else(|| {
+            let (first, rest) = name.split_once('.')?;
+            let first = self.0.get(first)?;
+            rest.split('.')
+                .try_fold(first, |value, part| value.get(part))
+        })?;
         (!value.is_null()).then_some(value)
     }
 
