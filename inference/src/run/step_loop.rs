@@ -83,13 +83,14 @@ pub(crate) fn run<'a, S, E>(
         }
         let slots = taken.sides.map(|instruction| Some(instruction?.to));
         observer.stage(taken.step, slots, sides)?;
-        for slot in slots.into_iter().flatten() {
-            copied[slot] = false;
-        }
-        if let ([Some(a), Some(b)], [Some(slot), Some(other)], Mode::Isolated) =
-            (&mut *sides, slots, mode)
-        {
-            copied[slot] = slot == other && backend.replace(slot, a, b)?;
+        // A side that lacks the step goes on with what it gave as well.
+        let [first, second] = slots;
+        let second = second.filter(|slot| first != Some(*slot));
+        for slot in [first, second].into_iter().flatten() {
+            copied[slot] = match &mut *sides {
+                [Some(a), Some(b)] if mode == Mode::Isolated => backend.replace(slot, a, b)?,
+                _ => false,
+            };
         }
     }
     Ok(())
