@@ -41,6 +41,6 @@ pub use run::{
 pub mod internals {
     pub use crate::arithmetic::{matmul::rows, thread_pool::for_each};
     pub use crate::model::source::read;
-    pub use crate::program::{matrices, program};
+    pub use crate::program::matrices;
     pub use crate::run::operation_in_f64;
 }

@@ -84,7 +84,7 @@ pub struct Architecture {
     /// The factor of logits.
     pub logit_scale: LogitScale,
     /// Keys and values through a latent space.
-    pub latent: Option<Latent>,
+    pub latent: bool,
     /// What some layers have in place of the attention.
     pub recurrent: Option<Recurrent>,
     /// Whether a layer is either one thing or the other, behind one norm: recurrent, attention or feed-forward.

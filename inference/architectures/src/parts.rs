@@ -331,15 +331,6 @@ pub enum Shared {
     Gated,
 }
 
-/// Keys and values through a latent space (MLA).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Latent {
-    /// DeepSeek 2.
-    Deepseek2,
-    /// MiniCPM 3.
-    Minicpm3,
-}
-
 /// What some layers have in place of the attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recurrent {

@@ -1,9 +1,9 @@
 //! A description in words: what an architecture does that a llama does not.
 
 use crate::{
-    Activation, Alibi, Architecture, AttentionScale, Experts, Factor, Gate, HeadNormOf, Latent,
-    LogitScale, NormKind, Output, Parallel, Recurrent, RopeFactors, RopeKind, RopeLayers, Shared,
-    Temperature, Window, WindowKind,
+    Activation, Alibi, Architecture, AttentionScale, Experts, Factor, Gate, HeadNormOf, LogitScale,
+    NormKind, Output, Parallel, Recurrent, RopeFactors, RopeKind, RopeLayers, Shared, Temperature,
+    Window, WindowKind,
 };
 
 impl Architecture {
@@ -106,9 +106,8 @@ fn say_rest(described: &Architecture, words: &mut Vec<String>) {
     if described.query_gate {
         say("attention gated");
     }
-    match described.latent {
-        None => {}
-        Some(Latent::Deepseek2 | Latent::Minicpm3) => say("keys and values from a latent space"),
+    if described.latent {
+        say("keys and values from a latent space");
     }
     match described.recurrent {
         None => {}

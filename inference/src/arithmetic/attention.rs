@@ -211,8 +211,9 @@ fn chains<F: Real>(q: &[F], keys: [&[F]; AT_ONCE]) -> [F; AT_ONCE] {
     sums
 }
 
+/// The probabilities of a row of scores, of which a sink is one more without a value.
 #[inline(always)]
-fn softmax_row<F: Real>(scores: &[F], sink: Option<F>, probabilities: &mut [F]) {
+pub(crate) fn softmax_row<F: Real>(scores: &[F], sink: Option<F>, probabilities: &mut [F]) {
     let all = scores.iter().chain(&sink);
     let maximum = all.fold(F::NEG_INFINITY, |maximum, score| {
         if *score > maximum { *score } else { maximum }

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 
 use crate::{
-    arithmetic::{norm::tree, number::Real},
+    arithmetic::{attention::softmax_row, number::Real},
     program::{Choice, Weighing},
 };
 
@@ -21,20 +21,10 @@ pub(crate) fn probabilities<F: Real>(logits: &[F], experts: usize, softmax: bool
     rows.flat_map(softmax_of).collect()
 }
 
-/// As the softmax of an attention: the maximum, 32 strided sums and a tree.
+/// The softmax of an attention.
 fn softmax_of<F: Real>(row: &[F]) -> Vec<F> {
-    let maximum = row.iter().fold(F::NEG_INFINITY, |a, b| a.greatest(*b));
-    let mut out: Vec<F> = row.iter().map(|x| (*x - maximum).exponential()).collect();
-    let mut sums = [F::default(); 32];
-    for chunk in out.chunks(32) {
-        for (sum, p) in sums.iter_mut().zip(chunk) {
-            *sum += *p;
-        }
-    }
-    let sum = tree(&mut sums);
-    for p in &mut out {
-        *p /= sum;
-    }
+    let mut out = vec![F::default(); row.len()];
+    softmax_row(row, None, &mut out);
     out
 }
 
@@ -105,7 +95,7 @@ pub(crate) fn weights<F: Real>(
     experts: usize,
     weighing: &Weighing,
 ) -> Vec<F> {
-    let scale = F::from_f32(f32::from_bits(weighing.scale));
+    let scale = F::from_f32(weighing.scale);
     let least = F::from_f64(LEAST_SUM);
     let mut out = Vec::new();
     for (values, chosen) in values.chunks(experts).zip(chosen.chunks(weighing.used)) {
@@ -197,7 +187,7 @@ mod tests {
             used: 1,
             softmax: false,
             normalised: false,
-            scale: 2f32.to_bits(),
+            scale: 2.0,
         };
         assert_eq!(weights(&values, &chosen, 3, &weighing), [0.2]);
     }

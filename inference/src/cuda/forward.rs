@@ -17,8 +17,7 @@ use crate::cuda::{
     },
 };
 use crate::{
-    model::Tensor,
-    program::{Instruction, Op, Slot, StageSink, Step},
+    program::{Instruction, Slot, StageSink, Step},
     record::{Comparison, Digests},
     run::{
         Mode, Options, Side,
@@ -188,7 +187,7 @@ fn matrices<'a>(
 ) -> [Option<Matrix<'a>>; 2] {
     let [a, b] = sides;
     let matrix = |side: Option<Side<'a>>, product: Option<&'a Instruction>| {
-        let (tensor, ..) = product_of(product?)?;
+        let (_, tensor) = product?.op.product()?;
         Some(Matrix {
             tensor,
             sources: side?.sources,
@@ -238,7 +237,9 @@ where
             planned.unwrap_or_else(|| unreachable!("every product is in the plan of the upload"));
         let mut operands = [None, None];
         for ((operand, state), product) in operands.iter_mut().zip(sides).zip(products) {
-            if let (Some(state), Some((matrix, from, to))) = (state, product.and_then(product_of)) {
+            if let (Some(state), Some(product)) = (state, product)
+                && let (to, Some((from, matrix))) = (product.to, product.op.product())
+            {
                 state.prepare_product(matrix, to)?;
                 *operand = Some(state.product(matrix, from, to));
             }
@@ -275,14 +276,6 @@ where
         to: &mut DeviceState<'s>,
     ) -> Result<bool, RunError> {
         to.replace(slot, from)
-    }
-}
-
-/// The matrix of a product, where its activations are, and where its result goes.
-const fn product_of(instruction: &Instruction) -> Option<(&Tensor, Slot, Slot)> {
-    match &instruction.op {
-        Op::Product { from, matrix } => Some((matrix, *from, instruction.to)),
-        _ => None,
     }
 }
 

@@ -176,39 +176,37 @@ fn names_of(key: &str) -> &'static [&'static str] {
     }
 }
 
+impl AprKeys<'_> {
+    /// One number, or an array of something else for each layer.
+    fn per_layer<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        parse: fn(&Value) -> Option<T>,
+    ) -> Result<Option<PerLayer<T>>, Error> {
+        self.keys.parsed(names_of(key), expected, |value| {
+            Some(match value {
+                Value::Array(values) => {
+                    PerLayer::Each(values.iter().map(parse).collect::<Option<_>>()?)
+                }
+                value => PerLayer::One(as_count(value)?),
+            })
+        })
+    }
+}
+
 impl Stated for AprKeys<'_> {
     fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
         self.keys.count(names_of(key))
     }
 
     fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
-        self.keys.parsed(
-            names_of(key),
-            "a whole number, or one for each layer",
-            |value| {
-                Some(match value {
-                    Value::Array(values) => {
-                        PerLayer::Each(values.iter().map(as_count).collect::<Option<_>>()?)
-                    }
-                    value => PerLayer::One(as_count(value)?),
-                })
-            },
-        )
+        self.per_layer(key, "a whole number, or one for each layer", as_count)
     }
 
     fn flags(&self, key: &'static str) -> Result<Option<PerLayer<bool>>, Error> {
-        self.keys.parsed(
-            names_of(key),
-            "a whole number, or a flag for each layer",
-            |value| {
-                Some(match value {
-                    Value::Array(values) => {
-                        PerLayer::Each(values.iter().map(Value::as_bool).collect::<Option<_>>()?)
-                    }
-                    value => PerLayer::One(as_count(value)?),
-                })
-            },
-        )
+        let expected = "a whole number, or a flag for each layer";
+        self.per_layer(key, expected, Value::as_bool)
     }
 
     fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {

@@ -97,6 +97,21 @@ impl<'a> GgufKeys<'a> {
         self.set.get(format!("{}.{key}", self.name).as_bytes())
     }
 
+    /// One number, or an array of something else for each layer.
+    fn per_layer<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        parse: impl Fn(Value<'a>) -> Option<T>,
+    ) -> Result<Option<PerLayer<T>>, Error> {
+        let Some(Value::Array(array)) = self.value(key) else {
+            return Ok(self.count(key)?.map(PerLayer::One));
+        };
+        let each: Option<Vec<T>> = array.iter().map(parse).collect();
+        let each = each.ok_or_else(|| Error::model(self.name(key), expected, "others"))?;
+        Ok(Some(PerLayer::Each(each)))
+    }
+
     /// One value for each layer is legal GGUF, and few models have it.
     fn wrong(&self, key: &str, expected: &str, value: &Value<'_>) -> Error {
         let field = format!("{}.{key}", self.name);
@@ -117,30 +132,14 @@ impl Stated for GgufKeys<'_> {
     }
 
     fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
-        match self.value(key) {
-            Some(Value::Array(array)) => {
-                let numbers = array.iter().map(|value| as_count(&value)).collect();
-                let numbers: Option<Vec<_>> = numbers;
-                let wrong = || Error::model(self.name(key), "whole numbers", "others");
-                Ok(Some(PerLayer::Each(numbers.ok_or_else(wrong)?)))
-            }
-            _ => Ok(self.count(key)?.map(PerLayer::One)),
-        }
+        self.per_layer(key, "whole numbers", |value| as_count(&value))
     }
 
     fn flags(&self, key: &'static str) -> Result<Option<PerLayer<bool>>, Error> {
-        match self.value(key) {
-            Some(Value::Array(array)) => {
-                let flags = array.iter().map(|value| match value {
-                    Value::Bool(flag) => Some(flag),
-                    other => as_count(&other).map(|number| number != 0),
-                });
-                let flags: Option<Vec<_>> = flags.collect();
-                let wrong = || Error::model(self.name(key), "flags", "others");
-                Ok(Some(PerLayer::Each(flags.ok_or_else(wrong)?)))
-            }
-            _ => Ok(self.count(key)?.map(PerLayer::One)),
-        }
+        self.per_layer(key, "flags", |value| match value {
+            Value::Bool(flag) => Some(flag),
+            other => as_count(&other).map(|number| number != 0),
+        })
     }
 
     fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {

@@ -111,10 +111,11 @@ impl Tensors {
                 format_args!("{:?}", raw.dims),
             ));
         };
+        let slices = found.get(2).copied().unwrap_or(1) as u64;
         let tensor = Tensor {
             name,
             weight_type,
-            stride: 0,
+            stride: raw.size.checked_div(slices).unwrap_or_default(),
             is_whole: true,
             dims: found,
             shard: raw.shard,
@@ -132,11 +133,6 @@ impl Tensors {
         if size != raw.size {
             return Err(Error::model(field, format_args!("{size} bytes"), raw.size));
         }
-        let stride = tensor.slices() as u64;
-        let tensor = Tensor {
-            stride: raw.size.checked_div(stride).unwrap_or_default(),
-            ..tensor
-        };
         if raw
             .offset
             .checked_add(raw.size)

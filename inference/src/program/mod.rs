@@ -122,17 +122,10 @@ impl Model {
     }
 }
 
-/// Returns the steps of a model in the order of execution.
-pub fn program(model: &Model) -> Vec<Step> {
-    model.program.iter().map(|taken| taken.step).collect()
-}
-
 /// Returns the matrices that the products of a model read, in the order of execution.
 pub fn matrices(model: &Model) -> impl Iterator<Item = &Tensor> {
-    model.program.iter().filter_map(|taken| match &taken.op {
-        Op::Product { matrix, .. } => Some(matrix),
-        _ => None,
-    })
+    let products = model.program.iter().filter_map(|taken| taken.op.product());
+    products.map(|(_, matrix)| matrix)
 }
 
 impl Slot {

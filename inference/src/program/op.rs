@@ -241,10 +241,10 @@ pub enum Op {
 }
 
 impl Op {
-    /// Where the activations of a product are; `None` for an operation that is not a product.
-    pub(crate) const fn activations(&self) -> Option<Slot> {
+    /// Where the activations of a product are, and its matrix; `None` for an operation that is not a product.
+    pub const fn product(&self) -> Option<(Slot, &Tensor)> {
         match self {
-            Self::Product { from, .. } => Some(*from),
+            Self::Product { from, matrix } => Some((*from, matrix)),
             _ => None,
         }
     }

@@ -100,7 +100,7 @@ pub struct Choice {
 }
 
 /// How the weights of the chosen experts are found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Weighing {
     /// The values of all experts.
     pub of: Slot,
@@ -110,8 +110,8 @@ pub struct Weighing {
     pub softmax: bool,
     /// Whether they are divided by their sum.
     pub normalised: bool,
-    /// What they are multiplied by at the end, as bits of an f32.
-    pub scale: u32,
+    /// What they are multiplied by at the end.
+    pub scale: f32,
 }
 
 /// The gated delta rule: for each value head a state of `key_dim` by `value_dim`.

@@ -3,7 +3,7 @@
 use crate::{
     arithmetic::{matmul::same_bits, number::Real},
     error::Error,
-    program::{Instruction, Op, Slot, StageSink, Step},
+    program::{Instruction, Slot, StageSink, Step},
     record::Comparison,
     run::{
         Options,
@@ -28,26 +28,19 @@ impl<'a, F: Real> Backend<'a, State<'a, F>, Error> for Cpu<'_> {
         same: bool,
         sides: &mut [Option<State<'a, F>>; 2],
     ) -> Result<(), Error> {
-        let taking = || {
-            products.iter().enumerate().filter_map(|(side, product)| {
-                let product: &Instruction = (*product)?;
-                match &product.op {
-                    Op::Product { from, matrix } => Some((side, *from, matrix, product.to)),
-                    _ => None,
-                }
-            })
-        };
-        let states = &*sides;
-        let factors: Vec<_> = taking()
-            .filter_map(|(side, from, matrix, _)| {
-                Some(states.get(side)?.as_ref()?.factor(matrix, from))
-            })
-            .collect();
-        let results = F::products(&factors, same, self.options)?;
-        for ((side, _, _, to), result) in taking().zip(results) {
-            if let Some(Some(state)) = sides.get_mut(side) {
-                state.set(to, result);
+        let mut factors = Vec::new();
+        for (side, product) in sides.iter().zip(products) {
+            if let (Some(side), Some((from, matrix))) =
+                (side, product.and_then(|product| product.op.product()))
+            {
+                factors.push(side.factor(matrix, from));
             }
+        }
+        let results = F::products(&factors, same, self.options)?;
+        let taking = sides.iter_mut().zip(products);
+        let taking = taking.filter_map(|(side, product)| Some((side.as_mut()?, product?.to)));
+        for ((side, to), result) in taking.zip(results) {
+            side.set(to, result);
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl<'a> Merged<'a> {
     /// The instructions that are products.
     pub(crate) fn products(&self) -> [Option<&'a Instruction>; 2] {
         self.sides
-            .map(|taken| taken.filter(|taken| taken.op.activations().is_some()))
+            .map(|taken| taken.filter(|taken| taken.op.product().is_some()))
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn run<'a, S, E>(
     for taken in steps {
         watch(taken.step);
         let products = taken.products();
-        let activations = products.map(|product| product?.op.activations());
+        let activations = products.map(|product| Some(product?.op.product()?.0));
         if activations != [None, None] {
             let same = match activations {
                 [Some(a), Some(b)] if a == b => copied[a] || observer.equal(a, sides)?,

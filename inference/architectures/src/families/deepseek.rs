@@ -30,7 +30,7 @@ pub(super) const DEEPSEEK: Architecture = Architecture {
 pub(super) const DEEPSEEK2: Architecture = Architecture {
     name: "deepseek2",
     yarn: YarnKeys::Deepseek,
-    latent: Some(Latent::Deepseek2),
+    latent: true,
     experts: Some(EXPERTS),
     ..PLAIN
 };

@@ -45,7 +45,7 @@ pub(super) const LLAMA: Architecture = Architecture {
     residual_scale: Factor::One,
     final_scale: Factor::One,
     logit_scale: LogitScale::None,
-    latent: None,
+    latent: false,
     recurrent: None,
     one_block: false,
     shared_keys: false,

@@ -20,7 +20,7 @@ pub(super) const MINICPM3: Architecture = Architecture {
     embedding_scale: Factor::Fixed(Number::Is(12.0)),
     residual_scale: Factor::Fixed(Number::ByDepth),
     final_scale: Factor::Fixed(Number::ByWidth),
-    latent: Some(Latent::Minicpm3),
+    latent: true,
     experts: None,
     ..LLAMA
 };

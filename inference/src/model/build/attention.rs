@@ -68,15 +68,15 @@ impl Builder<'_> {
             self.push(layer, Stage::QPart, part(0), (Slot::Query, width));
         }
         if described.value_norm && lent.is_none() {
-            let norm = Norm {
-                centred: false,
-                epsilon: self.numbers.epsilon,
-                length: heads.value_dim,
-                weight: None,
-                bias: None,
-            };
+            let weight = None;
             let slots = (Slot::Value, Slot::Value);
-            self.push_norm(layer, Stage::VNorm, norm, slots, widths.value);
+            self.rms_norm(
+                layer,
+                Stage::VNorm,
+                (heads.value_dim, weight),
+                slots,
+                widths.value,
+            );
         }
         let norms = described.head_norm.filter(|norm| !norm.after_rope);
         if let Some(norm) = norms {
@@ -113,9 +113,9 @@ impl Builder<'_> {
             let to = (Slot::Attended, Width::Token(attended));
             self.push(layer, Stage::AttentionGated, op, to);
         }
-        self.product(
+        self.biased_product(
             layer,
-            (Stage::AttnOut, Stage::AttnOutBias),
+            [Stage::AttnOut, Stage::AttnOutBias],
             "attn_output",
             (Slot::Attended, Slot::Branch),
             [attended, self.numbers.hidden],

@@ -6,7 +6,7 @@ use super::{Builder, feed_forward::Gated, times};
 use crate::{
     error::Error,
     model::tensor::Tensor,
-    program::{Choice, Norm, Op, Slot, Stage, Weighing, Width},
+    program::{Choice, Op, Slot, Stage, Weighing, Width},
 };
 
 /// The numbers of the experts of a file.
@@ -75,9 +75,9 @@ impl Builder<'_> {
             )?;
             (router_input, input) = self.router_input(index)?;
         }
-        self.product(
+        self.biased_product(
             layer,
-            (Stage::MoeLogits, Stage::MoeLogitsBias),
+            [Stage::MoeLogits, Stage::MoeLogitsBias],
             "ffn_gate_inp",
             (router_input, Slot::Router),
             [hidden, experts],
@@ -96,6 +96,10 @@ impl Builder<'_> {
             }
         };
         self.choose(index, described, counts, of)?;
+        let scale = match described.scaled {
+            true => self.keys.float("expert_weights_scale")?.unwrap_or(0.0),
+            false => 0.0,
+        };
         let weighing = Weighing {
             of,
             used,
@@ -105,20 +109,10 @@ impl Builder<'_> {
                 Switch::Off => false,
                 Switch::Key => self.keys.flag("expert_weights_norm")?.unwrap_or(false),
             },
-            scale: match described.scaled {
-                true => self.keys.float("expert_weights_scale")?.unwrap_or(0.0),
-                false => 0.0,
-            }
-            .to_bits(),
+            // None and 0 are no factor.
+            scale: if scale == 0.0 { 1.0 } else { scale },
         };
-        let weighing = Weighing {
-            scale: match f32::from_bits(weighing.scale) {
-                0.0 => 1f32.to_bits(),
-                _ => weighing.scale,
-            },
-            ..weighing
-        };
-        let shown = f32::from_bits(weighing.scale);
+        let shown = weighing.scale;
         let to = (Slot::ExpertWeights, Width::Token(used));
         let settings = self.push(layer, Stage::MoeWeights, Op::ExpertWeights(weighing), to);
         settings.push(super::setting("expert_weights_scale", shown));
@@ -132,9 +126,9 @@ impl Builder<'_> {
         };
         self.push(layer, Stage::MoeOut, op, (sum, Width::Token(inner)));
         if latent {
-            let stages = (Stage::MoeLatentOut, Stage::MoeLatentOut);
+            let stage = Stage::MoeLatentOut;
             let slots = (sum, Slot::Out);
-            self.product(layer, stages, "ffn_latent_up", slots, [inner, hidden])?;
+            self.product(layer, stage, "ffn_latent_up", slots, [inner, hidden])?;
         }
         if described.beside_dense {
             let slots = (Slot::Out, Slot::Out);
@@ -219,13 +213,12 @@ impl Builder<'_> {
         let mut from = input;
         let mut inner = self.numbers.hidden;
         if described.latent && self.has(layer, "ffn_latent_down.weight") {
-            let dims = self.dims(layer, "ffn_latent_down.weight");
-            let rows = dims.and_then(|dims| dims.get(1).copied());
+            let rows = self.rows(layer, "ffn_latent_down.weight");
             let rows = rows.unwrap_or_default();
             self.check_size(index, "moe_latent_size", rows)?;
-            let stages = (Stage::MoeLatent, Stage::MoeLatent);
+            let stage = Stage::MoeLatent;
             let slots = (from, Slot::ExpertInput);
-            self.product(layer, stages, "ffn_latent_down", slots, [inner, rows])?;
+            self.product(layer, stage, "ffn_latent_down", slots, [inner, rows])?;
             (from, inner) = (Slot::ExpertInput, rows);
         }
         if described.weight_first {
@@ -302,16 +295,15 @@ impl Builder<'_> {
         experts: usize,
     ) -> Result<(Option<Tensor>, Tensor), Error> {
         let layer = Some(index);
-        let rows = |dims: Option<Vec<usize>>| dims.and_then(|dims| dims.get(1).copied());
         if self.architecture.gated && self.has(layer, "ffn_gate_up_exps.weight") {
             let name = "ffn_gate_up_exps.weight";
-            let both = rows(self.dims(layer, name)).unwrap_or_default();
+            let both = self.rows(layer, name).unwrap_or_default();
             let half = super::numbers::divided(both, 2, name)?;
             let whole = self.take(layer, name, &[inner, both, experts])?;
             return Ok((Some(whole.part(0, half)), whole.part(half, half)));
         }
         let name = "ffn_up_exps.weight";
-        let width = rows(self.dims(layer, name)).unwrap_or_default();
+        let width = self.rows(layer, name).unwrap_or_default();
         let gate = match self.architecture.gated {
             true => Some(self.take(layer, "ffn_gate_exps.weight", &[inner, width, experts])?),
             false => None,
@@ -338,13 +330,12 @@ impl Builder<'_> {
     fn shared(&mut self, index: usize, input: Slot, described: Shared) -> Result<bool, Error> {
         let layer = Some(index);
         let hidden = self.numbers.hidden;
-        let dims = self.dims(layer, "ffn_up_shexp.weight");
-        let Some(width) = dims.and_then(|dims| dims.get(1).copied()) else {
+        let Some(width) = self
+            .rows(layer, "ffn_up_shexp.weight")
+            .filter(|_| described != Shared::None)
+        else {
             return Ok(false);
         };
-        if described == Shared::None {
-            return Ok(false);
-        }
         // Shapes say the size; a number of experts that does not divide it says something else.
         let count = self.keys.count("expert_shared_count")?.unwrap_or(0);
         if count > 1 {
@@ -352,22 +343,22 @@ impl Builder<'_> {
             super::numbers::divided(width, count, &key)?;
         }
         if self.architecture.gated {
-            let stages = (Stage::SharedGate, Stage::SharedGate);
+            let stage = Stage::SharedGate;
             let slots = (input, Slot::SharedGate);
-            self.product(layer, stages, "ffn_gate_shexp", slots, [hidden, width])?;
+            self.product(layer, stage, "ffn_gate_shexp", slots, [hidden, width])?;
         }
-        let stages = (Stage::SharedUp, Stage::SharedUp);
+        let stage = Stage::SharedUp;
         let slots = (input, Slot::SharedUp);
-        self.product(layer, stages, "ffn_up_shexp", slots, [hidden, width])?;
+        self.product(layer, stage, "ffn_up_shexp", slots, [hidden, width])?;
         let gated = Gated {
             gate: Slot::SharedGate,
             up: Slot::SharedUp,
             stages: [Stage::SharedAct, Stage::SharedGated],
         };
         self.gated(layer, &gated, Width::Token(width));
-        let stages = (Stage::SharedDown, Stage::SharedDown);
+        let stage = Stage::SharedDown;
         let slots = (Slot::SharedGate, Slot::Shared);
-        self.product(layer, stages, "ffn_down_shexp", slots, [width, hidden])?;
+        self.product(layer, stage, "ffn_down_shexp", slots, [width, hidden])?;
         if described == Shared::Gated {
             let matrix = self.take(layer, "ffn_gate_inp_shexp.weight", &[hidden])?;
             let op = Op::Product {
@@ -387,15 +378,9 @@ impl Builder<'_> {
     fn router_input(&mut self, index: usize) -> Result<(Slot, Slot), Error> {
         let layer = Some(index);
         let hidden = self.numbers.hidden;
-        let norm = Norm {
-            centred: false,
-            epsilon: self.numbers.epsilon,
-            length: hidden,
-            weight: None,
-            bias: None,
-        };
+        let weight = None;
         let slots = (Slot::Residual, Slot::RouterInput);
-        self.push_norm(layer, Stage::MoeRouterNorm, norm, slots, hidden);
+        self.rms_norm(layer, Stage::MoeRouterNorm, (hidden, weight), slots, hidden);
         let to = (Slot::RouterInput, Width::Token(hidden));
         let factor = 1.0 / (hidden as f64).sqrt();
         self.push(layer, Stage::MoeRouterFactor, Op::Scale { factor }, to);

@@ -106,8 +106,8 @@ impl Builder<'_> {
             stages,
         };
         self.gated(layer, &gated, Width::Token(width));
-        let stages = (Stage::FfnDown, Stage::FfnDownBias);
-        self.product(
+        let stages = [Stage::FfnDown, Stage::FfnDownBias];
+        self.biased_product(
             layer,
             stages,
             "ffn_down",

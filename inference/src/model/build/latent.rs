@@ -1,12 +1,10 @@
 //! Attention through a latent space (MLA): keys and values of all heads come from one short row.
 
-use architectures::Latent;
-
 use super::{Builder, rope::log_multiplier, times};
 use crate::{
     error::Error,
     model::Scaling,
-    program::{Heads, Norm, Op, Rotation, ScoreScale, Slot, Stage, Width},
+    program::{Heads, Op, Rotation, ScoreScale, Slot, Stage, Width},
 };
 
 /// The sizes of a latent attention.
@@ -22,12 +20,7 @@ struct Sizes {
 }
 
 impl Builder<'_> {
-    pub(super) fn latent_attention(
-        &mut self,
-        index: usize,
-        input: Slot,
-        kind: Latent,
-    ) -> Result<(), Error> {
+    pub(super) fn latent_attention(&mut self, index: usize, input: Slot) -> Result<(), Error> {
         let layer = Some(index);
         let numbers = self.numbers_of(index);
         let hidden = self.numbers.hidden;
@@ -61,10 +54,10 @@ impl Builder<'_> {
         self.latent_query(index, input, queries)?;
         // The latent part, and one key head that rotates.
         let width = sizes.latent.saturating_add(sizes.turned);
-        let stages = (Stage::KvLatentProduct, Stage::KvLatentProduct);
+        let stage = Stage::KvLatentProduct;
         self.product(
             layer,
-            stages,
+            stage,
             "attn_kv_a_mqa",
             (input, Slot::Mixed),
             [hidden, width],
@@ -80,21 +73,21 @@ impl Builder<'_> {
         let to = (Slot::Latent, Width::Token(sizes.latent));
         self.push(layer, Stage::KvLatent, pick(0, sizes.latent), to);
         let weight = self.take(layer, "attn_kv_a_norm.weight", &[sizes.latent])?;
-        let norm = Norm {
-            centred: false,
-            epsilon: self.numbers.epsilon,
-            length: sizes.latent,
-            weight: Some(weight),
-            bias: None,
-        };
+        let weight = Some(weight);
         let slots = (Slot::Latent, Slot::Latent);
-        self.push_norm(layer, Stage::KvLatentNorm, norm, slots, sizes.latent);
+        self.rms_norm(
+            layer,
+            Stage::KvLatentNorm,
+            (sizes.latent, weight),
+            slots,
+            sizes.latent,
+        );
         let old = self.has(layer, "attn_kv_b.weight");
         if old {
             let rows = times(sizes.heads, plain.saturating_add(value), "head dim")?;
-            let stages = (Stage::KvProduct, Stage::KvProduct);
+            let stage = Stage::KvProduct;
             let slots = (Slot::Latent, Slot::Mixed);
-            self.product(layer, stages, "attn_kv_b", slots, [sizes.latent, rows])?;
+            self.product(layer, stage, "attn_kv_b", slots, [sizes.latent, rows])?;
         }
         let rotation = self.rotation(&rope, &numbers, sizes.turned)?;
         let of_query = Rotation {
@@ -109,15 +102,15 @@ impl Builder<'_> {
             let key = self.keys.name("attention.head_count_kv");
             return Err(Error::model(key, wanted, numbers.key_value_heads));
         }
-        let scale = self.latent_scale(kind, key, &rope.scaling)?;
+        let scale = self.latent_scale(key, &rope.scaling)?;
         match old {
             true => self.expanded(index, &sizes, scale)?,
             false => self.absorbed(index, &sizes, scale)?,
         }
         let attended = times(sizes.heads, value, "head dim")?;
-        self.product(
+        self.biased_product(
             layer,
-            (Stage::AttnOut, Stage::AttnOutBias),
+            [Stage::AttnOut, Stage::AttnOutBias],
             "attn_output",
             (Slot::Attended, Slot::Branch),
             [attended, hidden],
@@ -128,45 +121,31 @@ impl Builder<'_> {
         let layer = Some(index);
         let hidden = self.numbers.hidden;
         if !self.has(layer, "attn_q_a.weight") {
-            let stages = (Stage::QLatentProduct, Stage::QLatentProduct);
+            let stage = Stage::QLatentProduct;
             let slots = (input, Slot::Query);
-            return self.product(layer, stages, "attn_q", slots, [hidden, queries]);
+            return self.product(layer, stage, "attn_q", slots, [hidden, queries]);
         }
         let rank = self.keys.needed("attention.q_lora_rank")?;
-        let stages = (Stage::QLatent, Stage::QLatent);
+        let stage = Stage::QLatent;
         self.product(
             layer,
-            stages,
+            stage,
             "attn_q_a",
             (input, Slot::Latent),
             [hidden, rank],
         )?;
         let weight = self.take(layer, "attn_q_a_norm.weight", &[rank])?;
-        let norm = Norm {
-            centred: false,
-            epsilon: self.numbers.epsilon,
-            length: rank,
-            weight: Some(weight),
-            bias: None,
-        };
+        let weight = Some(weight);
         let slots = (Slot::Latent, Slot::Latent);
-        self.push_norm(layer, Stage::QLatentNorm, norm, slots, rank);
-        let stages = (Stage::QLatentProduct, Stage::QLatentProduct);
+        self.rms_norm(layer, Stage::QLatentNorm, (rank, weight), slots, rank);
+        let stage = Stage::QLatentProduct;
         let slots = (Slot::Latent, Slot::Query);
-        self.product(layer, stages, "attn_q_b", slots, [rank, queries])
+        self.product(layer, stage, "attn_q_b", slots, [rank, queries])
     }
 
     /// YaRN of deepseek2 scales the scores as well.
-    fn latent_scale(
-        &self,
-        kind: Latent,
-        key: usize,
-        scaling: &Scaling,
-    ) -> Result<ScoreScale, Error> {
-        let multiplier = match kind {
-            Latent::Deepseek2 => log_multiplier(self.architecture.yarn, self.keys)?,
-            Latent::Minicpm3 => 0.0,
-        };
+    fn latent_scale(&self, key: usize, scaling: &Scaling) -> Result<ScoreScale, Error> {
+        let multiplier = log_multiplier(self.architecture.yarn, self.keys)?;
         let factor = match scaling {
             Scaling::Yarn(yarn) => f64::from(yarn.factor),
             Scaling::Linear { factor } => f64::from(*factor),

@@ -18,27 +18,8 @@ impl Builder<'_> {
         let residual = self.numbers.factor(described.residual_scale, self.keys)?;
         let numbers = self.numbers_of(index);
         let parallel = self.is_parallel(index)?;
-        let names = described.attention_norm;
-        let attention_norm = self.first_of(index, names);
-        // Attention and feed-forward may share their norm.
-        let shared = described
-            .feed_forward_norm
-            .last()
-            .copied()
-            .filter(|last| Some(*last) == attention_norm && parallel);
-        let input = match attention_norm {
-            None => Slot::Residual,
-            Some(name) => {
-                self.norm(
-                    layer,
-                    Stage::AttnNorm,
-                    name,
-                    (Slot::Residual, Slot::Normed),
-                    hidden,
-                )?;
-                Slot::Normed
-            }
-        };
+        let attention_norm = self.first_of(index, described.attention_norm);
+        let input = self.normed(index, Stage::AttnNorm, attention_norm)?;
         let only_feed_forward =
             described.one_block && !numbers.recurrent && numbers.feed_forward != 0;
         if only_feed_forward {
@@ -57,10 +38,8 @@ impl Builder<'_> {
             }
             Some(Recurrent::ShortConvolution) => self.short_convolution(index, input)?,
             Some(Recurrent::Mamba2) => self.state_space(index, input)?,
-            None => match described.latent {
-                Some(latent) => self.latent_attention(index, input, latent)?,
-                None => self.attention(index, input)?,
-            },
+            None if described.latent => self.latent_attention(index, input)?,
+            None => self.attention(index, input)?,
         }
         if described.one_block {
             self.push(
@@ -88,19 +67,11 @@ impl Builder<'_> {
             let op = Op::Add { from: Slot::Branch };
             self.push(layer, Stage::FfnInp, op, (Slot::Residual, width));
         }
-        let input = match (shared, self.first_of(index, described.feed_forward_norm)) {
-            (Some(_), _) => input,
-            (None, None) => Slot::Residual,
-            (None, Some(name)) => {
-                self.norm(
-                    layer,
-                    Stage::FfnNorm,
-                    name,
-                    (Slot::Residual, Slot::Normed),
-                    hidden,
-                )?;
-                Slot::Normed
-            }
+        let norm = self.first_of(index, described.feed_forward_norm);
+        // Beside each other, both may read the same norm of the same input.
+        let input = match parallel && norm == attention_norm {
+            true => input,
+            false => self.normed(index, Stage::FfnNorm, norm)?,
         };
         self.feed_forward(index, input)?;
         if let Some(name) = described.feed_forward_post_norm {
@@ -124,6 +95,16 @@ impl Builder<'_> {
             return Ok(());
         }
         self.leave(index)
+    }
+
+    /// Where the residual is after a norm, or as it is where there is none.
+    fn normed(&mut self, index: usize, stage: Stage, name: Option<&str>) -> Result<Slot, Error> {
+        let Some(name) = name else {
+            return Ok(Slot::Residual);
+        };
+        let slots = (Slot::Residual, Slot::Normed);
+        self.norm(Some(index), stage, name, slots, self.numbers.hidden)?;
+        Ok(Slot::Normed)
     }
 
     /// The numbers of a layer.

@@ -3,7 +3,7 @@
 use super::{Builder, projections::Widths, times};
 use crate::{
     error::Error,
-    program::{Norm, Op, Slot, Stage, Width},
+    program::{Op, Slot, Stage, Width},
 };
 
 impl Builder<'_> {
@@ -27,9 +27,9 @@ impl Builder<'_> {
         self.push(None, Stage::LayerInputsRows, Op::Lookup { table }, rows);
         let factor = (each as f64).sqrt();
         self.push(None, Stage::LayerInputsScaled, Op::Scale { factor }, rows);
-        let stages = (Stage::LayerInputsProduct, Stage::LayerInputsProduct);
+        let stage = Stage::LayerInputsProduct;
         let slots = (Slot::Residual, Slot::LayerInputs);
-        self.product(None, stages, "per_layer_model_proj", slots, [hidden, all])?;
+        self.product(None, stage, "per_layer_model_proj", slots, [hidden, all])?;
         let to = (Slot::LayerInputs, Width::Token(all));
         let factor = 1.0 / (hidden as f64).sqrt();
         self.push(
@@ -38,15 +38,9 @@ impl Builder<'_> {
             Op::Scale { factor },
             to,
         );
-        let norm = Norm {
-            centred: false,
-            epsilon: self.numbers.epsilon,
-            length: each,
-            weight: Some(self.take(None, "per_layer_proj_norm.weight", &[each])?),
-            bias: None,
-        };
+        let weight = Some(self.take(None, "per_layer_proj_norm.weight", &[each])?);
         let slots = (Slot::LayerInputs, Slot::LayerInputs);
-        self.push_norm(None, Stage::LayerInputsNorm, norm, slots, all);
+        self.rms_norm(None, Stage::LayerInputsNorm, (each, weight), slots, all);
         self.push(None, Stage::LayerInputsSum, Op::Add { from: Slot::Up }, to);
         let factor = 1.0 / 2f64.sqrt();
         self.push(None, Stage::LayerInputs, Op::Scale { factor }, to);
@@ -75,9 +69,9 @@ impl Builder<'_> {
         let stage = last(each.is_some() || scale.is_some(), Stage::FfnResidual);
         self.push(layer, stage, Op::Add { from: Slot::Out }, residual);
         if let Some(each) = each {
-            let stages = (Stage::InputGate, Stage::InputGate);
+            let stage = Stage::InputGate;
             let slots = (Slot::Residual, Slot::Gate);
-            self.product(layer, stages, "inp_gate", slots, [hidden, each])?;
+            self.product(layer, stage, "inp_gate", slots, [hidden, each])?;
             let to = (Slot::Gate, Width::Token(each));
             let op = Op::Activate {
                 from: Slot::Gate,
@@ -96,9 +90,9 @@ impl Builder<'_> {
                 from: Slot::LayerInput,
             };
             self.push(layer, Stage::InputGated, op, to);
-            let stages = (Stage::InputProduct, Stage::InputProduct);
+            let stage = Stage::InputProduct;
             let slots = (Slot::Gate, Slot::Out);
-            self.product(layer, stages, "proj", slots, [each, hidden])?;
+            self.product(layer, stage, "proj", slots, [each, hidden])?;
             self.norm(
                 layer,
                 Stage::InputNorm,

@@ -122,7 +122,7 @@ impl Builder<'_> {
         let in_order = self.program.last();
         let in_order = in_order.is_none_or(|last| last.step.order() < step.order());
         assert!(in_order, "{step} is written in the order of execution");
-        let apart = op.activations() != Some(to);
+        let apart = op.product().is_none_or(|(from, _)| from != to);
         assert!(apart, "{step}: a product does not write where it reads");
         let instruction = Instruction {
             step,
@@ -138,27 +138,34 @@ impl Builder<'_> {
             .settings
     }
 
-    /// Adds a product, with a bias where the model has one under the name of the matrix.
+    /// Adds the product of a matrix without a bias; one that is there all the same is left, and refused with its name.
     fn product(
         &mut self,
         layer: Option<usize>,
-        (stage, bias_stage): (Stage, Stage),
+        stage: Stage,
         part: &str,
         (from, to): (Slot, Slot),
         dims: [usize; 2],
     ) -> Result<(), Error> {
-        let [columns, rows] = dims;
-        let matrix = self.take(layer, &format!("{part}.weight"), &[columns, rows])?;
-        self.push(
-            layer,
-            stage,
-            Op::Product { from, matrix },
-            (to, Width::Token(rows)),
-        );
-        // A matrix that no model has a bias for leaves it to be refused.
-        if stage != bias_stage
-            && let Some(vector) = self.further_bias(layer, &format!("{part}.bias"), rows)?
-        {
+        let [_, rows] = dims;
+        let matrix = self.take(layer, &format!("{part}.weight"), &dims)?;
+        let op = Op::Product { from, matrix };
+        self.push(layer, stage, op, (to, Width::Token(rows)));
+        Ok(())
+    }
+
+    /// Adds a product, with a bias where the model has one under the name of the matrix.
+    fn biased_product(
+        &mut self,
+        layer: Option<usize>,
+        [stage, bias_stage]: [Stage; 2],
+        part: &str,
+        slots: (Slot, Slot),
+        dims: [usize; 2],
+    ) -> Result<(), Error> {
+        self.product(layer, stage, part, slots, dims)?;
+        let ((_, to), [_, rows]) = (slots, dims);
+        if let Some(vector) = self.further_bias(layer, &format!("{part}.bias"), rows)? {
             let op = Op::AddVector { vector };
             self.push(layer, bias_stage, op, (to, Width::Token(rows)));
         }
@@ -177,6 +184,25 @@ impl Builder<'_> {
         let norm = self.row_norm(layer, part, width)?;
         self.push_norm(layer, stage, norm, (from, to), width);
         Ok(())
+    }
+
+    /// Adds a norm by root mean square of each `length` values of a slot, whatever the norms of whole rows are.
+    fn rms_norm(
+        &mut self,
+        layer: Option<usize>,
+        stage: Stage,
+        (length, weight): (usize, Option<Tensor>),
+        slots: (Slot, Slot),
+        width: usize,
+    ) {
+        let norm = Norm {
+            centred: false,
+            epsilon: self.numbers.epsilon,
+            length,
+            weight,
+            bias: None,
+        };
+        self.push_norm(layer, stage, norm, slots, width);
     }
 
     fn push_norm(
@@ -235,6 +261,11 @@ impl Builder<'_> {
 
     fn dims(&self, layer: Option<usize>, part: &str) -> Option<Vec<usize>> {
         self.tensors.dims(Place { layer, part })
+    }
+
+    /// The rows of a matrix, if present.
+    fn rows(&self, layer: Option<usize>, part: &str) -> Option<usize> {
+        self.tensors.rows(Place { layer, part })
     }
 
     /// The first of some norms that a layer has.

@@ -215,7 +215,7 @@ impl Numbers {
             key_dim,
             &turned.full,
         )?;
-        if architecture.latent.is_none() {
+        if !architecture.latent {
             for layer in per_layer.iter().filter(|layer| layer.rope.is_some()) {
                 check_rope(layer)?;
             }

@@ -29,11 +29,10 @@ impl Builder<'_> {
             true => {
                 let rows = sum(&all)?;
                 let whole = self.take(layer, "attn_qkv.weight", &[hidden, rows])?;
-                parts(&whole, all)
+                parts(&whole, all).to_vec()
             }
             false if !own_keys => {
-                let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
-                [query.clone(), query.clone(), query]
+                vec![self.take(layer, "attn_q.weight", &[hidden, widths.product])?]
             }
             false => {
                 let query = self.take(layer, "attn_q.weight", &[hidden, widths.product])?;
@@ -42,14 +41,12 @@ impl Builder<'_> {
                     true => key.clone(),
                     false => self.take(layer, "attn_v.weight", &[hidden, widths.value])?,
                 };
-                [query, key, values]
+                vec![query, key, values]
             }
         };
         let biases = self.biases(index, fused, all)?;
-        let taken = match own_keys {
-            true => 3,
-            false => 1,
-        };
+        // Without keys of its own a layer has a query alone.
+        let taken = if own_keys { 3 } else { 1 };
         let counts = [
             [
                 setting("num_heads", heads.queries),

@@ -6,7 +6,7 @@ use super::{Builder, numbers::divided, times};
 use crate::{
     error::Error,
     model::tensor::Tensor,
-    program::{Delta, Norm, Op, Slot, Stage, StateSpace, Width},
+    program::{Delta, Op, Slot, Stage, StateSpace, Width},
 };
 
 impl Builder<'_> {
@@ -29,33 +29,20 @@ impl Builder<'_> {
         let keys = times(key_heads, key_dim, "ssm.state_size")?;
         let channels = times(keys, 2, "ssm.state_size")?.checked_add(inner);
         let channels = channels.unwrap_or(usize::MAX);
-        let none = |stage| (stage, stage);
         self.product(
             layer,
-            none(Stage::SsmIn),
+            Stage::SsmIn,
             "attn_qkv",
             (input, Slot::Mixed),
             [hidden, channels],
         )?;
         let slots = (input, Slot::QueryGate);
-        self.product(
-            layer,
-            none(Stage::SsmGate),
-            "attn_gate",
-            slots,
-            [hidden, inner],
-        )?;
+        self.product(layer, Stage::SsmGate, "attn_gate", slots, [hidden, inner])?;
         let heads = Width::Token(value_heads);
         if fused {
             let both = times(value_heads, 2, "ssm.time_step_rank")?;
             let slots = (input, Slot::Up);
-            self.product(
-                layer,
-                none(Stage::SsmBetaAlpha),
-                "ssm_ba",
-                slots,
-                [hidden, both],
-            )?;
+            self.product(layer, Stage::SsmBetaAlpha, "ssm_ba", slots, [hidden, both])?;
             let pick = |first| Op::Pick {
                 from: Slot::Up,
                 chunk: shared.saturating_mul(2),
@@ -66,16 +53,10 @@ impl Builder<'_> {
             self.push(layer, Stage::SsmAlpha, pick(shared), (Slot::Alpha, heads));
         } else {
             let dims = [hidden, value_heads];
+            self.product(layer, Stage::SsmBeta, "ssm_beta", (input, Slot::Beta), dims)?;
             self.product(
                 layer,
-                none(Stage::SsmBeta),
-                "ssm_beta",
-                (input, Slot::Beta),
-                dims,
-            )?;
-            self.product(
-                layer,
-                none(Stage::SsmAlpha),
+                Stage::SsmAlpha,
                 "ssm_alpha",
                 (input, Slot::Alpha),
                 dims,
@@ -101,19 +82,13 @@ impl Builder<'_> {
             op,
             (Slot::Attended, Width::Token(inner)),
         );
-        let norm = Norm {
-            centred: false,
-            epsilon: self.numbers.epsilon,
-            length: value_dim,
-            weight: Some(self.take(layer, "ssm_norm.weight", &[value_dim])?),
-            bias: None,
-        };
+        let weight = Some(self.take(layer, "ssm_norm.weight", &[value_dim])?);
         let slots = (Slot::Attended, Slot::Attended);
-        self.push_norm(layer, Stage::SsmNorm, norm, slots, inner);
+        self.rms_norm(layer, Stage::SsmNorm, (value_dim, weight), slots, inner);
         self.silu_gated(index, inner);
-        let stages = (Stage::AttnOut, Stage::AttnOutBias);
+        let stages = [Stage::AttnOut, Stage::AttnOutBias];
         let slots = (Slot::Attended, Slot::Branch);
-        self.product(layer, stages, "ssm_out", slots, [inner, hidden])
+        self.biased_product(layer, stages, "ssm_out", slots, [inner, hidden])
     }
 
     /// A convolution between two gates.
@@ -121,9 +96,9 @@ impl Builder<'_> {
         let layer = Some(index);
         let hidden = self.numbers.hidden;
         let all = times(hidden, 3, "hidden size")?;
-        let stages = (Stage::SsmIn, Stage::SsmIn);
+        let stage = Stage::SsmIn;
         let slots = (input, Slot::Mixed);
-        self.product(layer, stages, "shortconv.in_proj", slots, [hidden, all])?;
+        self.product(layer, stage, "shortconv.in_proj", slots, [hidden, all])?;
         let width = Width::Token(hidden);
         let thirds = [
             (Stage::SsmB, Slot::Beta, 0),
@@ -146,9 +121,9 @@ impl Builder<'_> {
             from: Slot::QueryGate,
         };
         self.push(layer, Stage::SsmGated, op, (Slot::Alpha, width));
-        let stages = (Stage::AttnOut, Stage::AttnOutBias);
+        let stages = [Stage::AttnOut, Stage::AttnOutBias];
         let slots = (Slot::Alpha, Slot::Branch);
-        self.product(layer, stages, "shortconv.out_proj", slots, [hidden, hidden])
+        self.biased_product(layer, stages, "shortconv.out_proj", slots, [hidden, hidden])
     }
 
     /// The state space of Mamba 2.
@@ -165,8 +140,8 @@ impl Builder<'_> {
         let shared = times(times(groups, state, "ssm.state_size")?, 2, "ssm.state_size")?;
         let channels = inner.saturating_add(shared);
         let all = inner.saturating_add(channels).saturating_add(heads);
-        let stages = (Stage::SsmIn, Stage::SsmIn);
-        self.product(layer, stages, "ssm_in", (input, Slot::Up), [hidden, all])?;
+        let stage = Stage::SsmIn;
+        self.product(layer, stage, "ssm_in", (input, Slot::Up), [hidden, all])?;
         for (stage, to, first, count) in [
             (Stage::SsmGatePart, Slot::QueryGate, 0, inner),
             (Stage::SsmMixed, Slot::Mixed, inner, channels),
@@ -205,19 +180,13 @@ impl Builder<'_> {
         );
         self.silu_gated(index, inner);
         if self.has(layer, "ssm_norm.weight") {
-            let norm = Norm {
-                centred: false,
-                epsilon: self.numbers.epsilon,
-                length: row,
-                weight: Some(self.take(layer, "ssm_norm.weight", &[row, groups])?),
-                bias: None,
-            };
+            let weight = Some(self.take(layer, "ssm_norm.weight", &[row, groups])?);
             let slots = (Slot::Attended, Slot::Attended);
-            self.push_norm(layer, Stage::SsmGatedNorm, norm, slots, inner);
+            self.rms_norm(layer, Stage::SsmGatedNorm, (row, weight), slots, inner);
         }
-        let stages = (Stage::AttnOut, Stage::AttnOutBias);
+        let stages = [Stage::AttnOut, Stage::AttnOutBias];
         let slots = (Slot::Attended, Slot::Branch);
-        self.product(layer, stages, "ssm_out", slots, [inner, hidden])
+        self.biased_product(layer, stages, "ssm_out", slots, [inner, hidden])
     }
 
     fn convolution(

@@ -191,7 +191,7 @@ impl<'a, F: Real> State<'a, F> {
                 attention::sloped(*heads, scores, tokens, *largest)
             }),
             Op::Softmax { heads, sinks } => {
-                let sinks = sinks.as_ref().map(|sinks| self.read(sinks)).transpose()?;
+                let sinks = self.read_optional(sinks.as_ref())?;
                 let sinks = sinks.as_deref();
                 self.attended(Slot::Scores, Slot::Scores, |tokens, scores, _| {
                     attention::softmax(*heads, sinks, scores, tokens, threads)
@@ -227,8 +227,7 @@ impl<'a, F: Real> State<'a, F> {
                 experts::probabilities(self.value(*from), self.row(*from), *softmax)
             }
             Op::Choose(choice) => {
-                let bias = choice.bias.as_ref();
-                let bias = bias.map(|bias| self.read(bias)).transpose()?;
+                let bias = self.read_optional(choice.bias.as_ref())?;
                 let (values, experts) = (self.value(choice.by), self.row(choice.by));
                 experts::choose(values, experts, choice, bias.as_deref())
             }
@@ -256,14 +255,14 @@ impl<'a, F: Real> State<'a, F> {
                 }
             }
             Op::ExpertBias { bias } => {
-                let all = rows(bias, self.side.sources, 0, bias.rows())?;
+                let all = self.read(bias)?;
                 let chosen = self.value(Slot::Chosen).iter();
                 let rows = self.value(to).chunks(bias.columns()).zip(chosen);
                 let biased = rows.flat_map(|(row, id)| {
                     let bias = all.chunks(bias.columns()).nth(experts::number(*id));
                     let bias = bias.unwrap_or_else(|| unreachable!("an expert that there is"));
                     let pairs = row.iter().zip(bias);
-                    pairs.map(|(x, more)| *x + F::from_f32(*more))
+                    pairs.map(|(x, more)| *x + *more)
                 });
                 biased.collect()
             }
@@ -289,9 +288,8 @@ impl<'a, F: Real> State<'a, F> {
             }
             Op::Convolve { weight, bias } => {
                 let channels = weight.rows();
-                let weight = rows(weight, self.side.sources, 0, channels)?;
-                let weight: Vec<F> = weight.into_iter().map(F::from_f32).collect();
-                let bias = bias.as_ref().map(|bias| self.read(bias)).transpose()?;
+                let weight = self.read(weight)?;
+                let bias = self.read_optional(bias.as_ref())?;
                 self.attended(to, to, |_, values, _| {
                     recurrent::convolve(values, &weight, bias.as_deref(), channels)
                 })
@@ -347,6 +345,10 @@ impl<'a, F: Real> State<'a, F> {
     fn read(&self, tensor: &Tensor) -> Result<Vec<F>, Error> {
         let values = rows(tensor, self.side.sources, 0, tensor.rows())?;
         Ok(values.into_iter().map(F::from_f32).collect())
+    }
+
+    fn read_optional(&self, tensor: Option<&Tensor>) -> Result<Option<Vec<F>>, Error> {
+        tensor.map(|tensor| self.read(tensor)).transpose()
     }
 }
 

@@ -19,10 +19,8 @@ use super::{State, Turns};
 
 impl<'a, F: Real> State<'a, F> {
     pub(super) fn norm(&self, from: Slot, wanted: &Norm) -> Result<Vec<F>, Error> {
-        let weight = wanted.weight.as_ref();
-        let weight = weight.map(|weight| self.read(weight)).transpose()?;
-        let bias = wanted.bias.as_ref();
-        let bias = bias.map(|bias| self.read(bias)).transpose()?;
+        let weight = self.read_optional(wanted.weight.as_ref())?;
+        let bias = self.read_optional(wanted.bias.as_ref())?;
         let kind = (wanted.length, wanted.centred, F::from_f32(wanted.epsilon));
         Ok(norm(
             self.value(from),
@@ -121,9 +119,8 @@ impl<'a, F: Real> State<'a, F> {
 
     pub(super) fn rotated(&mut self, slot: Slot, rotation: &'a Rotation) -> Result<Vec<F>, Error> {
         let row = self.row(slot);
-        let prompts = self.prompts.iter().copied();
-        let tables = prompts.collect::<Vec<_>>().into_iter();
-        let tables = tables.map(|tokens| self.table_of(rotation, tokens));
+        let prompts = self.prompts.clone().into_iter();
+        let tables = prompts.map(|tokens| self.table_of(rotation, tokens));
         let tables: Vec<usize> = tables.collect::<Result<_, _>>()?;
         let mut value = Vec::new();
         for (piece, table) in self.pieces(slot).into_iter().zip(tables) {
@@ -170,12 +167,8 @@ impl<'a, F: Real> State<'a, F> {
     }
 
     pub(super) fn state_space(&self, space: &StateSpace) -> Result<Vec<F>, Error> {
+        let (rates, skip) = (self.read(&space.rates)?, self.read(&space.skip)?);
         let bias = self.read(&space.step_bias)?;
-        let [rates, skip] = [&space.rates, &space.skip].map(|vector| {
-            let all = rows(vector, self.side.sources, 0, vector.rows())?;
-            Ok::<Vec<F>, Error>(all.into_iter().map(F::from_f32).collect())
-        });
-        let (rates, skip) = (rates?, skip?);
         let inputs = self
             .pieces(space.mixed)
             .into_iter()

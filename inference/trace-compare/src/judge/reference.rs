@@ -36,10 +36,7 @@ impl<'a> Reference<'a> {
         }
         Some(Operation {
             inputs,
-            matrix: match &instruction.op {
-                Op::Product { matrix, .. } => Some(matrix),
-                _ => None,
-            },
+            matrix: instruction.op.product().map(|(_, matrix)| matrix),
             by_token: !matches!(
                 instruction.op,
                 Op::AddPositions { .. }
