@@ -97,6 +97,18 @@ impl<'a> GgufKeys<'a> {
         self.set.get(format!("{}.{key}", self.name).as_bytes())
     }
 
+    fn parsed<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        parse: fn(&Value<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let found = self.value(key);
+        found
+            .map(|value| parse(value).ok_or_else(|| self.wrong(key, expected, value)))
+            .transpose()
+    }
+
     /// One number, or an array of something else for each layer.
     fn per_layer<T>(
         &self,
@@ -124,11 +136,7 @@ impl<'a> GgufKeys<'a> {
 
 impl Stated for GgufKeys<'_> {
     fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
-        let found = self.value(key);
-        let count = |value: &Value<'_>| {
-            as_count(value).ok_or_else(|| self.wrong(key, "one integer", value))
-        };
-        found.map(count).transpose()
+        self.parsed(key, "one integer", as_count)
     }
 
     fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
@@ -143,23 +151,11 @@ impl Stated for GgufKeys<'_> {
     }
 
     fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {
-        let found = self.value(key);
-        let float = |value: &Value<'_>| {
-            value
-                .as_f32()
-                .ok_or_else(|| self.wrong(key, "an f32", value))
-        };
-        found.map(float).transpose()
+        self.parsed(key, "an f32", Value::as_f32)
     }
 
     fn flag(&self, key: &'static str) -> Result<Option<bool>, Error> {
-        let found = self.value(key);
-        let flag = |value: &Value<'_>| {
-            value
-                .as_bool()
-                .ok_or_else(|| self.wrong(key, "true or false", value))
-        };
-        found.map(flag).transpose()
+        self.parsed(key, "true or false", Value::as_bool)
     }
 
     fn text(&self, key: &'static str) -> Result<Option<String>, Error> {
