@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use converter::RestoreRequest;
-use verifier::report::text::grouped;
+use converter::{PendingModel, RestoreRequest};
 
+use verifier::report::text::{self, grouped};
+use verifier::source::FileSource;
+use verifier::verdict::Verdict;
+use verifier::verify::{Options, verify};
+
+use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::output;
-use crate::progress::{self, Phase};
+use crate::input::Files;
+use crate::output::{self, first_line};
+use crate::progress::{self, Job, Phase};
 use crate::signals::Cancel;
 
 /// Restores the GGUF that an artifact was made from, bit for bit: every key, its order and type, and all padding.
@@ -18,10 +24,13 @@ use crate::signals::Cancel;
 /// restored file is read back and must have the BLAKE3 of the record; only then it gets its name. Its SHA-256 is printed,
 /// to be compared with that of the publisher or of the manifest beside the artifact.
 ///
+/// An APR file of another tool has no such record: what is lost is named, and nothing is written unless `--lossy` is said.
+/// Then a GGUF of what the file holds is written, and verified against it before it gets its name.
+///
 /// Exit code: 0 restored, 2 not, for the reason that is printed; then no file was written.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  aprove restore model.apr\n  aprove restore model.apr original.gguf"
+    after_help = "Examples:\n  aprove restore model.apr\n  aprove restore model.apr original.gguf\n  aprove restore imported.apr --lossy"
 )]
 pub(crate) struct Arguments {
     /// The artifact
@@ -31,6 +40,9 @@ pub(crate) struct Arguments {
     /// Replace an existing output, if it is a GGUF file
     #[arg(long)]
     overwrite: bool,
+    /// Of an APR file of another tool, write a GGUF of what it holds, and say what is lost
+    #[arg(long)]
+    lossy: bool,
     #[command(flatten)]
     progress: progress::Arguments,
     /// No progress and no summary
@@ -46,20 +58,43 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             None => arguments.artifact.with_extension("gguf"),
         },
         overwrite: arguments.overwrite,
+        lossy: arguments.lossy,
     };
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
-    let restored = {
-        let progress = arguments.progress.of(arguments.quiet, 1, &[Phase::Copy]);
-        let job = progress.job(&arguments.artifact.display().to_string());
-        converter::restore(&request, &job.pass(Phase::Copy), &cancel.flag)
+    let phases = [Phase::Copy, Phase::Verify];
+    let phases = if arguments.lossy {
+        &phases[..]
+    } else {
+        &phases[..1]
     };
+    let progress = arguments.progress.of(arguments.quiet, 1, phases);
+    let job = progress.job(&arguments.artifact.display().to_string());
+    let restored = converter::restore(&request, &job.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }
-    for file in restored?.publish()? {
+    let pending = restored?;
+    let losses = pending.losses().to_vec();
+    if !losses.is_empty() {
+        prove(&request, &pending, &job)?;
+    }
+    drop(job);
+    drop(progress);
+    if let Some(stopped) = cancel.outcome() {
+        return Ok(stopped);
+    }
+    for lost in &losses {
+        output::note(&format!("warning: lost: {lost}"));
+    }
+    let [verb, how] = if losses.is_empty() {
+        ["restored", "as the artifact records it"]
+    } else {
+        ["wrote", "verified against the artifact"]
+    };
+    for file in pending.publish()? {
         if !arguments.quiet {
             output::print(&format!(
-                "restored {}, {} bytes, as the artifact records it\n  blake3  {}\n  sha256  {}\n",
+                "{verb} {}, {} bytes, {how}\n  blake3  {}\n  sha256  {}\n",
                 file.path.display(),
                 grouped(file.size),
                 file.blake3,
@@ -68,4 +103,28 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Verifies a GGUF that no record describes against the artifact that it is a copy of.
+fn prove(request: &RestoreRequest, pending: &PendingModel, job: &Job<'_>) -> anyhow::Result<()> {
+    let [(file, restored)] = *pending.files().collect::<Vec<_>>() else {
+        unreachable!("without a record, one file is written");
+    };
+    let written = file.try_clone().and_then(FileSource::from_file);
+    let written = written.context("the written file cannot be read back")?;
+    let written = Files::of_one(&restored.path, written);
+    let artifact = Files::open(&request.artifact)?;
+    let options = Options {
+        threads: threads(None)?,
+        ..Options::default()
+    };
+    let pass = job.pass(Phase::Verify);
+    let report = verify(&artifact.input(), &written.input(), &options, &pass);
+    if report.verdict != Verdict::Verified {
+        bail!(
+            "the GGUF that was written does not say what the artifact says, and was dropped: {}",
+            first_line(&text::answer(&report))
+        );
+    }
+    Ok(())
 }

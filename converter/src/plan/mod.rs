@@ -11,7 +11,7 @@ mod kind;
 mod metadata;
 pub(crate) mod names;
 pub(crate) mod record;
-mod rope;
+pub(crate) mod rope;
 pub(crate) mod summary;
 pub(crate) mod types;
 

@@ -69,6 +69,27 @@ fn in_layer(gguf_name: &str) -> Option<String> {
     ))
 }
 
+/// Returns the name in a GGUF of a tensor of an index, whichever naming it has.
+pub(crate) fn to_gguf(name: &str) -> String {
+    match name {
+        "model.embed_tokens.weight" => EMBEDDING.to_owned(),
+        "lm_head.weight" => OUTPUT.to_owned(),
+        "model.norm.weight" => "output_norm.weight".to_owned(),
+        _ => {
+            let in_layer = name.strip_prefix("model.layers.");
+            let Some((layer, rest)) = in_layer.and_then(|rest| rest.split_once('.')) else {
+                return name.to_owned();
+            };
+            let renamed = rest.rsplit_once('.').and_then(|(module, kind)| {
+                let mut modules = MODULES.iter();
+                let (module, _, kinds) = modules.find(|(_, to, _)| *to == module)?;
+                kinds.contains(&kind).then(|| format!("{module}.{kind}"))
+            });
+            format!("blk.{layer}.{}", renamed.as_deref().unwrap_or(rest))
+        }
+    }
+}
+
 /// The input embedding in a GGUF.
 pub(crate) const EMBEDDING: &str = "token_embd.weight";
 
@@ -145,6 +166,7 @@ mod tests {
         for (gguf, expected) in pairs {
             assert_eq!(Names::Hf.apply(gguf), expected);
             assert_eq!(Names::Gguf.apply(gguf), gguf);
+            assert_eq!([to_gguf(expected), to_gguf(gguf)], [gguf, gguf]);
         }
     }
 

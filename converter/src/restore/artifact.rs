@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use apr_file::{Head, ReadAt as _};
+use apr_file::{Head, ReadAt as _, Tensor};
 use serde_json::{Map, Value as Json};
 
 use crate::{error::Error, source::SourceFile};
@@ -11,8 +11,10 @@ use crate::{error::Error, source::SourceFile};
 pub(super) struct Artifact {
     pub(super) file: SourceFile,
     pub(super) metadata: Map<String, Json>,
-    /// Offset in the file and bytes of each tensor, by its name in the index.
-    tensors: HashMap<String, (u64, u64)>,
+    /// The tensors of its index.
+    pub(super) tensors: Vec<Tensor>,
+    /// Where each name stands in it.
+    by_name: HashMap<String, usize>,
 }
 
 impl Artifact {
@@ -25,20 +27,19 @@ impl Artifact {
         };
         let bytes = apr_file::read_header(&file).map_err(refused)?;
         let head = Head::parse(&bytes, file.length()).map_err(refused)?;
-        let tensors = head.tensors.into_iter();
-        let tensors = tensors.map(|tensor| {
-            let place = (tensor.span.offset, tensor.span.length);
-            (tensor.entry.name, place)
-        });
+        let names = head.tensors.iter().enumerate();
+        let by_name = names.map(|(at, tensor)| (tensor.entry.name.clone(), at));
         Ok(Self {
             file,
             metadata: head.metadata,
-            tensors: tensors.collect(),
+            by_name: by_name.collect(),
+            tensors: head.tensors,
         })
     }
 
     /// Offset in the file and bytes of a tensor.
     pub(super) fn tensor(&self, name: &str) -> Option<(u64, u64)> {
-        self.tensors.get(name).copied()
+        let tensor = self.tensors.get(*self.by_name.get(name)?)?;
+        Some((tensor.span.offset, tensor.span.length))
     }
 }

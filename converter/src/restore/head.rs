@@ -11,9 +11,21 @@ impl Source<'_> {
         &'m self,
         metadata: &'m Map<String, Json>,
     ) -> Result<Vec<u8>, Malformed> {
+        let length = usize::try_from(self.data_offset).map_err(|_| "data_offset is too large")?;
+        let mut head = self.unpadded_head(metadata, length)?;
+        head.resize(length, 0);
+        Ok(head)
+    }
+
+    /// The head without the zeros behind it, which must not be longer than `limit`.
+    pub(super) fn unpadded_head<'m>(
+        &'m self,
+        metadata: &'m Map<String, Json>,
+        limit: usize,
+    ) -> Result<Vec<u8>, Malformed> {
         let mut head = Head {
             bytes: b"GGUF".to_vec(),
-            limit: usize::try_from(self.data_offset).map_err(|_| "data_offset is too large")?,
+            limit,
             metadata,
         };
         head.put(&self.version.to_le_bytes());
@@ -36,7 +48,6 @@ impl Source<'_> {
             head.put(&tensor.offset.to_le_bytes());
         }
         head.check()?;
-        head.bytes.resize(head.limit, 0);
         Ok(head.bytes)
     }
 }

@@ -9,10 +9,12 @@
 
 mod artifact;
 mod head;
+mod rebuild;
 mod record;
 
 use std::{
     ffi::OsStr,
+    fs::File,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -34,7 +36,8 @@ use crate::{
     },
     restore::{
         artifact::Artifact,
-        record::{Record, Source},
+        rebuild::Rebuilt,
+        record::{Malformed, Record, Source},
     },
     source::{SourceFile, utf8_name},
 };
@@ -48,6 +51,8 @@ pub struct RestoreRequest {
     pub output: PathBuf,
     /// Whether existing outputs are replaced.
     pub overwrite: bool,
+    /// Whether an artifact without a record, of another tool, becomes a GGUF of what it holds.
+    pub lossy: bool,
 }
 
 /// Complete, checked files that have no name yet; dropped, they leave nothing behind.
@@ -55,6 +60,7 @@ pub struct RestoreRequest {
 #[must_use = "without `publish` nothing stays on disk"]
 pub struct PendingModel {
     files: Vec<(StagedFile, RestoredFile)>,
+    losses: Vec<String>,
     folder: Arc<Folder>,
     overwrite: bool,
 }
@@ -69,14 +75,14 @@ pub struct RestoredFile {
     pub size: u64,
     /// Its SHA-256, in hex: to be compared with that of the publisher, or of the sidecar.
     pub sha256: String,
-    /// Its BLAKE3, in hex, which is the one that the artifact records.
+    /// Its BLAKE3, in hex, which is the one that the artifact records, if it has a record.
     pub blake3: String,
 }
 
 /// Restores the GGUF files that an artifact was made from.
 ///
 /// # Errors
-/// Fails when the file is not an artifact of aprove, when tensors were decoded and the source's bytes are gone (all are
+/// Fails when the file is not an artifact of aprove and `lossy` is not said (what is lost is named), when tensors were decoded and the source's bytes are gone (all are
 /// named), when the restored bytes do not have the recorded BLAKE3, when a file fails, or when `cancel` is set meanwhile.
 /// Nothing is left on disk then.
 pub fn restore(
@@ -89,19 +95,23 @@ pub fn restore(
         path: request.artifact.clone(),
         problem,
     };
-    let record = Record::read(&artifact.metadata).ok_or_else(|| malformed(FOREIGN.to_owned()))?;
-    let record = record.map_err(malformed)?;
-    if !record.decoded.is_empty() {
-        return Err(malformed(format!(
-            "{} tensors were stored as decoded F32, so their original bytes are gone: {}",
-            record.decoded.len(),
-            record.decoded.join(", ").escape_debug()
-        )));
-    }
-    let names = Names::from_word(record.names)
-        .ok_or_else(|| malformed("the naming of its tensors is not known".to_owned()))?;
+    let (planned, losses) = match Record::read(&artifact.metadata) {
+        Some(record) => {
+            let record = record.map_err(malformed)?;
+            (recorded(&record, &artifact).map_err(malformed)?, Vec::new())
+        }
+        None => {
+            let rebuilt = Rebuilt::of(&artifact).map_err(malformed)?;
+            if !request.lossy {
+                let lost = rebuilt.losses.join("; ");
+                return Err(malformed(format!("{FOREIGN}: {lost}. {LOSSY}")));
+            }
+            let planned = rebuilt.planned(&artifact).map_err(malformed)?;
+            (vec![planned], rebuilt.losses)
+        }
+    };
 
-    let paths = outputs(&request.output, record.sources.len())?;
+    let paths = outputs(&request.output, planned.len())?;
     for path in &paths {
         check_free(path, Kind::Gguf, request.overwrite, [&artifact.file])?;
     }
@@ -109,30 +119,29 @@ pub fn restore(
     let parent = parent.filter(|parent| *parent != Path::new(""));
     let folder = Arc::new(Folder::open(parent.unwrap_or(Path::new(".")))?);
 
-    let copies = record.sources.iter();
-    let copies = copies.map(|source| copies_of(source, names, &artifact).map_err(malformed));
-    let copies = copies.collect::<Result<Vec<_>, _>>()?;
-    let copied = copies.iter().flatten().map(|copy| copy.length);
-    let read_back = record.sources.iter().map(|source| source.size);
+    let copied = planned.iter().flat_map(|file| &file.copies);
+    let copied = copied.map(|copy| copy.length);
+    let read_back = planned.iter().map(|file| file.size);
     observer.start(copied.chain(read_back).fold(0, u64::saturating_add));
     let watched = Watched { observer, cancel };
     let mut files = Vec::new();
-    for ((source, copies), path) in record.sources.iter().zip(&copies).zip(paths) {
-        let head = source.head(&artifact.metadata).map_err(malformed)?;
+    for (file, path) in planned.iter().zip(paths) {
         let staged = StagedFile::create(&folder, OsStr::new(&utf8_name(&path)?))?;
-        staged.allocate(source.size)?;
+        staged.allocate(file.size)?;
         staged
             .file()
-            .write_all_at(&head, 0)
+            .write_all_at(&file.head, 0)
             .map_err(Error::io("be written", staged.path()))?;
-        for copy in copies {
+        for copy in &file.copies {
             watched.copy(&artifact.file, &staged, copy)?;
         }
-        let restored = watched.digests(&staged, source.size, path)?;
-        if restored.blake3 != source.blake3 {
+        let restored = watched.digests(&staged, file.size, path)?;
+        if let Some(blake3) = &file.blake3
+            && restored.blake3 != *blake3
+        {
             return Err(malformed(format!(
                 "what it holds does not give its source back: expected BLAKE3 {}, found {}; the artifact is damaged",
-                source.blake3.escape_debug(),
+                blake3.escape_debug(),
                 restored.blake3
             )));
         }
@@ -141,15 +150,22 @@ pub fn restore(
     artifact.file.check_unchanged()?;
     Ok(PendingModel {
         files,
+        losses,
         folder,
         overwrite: request.overwrite,
     })
 }
 
 impl PendingModel {
-    /// Returns the restored files, in shard order.
-    pub fn files(&self) -> impl Iterator<Item = &RestoredFile> {
-        self.files.iter().map(|(_, restored)| restored)
+    /// Returns the restored files, in shard order, each open for reading.
+    pub fn files(&self) -> impl Iterator<Item = (&File, &RestoredFile)> {
+        let files = self.files.iter();
+        files.map(|(staged, restored)| (staged.file(), restored))
+    }
+
+    /// Returns what the GGUF that the artifact was made from may have had besides; nothing where there is a record.
+    pub fn losses(&self) -> &[String] {
+        &self.losses
     }
 
     /// Waits until the files are on disk, gives them their names, and returns what they are.
@@ -162,6 +178,37 @@ impl PendingModel {
         publish(&self.folder, staged, self.overwrite)?;
         Ok(restored)
     }
+}
+
+/// A file that is to be written.
+struct Planned {
+    head: Vec<u8>,
+    /// Bytes of the whole file.
+    size: u64,
+    copies: Vec<Copy>,
+    /// What its BLAKE3 must be, in hex, where the artifact records it.
+    blake3: Option<String>,
+}
+
+/// The sources of an artifact, by its record.
+fn recorded(record: &Record<'_>, artifact: &Artifact) -> Result<Vec<Planned>, Malformed> {
+    if !record.decoded.is_empty() {
+        return Err(format!(
+            "{} tensors were stored as decoded F32, so their original bytes are gone: {}",
+            record.decoded.len(),
+            record.decoded.join(", ").escape_debug()
+        ));
+    }
+    let names = Names::from_word(record.names).ok_or("the naming of its tensors is not known")?;
+    let planned = record.sources.iter().map(|source| {
+        Ok(Planned {
+            copies: copies_of(source, names, artifact)?,
+            head: source.head(&artifact.metadata)?,
+            size: source.size,
+            blake3: Some(source.blake3.to_owned()),
+        })
+    });
+    planned.collect()
 }
 
 /// A stretch of the artifact and its place in the restored file.
@@ -308,5 +355,6 @@ fn outputs(output: &Path, count: usize) -> Result<Vec<PathBuf>, Error> {
 const CHUNK: usize = 1 << 20;
 /// No alignment puts more zeros between two tensors.
 const LARGEST_GAP: u64 = 1 << 16;
-const FOREIGN: &str = "it has no record of its source, since another tool made it: key/value types, their order, the keys \
-    that APR has no name for, and the padding are lost, so the GGUF cannot be given back bit for bit";
+const FOREIGN: &str = "another tool made it, so it has no record of its source, and the GGUF cannot be given back bit for bit. \
+    Lost are";
+const LOSSY: &str = "With --lossy, a GGUF of what the artifact holds is written";

@@ -39,6 +39,7 @@ pub(super) struct Pair<'a> {
 }
 
 /// A tensor info.
+#[derive(Clone)]
 pub(super) struct Tensor {
     pub(super) name: Vec<u8>,
     pub(super) ggml_type: GgmlType,

@@ -111,7 +111,7 @@ fn no_damaged_artifact_gives_another_file() {
         match restore(&request(&bench), &(), &AtomicBool::new(false)) {
             // A bit of the padding, of the footer or of a key that is not the source's.
             Ok(pending) => {
-                let file = pending.files().next().unwrap();
+                let (_, file) = pending.files().next().unwrap();
                 assert_eq!(file.blake3, source.as_str(), "bit {bit}");
             }
             Err(_) => refused += 1,
@@ -153,6 +153,7 @@ fn request(bench: &Workbench) -> RestoreRequest {
     RestoreRequest {
         artifact: bench.request.output.clone(),
         output: bench.folder.path().join("back.gguf"),
+        lossy: false,
         overwrite: false,
     }
 }
