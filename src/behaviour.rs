@@ -1,5 +1,6 @@
 //! Runs both files of a pair with one engine and compares every stage bit for bit.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use anyhow::anyhow;
@@ -8,8 +9,8 @@ use inference::{Comparison, Format, Mode, Model, NUMERICS, Outcome, Record, Row}
 use verifier::finding::{Side, escape};
 use verifier::manifest::Fingerprint;
 use verifier::report::{
-    Behaviour, BehaviourResult, BehaviourRow, PromptRow, Sides, StageDifference, StageResult,
-    StageRow, StageSide, TokenSet, UsedWeight,
+    Behaviour, BehaviourResult, BehaviourRow, ExpertsRow, PromptRow, Sides, StageDifference,
+    StageResult, StageRow, StageSide, TokenSet, UsedWeight,
 };
 
 use crate::engine_flags::Io;
@@ -97,10 +98,9 @@ impl<'a> Pair<'a> {
         Ok((comparisons, weights.into_iter().flatten().collect()))
     }
 
-    /// The models of an APR file and a GGUF; none where both files have one format.
-    pub(crate) fn by_format(&self) -> Option<[&Model; 2]> {
-        let models = [&self.first.model, &self.second.model];
-        (self.sides == Side::BY_FORMAT).then_some(models)
+    /// Both models, the first file's first.
+    pub(crate) const fn models(&self) -> [&Model; 2] {
+        [&self.first.model, &self.second.model]
     }
 
     fn assumptions(&self) -> Vec<String> {
@@ -248,6 +248,7 @@ fn new_row() -> BehaviourRow {
         tokens: 0,
         stages: 0,
         weights: None,
+        experts: None,
         used: Vec::new(),
         assumptions: Vec::new(),
         unused: Vec::new(),
@@ -275,6 +276,7 @@ fn run(
     };
     let (comparisons, used) = pair.compare(&prompts, Mode::Free, runner)?;
     row.used = used;
+    row.experts = experts(&pair, &comparisons);
     let mut first = None;
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
         row.tokens = row.tokens.saturating_add(prompt.tokens.len());
@@ -296,6 +298,21 @@ fn run(
             stage: step.to_string(),
             prompt,
         },
+    })
+}
+
+/// How many experts of the first model some token was given to; none where it has none.
+fn experts(pair: &Pair<'_>, comparisons: &[Comparison]) -> Option<ExpertsRow> {
+    let [model, _] = pair.models();
+    let all: usize = model.experts().sum();
+    let rows = comparisons.iter().flat_map(|comparison| &comparison.rows);
+    let records = rows.filter_map(|row| Some((row.step.layer, row.records[0].as_ref()?)));
+    let run: BTreeSet<(Option<usize>, u32)> = records
+        .flat_map(|(layer, record)| record.experts.iter().map(move |expert| (layer, *expert)))
+        .collect();
+    (all > 0).then(|| ExpertsRow {
+        run: (!run.is_empty()).then_some(run.len()),
+        all,
     })
 }
 

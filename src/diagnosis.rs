@@ -3,7 +3,10 @@
 use inference::{Model, Setting, Step, Tensor};
 use verifier::code::{Code, Group};
 use verifier::finding::Side;
-use verifier::report::{ConclusionKind, FindingRow, Report, TensorRow};
+use verifier::report::text::{called, sides};
+use verifier::report::{ConclusionKind, FileFormat, FindingRow, Report, Sides, TensorRow};
+
+use crate::behaviour::Pair;
 
 /// A stage that differs, and why.
 pub(crate) struct Diagnosis {
@@ -23,10 +26,8 @@ pub(crate) struct Diagnosis {
 pub(crate) struct Fed {
     /// A tensor as a person calls it, or the key of a number.
     pub(crate) what: String,
-    /// Its name or value in the APR file.
-    pub(crate) apr: Option<String>,
-    /// Its name or value in the GGUF.
-    pub(crate) gguf: Option<String>,
+    /// Its name or value in each file.
+    pub(crate) sides: Sides<String>,
     /// How both compare.
     pub(crate) result: FedResult,
 }
@@ -54,39 +55,30 @@ impl FedResult {
 }
 
 /// Compares what feeds a step of both models; the report has compared the bytes of all tensors.
-pub(crate) fn diagnose(
-    report: &Report,
-    apr: &Model,
-    gguf: &Model,
-    step: Step,
-    prompt: &str,
-) -> Diagnosis {
-    let (of_apr, of_gguf) = (apr.feeds(step), gguf.feeds(step));
-    let count = of_apr.tensors.len().max(of_gguf.tensors.len());
+pub(crate) fn diagnose(report: &Report, pair: &Pair<'_>, step: Step, prompt: &str) -> Diagnosis {
+    let feeds = pair.models().map(|model| model.feeds(step));
+    let [first, second] = &feeds;
+    let count = first.tensors.len().max(second.tensors.len());
     let tensors: Vec<Fed> = (0..count)
         .map(|index| {
-            let (a, g) = (of_apr.tensors.get(index), of_gguf.tensors.get(index));
-            tensor(report, a.copied(), g.copied())
+            let of_both = [first, second].map(|feeds| feeds.tensors.get(index).copied());
+            tensor(report, of_both)
         })
         .collect();
-    let settings = settings(&of_apr.settings, &of_gguf.settings);
+    let settings = settings(sides(report), [&first.settings, &second.settings]);
     Diagnosis {
         step,
         prompt: prompt.to_owned(),
-        cause: sentence(step, &settings, &tensors, apr, gguf),
+        cause: sentence(report, step, &settings, &tensors, pair.models()),
         tensors,
         settings,
     }
 }
 
 /// The cause of what a report decides, in one sentence: of the stage that differs first, or else of the first finding. None
-/// where the conclusion says all there is, and for two files of one format, of which none is what the other should be.
+/// where the conclusion says all there is.
 pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<String> {
     let first = report.findings.iter().find(|one| one.decides())?;
-    let formats = [report.files.first()?, report.files.last()?].map(|file| file.format);
-    if formats[0] == formats[1] {
-        return None;
-    }
     let conclusion = report.conclusion.as_ref();
     let is_all = conclusion.is_some_and(|conclusion| {
         !matches!(
@@ -103,88 +95,95 @@ pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<St
 }
 
 /// The numbers of both, by name.
-fn settings(apr: &[Setting], gguf: &[Setting]) -> Vec<Fed> {
+fn settings(sides: [Side; 2], [first, second]: [&[Setting]; 2]) -> Vec<Fed> {
     let value = |settings: &[Setting], name: &str| {
         let setting = settings.iter().find(|setting| setting.name == name);
         setting.map(|setting| setting.value.clone())
     };
-    let only_gguf = gguf
+    let only_second = second
         .iter()
-        .filter(|setting| value(apr, setting.name).is_none());
-    apr.iter()
-        .chain(only_gguf)
+        .filter(|setting| value(first, setting.name).is_none());
+    first
+        .iter()
+        .chain(only_second)
         .map(|Setting { name, .. }| {
-            let (apr, gguf) = (value(apr, name), value(gguf, name));
+            let values = [first, second].map(|settings| value(settings, name));
             Fed {
                 what: (*name).to_owned(),
-                result: if apr == gguf {
+                result: if values[0] == values[1] {
                     FedResult::Equal
                 } else {
                     FedResult::Unlike("different".to_owned())
                 },
-                apr,
-                gguf,
+                sides: Sides::new(sides, values),
             }
         })
         .collect()
 }
 
-fn sentence(step: Step, settings: &[Fed], tensors: &[Fed], apr: &Model, gguf: &Model) -> String {
+fn sentence(
+    report: &Report,
+    step: Step,
+    settings: &[Fed],
+    tensors: &[Fed],
+    models: [&Model; 2],
+) -> String {
     let mut parts = Vec::new();
-    let [a, g] = [apr, gguf].map(|model| model.config.architecture.name);
-    if a != g {
-        parts.push(in_both("architecture", a, g));
+    let names = models.map(|model| model.config.architecture.name);
+    if names[0] != names[1] {
+        parts.push(in_both(report, "architecture", names));
     }
     let different = settings.iter();
     let different = different.filter(|setting| setting.result.difference().is_some());
     parts.extend(different.map(|setting| {
-        let [apr, gguf] =
-            [&setting.apr, &setting.gguf].map(|value| value.as_deref().unwrap_or("none"));
-        in_both(&setting.what, apr, gguf)
+        let values = [setting.sides.first(), setting.sides.second()];
+        let values = values.map(|value| value.map_or("none", String::as_str));
+        in_both(report, &setting.what, values)
     }));
     parts.extend(tensors.iter().filter_map(|tensor| {
         let how = tensor.result.difference()?;
         Some(format!("{}: {how}", tensor.what))
     }));
     if parts.is_empty() {
-        let layers = [apr.config.layers, gguf.config.layers];
-        parts.push(match layers {
-            [a, g] if a != g => in_both("num_layers", &a.to_string(), &g.to_string()),
-            _ => format!("{step}: same bytes, same metadata: engines differ"),
+        let layers = models.map(|model| model.config.layers);
+        parts.push(if layers[0] == layers[1] {
+            format!("{step}: same bytes, same metadata: engines differ")
+        } else {
+            let layers = layers.map(|count| count.to_string());
+            in_both(report, "num_layers", [&layers[0], &layers[1]])
         });
     }
     parts.join("; ")
 }
 
 /// How a tensor of one file differs from that of the other with the same role.
-fn tensor(report: &Report, apr: Option<&Tensor>, gguf: Option<&Tensor>) -> Fed {
-    let name = gguf.or(apr).map_or("", |tensor| &tensor.name);
-    let result = match (apr, gguf) {
-        (Some(apr), Some(gguf)) => difference(report, apr, gguf),
-        (None, _) => FedResult::Unlike(MISSING.to_owned()),
-        (_, None) => FedResult::Unlike(EXTRA.to_owned()),
+fn tensor(report: &Report, tensors: [Option<&Tensor>; 2]) -> Fed {
+    let sides = sides(report);
+    let [first, second] = tensors;
+    let name = second.or(first).map_or("", |tensor| &tensor.name);
+    let result = match (first, second) {
+        (Some(first), Some(second)) => difference(report, [first, second]),
+        (None, _) => FedResult::Unlike(format!("missing {}", within(report, sides[0]))),
+        (_, None) => FedResult::Unlike(format!("not {}", within(report, sides[1]))),
     };
     Fed {
         what: spoken(name),
-        apr: apr.map(|tensor| tensor.name.clone()),
-        gguf: gguf.map(|tensor| tensor.name.clone()),
+        sides: Sides::new(
+            sides,
+            tensors.map(|tensor| tensor.map(|tensor| tensor.name.clone())),
+        ),
         result,
     }
 }
 
-fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> FedResult {
-    let is_pair = |row: &&TensorRow| {
-        let side = row
-            .sides
-            .apr
-            .as_ref()
-            .is_some_and(|side| side.name == apr.name);
-        side && row
-            .sides
-            .gguf
-            .as_ref()
-            .is_some_and(|side| side.name == gguf.name)
+fn difference(report: &Report, [first, second]: [&Tensor; 2]) -> FedResult {
+    let sides = sides(report);
+    let holds = |row: &TensorRow, side: Side, tensor: &Tensor| {
+        row.sides
+            .get(side)
+            .is_some_and(|side| side.name == tensor.name)
     };
+    let is_pair = |row: &&TensorRow| holds(row, sides[0], first) && holds(row, sides[1], second);
     if let Some(row) = report.tensors.iter().find(is_pair) {
         return if row.result.is_equal() {
             FedResult::Equal
@@ -192,37 +191,33 @@ fn difference(report: &Report, apr: &Tensor, gguf: &Tensor) -> FedResult {
             FedResult::Unlike(of_row(report, row))
         };
     }
-    let is_missing = |row: &&TensorRow| {
-        let gguf = row
-            .sides
-            .gguf
-            .as_ref()
-            .is_some_and(|side| side.name == gguf.name);
-        gguf && row.sides.apr.is_none()
-    };
-    FedResult::Unlike(match report.tensors.iter().find(is_missing) {
-        Some(_) => format!("missing in the .apr, {} in its place", apr.name),
-        None => format!("{} in the .apr, {} in the .gguf", apr.name, gguf.name),
+    let is_missing =
+        |row: &&TensorRow| holds(row, sides[1], second) && row.sides.get(sides[0]).is_none();
+    let [in_first, in_second] = sides.map(|side| within(report, side));
+    FedResult::Unlike(if report.tensors.iter().any(|row| is_missing(&row)) {
+        format!("missing {in_first}, {} in its place", first.name)
+    } else {
+        format!("{} {in_first}, {} {in_second}", first.name, second.name)
     })
 }
 
 /// How the tensors of a row differ, in a few words.
 fn of_row(report: &Report, row: &TensorRow) -> String {
+    let sides = sides(report);
     if row.result.is_equal() {
         return EQUAL.to_owned();
     }
-    let (Some(apr), Some(gguf)) = (&row.sides.apr, &row.sides.gguf) else {
-        return if row.sides.apr.is_none() {
-            MISSING
+    let [Some(first), Some(second)] = sides.map(|side| row.sides.get(side)) else {
+        return if row.sides.get(sides[0]).is_none() {
+            format!("missing {}", within(report, sides[0]))
         } else {
-            EXTRA
-        }
-        .to_owned();
+            format!("not {}", within(report, sides[1]))
+        };
     };
     if let Some(other) = holder(report, row) {
         return stored_elsewhere(report, other, row);
     }
-    let mut text = match (counted(row), row.values.as_ref()) {
+    let mut text = match (counted(report, row), row.values.as_ref()) {
         (Some(text), _) => text,
         (None, Some(values)) => format!(
             "{} of {} elements {}",
@@ -235,10 +230,11 @@ fn of_row(report: &Report, row: &TensorRow) -> String {
     if row.tied {
         text = format!("its copy output.weight: {text}");
     }
-    if apr.r#type != gguf.r#type {
-        text.push_str(&format!(", {}", in_both("type", &apr.r#type, &gguf.r#type)));
+    if first.r#type != second.r#type {
+        let types = in_both(report, "type", [&first.r#type, &second.r#type]);
+        text.push_str(&format!(", {types}"));
     }
-    for finding in findings(report, &apr.name) {
+    for finding in findings(report, sides[0], &first.name) {
         if let Some(cause) = &finding.cause {
             text.push_str(&format!(", {}", cause.text));
         }
@@ -254,33 +250,35 @@ fn of_row(report: &Report, row: &TensorRow) -> String {
 
 /// What a finding of the verifier says, as a cause: for files whose stages agree or that could not be run.
 pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
+    let sides = sides(report);
     let name = |file| {
         let mut places = finding.places.iter().filter(|place| place.file == file);
         places.find_map(|place| place.name.as_deref())
     };
     let is_about = |row: &&TensorRow| {
-        let apr = row.sides.apr.as_ref().map(|side| side.name.as_str());
-        let gguf = row.sides.gguf.as_ref().map(|side| side.name.as_str());
-        name(Side::Apr).is_some_and(|name| apr == Some(name))
-            || name(Side::Gguf).is_some_and(|name| gguf == Some(name))
+        sides.into_iter().any(|side| {
+            let held = row.sides.get(side).map(|held| held.name.as_str());
+            held.is_some() && held == name(side)
+        })
     };
     let values = (&finding.found, &finding.expected);
     if finding.code.group() == Group::Tensor
         && let Some(row) = report.tensors.iter().find(is_about)
     {
-        let side = row.sides.gguf.as_ref().or(row.sides.apr.as_ref());
+        let side = row.sides.second().or(row.sides.first());
         let what = side.map_or_else(String::new, |side| spoken(&side.name));
         return match values {
             // Shapes and types stand in the finding, bytes in the row.
             (Some(found), Some(expected)) if row.difference.is_none() => {
-                format!("{what}: {}", in_both(finding.code.kind(), found, expected))
+                let how = in_both(report, finding.code.kind(), [found, expected]);
+                format!("{what}: {how}")
             }
             _ => format!("{what}: {}", of_row(report, row)),
         };
     }
-    match (values, name(Side::Apr).or(name(Side::Gguf))) {
+    match (values, name(sides[0]).or(name(sides[1]))) {
         ((Some(found), Some(expected)), Some(name)) if finding.code.group() == Group::Metadata => {
-            in_both(name, found, expected)
+            in_both(report, name, [found, expected])
         }
         ((Some(found), Some(expected)), _) => {
             format!("{} (expected {expected}, found {found})", finding.message)
@@ -289,12 +287,27 @@ pub(crate) fn of_finding(report: &Report, finding: &FindingRow) -> String {
     }
 }
 
-fn in_both(what: &str, apr: &str, gguf: &str) -> String {
-    format!("{what} {apr} in the .apr, {gguf} by the .gguf")
+fn in_both(report: &Report, what: &str, [first, second]: [&str; 2]) -> String {
+    match sides(report) {
+        [_, Side::Gguf] => format!("{what} {first} in the .apr, {second} by the .gguf"),
+        sides => {
+            let [a, b] = sides.map(|side| within(report, side));
+            format!("{what} {first} {a}, {second} {b}")
+        }
+    }
+}
+
+/// Where something is, or is missing.
+fn within(report: &Report, side: Side) -> String {
+    match side {
+        Side::Apr => "in the .apr".to_owned(),
+        Side::Gguf => "in the .gguf".to_owned(),
+        Side::A | Side::B => format!("in {}", called(report, side)),
+    }
 }
 
 /// `1 of 149,184 blocks differs (scale d), row 12`.
-fn counted(row: &TensorRow) -> Option<String> {
+fn counted(report: &Report, row: &TensorRow) -> Option<String> {
     let difference = row.difference.as_ref()?;
     let unit = if difference.parts.is_empty() {
         "elements"
@@ -311,29 +324,44 @@ fn counted(row: &TensorRow) -> Option<String> {
         let parts: Vec<&str> = difference.parts.keys().map(|part| spelled(part)).collect();
         text.push_str(&format!(" ({})", parts.join(", ")));
     }
-    // The dimensions of a GGUF begin with the contiguous one.
-    let shape = &row.sides.gguf.as_ref()?.shape;
-    if let [columns, rows, ..] = shape.as_slice() {
-        let blocks_of_row = difference.blocks_total.checked_div(*rows)?;
-        let row = |block: u64| block.checked_div(blocks_of_row.max(1));
+    if let Some(rows) = rows(report, row) {
+        let blocks_of_row = difference.blocks_total.checked_div(rows)?;
+        let row = |block: u64| block.checked_div(blocks_of_row);
         let (first, last) = (row(difference.first_block)?, row(difference.last_block)?);
-        if *columns > 0 {
-            text.push_str(&if first == last {
-                format!(", row {first}")
-            } else {
-                format!(", rows {first} to {last}")
-            });
-        }
+        text.push_str(&if first == last {
+            format!(", row {first}")
+        } else {
+            format!(", rows {first} to {last}")
+        });
     }
     Some(text)
 }
 
-/// The row of the GGUF tensor whose bytes the APR tensor of this row holds in the place of its own.
+/// How many rows a tensor has, over all its matrices; none where it has fewer than two dimensions.
+fn rows(report: &Report, row: &TensorRow) -> Option<u64> {
+    let shape = &row.sides.second()?.shape;
+    // The dimensions of a GGUF begin with the contiguous one, those of an APR file end with it.
+    let outer = if report
+        .files
+        .iter()
+        .all(|file| file.format == FileFormat::Apr)
+    {
+        shape.split_last()?.1
+    } else {
+        shape.split_first()?.1
+    };
+    let count = outer
+        .iter()
+        .try_fold(1, |count: u64, &dim| count.checked_mul(dim))?;
+    (!outer.is_empty()).then_some(count)
+}
+
+/// The row of the second file's tensor whose bytes the first file's tensor of this row holds in the place of its own.
 fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a TensorRow> {
-    let held = row.sides.apr.as_ref()?.blake3.as_ref()?;
-    let own = row.sides.gguf.as_ref()?;
+    let held = row.sides.first()?.blake3.as_ref()?;
+    let own = row.sides.second()?;
     let holds = |other: &&TensorRow| {
-        let other = other.sides.gguf.as_ref();
+        let other = other.sides.second();
         other.is_some_and(|other| other.blake3.as_ref() == Some(held) && other.name != own.name)
     };
     report.tensors.iter().find(holds)
@@ -342,7 +370,7 @@ fn holder<'a>(report: &'a Report, row: &TensorRow) -> Option<&'a TensorRow> {
 /// `q bias of layer 4 stored in layer 5`, or `holds layer 0 attn_k.weight`, and whether it is the other way round, too.
 fn stored_elsewhere(report: &Report, other: &TensorRow, row: &TensorRow) -> String {
     let name = |row: &TensorRow| {
-        let side = row.sides.gguf.as_ref();
+        let side = row.sides.second();
         side.map_or_else(String::new, |side| side.name.clone())
     };
     let (from, to) = (name(other), name(row));
@@ -368,12 +396,16 @@ fn stored(from: &str, to: &str) -> String {
     }
 }
 
-/// The findings on an APR tensor.
-fn findings<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = &'a FindingRow> {
+/// The findings on a tensor of a file.
+fn findings<'a>(
+    report: &'a Report,
+    side: Side,
+    name: &'a str,
+) -> impl Iterator<Item = &'a FindingRow> {
     report.findings.iter().filter(move |finding| {
         let mut places = finding.places.iter();
         finding.code.group() == Group::Tensor
-            && places.any(|place| place.file == Side::Apr && place.name.as_deref() == Some(name))
+            && places.any(|place| place.file == side && place.name.as_deref() == Some(name))
     })
 }
 
@@ -412,8 +444,6 @@ fn grouped(number: u64) -> String {
 }
 
 const EQUAL: &str = "equal";
-const MISSING: &str = "missing in the .apr";
-const EXTRA: &str = "not in the .gguf";
 
 #[cfg(test)]
 mod tests {

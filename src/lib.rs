@@ -21,6 +21,7 @@ mod model;
 mod models;
 mod next_command;
 mod not_opened;
+mod numbers;
 mod output;
 mod policy;
 mod progress;

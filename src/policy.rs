@@ -67,6 +67,19 @@ impl Arguments {
     }
 }
 
+/// What `convert --record-only` lets pass.
+///
+/// # Errors
+/// Fails for no code of the verifier.
+pub(crate) fn of_record_only() -> anyhow::Result<Policy> {
+    let mut allow = Allow::new("meta.record-only", None).map_err(anyhow::Error::msg)?;
+    allow.reason = Some("--record-only".to_owned());
+    Ok(Policy {
+        allow: vec![allow],
+        ..Policy::default()
+    })
+}
+
 fn read_file(path: &Path, reports: &mut Reports) -> anyhow::Result<PolicyFile> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{}: cannot be read", path.display()))?;

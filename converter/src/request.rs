@@ -17,6 +17,8 @@ pub struct Request {
     pub unsupported: Unsupported,
     /// Keys that the source lacks, with their values as text; none may be one that the source has.
     pub set: Vec<(String, String)>,
+    /// Whether keys that change what the model computes, and that no loader of APR reads, may stand in the record alone.
+    pub record_only: bool,
     /// Whether an existing output and manifest are replaced.
     pub overwrite: bool,
     /// Whether the manifest gives the SHA-256 of each tensor; BLAKE3 is always given.

@@ -60,6 +60,7 @@ impl Bench {
             tie: Tie::Shared,
             unsupported: Unsupported::Raw,
             set: Vec::new(),
+            record_only: false,
             overwrite: true,
             tensor_sha256: false,
             threads,
@@ -71,6 +72,7 @@ impl Bench {
     /// Restores the source from an artifact of the folder, and returns its bytes.
     pub fn restore(&self, artifact: &Path) -> Result<Vec<u8>, Error> {
         let request = converter::RestoreRequest {
+            lossy: false,
             artifact: artifact.to_owned(),
             output: self.path("back.gguf"),
             overwrite: false,

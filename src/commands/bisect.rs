@@ -5,14 +5,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 use inference::{Mode, Outcome, Step};
 use schemars::JsonSchema;
 use serde::Serialize;
 use verifier::code::Code;
 use verifier::policy::PolicyRow;
-use verifier::report::{self, Behaviour, BehaviourRow, Conclusion, FileRow, FindingRow, Report};
+use verifier::report::{
+    self, Behaviour, BehaviourRow, Conclusion, FileRow, FindingRow, Report, Sides,
+};
 use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
 
@@ -30,7 +32,7 @@ use crate::run::Engine;
 use crate::run::{Ran, RunError, Runner};
 use crate::{device, diagnosis, engine_flags, next_command, not_opened, output, policy, prompt};
 
-/// Names the first stage in which an APR file and a GGUF model behave differently, and the cause.
+/// Names the first stage in which two models behave differently, and the cause.
 ///
 /// Both files are verified and run. For the first stage that differs in execution order, the tensors and the metadata that
 /// feed it are compared byte for byte and key for key, and one sentence says what is wrong.
@@ -52,7 +54,8 @@ pub(crate) struct Arguments {
     policy: policy::Arguments,
     #[command(flatten)]
     report: reports::Arguments,
-    /// Feed the values of the APR file to both sides at every stage, so that every bad tensor is listed
+    /// Feed the values of the first file (in a pair of two formats: the APR file) to both sides at every stage, so that every
+    /// bad tensor is listed
     #[arg(long)]
     isolate: bool,
     /// How to print it
@@ -100,16 +103,6 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
             return answer.give(arguments, reports, true);
         }
     };
-    if let (Some(of_a), Some(of_b)) = (a.format(), b.format())
-        && of_a == of_b
-    {
-        bail!(
-            "both files are {} files: bisect takes an APR file and the GGUF that it was made from; `verify {} {}` compares these",
-            of_a.name(),
-            a.name(),
-            b.name()
-        );
-    }
     let phases = [Phase::Compare, Phase::Forward];
     let progress = arguments.progress.of(arguments.quiet, 1, &phases);
     let job = progress.job(a.name());
@@ -153,11 +146,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
         Vec::new()
     } else {
         let pair = Pair::load(&a, &b, arguments.engine.io)?;
-        let Some([apr, gguf]) = pair.by_format() else {
-            unreachable!("two files of one format are refused before they are run");
-        };
-        let diagnose =
-            |(step, prompt): &(Step, String)| diagnose(&report, apr, gguf, *step, prompt);
+        let diagnose = |(step, prompt): &(Step, String)| diagnose(&report, &pair, *step, prompt);
         steps.iter().map(diagnose).collect()
     };
     report.cause = diagnosis::cause(&report, diagnoses.first());
@@ -276,14 +265,12 @@ impl Answer {
             )?;
             writeln!(out, "  cause    {}", diagnosis.cause)?;
             for (kind, fed) in kinds(diagnosis) {
-                let names = [&fed.apr, &fed.gguf].map(|name| name.as_deref().unwrap_or("none"));
-                let [apr, gguf] = names;
-                writeln!(
-                    out,
-                    "  {kind:<8} {}: {apr} (apr), {gguf} (gguf): {}",
-                    fed.what,
-                    fed.result.text()
-                )?;
+                let [first, second] = report::text::sides(&self.report).map(|side| {
+                    let of_side = fed.sides.get(side).map_or("none", String::as_str);
+                    format!("{of_side} ({})", report::text::called(&self.report, side))
+                });
+                let how = fed.result.text();
+                writeln!(out, "  {kind:<8} {}: {first}, {second}: {how}", fed.what)?;
             }
         }
         if let Some(behaviour) = &self.report.behaviour {
@@ -369,10 +356,9 @@ struct StageRow {
 struct FedRow {
     /// A tensor as a person calls it, or the key of a number.
     what: String,
-    /// Its name or value in the APR file.
-    apr: Option<String>,
-    /// Its name or value in the GGUF.
-    gguf: Option<String>,
+    /// Its name or value in each file that has it.
+    #[serde(flatten)]
+    sides: Sides<String>,
     /// `equal`, or how it differs.
     result: String,
 }
@@ -396,8 +382,7 @@ impl From<&Fed> for FedRow {
     fn from(fed: &Fed) -> Self {
         Self {
             what: fed.what.clone(),
-            apr: fed.apr.clone(),
-            gguf: fed.gguf.clone(),
+            sides: fed.sides.clone(),
             result: fed.result.text().to_owned(),
         }
     }

@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let text = match arguments.format {
         FormatFlag::Text if arguments.quiet => output::first_line(&comparison.text()),
         FormatFlag::Text => comparison.text(),
-        FormatFlag::Json => Document::new(comparison.json()).text(),
+        FormatFlag::Json => Document::new(comparison.document()).text(),
     };
     output::answer(arguments.format, &text)?;
     Ok(Outcome::Compared(comparison.verdict))

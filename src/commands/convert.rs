@@ -28,7 +28,7 @@ use crate::progress::{self, Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
 use crate::signals::Cancel;
-use crate::{behaviour, device, next_command, output, prompt};
+use crate::{behaviour, device, next_command, output, policy, prompt};
 
 use self::document::{Converted, Model, document, failure};
 use self::jobs::Job;
@@ -80,6 +80,10 @@ pub(crate) struct Arguments {
     /// Give a key that an old file lacks, such as llama.rope.freq_base=10000; the artifact and the report say so
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
+    /// Keep keys that change what the model computes, and that APR has no words for, in the record alone: bytes and keys are
+    /// proven and `restore` gives the GGUF back, but no loader of APR runs the model as the GGUF says
+    #[arg(long, conflicts_with_all = ["forward", "fingerprint", "no_verify"])]
+    record_only: bool,
     /// Replace an existing output
     #[arg(long)]
     overwrite: bool,
@@ -285,6 +289,7 @@ fn request(arguments: &Arguments, job: &Job) -> anyhow::Result<Request> {
             UnsupportedFlag::Auto => Unsupported::Auto,
         },
         set: arguments.set.clone(),
+        record_only: arguments.record_only,
         overwrite: arguments.overwrite,
         tensor_sha256: arguments.tensor_sha256,
         threads: threads(arguments.threads)?,
@@ -328,6 +333,9 @@ fn convert(
         let mut report =
             verifier::verify::verify(&artifact.input(), &sources.input(), &bytes, &pass);
         drop(pass);
+        if arguments.record_only {
+            report.set_policy(&policy::of_record_only()?);
+        }
         if arguments.forward {
             let engine = Engine {
                 device: &arguments.device,
@@ -437,6 +445,9 @@ fn with_hint(error: converter::Error, job: &Job) -> anyhow::Error {
         converter::Error::MissingKey { .. } => {
             "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"
                 .to_owned()
+        }
+        converter::Error::NotCarried { .. } => {
+            "--record-only keeps such keys where no loader reads them: for an archive, not for use".to_owned()
         }
         _ => return error.into(),
     };

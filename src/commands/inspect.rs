@@ -3,24 +3,32 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 use verifier::finding::escape;
 use verifier::inspect::{Inspection, Sections};
+use verifier::report::to_json;
+use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
+use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
+use crate::model::Loaded;
+use crate::numbers::Numbers;
 use crate::{answers, output};
 
-/// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, and any defects.
+/// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, any defects, and what the forward makes of it.
 ///
-/// The tensor data is not read. Names and values from the file are escaped. JSON always has everything; text has the
-/// metadata and the tensors, or the requested sections.
+/// The tensor data is not read. Names and values from the file are escaped. The numbers are those that the forward computes
+/// with, layer by layer: what the description of the architecture makes of the keys. JSON always has everything; text has the
+/// metadata, the tensors and the numbers, or the requested sections.
 ///
 /// Exit code: 0 the file was decoded completely; 1 it contradicts its own format; 2 undecided (unreadable, malformed, not a
 /// model, or the output could not be written).
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  aprove inspect model.gguf\n  aprove inspect model.apr --metadata --tensors"
+    after_help = "Examples:\n  aprove inspect model.gguf\n  aprove inspect model.apr --metadata --tensors\n  aprove inspect model.gguf --numbers"
 )]
 pub(crate) struct Arguments {
     /// A GGUF model (of a split set, any of its files) or an APR file
@@ -37,8 +45,11 @@ pub(crate) struct Arguments {
     /// Show the metadata
     #[arg(long)]
     metadata: bool,
+    /// Show the numbers that the forward computes with
+    #[arg(long)]
+    numbers: bool,
     /// One line instead of the contents: whether the file was decoded, and what it holds or what is wrong first
-    #[arg(short, long, conflicts_with_all = ["regions", "tensors", "metadata"])]
+    #[arg(short, long, conflicts_with_all = ["regions", "tensors", "metadata", "numbers"])]
     quiet: bool,
 }
 
@@ -53,13 +64,39 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.file)?;
     let mut inspection = verifier::inspect::inspect(&files.input());
     inspection.tool = Some(output::tool());
+    // What could not be decoded is not run either, and is said above.
+    let decoded = (inspection.verdict == Verdict::Verified && !arguments.quiet).then_some(&files);
+    let loaded = decoded.map(|files| Loaded::new(files, Io::Reads));
+    let numbers = loaded.as_ref().map(|loaded| {
+        let loaded = loaded.as_ref().map(|loaded| &loaded.model);
+        Numbers::of(loaded.map_err(|why| why.root_cause().to_string()))
+    });
     let text = match arguments.format {
-        FormatFlag::Json => verifier::inspect::to_json(&inspection),
+        FormatFlag::Json => to_json(&Inspected {
+            inspection: &inspection,
+            forward: numbers.as_ref(),
+        }),
         FormatFlag::Text if arguments.quiet => line(&inspection, files.name()),
-        FormatFlag::Text => verifier::inspect::to_text(&inspection, arguments.sections()),
+        FormatFlag::Text => {
+            let mut text = verifier::inspect::to_text(&inspection, arguments.sections());
+            if let Some(numbers) = numbers.filter(|_| arguments.shows_numbers()) {
+                text.push_str(&numbers.text());
+            }
+            text
+        }
     };
     output::answer(arguments.format, &text)?;
     Ok(Outcome::Judged(inspection.verdict))
+}
+
+/// What a file holds, and what the forward makes of it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Inspected<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    /// Absent where the file could not be decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward: Option<&'a Numbers>,
 }
 
 fn line(inspection: &Inspection, name: &str) -> String {
@@ -79,8 +116,16 @@ fn line(inspection: &Inspection, name: &str) -> String {
 }
 
 impl Arguments {
+    const fn asks_for_none(&self) -> bool {
+        !self.regions && !self.tensors && !self.metadata && !self.numbers
+    }
+
+    const fn shows_numbers(&self) -> bool {
+        self.numbers || self.asks_for_none()
+    }
+
     const fn sections(&self) -> Sections {
-        let none = !self.regions && !self.tensors && !self.metadata;
+        let none = self.asks_for_none();
         Sections {
             metadata: self.metadata || none,
             tensors: self.tensors || none,

@@ -3,11 +3,14 @@
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 
+use trace_compare::judge::ComparedTraces;
+
 use crate::answers::Many;
 use crate::commands::bisect::Bisected;
 use crate::commands::convert::document::Models;
 use crate::commands::doctor::Doctor;
 use crate::commands::explain::Explained;
+use crate::commands::inspect::Inspected;
 use crate::exit::Outcome;
 use crate::forward_output::Forwarded;
 use crate::output::{self, Document, NoAnswer};
@@ -36,6 +39,8 @@ enum Name {
     Inspect,
     /// `forward`
     Forward,
+    /// `compare-trace`
+    CompareTrace,
     /// `doctor`
     Doctor,
     /// `explain`
@@ -47,11 +52,12 @@ enum Name {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let schema = match arguments.name {
         Name::Report => verifier::report::schema(),
-        Name::Inspect => verifier::inspect::schema(),
+        Name::Inspect => written::<Inspected<'_>>(),
         Name::Reports => written::<Many>(),
         Name::Convert => written::<Document<Models>>(),
         Name::Bisect => written::<Document<Bisected<'_>>>(),
         Name::Forward => written::<Document<Forwarded<'_>>>(),
+        Name::CompareTrace => written::<Document<ComparedTraces<'_>>>(),
         Name::Doctor => written::<Document<Doctor<'_>>>(),
         Name::Explain => written::<Document<Explained>>(),
         Name::Error => written::<Document<NoAnswer>>(),

@@ -96,6 +96,7 @@ fn converted(threads: usize) -> anyhow::Result<Pair> {
         unsupported: Unsupported::Refuse,
         set: Vec::new(),
         overwrite: false,
+        record_only: false,
         tensor_sha256: false,
         threads,
         tool: concat!("aprove ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -8,6 +8,7 @@ use std::thread::{self, Scope};
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args, ValueEnum};
 use inference::Step;
+use verifier::code::Code;
 use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
 use verifier::report::{Behaviour, Mode, Report, text, to_json};
@@ -287,7 +288,12 @@ fn pair(
         }
         // Files that could not be read or decoded need not be run, but where a device was named.
         let is_named = arguments.device.device != Device::Auto;
-        let is_run = || bytes.verdict != Verdict::Undecided || is_named;
+        // As an APR file such a model computes something else, which the finding says.
+        let is_record_only = || {
+            let mut findings = bytes.findings.iter();
+            findings.any(|finding| finding.code == Code::MetaRecordOnly)
+        };
+        let is_run = || !is_record_only() && (bytes.verdict != Verdict::Undecided || is_named);
         let engine = engine(arguments, options, job, &is_run);
         let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
         let mut report = bytes.clone();
@@ -314,9 +320,8 @@ fn diagnosed(
         return None;
     };
     let pair = Pair::load(a, b, io).ok()?;
-    let [apr, gguf] = pair.by_format()?;
     let step = Step::from_key(stage)?;
-    Some(diagnose(report, apr, gguf, step, prompt))
+    Some(diagnose(report, &pair, step, prompt))
 }
 
 /// Checks one model against a manifest, and runs the prompts that the manifest records.

@@ -233,6 +233,7 @@ codes! {
         MetaParamCount = "meta.param_count",
         MetaRecord = "meta.record",
         MetaRecordDigest = "meta.record-digest",
+        MetaRecordOnly = "meta.record-only",
         MetaRecordUnchecked = "meta.record-unchecked",
         MetaRecordVersion = "meta.record-version",
         MetaRmsNormEps = "meta.rms_norm_eps",

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::check;
+use crate::check::{self, blob};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::record::SourceRecord;
@@ -255,9 +255,22 @@ impl Pair<'_, '_> {
         } else {
             pairing::pair(&inputs, &mut structure)
         };
-        let scan = scan::scan(&inputs, &pairing, options, observer);
-        let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, structure);
+        let mut options = *options;
+        // One chain that no cores can share: unless it was asked for, only where there is something to hold it against, a
+        // name or a record of version 1.
+        let is_named = |given: &Given<'_, '_>| blob::digest_of_name(given.input).is_some();
+        if given.iter().any(is_named) || decoded.iter().any(Decoded::records_sha256) {
+            options.file_sha256 = FileSha256::All;
+        }
+        let scan = scan::scan(&inputs, &pairing, &options, observer);
+        let starts = [(&given[0], 0), (&given[1], first.len())];
+        let named = starts.map(|(given, file)| (given, scan.sha256.get(file).copied().flatten()));
+        let names = named.map(|(given, sha256)| blob::holds(given.input, sha256));
+        let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, names, structure);
         let (mut findings, known) = judged;
+        for (given, sha256) in named {
+            findings.extend(blob::finding(given.side, given.input, sha256));
+        }
         let files = self.file_rows(&inputs, &scan);
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
@@ -346,14 +359,18 @@ fn judge(
     inputs: &Inputs<'_>,
     pairing: &Pairing,
     scan: &Scan,
+    names_hold: [Option<bool>; 2],
     structure: Vec<Finding>,
 ) -> (Outcome, (Vec<Finding>, Known)) {
     let are_complete = inputs.first.complete && inputs.second.complete;
     match decoded {
         [Decoded::Apr(apr), Decoded::Gguf(gguf)] => {
             let metadata = if are_complete {
-                let digests = scan.blake3.get(1..).unwrap_or_default();
-                metadata::compare(apr, gguf, Digests::Of(digests))
+                let digests = Digests::Of {
+                    blake3: scan.blake3.get(1..).unwrap_or_default(),
+                    sha256: scan.sha256.get(1..).unwrap_or_default(),
+                };
+                metadata::compare(apr, gguf, digests)
             } else {
                 Outcome {
                     records: records_of(apr),
@@ -366,6 +383,7 @@ fn judge(
                 gguf,
                 pairing,
                 scan,
+                names_hold,
                 metadata: &metadata,
             };
             let (findings, evidence) = judge.findings(structure);
@@ -381,6 +399,7 @@ fn judge(
                 inputs,
                 pairing,
                 scan,
+                names_hold,
                 metadata: &metadata,
             };
             let (findings, facts) = judge.findings(structure);
@@ -420,6 +439,17 @@ impl Decoded {
         match self {
             Self::Apr(apr) => held_apr(sources_of(input), &apr.metadata),
             Self::Gguf(gguf) => held_gguf(sources_of(input), &gguf.metadata),
+        }
+    }
+
+    /// Whether it records the SHA-256 of its source.
+    fn records_sha256(&self) -> bool {
+        match self {
+            Self::Apr(apr) => {
+                let document = apr.metadata.document.as_ref();
+                document.is_some_and(metadata::record::is_of_version_1)
+            }
+            Self::Gguf(_) => false,
         }
     }
 

@@ -74,8 +74,8 @@ const SAMPLES: &[Sample] = &[
     (
         "attacks/record/300.apr",
         "attacks/record/300.gguf",
-        Verdict::Undecided,
-        "meta.record-version",
+        Verdict::Different,
+        "meta.record",
     ),
     (
         "attacks/record/312.apr",

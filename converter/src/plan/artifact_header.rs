@@ -46,7 +46,7 @@ impl<'a> Draft<'a> {
         let keys = Keys::new(*set, &given)?;
         architecture::check(keys.architecture())?;
         let rope_type = rope::rope_type(keys.architecture())?;
-        behaviour::check(&keys, set)?;
+        let record_only = behaviour::check(&keys, set, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
@@ -64,10 +64,17 @@ impl<'a> Draft<'a> {
             decoded: plan.stored_as(Storage::Decoded),
             raw: plan.stored_as(Storage::Raw),
             given: &given,
+            record_only: record_only.iter().map(|one| one.key).collect(),
         };
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();
         warnings.extend(given.iter().map(warning_about_given));
+        warnings.extend(record_only.into_iter().map(|one| {
+            format!(
+                "kept in the record alone, which no loader reads: {}",
+                one.consequence
+            )
+        }));
         warnings.append(&mut metadata.warnings);
         warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);

@@ -17,17 +17,34 @@ use crate::{
     },
 };
 
-/// Refuses a model whose behaviour no loader of the artifact could know.
+/// A key that no loader of the artifact could know.
+pub(crate) struct RecordOnly<'a> {
+    pub(crate) key: &'a str,
+    /// Its value, and what goes wrong without it.
+    pub(crate) consequence: String,
+}
+
+/// Refuses a model whose behaviour no loader of the artifact could know, unless the caller wants such keys in the record
+/// alone; then returns them.
 ///
 /// # Errors
 /// Fails with every key and tensor that would be lost.
-pub(crate) fn check(keys: &Keys<'_>, set: &SplitSet<'_>) -> Result<(), Error> {
+pub(crate) fn check<'k>(
+    keys: &'k Keys<'_>,
+    set: &SplitSet<'_>,
+    record_only: bool,
+) -> Result<Vec<RecordOnly<'k>>, Error> {
     let mut problems = Problems::default();
+    let mut recorded = Vec::new();
     let head_dim = head_dim(keys);
     for (key, ending, value) in keys.of_architecture() {
         if let Some(effect) = effect(keys.architecture(), ending, value, head_dim) {
-            let key = key.escape_debug();
-            problems.push(format!("{key} = {}: {effect}", shown(value)));
+            let consequence = format!("{} = {}: {effect}", key.escape_debug(), shown(value));
+            if record_only {
+                recorded.push(RecordOnly { key, consequence });
+            } else {
+                problems.push(consequence);
+            }
         }
     }
     for (_, info) in set.tensors() {
@@ -38,7 +55,9 @@ pub(crate) fn check(keys: &Keys<'_>, set: &SplitSet<'_>) -> Result<(), Error> {
             ));
         }
     }
-    problems.into_result(|problems| Error::NotCarried { problems })
+    problems.into_result(|problems| Error::NotCarried { problems })?;
+    recorded.sort_by_key(|one| one.key);
+    Ok(recorded)
 }
 
 /// Says what would go wrong without a key; `None` where it is carried, or where its value changes nothing.

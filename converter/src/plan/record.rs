@@ -22,6 +22,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) raw: Vec<&'a str>,
     /// Keys that the source lacks, sorted.
     pub(crate) given: &'a [Given<'a>],
+    /// Keys that change what the model computes and that no loader reads, sorted.
+    pub(crate) record_only: Vec<&'a str>,
 }
 
 /// The digests of one source file.
@@ -57,6 +59,9 @@ pub(crate) fn describe(
     }
     if !choices.raw.is_empty() {
         put("raw", json!(choices.raw));
+    }
+    if !choices.record_only.is_empty() {
+        put("record_only", json!(choices.record_only));
     }
     if !choices.given.is_empty() {
         let given = choices.given.iter().map(|(key, value)| {

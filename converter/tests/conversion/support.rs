@@ -40,6 +40,7 @@ impl Workbench {
             unsupported: Unsupported::Refuse,
             set: Vec::new(),
             overwrite: false,
+            record_only: false,
             tensor_sha256: false,
             threads: 2,
             tool: "aprove 0.0.0".to_owned(),

@@ -213,6 +213,7 @@ mod tests {
         Choice {
             by: Slot::Router,
             bias: None,
+            experts: 4,
             used,
             groups,
         }

@@ -61,6 +61,15 @@ impl Model {
         }
     }
 
+    /// How many experts each layer chooses from, where it does.
+    pub fn experts(&self) -> impl Iterator<Item = usize> {
+        let program = self.program.iter();
+        program.filter_map(|taken| match &taken.op {
+            Op::Choose(choice) => Some(choice.experts),
+            _ => None,
+        })
+    }
+
     /// The rotation of the queries of a layer, where it has one.
     pub fn rope(&self, layer: usize) -> Option<&Rope> {
         match &self.instruction(Step::in_layer(layer, Stage::QRope))?.op {

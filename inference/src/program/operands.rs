@@ -93,6 +93,8 @@ pub struct Choice {
     pub by: Slot,
     /// What is added for the choice: `[experts]`.
     pub bias: Option<Tensor>,
+    /// How many there are.
+    pub experts: usize,
     /// How many are chosen.
     pub used: usize,
     /// The number of groups, and how many of them are kept: those whose two best are greatest.

@@ -12,7 +12,7 @@ use crate::{
         instruction_set::Instructions,
         ordered_sum::sum,
     },
-    program::{NUMERICS, Step},
+    program::{NUMERICS, Stage, Step},
     record::digest::count_nans,
 };
 
@@ -32,6 +32,8 @@ pub struct Record {
     pub digest: Digest,
     /// What the values look like; never proof of anything.
     pub statistics: Statistics,
+    /// Of the stage that chooses experts: those that were chosen for some token, sorted. Not known of a run on a GPU.
+    pub experts: Vec<u32>,
 }
 
 /// The tokens of a prompt that a record covers.
@@ -74,6 +76,10 @@ impl Record {
             numerics: NUMERICS,
             digest: digest(values),
             statistics: Statistics::new(values),
+            experts: match step.stage {
+                Stage::MoeIndices => distinct(values),
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -92,6 +98,19 @@ impl Record {
         .into_iter()
         .find_map(|(field, same)| (!same).then_some(field))
     }
+}
+
+/// The different numbers among values, sorted.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of experts, which a u32 holds"
+)]
+fn distinct(values: &[f32]) -> Vec<u32> {
+    let mut all: Vec<u32> = values.iter().map(|value| *value as u32).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 impl TokenSet {

@@ -6,7 +6,7 @@ use crate::report::hex;
 use crate::verify::Input;
 
 /// The SHA-256 that the name of the one file of a model gives.
-pub(super) fn digest_of_name<'a>(input: &'a Input<'_>) -> Option<&'a str> {
+pub(crate) fn digest_of_name<'a>(input: &'a Input<'_>) -> Option<&'a str> {
     let [(name, _)] = input.shards.as_slice() else {
         return None;
     };
@@ -16,12 +16,12 @@ pub(super) fn digest_of_name<'a>(input: &'a Input<'_>) -> Option<&'a str> {
 }
 
 /// Whether the bytes have the digest of the name; none where there is no such name, or not all bytes were read.
-pub(super) fn holds(input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<bool> {
+pub(crate) fn holds(input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<bool> {
     Some(digest_of_name(input)? == hex(&sha256?))
 }
 
 /// What is wrong with a file that has another digest than its name.
-pub(super) fn finding(side: Side, input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<Finding> {
+pub(crate) fn finding(side: Side, input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<Finding> {
     let (named, found) = (digest_of_name(input)?, hex(&sha256?));
     let text = "its SHA-256 is not the one that its name gives";
     let finding = Finding::new(Code::InputName, Effect::Different, text)

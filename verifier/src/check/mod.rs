@@ -3,11 +3,13 @@
 //! Every byte is read once. An artifact of ours records its source and the digests of its tensors; a sidecar beside any
 //! model records all of it. Where nothing is recorded, only the format can be checked, and the report says so.
 
-mod blob;
+pub(crate) mod blob;
 mod conclude;
 mod pass;
 mod recorded;
 pub mod text;
+
+pub(crate) use recorded::metadata_of;
 
 use crate::code::Code;
 use crate::explain::culprit;

@@ -16,7 +16,7 @@ use crate::report::{ManifestRow, hex};
 use crate::verify::Input;
 
 /// The metadata of an artifact are a function of the source, which its record holds: they are compared with that.
-pub(super) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
+pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
     let broken = |what: String| Outcome {
         findings: vec![
             Finding::new(

@@ -39,8 +39,11 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
         }
         _ => {}
     }
-    let gguf_is_damaged =
-        !evidence.gguf_is_source && evidence.recorded.is_some() && gguf_contradicts(findings);
+    if let Some(not_finite) = not_finite_in_both(findings) {
+        return Some(not_finite);
+    }
+    let gguf_is_damaged = evidence.gguf_is_misnamed
+        || !evidence.gguf_is_source && evidence.recorded.is_some() && gguf_contradicts(findings);
     let (kind, at_fault, text) = if evidence.apr_is_intact && evidence.recorded.is_some() {
         (
             ConclusionKind::Damaged,
@@ -63,6 +66,12 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             ConclusionKind::Damaged,
             AtFault::Apr,
             format!("the APR file is not what was written, {gguf}: {message}"),
+        )
+    } else if evidence.gguf_is_misnamed {
+        (
+            ConclusionKind::Damaged,
+            AtFault::Gguf,
+            format!("the GGUF is not what its name says: {message}"),
         )
     } else if evidence.gguf_is_source || evidence.record_is_wrong {
         (
@@ -104,6 +113,21 @@ pub(super) const fn conclusion(
         at_fault,
         text,
     }
+}
+
+/// What two files that differ in nothing have in common: numbers that no model computes with.
+pub(super) fn not_finite_in_both(findings: &[Finding]) -> Option<Conclusion> {
+    let mut deciding = findings.iter().filter(|finding| finding.effect.decides());
+    let first = deciding.clone().next()?;
+    let is_in_both = |finding: &Finding| {
+        let not_finite = [Code::TensorScaleNotFinite, Code::TensorValueNotFinite];
+        not_finite.contains(&finding.code) && finding.places.len() == 2
+    };
+    deciding.all(is_in_both).then(|| {
+        let message = &first.message;
+        let text = format!("both files hold numbers that no model computes with: {message}");
+        conclusion(ConclusionKind::Damaged, AtFault::Both, text)
+    })
 }
 
 /// Whether a finding shows that the GGUF is not what the artifact recorded, beside the tensors of a damaged APR file.

@@ -25,6 +25,8 @@ pub(crate) struct Evidence {
     pub(crate) apr_is_damaged: bool,
     /// Whether the GGUF is byte for byte a source that the artifact records.
     pub(crate) gguf_is_source: bool,
+    /// Whether the GGUF does not have the digest that its name gives.
+    pub(crate) gguf_is_misnamed: bool,
     /// APR tensors that do not have the digests that the artifact records for them, escaped.
     pub(crate) unlike_record: Vec<String>,
     /// Whether a digest of the record fits neither file while both are equal: the record is wrong.
@@ -43,19 +45,25 @@ impl Evidence {
         let apr = judge.apr;
         let contradicts_itself = apr.findings.iter().any(|finding| finding.effect.decides());
         let crc_is_wrong = crc.is_err();
+        let [apr_name, gguf_name] = judge.names_hold;
         let gguf_is_source = !records.is_empty() && is_source(judge, &tensors);
         Self {
             recorded: (!gguf_is_source && !has_broken_record)
                 .then(|| recorded::decode(records))
                 .flatten(),
-            apr_is_intact: apr.complete
+            apr_is_intact: apr_name != Some(false)
+                && apr.complete
                 && matches!(crc, Ok(true))
                 && !contradicts_itself
                 && !has_broken_record
                 && tensors.apr_unlike.is_empty()
                 && !tensors.record_is_wrong,
-            apr_is_damaged: crc_is_wrong || contradicts_itself || !tensors.apr_unlike.is_empty(),
+            apr_is_damaged: apr_name == Some(false)
+                || crc_is_wrong
+                || contradicts_itself
+                || !tensors.apr_unlike.is_empty(),
             gguf_is_source,
+            gguf_is_misnamed: gguf_name == Some(false),
             unlike_record: tensors.apr_unlike,
             record_is_wrong: tensors.record_is_wrong,
         }

@@ -44,6 +44,13 @@ impl Integrity {
             findings,
         }
     }
+
+    /// With what the name of the file proves: whether the file has the digest that it gives.
+    pub(super) fn named(mut self, holds: Option<bool>) -> Self {
+        self.is_intact = holds.unwrap_or(self.is_intact);
+        self.is_damaged |= holds == Some(false);
+        self
+    }
 }
 
 /// The digests of all tensors of a model that were read, by name.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::culprit::{Census, conclusion, differ_as_by_damage, is_most, unreadable};
+use super::culprit::{
+    Census, conclusion, differ_as_by_damage, is_most, not_finite_in_both, unreadable,
+};
 use super::identity::Identity;
 use super::integrity::Integrity;
 use super::rewriting;
@@ -22,6 +24,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) inputs: &'a Inputs<'a>,
     pub(crate) pairing: &'a Pairing,
     pub(crate) scan: &'a Scan,
+    /// Whether each file has the digest that its name gives, where it gives one.
+    pub(crate) names_hold: [Option<bool>; 2],
     pub(crate) metadata: &'a Outcome,
 }
 
@@ -40,8 +44,10 @@ impl Judge<'_> {
     pub(crate) fn findings(&self, structure: Vec<Finding>) -> (Vec<Finding>, Facts) {
         let models = self.inputs.models();
         let [of_a, of_b] = self.scan.crc;
-        let integrity = [(models[0], of_a), (models[1], of_b)]
-            .map(|(model, crc)| Integrity::of(model, crc, self.pairing, self.scan));
+        let [name_of_a, name_of_b] = self.names_hold;
+        let integrity = [(models[0], of_a, name_of_a), (models[1], of_b, name_of_b)].map(
+            |(model, crc, name)| Integrity::of(model, crc, self.pairing, self.scan).named(name),
+        );
         let damaged = match &integrity {
             [a, b] if a.is_damaged && !b.is_damaged => Some(Side::A),
             [a, b] if b.is_damaged && !a.is_damaged => Some(Side::B),
@@ -366,6 +372,9 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
     let message = &decisive.message;
     if decisive.code == Code::SourceOther {
         return Some(conclusion(AnotherModel, AtFault::Neither, message.clone()));
+    }
+    if let Some(not_finite) = not_finite_in_both(findings) {
+        return Some(not_finite);
     }
     let [a, b] = &facts.integrity;
     if a.is_damaged && b.is_damaged {

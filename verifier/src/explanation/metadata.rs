@@ -277,6 +277,13 @@ fn whole(code: Code) -> Option<Explanation> {
                 crate::finding::Effect::Note,
             ],
         ),
+        Code::MetaRecordOnly => explain(
+            "a key that changes the model stands in the record alone",
+            "The bytes of the tensors and every key are proven, and loaders of APR do not read the record: none of them runs this model as the GGUF says. It is not run by the comparison either.",
+            "convert --record-only, which keeps a model that APR has no words for.",
+            "Run the GGUF, which aprove restore gives back. To let it pass in a gate: --allow meta.record-only",
+            UNDECIDED,
+        ),
         Code::MetaNotCarried => explain(
             "a key changes what the model computes, and APR has no key for it",
             "No loader of APR files would see the value, so the model computes something else than the GGUF.",

@@ -7,7 +7,7 @@ use super::cap::cap;
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
-use crate::check::changed;
+use crate::check::{changed, metadata_of};
 use crate::finding::{Effect, Finding, Place, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
@@ -64,6 +64,12 @@ pub fn check(
         outcomes: BTreeMap::new(),
         findings: decoded.findings().to_vec(),
     };
+    // What an artifact says of itself must hold, whatever a manifest says of the artifact.
+    if let Decoded::Apr(apr) = &decoded {
+        let of_record = metadata_of(apr).findings.into_iter();
+        let decides = |finding: &Finding| finding.effect.decides();
+        judge.findings.extend(of_record.filter(decides));
+    }
     if matches!(decoded, Decoded::Unknown(_)) {
         judge.findings.splice(0..0, changed(decoded.side(), input));
         return judge.report(manifest, false, Bound::default());

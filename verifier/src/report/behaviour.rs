@@ -37,12 +37,25 @@ pub struct BehaviourRow {
     /// The digests that were made when they were run.
     #[serde(skip)]
     pub used: Vec<UsedWeight>,
+    /// Which of the experts were run, in a model that has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experts: Option<ExpertsRow>,
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
     /// Tensors of each file that no step reads and no engine would.
     pub unused: Vec<String>,
     /// The prompts, each with its table of stages.
     pub prompts: Vec<PromptRow>,
+}
+
+/// How many of the experts of all layers some token of the prompts was given to. The bytes of all of them were compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ExpertsRow {
+    /// Those that were run; absent for a run on a GPU, where it is not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<usize>,
+    /// All of them.
+    pub all: usize,
 }
 
 /// What running both files came to.
@@ -475,6 +488,7 @@ mod tests {
             tokens: 3,
             stages: 9,
             weights: None,
+            experts: None,
             used: Vec::new(),
             assumptions: Vec::new(),
             unused: Vec::new(),

@@ -19,8 +19,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 pub use behaviour::{
-    Behaviour, BehaviourResult, BehaviourRow, PromptRow, StageDifference, StageResult, StageRow,
-    StageSide, TokenSet, UsedWeight,
+    Behaviour, BehaviourResult, BehaviourRow, ExpertsRow, PromptRow, StageDifference, StageResult,
+    StageRow, StageSide, TokenSet, UsedWeight,
 };
 pub(crate) use build::{Parts, Scope, build, file_row, hex};
 pub use json::to_json;

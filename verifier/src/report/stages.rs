@@ -18,6 +18,19 @@ pub(super) fn write(text: &mut String, behaviour: &BehaviourRow) -> std::fmt::Re
     if let Some(reason) = &behaviour.device_reason {
         writeln!(text, "            {reason}")?;
     }
+    if let Some(experts) = behaviour.experts {
+        let all = experts.all;
+        match experts.run {
+            Some(run) => writeln!(
+                text,
+                "            {run} of {all} experts were run; the bytes of all were compared"
+            )?,
+            None => writeln!(
+                text,
+                "            which of the {all} experts were run is not recorded on a GPU"
+            )?,
+        }
+    }
     if let Some(weights) = behaviour.weights {
         writeln!(
             text,

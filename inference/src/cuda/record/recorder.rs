@@ -141,6 +141,7 @@ impl<'a> Recorder<'a> {
                 numerics: NUMERICS,
                 digest: digest(piece(&found.digests, number)),
                 statistics: statistics(piece(&found.statistics, number)),
+                experts: Vec::new(),
             });
         }
         let [a, b] = records

@@ -188,6 +188,7 @@ impl Builder<'_> {
                 of
             },
             bias,
+            experts: counts.experts,
             used: counts.used,
             groups,
         };

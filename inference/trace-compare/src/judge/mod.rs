@@ -39,6 +39,7 @@ pub use forced::{
     ELEMENT_GATE, GATE, OperationRow, Outcome, Product, ROPE_GATE_PER_POSITION, STORED,
 };
 pub use free::Plain;
+pub use json::ComparedTraces;
 pub use moments::{Moments, WhichTokens};
 pub use prompt::TokensFrom;
 pub use report::{Comparison, Findings, Mismatch, TraceReport, Verdict};

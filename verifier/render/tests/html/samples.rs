@@ -259,6 +259,7 @@ fn behaviour(result: BehaviourResult, table: Vec<StageRow>) -> BehaviourRow {
         tokens: 12,
         stages: 591,
         weights: None,
+        experts: None,
         used: Vec::new(),
         assumptions: Vec::new(),
         unused: Vec::new(),

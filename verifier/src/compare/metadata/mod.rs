@@ -90,11 +90,14 @@ pub(crate) struct Outcome {
     pub(crate) records: Vec<SourceRecord>,
 }
 
-/// The BLAKE3 of the whole source files, for what a record says about them.
+/// The digests of the whole source files, for what a record says about them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Digests<'a> {
     /// Of each file in shard order; none where it was not computed.
-    Of(&'a [Option<[u8; 32]>]),
+    Of {
+        blake3: &'a [Option<[u8; 32]>],
+        sha256: &'a [Option<[u8; 32]>],
+    },
     /// The caller looks at the metadata alone.
     NotAsked,
 }
@@ -128,11 +131,15 @@ pub(crate) fn compare(
     };
     let expected = record.as_ref().map(|record| expected(gguf, head, record));
     let sources = record.as_ref().map_or(&[][..], |record| &record.sources);
+    let record_only = record
+        .as_ref()
+        .map_or(&[][..], |record| &record.record_only);
     let comparison = Comparison {
         apr,
         gguf,
         document,
         recorded: recorded_values(sources),
+        record_only,
         expected: expected.as_ref(),
         scaling: members_of(document, "rope_scaling"),
     };
@@ -192,6 +199,27 @@ fn members_of<'a>(document: &'a Document, key: &str) -> HashMap<String, &'a Json
     found
 }
 
+/// A key without the architecture that it begins with.
+fn suffix<'k>(metadata: &gguf::Metadata, key: &'k str) -> Option<&'k str> {
+    let architecture = std::str::from_utf8(metadata.architecture()?).ok()?;
+    key.strip_prefix(architecture)
+        .filter(|suffix| suffix.starts_with('.'))
+}
+
+/// Whether a key of the GGUF changes what the model computes, and APR has no key for it.
+fn has_no_words(metadata: &gguf::Metadata, key: &[u8], value: gguf::Value<'_>) -> bool {
+    let name = String::from_utf8_lossy(key);
+    let suffix = suffix(metadata, &name);
+    let is_scaling = suffix.is_some_and(|suffix| suffix.starts_with(".rope.scaling."));
+    if is_scaling || table::rule(&name, suffix).is_some() {
+        return false;
+    }
+    suffix.map_or_else(
+        || behaviour::GLOBAL.contains(&&*name),
+        |suffix| behaviour::changes(suffix.trim_start_matches('.'), value),
+    )
+}
+
 /// What the comparison looks at.
 struct Comparison<'a> {
     apr: &'a Container<apr::Metadata>,
@@ -199,6 +227,8 @@ struct Comparison<'a> {
     document: &'a Document,
     /// The key/values of the sources as the record builds them: the bytes from the key's length on.
     recorded: BTreeSet<&'a [u8]>,
+    /// The keys that the record says stand in it alone.
+    record_only: &'a [Vec<u8>],
     /// What a file that carries our record must hold; none for other producers' files.
     expected: Option<&'a BTreeMap<String, Expected<'a>>>,
     /// The members of `rope_scaling`.
@@ -228,7 +258,14 @@ impl Comparison<'_> {
         let suffix = self.suffix(&name);
         let rule = table::rule(&name, suffix);
         let scaling = suffix.and_then(|suffix| suffix.strip_prefix(".rope.scaling."));
+        // What describes the model and is no string has no place in the JSON, where null stands for none.
+        let is_odd = name.starts_with("general.") && head.value(entry).as_string().is_none();
+        let is_null = |json: &Json| matches!(json.kind, Kind::Null);
         let found: Vec<(&str, &Json)> = match (rule, scaling) {
+            (Some(rule), _) if is_odd => {
+                let present = self.present(rule).into_iter();
+                present.filter(|(_, json)| !is_null(json)).collect()
+            }
             (Some(rule), _) => self.present(rule),
             (None, Some(part)) => self
                 .scaling
@@ -287,6 +324,14 @@ impl Comparison<'_> {
         });
     }
 
+    /// Whether the record says of a key that it stands in it alone.
+    fn is_record_only(&self, key: &[u8]) -> bool {
+        let found = self
+            .record_only
+            .binary_search_by(|one| one.as_slice().cmp(key));
+        found.is_ok()
+    }
+
     /// What is to be said of a key of the GGUF that stands at no key of the APR file.
     ///
     /// Loaders do not read the record: it explains what only describes the model, and never what they need.
@@ -305,10 +350,19 @@ impl Comparison<'_> {
         let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
         let shown = shorten(&name);
         if rule.is_none() && !is_scaling {
-            let changes = ending.map_or_else(
-                || behaviour::GLOBAL.contains(&&*name),
-                |ending| behaviour::changes(ending, value),
-            );
+            let changes = has_no_words(&self.gguf.metadata, key, value);
+            if changes && kept && self.is_record_only(key) {
+                return Some(
+                    Finding::new(
+                        "meta.record-only",
+                        Effect::Undecided,
+                        format!(
+                            "{shown} changes what the model computes and stands in the record alone: no loader of APR runs this model as the GGUF says"
+                        ),
+                    )
+                    .hint("run the GGUF itself, which `aprove restore` gives back"),
+                );
+            }
             if changes {
                 return Some(
                     Finding::new(
@@ -337,9 +391,10 @@ impl Comparison<'_> {
             && kept
         {
             let needed = rule.is_some_and(|rule| {
-                rule.apr
-                    .iter()
-                    .any(|key| expected.get(*key).is_some_and(|value| !value.is_optional()))
+                let is_needed =
+                    |value: &Expected<'_>| !value.is_optional() && !matches!(value, Expected::Null);
+                let mut keys = rule.apr.iter();
+                keys.any(|key| expected.get(*key).is_some_and(is_needed))
             });
             if !needed && !is_scaling {
                 return None;
@@ -376,9 +431,7 @@ impl Comparison<'_> {
 
     /// What follows the architecture's name in a key of the architecture, with the dot.
     fn suffix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let architecture = std::str::from_utf8(self.gguf.metadata.architecture()?).ok()?;
-        key.strip_prefix(architecture)
-            .filter(|suffix| suffix.starts_with('.'))
+        suffix(&self.gguf.metadata, key)
     }
 
     /// The values of a rule's keys that the APR file has; an alias stands in for a canonical key that is absent.

@@ -41,13 +41,14 @@ impl Recorded<'_> {
             self.check_set(findings);
             self.check_choices(findings);
         }
+        self.check_record_only(findings);
         self.check_tensors(findings);
         self.check_flags(findings);
     }
 
     /// Whether the GGUF at hand is the recorded one, by its digests; `None` where they were not computed.
     fn is_recorded_source(&self) -> Option<bool> {
-        let Digests::Of(files) = self.digests else {
+        let Digests::Of { blake3: files, .. } = self.digests else {
             return None;
         };
         let sources = &self.record.sources;
@@ -86,10 +87,20 @@ impl Recorded<'_> {
 
     /// What differs is named where files are compared with their digests; here only that nobody could compare.
     fn check_digest(&self, shard: usize, source: &SourceRecord, findings: &mut Findings) {
-        let Digests::Of(files) = self.digests else {
+        let Digests::Of { blake3, sha256 } = self.digests else {
             return;
         };
-        match files.get(shard).copied().flatten() {
+        let computed = sha256.get(shard).copied().flatten();
+        if let Some((recorded, computed)) = source.sha256.as_ref().zip(computed)
+            && hex(&computed) != *recorded
+        {
+            findings.push(wrong(
+                &format!("sources[{shard}].sha256"),
+                hex(&computed),
+                recorded,
+            ));
+        }
+        match blake3.get(shard).copied().flatten() {
             Some(_) => {}
             None => findings.push(
                 Finding::new(
@@ -185,6 +196,19 @@ impl Recorded<'_> {
             if expected != *found {
                 findings.push(wrong(member, list(&expected), list(found)));
             }
+        }
+    }
+
+    /// A key that is said to stand in the record alone is one that APR has no words for, and each is said once.
+    fn check_record_only(&self, findings: &mut Findings) {
+        let keys = &self.record.record_only;
+        let is_one = |key: &Vec<u8>| {
+            let value = self.gguf.metadata.get(key);
+            value.is_some_and(|value| super::super::has_no_words(&self.gguf.metadata, key, value))
+        };
+        if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(is_one) {
+            let expected = "keys of the GGUF that APR has no words for, sorted";
+            findings.push(wrong("record_only", expected, list(keys)));
         }
     }
 

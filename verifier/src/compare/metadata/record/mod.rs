@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(super) names: String,
     pub(super) tie: String,
     pub(super) decoded: Vec<Vec<u8>>,
+    /// Keys that change what the model computes and stand nowhere but here.
+    pub(super) record_only: Vec<Vec<u8>>,
     pub(super) raw: Vec<Vec<u8>>,
     pub(super) set: Vec<SetKey>,
 }
@@ -34,6 +36,8 @@ pub(crate) struct SourceRecord {
     pub(crate) size: u64,
     /// BLAKE3 of the whole file, lower-case hex.
     pub(crate) blake3: String,
+    /// SHA-256 of the whole file, lower-case hex; in version 1.
+    pub(crate) sha256: Option<String>,
     /// The head, built again: header, key/values, tensor infos, padding.
     pub(crate) head: Vec<u8>,
     /// The regions of that head.
@@ -57,6 +61,14 @@ impl SetKey {
     }
 }
 
+/// Whether the record is one of a development version, which kept SHA-256 as well.
+pub(crate) fn is_of_version_1(document: &Document) -> bool {
+    let version = document
+        .get(KEY)
+        .and_then(|json| document.member(json, "record"));
+    version.and_then(|version| document.integer(version)) == Some(1)
+}
+
 /// Reads the record; `Ok(None)` when the artifact has none, an error that names the broken part.
 pub(crate) fn read(document: &Document) -> Result<Option<Record>, String> {
     let Some(json) = document.get(KEY) else {
@@ -76,6 +88,7 @@ pub(crate) fn read(document: &Document) -> Result<Option<Record>, String> {
         tie: reader.text("tie")?,
         decoded: reader.names("decoded")?,
         raw: reader.names("raw")?,
+        record_only: reader.names("record_only")?,
         ..Record::default()
     };
     for entry in reader.optional_list("set")? {
@@ -154,6 +167,7 @@ impl<'a> Reader<'a> {
         Ok(SourceRecord {
             size: self.number("size")?,
             blake3: self.hex("blake3", 64)?,
+            sha256: old.then(|| self.hex("sha256", 64)).transpose()?,
             head: head.bytes,
             regions: head.regions,
         })
@@ -229,7 +243,16 @@ impl<'a> Reader<'a> {
 
 pub(super) const KEY: &str = "aprove";
 const MEMBERS: &[&str] = &[
-    "record", "tool", "names", "tie", "decoded", "raw", "set", "sources", "tensors",
+    "record",
+    "tool",
+    "names",
+    "tie",
+    "decoded",
+    "raw",
+    "record_only",
+    "set",
+    "sources",
+    "tensors",
 ];
 const MEMBERS_OF_1: &[&str] = &[
     "record", "tool", "names", "tie", "decoded", "raw", "sources", "tensors",
