@@ -199,25 +199,16 @@ fn members_of<'a>(document: &'a Document, key: &str) -> HashMap<String, &'a Json
     found
 }
 
-/// A key without the architecture that it begins with.
-fn suffix<'k>(metadata: &gguf::Metadata, key: &'k str) -> Option<&'k str> {
-    let architecture = std::str::from_utf8(metadata.architecture()?).ok()?;
-    key.strip_prefix(architecture)
-        .filter(|suffix| suffix.starts_with('.'))
-}
-
-/// Whether a key of the GGUF changes what the model computes, and APR has no key for it.
-fn has_no_words(metadata: &gguf::Metadata, key: &[u8], value: gguf::Value<'_>) -> bool {
-    let name = String::from_utf8_lossy(key);
-    let suffix = suffix(metadata, &name);
-    let is_scaling = suffix.is_some_and(|suffix| suffix.starts_with(".rope.scaling."));
-    if is_scaling || table::rule(&name, suffix).is_some() {
-        return false;
-    }
-    suffix.map_or_else(
-        || behaviour::GLOBAL.contains(&&*name),
-        |suffix| behaviour::changes(suffix.trim_start_matches('.'), value),
+/// What is said of a key that the record alone keeps, as the record says of itself.
+fn record_only(shown: &str) -> Finding {
+    Finding::new(
+        "meta.record-only",
+        Effect::Undecided,
+        format!(
+            "{shown} changes what the model computes and stands in the record alone: no loader of APR runs this model as the GGUF says"
+        ),
     )
+    .hint("run the GGUF itself, which `aprove restore` gives back")
 }
 
 /// What the comparison looks at.
@@ -255,6 +246,9 @@ impl Comparison<'_> {
     ) {
         let key = head.key(entry);
         let name = String::from_utf8_lossy(key);
+        if self.is_record_only(key) {
+            findings.push(record_only(&shorten(&name)).at(gguf_place(entry, key, None)));
+        }
         let suffix = self.suffix(&name);
         let rule = table::rule(&name, suffix);
         let scaling = suffix.and_then(|suffix| suffix.strip_prefix(".rope.scaling."));
@@ -350,18 +344,13 @@ impl Comparison<'_> {
         let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
         let shown = shorten(&name);
         if rule.is_none() && !is_scaling {
-            let changes = has_no_words(&self.gguf.metadata, key, value);
+            let changes = ending.map_or_else(
+                || behaviour::GLOBAL.contains(&&*name),
+                |ending| behaviour::changes(ending, value),
+            );
+            // Said already, of a key that the record keeps.
             if changes && kept && self.is_record_only(key) {
-                return Some(
-                    Finding::new(
-                        "meta.record-only",
-                        Effect::Undecided,
-                        format!(
-                            "{shown} changes what the model computes and stands in the record alone: no loader of APR runs this model as the GGUF says"
-                        ),
-                    )
-                    .hint("run the GGUF itself, which `aprove restore` gives back"),
-                );
+                return None;
             }
             if changes {
                 return Some(
@@ -431,7 +420,9 @@ impl Comparison<'_> {
 
     /// What follows the architecture's name in a key of the architecture, with the dot.
     fn suffix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        suffix(&self.gguf.metadata, key)
+        let architecture = std::str::from_utf8(self.gguf.metadata.architecture()?).ok()?;
+        key.strip_prefix(architecture)
+            .filter(|suffix| suffix.starts_with('.'))
     }
 
     /// The values of a rule's keys that the APR file has; an alias stands in for a canonical key that is absent.
