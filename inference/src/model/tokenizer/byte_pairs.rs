@@ -1,22 +1,24 @@
-//! Byte-level byte pairs: tokenizer model `gpt2`.
+//! Byte pairs: tokenizer models `gpt2` and `gemma4`.
 
 use std::collections::HashMap;
 
 use super::{
     merge::merge,
-    patterns::{Patterns, Rule},
-    vocabulary::Vocabulary,
+    patterns::Patterns,
+    rules::{Rule, Symbols, Whole},
+    vocabulary::{SPACE, Vocabulary},
 };
 use crate::error::Error;
 
-/// A byte-level vocabulary with its merges.
+/// A vocabulary with its merges.
 #[derive(Debug)]
 pub(super) struct BytePairs {
     vocabulary: Vocabulary,
-    /// The ranks of the merges, as the file writes them: two tokens and a space, which no token of bytes holds.
+    /// The ranks of the merges, as the file writes them: two tokens and a space, which no token holds.
     ranks: HashMap<String, u32>,
     patterns: Patterns,
-    whole_words: bool,
+    symbols: Symbols,
+    whole: Whole,
 }
 
 impl BytePairs {
@@ -52,23 +54,47 @@ impl BytePairs {
             vocabulary,
             ranks,
             patterns: Patterns::new(rule)?,
-            whole_words: rule.whole_words,
+            symbols: rule.symbols,
+            whole: rule.whole,
         })
     }
 
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
-        for word in self.patterns.split(text)? {
-            let word: String = word.bytes().map(symbol).collect();
-            if self.whole_words
-                && let Some(id) = self.vocabulary.id(&word)
-            {
-                ids.push(id);
-                continue;
+        let spaces;
+        let text = match self.symbols {
+            Symbols::Bytes => text,
+            Symbols::Characters => {
+                spaces = text.replace(' ', SPACE);
+                &spaces
             }
-            let rank =
-                |left: &str, right: &str| self.ranks.get(&format!("{left} {right}")).copied();
-            for piece in merge(&word, rank) {
-                ids.push(self.vocabulary.needed(piece)?);
+        };
+        for word in self.patterns.split(text)? {
+            match self.symbols {
+                Symbols::Bytes => {
+                    let word: String = word.bytes().map(symbol).collect();
+                    self.encode_word(&word, ids)?;
+                }
+                Symbols::Characters => self.encode_word(word, ids)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_word(&self, word: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
+        let whole = match self.whole {
+            Whole::None => false,
+            Whole::Newlines => word.starts_with('\n'),
+            Whole::All => true,
+        };
+        if whole && let Some(id) = self.vocabulary.id(word) {
+            ids.push(id);
+            return Ok(());
+        }
+        let rank = |left: &str, right: &str| self.ranks.get(&format!("{left} {right}")).copied();
+        for piece in merge(word, rank) {
+            match self.symbols {
+                Symbols::Bytes => ids.push(self.vocabulary.needed(piece)?),
+                Symbols::Characters => self.vocabulary.push_or_bytes(piece, ids)?,
             }
         }
         Ok(())

@@ -73,7 +73,11 @@ impl Facts {
     }
 
     pub(super) fn is_phi_3(&self) -> bool {
-        let title = self.title.as_deref().unwrap_or_default().to_lowercase();
+        let title = self
+            .title
+            .as_deref()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         title.contains("phi-3") || title.contains("phi3")
     }
 }

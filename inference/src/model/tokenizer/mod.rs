@@ -1,9 +1,10 @@
 //! Text to token ids, by the tokenizer that a file holds.
 //!
 //! The rules are those of llama.cpp, the program that GGUF vocabularies are made for; the same text gives the same ids
-//! there with `add_special` and `parse_special`. Two kinds are covered:
+//! there with `add_special` and `parse_special`. These kinds are covered:
 //!
-//! - `gpt2`: byte-level byte pairs. Patterns cut the text into words ([`patterns`]), merges join their bytes.
+//! - `gpt2`: byte pairs. The name of a pre-tokenizer selects patterns that cut the text into words ([`rules`]), merges
+//!   join their bytes. `gemma4` is the one that joins characters, whatever its pre-tokenizer is called.
 //! - `llama`: SentencePiece. Scores join the characters of the whole text, and spaces are written as U+2581.
 //!
 //! Special tokens in the text are recognised: a prompt may hold a whole chat. The tables of Unicode are those
@@ -15,6 +16,7 @@ mod facts;
 mod gguf;
 mod merge;
 mod patterns;
+mod rules;
 mod sentence_pieces;
 mod special;
 mod vocabulary;
@@ -22,6 +24,7 @@ mod vocabulary;
 use self::{
     byte_pairs::BytePairs,
     facts::Facts,
+    rules::Begin,
     sentence_pieces::SentencePieces,
     special::{Part, Specials},
     vocabulary::Vocabulary,
@@ -89,11 +92,7 @@ impl Tokenizer {
 
     fn assemble(format: Format, facts: Facts) -> Result<Self, Error> {
         let names = facts.names;
-        if facts.is_phi_3() {
-            return Err(Error::not_covered(
-                "tokenizer of phi-3: it drops white space after special tokens",
-            ));
-        }
+        let is_phi_3 = facts.is_phi_3();
         let mut assumptions = Vec::new();
         let mut assume = |what: &str, value: &str| {
             assumptions.push(Assumption {
@@ -106,33 +105,39 @@ impl Tokenizer {
             assume(names.types, "normal for every token");
         }
         let vocabulary = Vocabulary::new(names.tokens, facts.tokens)?;
-        let specials = Specials::new(&vocabulary, names.types, facts.types.as_deref())?;
-        let (kind, adds_bos) = match facts.model.as_str() {
-            "gpt2" => {
-                let pre = facts.pre.unwrap_or_else(|| {
+        let types = facts.types.as_deref();
+        let specials = Specials::new(&vocabulary, names.types, types, is_phi_3)?;
+        let (kind, begin) = match facts.model.as_str() {
+            kind @ ("gpt2" | "gemma4") => {
+                let stated = if kind == "gpt2" {
+                    facts.pre
+                } else {
+                    Some(kind.to_owned())
+                };
+                let pre = stated.unwrap_or_else(|| {
                     assume(names.pre, "default");
                     "default".to_owned()
                 });
-                let rule = patterns::rule(&pre).ok_or_else(|| {
+                let rule = rules::rule(&pre).ok_or_else(|| {
                     Error::not_covered(format_args!("pre-tokenizer {}", pre.escape_debug()))
                 })?;
                 let merges = facts
                     .merges
                     .ok_or_else(|| Error::model(names.merges, "a value", "none"))?;
                 let pairs = BytePairs::new(vocabulary, names.merges, &merges, &rule)?;
-                (Kind::BytePairs(pairs), rule.adds_bos)
+                (Kind::BytePairs(pairs), rule.begin)
             }
             "llama" => {
-                let scores = facts.scores.ok_or_else(|| {
-                    let lost = names.scores;
-                    Error::not_covered(format_args!("tokenizer model llama without {lost}"))
-                })?;
+                let scores = facts.scores.unwrap_or_else(|| {
+                    assume(names.scores, "0 for every token");
+                    vec![0.0; vocabulary.length]
+                });
                 let prefix = facts.add_space_prefix.unwrap_or_else(|| {
                     assume(names.add_space_prefix, "true");
                     true
                 });
                 let pieces = SentencePieces::new(vocabulary, names.scores, &scores, prefix)?;
-                (Kind::SentencePieces(pieces), true)
+                (Kind::SentencePieces(pieces), Begin::UnlessToldNotTo)
             }
             other => {
                 let other = other.escape_debug();
@@ -146,7 +151,12 @@ impl Tokenizer {
             });
             add.then(|| specials.known_id(id_name, id)).transpose()
         };
-        let first = around(facts.add_bos, names.add_bos, adds_bos, facts.bos, names.bos)?;
+        let add_bos = match begin {
+            Begin::Always => Some(true),
+            Begin::IfToldTo | Begin::UnlessToldNotTo => facts.add_bos,
+        };
+        let adds_bos = begin == Begin::UnlessToldNotTo;
+        let first = around(add_bos, names.add_bos, adds_bos, facts.bos, names.bos)?;
         let last = around(facts.add_eos, names.add_eos, false, facts.eos, names.eos)?;
         Ok(Self {
             format,

@@ -1,6 +1,9 @@
 //! SentencePiece byte pairs: tokenizer model `llama`.
 
-use super::{merge::merge, vocabulary::Vocabulary};
+use super::{
+    merge::merge,
+    vocabulary::{SPACE, Vocabulary},
+};
 use crate::error::Error;
 
 /// A vocabulary whose scores say which pieces are joined first.
@@ -40,19 +43,13 @@ impl SentencePieces {
     /// Encodes a text with nothing or a special token in front of it, which is where the prefix belongs.
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
         let prefix = if self.space_prefix { " " } else { "" };
-        let text = format!("{prefix}{text}").replace(' ', "\u{2581}");
+        let text = format!("{prefix}{text}").replace(' ', SPACE);
         let rank = |left: &str, right: &str| {
             let id = self.vocabulary.id(&format!("{left}{right}"))?;
             self.ranks.get(usize::try_from(id).ok()?).copied()
         };
         for piece in merge(&text, rank) {
-            if let Some(id) = self.vocabulary.id(piece) {
-                ids.push(id);
-                continue;
-            }
-            for byte in piece.bytes() {
-                ids.push(self.vocabulary.needed(&format!("<0x{byte:02X}>"))?);
-            }
+            self.vocabulary.push_or_bytes(piece, ids)?;
         }
         Ok(())
     }

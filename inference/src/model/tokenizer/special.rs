@@ -7,9 +7,18 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(super) struct Specials {
     /// Longest text first, then by id.
-    tokens: Vec<(String, u32)>,
+    tokens: Vec<Special>,
     /// The number of all tokens.
     vocabulary: usize,
+}
+
+/// A token that is taken out of a text.
+#[derive(Debug)]
+struct Special {
+    text: String,
+    id: u32,
+    /// Whether it takes the white space behind it along.
+    strips: bool,
 }
 
 /// A part of a text.
@@ -20,11 +29,13 @@ pub(super) enum Part<'t> {
 }
 
 impl Specials {
-    /// Picks the unknown, control and user-defined tokens, and those with a text of [`NAMES`].
+    /// Picks the unknown, control and user-defined tokens, and those with a text of [`NAMES`]. Those of phi-3 take the
+    /// white space behind them along.
     pub(super) fn new(
         vocabulary: &Vocabulary,
         field: &str,
         types: Option<&[i64]>,
+        is_phi_3: bool,
     ) -> Result<Self, Error> {
         if let Some(types) = types.filter(|types| types.len() != vocabulary.length) {
             let expected = format_args!("{} items, one for each token", vocabulary.length);
@@ -35,7 +46,12 @@ impl Specials {
             let found = types.get(id).copied().unwrap_or_default();
             return Err(Error::model(format_args!("{field}[{id}]"), "0 to 6", found));
         }
+        // Gemma 4 ends nothing with it: there it is a tag of HTML.
+        let is_gemma_4 = vocabulary.id("<|tool_response>").is_some();
         let is_special = |text: &str, id: u32| {
+            if is_gemma_4 && text == "</s>" {
+                return false;
+            }
             let kind = usize::try_from(id).ok().and_then(|id| types.get(id));
             kind.is_some_and(|kind| [UNKNOWN, CONTROL, USER_DEFINED].contains(kind))
                 || NAMES.contains(&text)
@@ -43,9 +59,13 @@ impl Specials {
         let mut tokens: Vec<_> = vocabulary
             .tokens()
             .filter(|(text, id)| is_special(text, *id))
-            .map(|(text, id)| (text.to_owned(), id))
+            .map(|(text, id)| Special {
+                text: text.to_owned(),
+                id,
+                strips: is_phi_3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&text),
+            })
             .collect();
-        tokens.sort_by_key(|(text, id)| (std::cmp::Reverse(text.len()), *id));
+        tokens.sort_by_key(|token| (std::cmp::Reverse(token.text.len()), token.id));
         Ok(Self {
             tokens,
             vocabulary: vocabulary.length,
@@ -56,14 +76,14 @@ impl Specials {
     /// llama.cpp, which decides where tokens overlap.
     pub(super) fn split<'t>(&self, text: &'t str) -> Vec<Part<'t>> {
         let mut parts = vec![Part::Text(text)];
-        for (token, id) in &self.tokens {
-            if !text.contains(token) {
+        for token in &self.tokens {
+            if !text.contains(&token.text) {
                 continue;
             }
             parts = parts
                 .into_iter()
                 .flat_map(|part| match part {
-                    Part::Text(text) => cut(text, token, *id),
+                    Part::Text(text) => token.cut(text),
                     special @ Part::Special(_) => vec![special],
                 })
                 .collect();
@@ -86,15 +106,20 @@ impl Specials {
     }
 }
 
-fn cut<'t>(text: &'t str, token: &str, id: u32) -> Vec<Part<'t>> {
-    let mut parts = Vec::new();
-    for (number, text) in text.split(token).enumerate() {
-        if number > 0 {
-            parts.push(Part::Special(id));
+impl Special {
+    fn cut<'t>(&self, mut text: &'t str) -> Vec<Part<'t>> {
+        let mut parts = Vec::new();
+        while let Some((before, behind)) = text.split_once(&self.text) {
+            parts.extend([Part::Text(before), Part::Special(self.id)]);
+            text = if self.strips {
+                behind.trim_start_matches([' ', '\t', '\n', '\u{B}', '\u{C}', '\r'])
+            } else {
+                behind
+            };
         }
         parts.push(Part::Text(text));
+        parts
     }
-    parts
 }
 
 /// Undefined, normal, unknown, control, user-defined, unused, byte.
@@ -177,7 +202,7 @@ mod tests {
     fn the_longest_token_wins_wherever_it_stands() {
         let tokens = ["ab", "bcd", "x", ""].map(str::to_owned).to_vec();
         let vocabulary = Vocabulary::new("tokens", tokens).unwrap();
-        let specials = Specials::new(&vocabulary, "types", Some(&[3, 4, 1, 3])).unwrap();
+        let specials = Specials::new(&vocabulary, "types", Some(&[3, 4, 1, 3]), false).unwrap();
         assert_eq!(
             specials.split("abcdab x"),
             [
@@ -192,10 +217,30 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_take_the_white_space_behind_it_along() {
+        let tokens = ["<s>", "<|end|>", " <|user|>"].map(str::to_owned).to_vec();
+        let vocabulary = Vocabulary::new("tokens", tokens).unwrap();
+        let split = |phi, text| {
+            let types = [3; 3];
+            let specials = Specials::new(&vocabulary, "types", Some(&types), phi);
+            specials.unwrap().split(text).len()
+        };
+        assert_eq!(
+            (split(true, "<|end|> \n\u{B}"), split(false, "<|end|> \n")),
+            (1, 2)
+        );
+        assert_eq!((split(true, "<s> "), split(true, "<|end|>\u{A0}")), (2, 2));
+        assert_eq!(
+            (split(true, "<|end|>  a"), split(true, "<|end|> <|user|>")),
+            (2, 2)
+        );
+    }
+
+    #[test]
     fn types_that_do_not_fit_the_tokens_are_refused() {
         let vocabulary = Vocabulary::new("tokens", vec!["a".to_owned()]).unwrap();
         for types in [&[1, 1][..], &[], &[7], &[-1]] {
-            assert!(Specials::new(&vocabulary, "types", Some(types)).is_err());
+            assert!(Specials::new(&vocabulary, "types", Some(types), false).is_err());
         }
     }
 }

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::error::Error;
 
+/// How a space is written in tokens of characters.
+pub(super) const SPACE: &str = "\u{2581}";
+
 /// The ids of the tokens by their texts.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
@@ -55,5 +58,17 @@ impl Vocabulary {
             );
             Error::model(self.field, expected, "none")
         })
+    }
+
+    /// Adds the id of a piece, or of each of its bytes: `<0x0A>` is the token of a byte.
+    pub(super) fn push_or_bytes(&self, piece: &str, ids: &mut Vec<u32>) -> Result<(), Error> {
+        if let Some(id) = self.id(piece) {
+            ids.push(id);
+            return Ok(());
+        }
+        for byte in piece.bytes() {
+            ids.push(self.needed(&format!("<0x{byte:02X}>"))?);
+        }
+        Ok(())
     }
 }
