@@ -2,6 +2,7 @@
 
 import functools
 
+from . import made
 from .vocabulary import Vocabulary
 
 FILES = ["gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2"]
@@ -29,3 +30,5 @@ def all_cases(folder):
     yield from ((f"file {name}", functools.partial(real, name)) for name in FILES)
     yield from ((f"gpt2/{pre}", named("gpt-2", pre)) for pre in GPT_2_NAMES)
     yield from ((f"gpt2/{pre}", named("llama-bpe", pre)) for pre in WHOLE_NAMES)
+    kinds = made.kinds(real("llama-spm"), made.whole_charsmap())
+    yield from ((name, lambda vocabulary=vocabulary: vocabulary) for name, vocabulary in kinds)

@@ -196,8 +196,12 @@ fn sentence_pieces_without_scores_all_have_one_score() {
 #[test]
 fn other_tokenizers_are_not_covered_by_name() {
     for (key, value, expected) in [
-        ("model", "bert", "not covered (tokenizer model bert)"),
-        ("model", "t5\n", "not covered (tokenizer model t5\\n)"),
+        ("model", "rwkv", "not covered (tokenizer model rwkv)"),
+        (
+            "model",
+            "plamo2\n",
+            "not covered (tokenizer model plamo2\\n)",
+        ),
         (
             "pre",
             "jina-v2-es",

@@ -7,6 +7,7 @@
 
 mod files;
 mod hostile;
+mod pieces;
 mod recorded;
 #[expect(dead_code, reason = "the tests of the forward use the rest")]
 #[path = "../support/mod.rs"]

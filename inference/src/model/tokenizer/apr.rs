@@ -43,6 +43,10 @@ impl facts::Keys for Keys<'_> {
     fn floats(&self, key: &'static str) -> Result<Option<Vec<f32>>, Error> {
         many(self, key, "numbers", |value| value.as_f64().map(rounded))
     }
+
+    fn bytes(&self, key: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        many(self, key, "bytes", |value| value.as_u64()?.try_into().ok())
+    }
 }
 
 fn many<T>(
@@ -75,8 +79,15 @@ const NAMES: Names = Names {
     merges: "tokenizer.merges",
     bos: "tokenizer.bos_token_id",
     eos: "tokenizer.eos_token_id",
+    unknown: "tokenizer.unknown_token_id",
+    separator: "tokenizer.seperator_token_id",
     add_bos: "tokenizer.add_bos_token",
     add_eos: "tokenizer.add_eos_token",
     add_space_prefix: "tokenizer.add_space_prefix",
+    merge_spaces: "tokenizer.remove_extra_whitespaces",
+    charsmap: "tokenizer.precompiled_charsmap",
+    lowercase: "tokenizer.normalizer.lowercase",
+    strip_accents: "tokenizer.normalizer.strip_accents",
+    architecture: "architecture",
     title: "name",
 };

@@ -40,6 +40,14 @@ impl Keys for Content<'_> {
     fn floats(&self, key: &'static str) -> Result<Option<Vec<f32>>, Error> {
         many(self, key, "values of type f32", Value::as_f32)
     }
+
+    fn bytes(&self, key: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        many(self, key, "bytes", |value| match value {
+            Value::I8(byte) => Some(byte.cast_unsigned()),
+            Value::U8(byte) => Some(*byte),
+            _ => None,
+        })
+    }
 }
 
 fn text(value: &Value<'_>) -> Option<String> {
@@ -97,8 +105,15 @@ const NAMES: Names = Names {
     merges: "tokenizer.ggml.merges",
     bos: "tokenizer.ggml.bos_token_id",
     eos: "tokenizer.ggml.eos_token_id",
+    unknown: "tokenizer.ggml.unknown_token_id",
+    separator: "tokenizer.ggml.seperator_token_id",
     add_bos: "tokenizer.ggml.add_bos_token",
     add_eos: "tokenizer.ggml.add_eos_token",
     add_space_prefix: "tokenizer.ggml.add_space_prefix",
+    merge_spaces: "tokenizer.ggml.remove_extra_whitespaces",
+    charsmap: "tokenizer.ggml.precompiled_charsmap",
+    lowercase: "tokenizer.ggml.normalizer.lowercase",
+    strip_accents: "tokenizer.ggml.normalizer.strip_accents",
+    architecture: "general.architecture",
     title: "general.name",
 };

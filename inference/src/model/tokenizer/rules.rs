@@ -6,7 +6,8 @@ pub(super) struct Rule {
     pub(super) patterns: &'static [&'static str],
     pub(super) symbols: Symbols,
     pub(super) whole: Whole,
-    pub(super) begin: Begin,
+    /// The token that begins a text.
+    pub(super) begin: Added,
 }
 
 /// What the tokens are made of.
@@ -26,9 +27,9 @@ pub(super) enum Whole {
     All,
 }
 
-/// Whether the token that begins a text is added.
+/// Whether a token is added to a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begin {
+pub(super) enum Added {
     IfToldTo,
     UnlessToldNotTo,
     /// Whatever the file says.
@@ -98,7 +99,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         .with_begin(),
         "gemma4" | "granite-embed-multi-311m" => Rule {
             whole: Whole::Newlines,
-            begin: Begin::Always,
+            begin: Added::Always,
             ..Rule::cut(&[LINES]).of_characters()
         },
         "sarvam-moe" => Rule::cut(&[LINES]).of_characters(),
@@ -112,7 +113,7 @@ impl Rule {
             patterns,
             symbols: Symbols::Bytes,
             whole: Whole::None,
-            begin: Begin::IfToldTo,
+            begin: Added::IfToldTo,
         }
     }
 
@@ -122,7 +123,7 @@ impl Rule {
     }
 
     const fn with_begin(mut self) -> Self {
-        self.begin = Begin::UnlessToldNotTo;
+        self.begin = Added::UnlessToldNotTo;
         self
     }
 

@@ -16,28 +16,13 @@ pub(super) struct SentencePieces {
 }
 
 impl SentencePieces {
-    pub(super) fn new(
-        vocabulary: Vocabulary,
-        field: &str,
-        scores: &[f32],
-        space_prefix: bool,
-    ) -> Result<Self, Error> {
-        if scores.len() != vocabulary.length {
-            let expected = format_args!("{} items, one for each token", vocabulary.length);
-            return Err(Error::model(field, expected, scores.len()));
-        }
-        if let Some(id) = scores.iter().position(|score| score.is_nan()) {
-            return Err(Error::model(
-                format_args!("{field}[{id}]"),
-                "a number",
-                "NaN",
-            ));
-        }
-        Ok(Self {
+    /// There is one score for each token.
+    pub(super) fn new(vocabulary: Vocabulary, scores: &[f32], space_prefix: bool) -> Self {
+        Self {
             vocabulary,
             ranks: ranks(scores),
             space_prefix,
-        })
+        }
     }
 
     /// Encodes a text with nothing or a special token in front of it, which is where the prefix belongs.

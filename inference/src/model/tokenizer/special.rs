@@ -1,15 +1,12 @@
 //! Special tokens inside a text.
 
-use super::vocabulary::Vocabulary;
-use crate::error::Error;
+use super::{kinds::Kind, vocabulary::Vocabulary};
 
 /// The tokens that are taken out of a text before anything else looks at it.
 #[derive(Debug)]
 pub(super) struct Specials {
     /// Longest text first, then by id.
     tokens: Vec<Special>,
-    /// The number of all tokens.
-    vocabulary: usize,
 }
 
 /// A token that is taken out of a text.
@@ -31,34 +28,15 @@ pub(super) enum Part<'t> {
 impl Specials {
     /// Picks the unknown, control and user-defined tokens, and those with a text of [`NAMES`]. Those of phi-3 take the
     /// white space behind them along.
-    pub(super) fn new(
-        vocabulary: &Vocabulary,
-        field: &str,
-        types: Option<&[i64]>,
-        is_phi_3: bool,
-    ) -> Result<Self, Error> {
-        if let Some(types) = types.filter(|types| types.len() != vocabulary.length) {
-            let expected = format_args!("{} items, one for each token", vocabulary.length);
-            return Err(Error::model(field, expected, types.len()));
-        }
-        let types = types.unwrap_or_default();
-        if let Some(id) = types.iter().position(|kind| !KINDS.contains(kind)) {
-            let found = types.get(id).copied().unwrap_or_default();
-            return Err(Error::model(format_args!("{field}[{id}]"), "0 to 6", found));
-        }
+    pub(super) fn new(vocabulary: &Vocabulary, kinds: &[Kind], is_phi_3: bool) -> Self {
         // Gemma 4 ends nothing with it: there it is a tag of HTML.
-        let is_gemma_4 = vocabulary.id("<|tool_response>").is_some();
-        let is_special = |text: &str, id: u32| {
-            if is_gemma_4 && text == "</s>" {
-                return false;
-            }
-            let kind = usize::try_from(id).ok().and_then(|id| types.get(id));
-            kind.is_some_and(|kind| [UNKNOWN, CONTROL, USER_DEFINED].contains(kind))
-                || NAMES.contains(&text)
-        };
+        let is_tag = |text: &str| text == "</s>" && vocabulary.id("<|tool_response>").is_some();
+        let is_special = |kind| matches!(kind, Kind::Unknown | Kind::Control | Kind::UserDefined);
+        let named = vocabulary.tokens().filter(|(text, _)| NAMES.contains(text));
         let mut tokens: Vec<_> = vocabulary
-            .tokens()
-            .filter(|(text, id)| is_special(text, *id))
+            .of_kinds(kinds, is_special)
+            .chain(named)
+            .filter(|(text, _)| !is_tag(text))
             .map(|(text, id)| Special {
                 text: text.to_owned(),
                 id,
@@ -66,10 +44,8 @@ impl Specials {
             })
             .collect();
         tokens.sort_by_key(|token| (std::cmp::Reverse(token.text.len()), token.id));
-        Ok(Self {
-            tokens,
-            vocabulary: vocabulary.length,
-        })
+        tokens.dedup_by_key(|token| token.id);
+        Self { tokens }
     }
 
     /// Takes out every occurrence of the longest token, then of the next one in what is left, and so on: the order of
@@ -91,19 +67,6 @@ impl Specials {
         parts.retain(|part| *part != Part::Text(""));
         parts
     }
-
-    /// The id of a token that the file wants around every text.
-    pub(super) fn known_id(&self, field: &str, id: Option<u64>) -> Result<u32, Error> {
-        let id =
-            id.ok_or_else(|| Error::model(field, "an id, since the token is added", "none"))?;
-        u32::try_from(id)
-            .ok()
-            .filter(|_| usize::try_from(id).is_ok_and(|id| id < self.vocabulary))
-            .ok_or_else(|| {
-                let expected = format_args!("an id below {}", self.vocabulary);
-                Error::model(field, expected, id)
-            })
-    }
 }
 
 impl Special {
@@ -121,12 +84,6 @@ impl Special {
         parts
     }
 }
-
-/// Undefined, normal, unknown, control, user-defined, unused, byte.
-const KINDS: std::ops::RangeInclusive<i64> = 0..=6;
-const UNKNOWN: i64 = 2;
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
 
 /// Ends of texts and turns and marks for filling in, which llama.cpp takes as special whatever their type: the
 /// vocabularies of Qwen hold `</s>` as a normal token. Where it picks one of several by chance, all of them are taken.
@@ -202,7 +159,13 @@ mod tests {
     fn the_longest_token_wins_wherever_it_stands() {
         let tokens = ["ab", "bcd", "x", ""].map(str::to_owned).to_vec();
         let vocabulary = Vocabulary::new("tokens", tokens).unwrap();
-        let specials = Specials::new(&vocabulary, "types", Some(&[3, 4, 1, 3]), false).unwrap();
+        let kinds = [
+            Kind::Control,
+            Kind::UserDefined,
+            Kind::Normal,
+            Kind::Control,
+        ];
+        let specials = Specials::new(&vocabulary, &kinds, false);
         assert_eq!(
             specials.split("abcdab x"),
             [
@@ -221,9 +184,8 @@ mod tests {
         let tokens = ["<s>", "<|end|>", " <|user|>"].map(str::to_owned).to_vec();
         let vocabulary = Vocabulary::new("tokens", tokens).unwrap();
         let split = |phi, text| {
-            let types = [3; 3];
-            let specials = Specials::new(&vocabulary, "types", Some(&types), phi);
-            specials.unwrap().split(text).len()
+            let specials = Specials::new(&vocabulary, &[Kind::Control; 3], phi);
+            specials.split(text).len()
         };
         assert_eq!(
             (split(true, "<|end|> \n\u{B}"), split(false, "<|end|> \n")),
@@ -234,13 +196,5 @@ mod tests {
             (split(true, "<|end|>  a"), split(true, "<|end|> <|user|>")),
             (2, 2)
         );
-    }
-
-    #[test]
-    fn types_that_do_not_fit_the_tokens_are_refused() {
-        let vocabulary = Vocabulary::new("tokens", vec!["a".to_owned()]).unwrap();
-        for types in [&[1, 1][..], &[], &[7], &[-1]] {
-            assert!(Specials::new(&vocabulary, "types", Some(types), false).is_err());
-        }
     }
 }

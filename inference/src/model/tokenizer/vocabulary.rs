@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::kinds::Kind;
 use crate::error::Error;
 
 /// How a space is written in tokens of characters.
@@ -47,6 +48,18 @@ impl Vocabulary {
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = (&str, u32)> {
         self.ids.iter().map(|(text, id)| (text.as_str(), *id))
+    }
+
+    /// The tokens of some kinds; there is one kind for each token.
+    pub(super) fn of_kinds<'v>(
+        &'v self,
+        kinds: &'v [Kind],
+        is_wanted: impl Fn(Kind) -> bool + 'v,
+    ) -> impl Iterator<Item = (&'v str, u32)> {
+        self.tokens().filter(move |(_, id)| {
+            let kind = usize::try_from(*id).ok().and_then(|id| kinds.get(id));
+            kind.is_some_and(|kind| is_wanted(*kind))
+        })
     }
 
     /// The id of a piece of a prompt that must be a token.
