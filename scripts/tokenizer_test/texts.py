@@ -82,3 +82,10 @@ def make(count, seed, special):
     while len(texts) < count:
         texts.append(pick.choice(kinds)())
     return texts
+
+
+def every_character():
+    """Every character of Unicode and every number that may become one, between letters, spaces and digits."""
+    numbers = [code for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    for start in range(0, len(numbers), 32):
+        yield "\n".join(f"a{c}b {c}{c}1{c}" for c in map(chr, numbers[start : start + 32]))

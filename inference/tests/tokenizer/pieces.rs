@@ -1,6 +1,7 @@
 //! Unigram and word pieces: what their keys decide, and vocabularies and tables made to hurt.
 
 use fixtures::{
+    apr::converted,
     gguf::{Model, Value},
     models,
 };
@@ -149,6 +150,30 @@ fn tokens_that_begin_with_each_other_do_not_multiply() {
 }
 
 #[test]
+fn converted_models_tokenize_like_their_source() {
+    let mut gemma = empty("gemma4", &["a", "b", "\u{2581}", "\u{2581}a"], &[]);
+    let merges = Value::strings(&["\u{2581} a"]);
+    gemma.set("tokenizer.ggml.merges", merges);
+    gemma.set("tokenizer.ggml.bos_token_id", 1u32);
+    let mut phi = models::llama_spm();
+    phi.set("general.name", "Phi-3 mini");
+    let mut prefixed = unigram(&[("a", -1.0), ("\u{2581}", -2.0), ("\u{2581}a", -1.0)]);
+    prefixed.set("tokenizer.ggml.add_space_prefix", true);
+    let mut spm = models::llama_spm();
+    spm.remove("tokenizer.ggml.scores");
+    let words = word_pieces(&["\u{2581}ab", "\u{2581}a", "bc"]);
+    for model in [gemma, phi, prefixed, spm, words, models::llama_spm()] {
+        let apr = load(&converted(&model).to_bytes()).unwrap();
+        for text in ["ab a", "", " aa  b", "abc</s> \n a"] {
+            // Characters that the vocabulary cannot write are errors in both.
+            let gguf = load(&model.to_bytes()).unwrap().encode(text);
+            assert_eq!(gguf.ok(), apr.encode(text).ok(), "{text:?}");
+        }
+        assert!(apr.encode("a ab").unwrap().len() > 1);
+    }
+}
+
+#[test]
 fn damaged_tables_never_panic() {
     let Value::Array(_, bytes) = table(b'A', b"ab\0") else {
         unreachable!("a table is an array");
@@ -214,8 +239,12 @@ fn word_pieces(pieces: &[&str]) -> Model {
         .chain(pieces.iter().copied())
         .collect();
     let mut model = empty("bert", &tokens, &[3, 3, 3, 2]);
-    for (name, id) in [("bos", 1u32), ("seperator", 2), ("unknown", 3)] {
-        model.set(format!("tokenizer.ggml.{name}_token_id"), id);
+    for (name, id) in [
+        ("bos_token_id", 1u32),
+        ("seperator_token_id", 2),
+        ("unknown_token_id", 3),
+    ] {
+        model.set(format!("tokenizer.ggml.{name}"), id);
     }
     model
 }

@@ -84,6 +84,7 @@ const NAMES: Names = Names {
     add_bos: "tokenizer.add_bos_token",
     add_eos: "tokenizer.add_eos_token",
     add_space_prefix: "tokenizer.add_space_prefix",
+    // The next four are the names of GGUF; no writer of APR is known to carry them.
     merge_spaces: "tokenizer.remove_extra_whitespaces",
     charsmap: "tokenizer.precompiled_charsmap",
     lowercase: "tokenizer.normalizer.lowercase",

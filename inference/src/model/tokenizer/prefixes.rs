@@ -49,7 +49,7 @@ mod tests {
             ("abc", 1),
             ("a", 2),
             ("\u{e9}", 3),
-            ("abd", 4),
+            ("abz", 4),
             ("ab", 5),
         ];
         let prefixes = Prefixes::new(tokens.into_iter());

@@ -180,3 +180,26 @@ const YOUTU_EASTERN: &str = r"[\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[\x{FF01}\x{
 const AFMOE_EASTERN: &str = r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F}\x{2F00}-\x{2FDF}\x{E40}-\x{EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F}\x{AA60}-\x{AA7F}\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+";
 /// From the right, three digits each; what is in front of a number stays with its first digits.
 const AFMOE_NUMBERS: &str = r"\P{N}*\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_what_is_covered() {
+        let page = include_str!("../../../../docs/tokenizers.md");
+        let (_, names) = page.split_once("## Pre-tokenizers").unwrap();
+        let (covered, rest) = names.split_once("Not covered:").unwrap();
+        let (other, _) = rest.split_once("##").unwrap();
+        let in_code = |text: &'static str| text.split('`').skip(1).step_by(2);
+        let rows = covered.lines().filter_map(|row| row.split('|').nth(1));
+        let listed: Vec<&str> = rows.skip(2).flat_map(in_code).collect();
+        assert!(listed.len() > 80, "{listed:?}");
+        for name in listed {
+            assert!(rule(name).is_some(), "{name}");
+        }
+        for name in in_code(other) {
+            assert_eq!(rule(name), None, "{name}");
+        }
+    }
+}
