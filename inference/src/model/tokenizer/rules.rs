@@ -73,7 +73,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         }
         "spark2_5" => Rule::cut(&[r"\p{N}{1,3}", DEEPSEEK_3_EASTERN, SPARK, r"\p{N}"]),
         "youtu" => Rule::cut(&[YOUTU_EASTERN, YOUTU]).with_whole_words(),
-        "afmoe" => Rule::cut(&[AFMOE_NUMBERS, AFMOE_EASTERN, DEEPSEEK_3]),
+        "afmoe" => Rule::cut(&[NUMBERS, AFMOE_EASTERN, DEEPSEEK_3]),
         "kimi-k2" => Rule::cut(&[KIMI_K2]),
         "falcon" => Rule::cut(&[FALCON_PUNCTUATION, GPT_2, "[0-9][0-9][0-9]"]),
         "starcoder" | "refact" | "command-r" | "smollm" | "codeshell" | "exaone" | "minerva-7b"
@@ -81,7 +81,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "tekken" => Rule::cut(&[TEKKEN]).with_whole_words().with_begin(),
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => Rule::cut(&[GPT_4O]),
         "granite-embed-multi-97m" => Rule::cut(&[GRANITE_MULTI]).with_whole_words(),
-        "tiny_aya" | "cohere2moe" => Rule::cut(&[AYA_NUMBERS, AYA]),
+        "tiny_aya" | "cohere2moe" => Rule::cut(&[NUMBERS, AYA]),
         "bloom" | "poro-chat" | "gpt3-finnish" => Rule::cut(&[BLOOM]),
         "viking" => Rule::cut(&[BLOOM, r"\p{N}"]),
         "superbpe" => Rule::cut(&[r"\p{N}+", "(?=(?:[0-9]{3})+(?![0-9]))"]),
@@ -172,14 +172,13 @@ const SPARK: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p
 const KIMI_K2: &str = r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2EBEF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]+|[^\r\n\p{L}\p{N}]?[\p{L}&&[^\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2EBEF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const YOUTU: &str = r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const AYA: &str = r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const AYA_NUMBERS: &str = r"[0-9]{1,3}(?=(?:[0-9]{3})*(?![0-9A-Za-z_]))";
 const GRANITE_MULTI: &str = r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}&&[^a-z]]*[\p{L}\p{M}&&[^A-Z]]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}&&[^a-z]]+[\p{L}\p{M}&&[^A-Z]]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const EXAONE_MOE: &str = r"'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+";
 const LINES: &str = r"[^\n]+|\n+";
 const YOUTU_EASTERN: &str = r"[\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[\x{FF01}\x{2026}\x{201C}\x{201D}\x{2018}\x{2019}\x{2014}\x{FF1A}\x{FF1B}\x{FF0C}\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|[\x{3105}-\x{312F}]+|[\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+";
 const AFMOE_EASTERN: &str = r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{3040}-\x{30FF}\x{FF65}-\x{FF9F}\x{2F00}-\x{2FDF}\x{E40}-\x{EFF}\x{1780}-\x{17FF}\x{1000}-\x{109F}\x{AA60}-\x{AA7F}\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+";
 /// From the right, three digits each; what is in front of a number stays with its first digits.
-const AFMOE_NUMBERS: &str = r"\P{N}*\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))";
+const NUMBERS: &str = r"\P{N}*\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))";
 
 #[cfg(test)]
 mod tests {
