@@ -16,6 +16,7 @@ use service::store::queue::{
     Claimed, Ended, Failure, JobQueue as _, Lease, Limits, Order, Submitted, Terms,
 };
 use service::store::read::Row;
+use service::store::submissions::Named;
 
 const LIMITS: Limits = Limits {
     queued: 1000,
@@ -59,7 +60,11 @@ fn verified(report: &str) -> Outcome {
 }
 
 async fn submitted(store: &Store, content: &str) -> String {
-    match store.submit(&spec(content), "me", LIMITS).await.unwrap() {
+    match store
+        .submit(&spec(content), "me", LIMITS, None)
+        .await
+        .unwrap()
+    {
         Submitted::New(id) => id,
         other => panic!("{other:?}"),
     }
@@ -218,10 +223,13 @@ async fn a_cancelled_job_of_a_dead_worker_is_not_begun_again(store: Store) {
 
 async fn equal_jobs_share_one_result(store: Store) {
     let first = submitted(&store, "1").await;
-    let again = store.submit(&spec("1"), "me", LIMITS).await.unwrap();
+    let again = store.submit(&spec("1"), "me", LIMITS, None).await.unwrap();
     assert_eq!(again, Submitted::Existing(first));
     let lease = claimed(&store, LONG).await.lease;
-    let other = store.submit(&spec("1"), "other", LIMITS).await.unwrap();
+    let other = store
+        .submit(&spec("1"), "other", LIMITS, None)
+        .await
+        .unwrap();
     let Submitted::New(other) = other else {
         panic!("{other:?}")
     };
@@ -281,11 +289,87 @@ async fn a_full_queue_takes_nothing(store: Store) {
         of_owner: 1,
     };
     submitted(&store, "1").await;
-    let refused = store.submit(&spec("2"), "me", limits).await.unwrap();
+    let refused = store.submit(&spec("2"), "me", limits, None).await.unwrap();
     assert_eq!(refused, Submitted::OwnerFull);
-    store.submit(&spec("2"), "other", limits).await.unwrap();
-    let refused = store.submit(&spec("3"), "third", limits).await.unwrap();
+    store
+        .submit(&spec("2"), "other", limits, None)
+        .await
+        .unwrap();
+    let refused = store
+        .submit(&spec("3"), "third", limits, None)
+        .await
+        .unwrap();
     assert_eq!(refused, Submitted::QueueFull);
+}
+
+async fn a_name_is_one_body_and_one_job(store: Store) {
+    let named = |body: &str| Named {
+        key: "k".to_owned(),
+        body: body.to_owned(),
+    };
+    let [one, two] = ["1", "2"].map(named);
+    let submit = async |content: &str, owner: &str, named: &Named| {
+        let spec = spec(content);
+        store
+            .submit(&spec, owner, LIMITS, Some(named))
+            .await
+            .unwrap()
+    };
+    let Submitted::New(id) = submit("1", "me", &one).await else {
+        panic!("it is new")
+    };
+    // Whatever else changed: also where the inputs are bound anew, and after the end of the job.
+    let existing = Submitted::Existing(id.clone());
+    assert_eq!(submit("1 changed", "me", &one).await, existing);
+    store.cancel(&id).await.unwrap();
+    assert_eq!(submit("1", "me", &one).await, existing);
+    assert_eq!(submit("2", "me", &two).await, Submitted::NameTaken);
+    assert!(matches!(
+        submit("1", "other", &one).await,
+        Submitted::New(_)
+    ));
+    store.forget(-1000).await.unwrap();
+    assert!(matches!(submit("2", "me", &two).await, Submitted::New(_)));
+}
+
+async fn a_name_sent_ten_times_at_once_is_one_job(store: Store) {
+    let submissions = (0..10).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let named = Named {
+                key: "k".to_owned(),
+                body: "b".to_owned(),
+            };
+            let spec = spec(&format!("{number}"));
+            store
+                .submit(&spec, "me", LIMITS, Some(&named))
+                .await
+                .unwrap()
+        })
+    });
+    let mut ids = Vec::new();
+    for submission in submissions.collect::<Vec<_>>() {
+        match submission.await.unwrap() {
+            Submitted::New(id) | Submitted::Existing(id) => ids.push(id),
+            other => panic!("{other:?}"),
+        }
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(store.depth().await.unwrap().queued, 1);
+}
+
+async fn an_equal_job_of_a_named_one_keeps_its_name(store: Store) {
+    let id = submitted(&store, "1").await;
+    let named = Named {
+        key: "k".to_owned(),
+        body: "b".to_owned(),
+    };
+    for content in ["1", "another"] {
+        let spec = spec(content);
+        let again = store.submit(&spec, "me", LIMITS, Some(&named));
+        assert_eq!(again.await.unwrap(), Submitted::Existing(id.clone()));
+    }
 }
 
 /// Each clause, once for each database.
@@ -335,4 +419,7 @@ contract! {
     an_undecided_result_is_not_shared
     reports_that_disagree_raise_the_alarm
     a_full_queue_takes_nothing
+    a_name_is_one_body_and_one_job
+    a_name_sent_ten_times_at_once_is_one_job
+    an_equal_job_of_a_named_one_keeps_its_name
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 use utoipa::{IntoParams, ToSchema};
@@ -20,10 +21,11 @@ use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem, ProblemBody};
 use crate::child::FORMS;
-use crate::job::{Op, Options, Reason, Spec, State as JobState, Verdict};
+use crate::job::{Op, Options, Reason, Spec, State as JobState, Verdict, hex};
 use crate::roots::Place;
-use crate::store::queue::{JobQueue as _, Submitted};
+use crate::store::queue::{JobQueue as _, Limits, Submitted};
 use crate::store::read::{Filter, Row};
+use crate::store::submissions::Named;
 use crate::store::tokens::Scope;
 
 /// How often a job is looked at for somebody who waits.
@@ -34,7 +36,7 @@ const WAIT: u64 = 60;
 const PAGE: i64 = 100;
 
 /// What to do.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Submission {
     pub(crate) op: Op,
@@ -47,7 +49,7 @@ pub(crate) struct Submission {
 }
 
 /// A model: an upload, or a file below a root of the service.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InputRef {
     /// `sha256:HEX` of an upload
@@ -138,17 +140,20 @@ pub(crate) struct JobList {
 }
 
 /// Submits a job. Answered by 202 and where it is, or by 200 if it is done already, since an equal one was or `wait` sufficed.
-#[utoipa::path(post, path = "/v1/jobs", params(Wait), request_body = Submission,
+#[utoipa::path(post, path = "/v1/jobs",
+    params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "the same key and body again are the same job")), request_body = Submission,
     responses((status = 202, body = JobView), (status = 200, body = JobView), (status = "4XX", body = ProblemBody)))]
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
     Query(wait): Query<Wait>,
+    headers: HeaderMap,
     submission: Result<Json<Submission>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(submission) =
         submission.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    let id = accept(&app, &caller, submission).await?;
+    let named = named(&headers, &submission)?;
+    let id = accept(&app, &caller, submission, named).await?;
     answer(&app, &caller, &id, wait.wait).await
 }
 
@@ -247,13 +252,41 @@ pub(crate) async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
+/// Letters of an `Idempotency-Key`.
+const KEY: usize = 255;
+
+/// What the client calls its submission, where it does: a second one with the same key is the first one, sent again.
+fn named(headers: &HeaderMap, submission: &Submission) -> Result<Option<Named>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > KEY {
+        return Err(bad(&format!(
+            "`Idempotency-Key` is 1 to {KEY} letters of ASCII"
+        )));
+    }
+    let body = serde_json::to_vec(submission).map_err(|error| Problem::internal(&error))?;
+    Ok(Some(Named {
+        key: key.to_owned(),
+        body: hex(&Sha256::digest(body)),
+    }))
+}
+
 /// Binds the inputs of a submission and gives it to the queue.
 pub(crate) async fn accept(
     app: &App,
     caller: &Caller,
     submission: Submission,
+    named: Option<Named>,
 ) -> Result<String, Problem> {
     caller.needs(Scope::Submit)?;
+    // Before anything is looked at: since it was sent first, an input may have changed.
+    if let Some(named) = &named
+        && let Some(earlier) = app.store.submission(caller.owner(), named).await?
+    {
+        return taken(earlier, caller.limits(app));
+    }
     check(&submission)?;
     let roots = app.roots.clone();
     let spec =
@@ -285,22 +318,35 @@ pub(crate) async fn accept(
         }
     }
     let limits = caller.limits(app);
-    let submitted = app.store.submit(&spec, caller.owner(), limits).await?;
-    let id = match submitted {
-        Submitted::New(id) => id,
-        Submitted::Existing(id) => return Ok(id),
+    let submitted = app
+        .store
+        .submit(&spec, caller.owner(), limits, named.as_ref());
+    let submitted = submitted.await?;
+    if let Submitted::New(id) = &submitted {
+        info!(target: "audit", token = caller.owner(), job = id, op = %spec.op, "submitted");
+        app.wake.notify_one();
+    }
+    taken(submitted, limits)
+}
+
+/// The job that answers a submission.
+fn taken(submitted: Submitted, limits: Limits) -> Result<String, Problem> {
+    match submitted {
+        Submitted::New(id) | Submitted::Existing(id) => Ok(id),
+        Submitted::NameTaken => {
+            let detail =
+                "this `Idempotency-Key` was sent with another body: take a new one for each job";
+            Err(Problem::new(Code::KeyReused, detail))
+        }
         Submitted::QueueFull => {
             let detail = format!("{} jobs wait; submit it again later", limits.queued);
-            return Err(Problem::new(Code::QueueFull, detail));
+            Err(Problem::new(Code::QueueFull, detail))
         }
         Submitted::OwnerFull => {
             let detail = format!("{} jobs of this token are not done", limits.of_owner);
-            return Err(Problem::new(Code::JobLimit, detail));
+            Err(Problem::new(Code::JobLimit, detail))
         }
-    };
-    info!(target: "audit", token = caller.owner(), job = id, op = %spec.op, "submitted");
-    app.wake.notify_one();
-    Ok(id)
+    }
 }
 
 fn bad(detail: &str) -> Problem {

@@ -310,6 +310,7 @@ async fn submit(
             },
             policy: None,
         },
+        None,
     )
     .await?;
     Ok((

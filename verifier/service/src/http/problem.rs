@@ -18,6 +18,8 @@ pub(crate) enum Code {
     BadRequest,
     /// An input is no file that may be read.
     Input,
+    /// The `Idempotency-Key` was sent with another body.
+    KeyReused,
     /// There is no token.
     TokenMissing,
     /// The token is unknown.
@@ -60,7 +62,9 @@ impl Code {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Input | Self::DigestMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Input | Self::DigestMismatch | Self::KeyReused => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::TokenMissing | Self::TokenUnknown | Self::TokenExpired => {
                 StatusCode::UNAUTHORIZED
             }

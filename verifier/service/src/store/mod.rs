@@ -1,8 +1,10 @@
 //! The database: SQLite beside the data, or PostgreSQL for many machines. The statements are the same for both.
 
 pub mod blobs;
+mod end;
 pub mod queue;
 pub mod read;
+pub mod submissions;
 pub mod tokens;
 
 use std::path::Path;

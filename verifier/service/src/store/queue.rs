@@ -3,17 +3,20 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::end::Condition;
+use super::submissions::{NAME, Named};
 use super::{Store, StoreError, from_row, on};
-use crate::job::{Judged, Outcome, Reason, Spec, State, Verdict, random};
+use crate::job::{Outcome, Reason, Spec, State, Verdict, random};
 
 /// What a queue of jobs does. A job that was accepted ends in exactly one verdict, whatever dies in between.
 pub trait JobQueue {
-    /// Takes a job, or says which one answers it already.
+    /// Takes a job, or says which one answers it already; one that is named is taken once.
     fn submit(
         &self,
         spec: &Spec,
         owner: &str,
         limits: Limits,
+        named: Option<&Named>,
     ) -> impl Future<Output = Result<Submitted, StoreError>> + Send;
 
     /// Gives the oldest job that no worker has, or whose worker has not been heard of for a lease.
@@ -72,8 +75,10 @@ pub struct Terms {
 pub enum Submitted {
     /// It waits, or was answered by the result of an equal job.
     New(String),
-    /// The same owner has the same job, which is not done.
+    /// The same owner has the same job, which is not done, or submitted this one under the same name.
     Existing(String),
+    /// The owner submitted another job under this name.
+    NameTaken,
     /// Too many jobs wait.
     QueueFull,
     /// The owner has too many jobs.
@@ -138,22 +143,13 @@ struct ClaimRow {
 
 from_row!(ClaimRow { id, attempt, tries, cancelled, spec } words {});
 
-/// An earlier result.
-struct ResultRow {
-    verdict: Verdict,
-    report: String,
-    folder: String,
-    disagreed: i64,
-}
-
-from_row!(ResultRow { report, folder, disagreed } words { verdict });
-
 impl JobQueue for Store {
     async fn submit(
         &self,
         spec: &Spec,
         owner: &str,
         limits: Limits,
+        named: Option<&Named>,
     ) -> Result<Submitted, StoreError> {
         let (id, key, op) = (random::<12>()?, spec.key(), spec.op.to_string());
         let size = i64::try_from(spec.size()).unwrap_or(i64::MAX);
@@ -171,7 +167,23 @@ impl JobQueue for Store {
                 .bind(owner)
                 .fetch_optional(&mut *transaction)
                 .await?;
+            let job = existing.as_ref().map_or(&id, |(id,)| id);
+            if let Some(named) = named {
+                let done = sqlx::query(NAME)
+                    .bind(owner)
+                    .bind(&named.key)
+                    .bind(&named.body)
+                    .bind(job)
+                    .execute(&mut *transaction)
+                    .await?;
+                if done.rows_affected() == 0 {
+                    drop(transaction);
+                    let earlier = self.submission(owner, named).await?;
+                    return Ok(earlier.unwrap_or(Submitted::NameTaken));
+                }
+            }
             if let Some((id,)) = existing {
+                transaction.commit().await?;
                 return Ok(Submitted::Existing(id));
             }
             let (queued, of_owner): (i64, i64) = sqlx::query_as(counts)
@@ -272,34 +284,12 @@ impl JobQueue for Store {
             Some(judged) if self.agrees(&lease.id, outcome, judged).await? => outcome.clone(),
             Some(_) => Outcome::undecided(Reason::ReportsDisagree),
         };
-        let end = self.sql(
-            "UPDATE jobs SET state = 'done', verdict = $3, reason = $4, folder = $5, message = $6, finished = {now}, progress = NULL, \
-             lease_until = NULL WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING finished - started, size",
-        );
-        let begin = self.begin();
-        let folder = outcome.result.as_ref().map(|judged| judged.folder.as_str());
-        on!(self, pool => {
-            let mut transaction = pool.begin_with(begin).await?;
-            let row: Option<(i64, i64)> = sqlx::query_as(&end)
-                .bind(&lease.id)
-                .bind(lease.attempt)
-                .bind(outcome.verdict.to_string())
-                .bind(outcome.reason.to_string())
-                .bind(folder)
-                .bind(&outcome.message)
-                .fetch_optional(&mut *transaction)
-                .await?;
-            let Some((milliseconds, size)) = row else { return Ok(Ended::Lost) };
-            sqlx::query(COUNT)
-                .bind(outcome.verdict.to_string())
-                .bind(outcome.reason.to_string())
-                .bind(milliseconds)
-                .bind(size)
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-        });
-        Ok(Ended::With(outcome.verdict))
+        let has_lease = Condition::Lease(lease.attempt);
+        Ok(if self.end(&lease.id, has_lease, &outcome).await? {
+            Ended::With(outcome.verdict)
+        } else {
+            Ended::Lost
+        })
     }
 
     async fn fail(&self, lease: &Lease, failure: Failure) -> Result<(), StoreError> {
@@ -318,46 +308,11 @@ impl JobQueue for Store {
     }
 
     async fn cancel(&self, id: &str) -> Result<(), StoreError> {
-        let mark = "UPDATE jobs SET cancelled = 1 WHERE id = $1 AND state <> 'done'";
-        let end = self.sql(
-            "UPDATE jobs SET state = 'done', verdict = $2, reason = $3, finished = {now} \
-             WHERE id = $1 AND state = 'queued'",
-        );
-        let outcome = Outcome::undecided(Reason::Cancelled);
-        let begin = self.begin();
-        on!(self, pool => {
-            let mut transaction = pool.begin_with(begin).await?;
-            sqlx::query(mark).bind(id).execute(&mut *transaction).await?;
-            let ended = sqlx::query(&end)
-                .bind(id)
-                .bind(outcome.verdict.to_string())
-                .bind(outcome.reason.to_string())
-                .execute(&mut *transaction)
-                .await?
-                .rows_affected();
-            if ended == 1 {
-                sqlx::query(COUNT)
-                    .bind(outcome.verdict.to_string())
-                    .bind(outcome.reason.to_string())
-                    .bind(0_i64)
-                    .bind(0_i64)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            transaction.commit().await?;
-        });
+        let cancelled = Outcome::undecided(Reason::Cancelled);
+        self.end(id, Condition::Waits, &cancelled).await?;
         Ok(())
     }
 }
-
-/// Counts an ended job; never lowered, so that counters grow while old jobs are forgotten.
-const COUNT: &str = "INSERT INTO tally (verdict, reason, jobs, bytes, milliseconds) VALUES ($1, $2, 1, $4, $3) \
-    ON CONFLICT (verdict, reason) DO UPDATE SET jobs = tally.jobs + 1, bytes = tally.bytes + $4, \
-    milliseconds = tally.milliseconds + $3";
-
-/// Raises the alarm.
-const DISAGREED: &str = "INSERT INTO tally (verdict, reason, jobs, bytes, milliseconds) VALUES ('alarm', 'reports-disagree', 1, 0, 0) \
-    ON CONFLICT (verdict, reason) DO UPDATE SET jobs = tally.jobs + 1";
 
 /// How many jobs wait and run.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -369,85 +324,6 @@ pub struct Depth {
 }
 
 impl Store {
-    /// Answers a job with the result of an equal one, if there is one.
-    async fn answer_from_result(&self, id: &str, key: &str) -> Result<bool, StoreError> {
-        let find = "SELECT verdict, report, folder, disagreed FROM results WHERE key = $1";
-        let used = self.sql("UPDATE results SET used = {now} WHERE key = $1");
-        let end = self.sql(
-            "UPDATE jobs SET state = 'done', verdict = $2, reason = 'judged', folder = $3, progress = NULL, lease_until = NULL, \
-             started = COALESCE(started, {now}), finished = {now} WHERE id = $1 AND state <> 'done' AND cancelled = 0",
-        );
-        let begin = self.begin();
-        on!(self, pool => {
-            let row: Option<ResultRow> =
-                sqlx::query_as(find).bind(key).fetch_optional(pool).await?;
-            let Some(row) = row.filter(|row| row.disagreed == 0) else {
-                return Ok(false);
-            };
-            let mut transaction = pool.begin_with(begin).await?;
-            let kept = sqlx::query(&used).bind(key).execute(&mut *transaction).await?;
-            if kept.rows_affected() == 0 {
-                return Ok(false);
-            }
-            let ended = sqlx::query(&end)
-                .bind(id)
-                .bind(row.verdict.to_string())
-                .bind(row.folder)
-                .execute(&mut *transaction)
-                .await?
-                .rows_affected();
-            if ended == 1 {
-                sqlx::query(COUNT)
-                    .bind(row.verdict.to_string())
-                    .bind(Reason::Judged.to_string())
-                    .bind(0_i64)
-                    .bind(0_i64)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            transaction.commit().await?;
-            Ok(ended == 1)
-        })
-    }
-
-    /// Keeps a result, and says whether it is that of every other run over the same content.
-    async fn agrees(
-        &self,
-        id: &str,
-        outcome: &Outcome,
-        judged: &Judged,
-    ) -> Result<bool, StoreError> {
-        let insert = self.sql(
-            "INSERT INTO results (key, verdict, report, folder, used) SELECT key, $2, $3, $4, {now} FROM jobs WHERE id = $1 \
-             ON CONFLICT (key) DO NOTHING",
-        );
-        let find = "SELECT verdict, report, folder, disagreed FROM results WHERE key = (SELECT key FROM jobs WHERE id = $1)";
-        let disagree =
-            "UPDATE results SET disagreed = 1 WHERE key = (SELECT key FROM jobs WHERE id = $1)";
-        let begin = self.begin();
-        on!(self, pool => {
-            let mut transaction = pool.begin_with(begin).await?;
-            sqlx::query(&insert)
-                .bind(id)
-                .bind(outcome.verdict.to_string())
-                .bind(&judged.report)
-                .bind(&judged.folder)
-                .execute(&mut *transaction)
-                .await?;
-            let row: Option<ResultRow> =
-                sqlx::query_as(find).bind(id).fetch_optional(&mut *transaction).await?;
-            let agrees = row.is_some_and(|row| {
-                row.disagreed == 0 && row.verdict == outcome.verdict && row.report == judged.report
-            });
-            if !agrees {
-                sqlx::query(disagree).bind(id).execute(&mut *transaction).await?;
-                sqlx::query(DISAGREED).execute(&mut *transaction).await?;
-            }
-            transaction.commit().await?;
-            Ok(agrees)
-        })
-    }
-
     /// How many jobs wait and run.
     ///
     /// # Errors

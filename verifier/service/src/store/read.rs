@@ -209,6 +209,7 @@ impl Store {
     pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM models WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
+            "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",

@@ -77,3 +77,12 @@ CREATE TABLE IF NOT EXISTS blobs (
     size BIGINT NOT NULL,
     used BIGINT NOT NULL
 );
+-- What was said with an `Idempotency-Key`; kept as long as the job.
+CREATE TABLE IF NOT EXISTS submissions (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    job TEXT NOT NULL,
+    PRIMARY KEY (owner, key)
+);
+CREATE INDEX IF NOT EXISTS submissions_by_job ON submissions (job);
