@@ -7,6 +7,9 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::identity::Identity;
+use crate::webhooks::Webhooks;
+
 /// What the service does, as the file says it; each key is described in docs/service.md.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +52,10 @@ pub struct Config {
     pub min_free_disk: u64,
     /// Hours that jobs, reports and unused uploads are kept.
     pub keep_hours: u32,
+    /// Who may be told of the end of jobs.
+    pub webhooks: Webhooks,
+    /// Identities of CI providers, beside tokens.
+    pub identities: Vec<Identity>,
 }
 
 /// Whether a token is needed.
@@ -83,6 +90,8 @@ impl Default for Config {
             max_rate_of_token: 600,
             min_free_disk: 1 << 30,
             keep_hours: 7 * 24,
+            webhooks: Webhooks::default(),
+            identities: Vec::new(),
         }
     }
 }
@@ -123,6 +132,11 @@ impl Config {
         for root in config.roots.values_mut() {
             *root = folder.join(&root);
         }
+        for identity in &mut config.identities {
+            if !identity.keys.contains("://") {
+                identity.keys = folder.join(&identity.keys).display().to_string();
+            }
+        }
         Ok(config)
     }
 
@@ -144,6 +158,8 @@ impl Config {
                 return Err(ConfigError::Value(key, "0, and must be at least 1"));
             }
         }
+        self.webhooks.check()?;
+        self.identities.iter().try_for_each(Identity::check)?;
         for (name, root) in &mut self.roots {
             let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             if name.is_empty() || !name.bytes().all(is_letter) {

@@ -9,11 +9,14 @@ mod child;
 pub mod config;
 pub mod confined;
 mod http;
+pub mod identity;
 pub mod job;
+mod outgoing;
 mod retention;
 pub mod roots;
 mod service;
 pub mod store;
+pub mod webhooks;
 mod worker;
 
 pub use service::{Service, ServiceError, log};

@@ -12,6 +12,8 @@ use crate::store::StoreError;
 use crate::worker::Worker;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Milliseconds after which another process may: less than the hour after which the same one does.
+const MINUTES: i64 = 50 * 60 * 1000;
 /// An upload that was not finished for so long never will be.
 const UPLOAD: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -37,6 +39,10 @@ pub(crate) async fn forget_hourly(mut worker: Worker) {
 }
 
 async fn forget(worker: &Worker) -> Result<(), Failed> {
+    // Each folder is asked for: a hundred processes that do so are the load of the database.
+    if !worker.store.is_turn("retention", MINUTES).await? {
+        return Ok(());
+    }
     let keep = worker.config.keep_milliseconds();
     worker.store.forget(keep).await?;
     for hex in worker.store.forget_blobs(keep).await? {

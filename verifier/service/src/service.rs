@@ -19,6 +19,7 @@ use tracing::{error, info};
 use crate::child::confined;
 use crate::config::{Config, ConfigError};
 use crate::http::{App, router};
+use crate::identity::Identities;
 use crate::roots::{Roots, check_kernel};
 use crate::store::tokens::{NewToken, Token};
 use crate::store::{Store, StoreError};
@@ -118,6 +119,7 @@ impl Service {
             roots: Arc::clone(&self.roots),
             store: self.store.clone(),
             rates: Arc::default(),
+            identities: Arc::new(Identities::new(self.config.identities.clone())),
             wake: Arc::clone(&wake),
             stop: stopped.clone(),
             tested: test,

@@ -22,6 +22,7 @@ use crate::retention;
 use crate::roots::Roots;
 use crate::store::queue::{Claimed, Ended, Failure, JobQueue as _, Lease, Order, Terms};
 use crate::store::{Store, StoreError};
+use crate::webhooks::{send_all, senders};
 
 /// How long a worker that found nothing waits, unless it is woken.
 const IDLE: Duration = Duration::from_millis(500);
@@ -64,6 +65,9 @@ impl Worker {
         tasks.spawn(retention::forget_hourly(self.clone()));
         for number in 0..self.config.jobs {
             tasks.spawn(self.clone().claim_all(format!("{name}-{number}")));
+        }
+        for _ in 0..senders(&self.config.webhooks) {
+            tasks.spawn(send_all(self.clone()));
         }
         while tasks.join_next().await.is_some() {}
     }

@@ -12,11 +12,12 @@ use std::path::Path;
 use service::job::{Bound, Input, Judged, Op, Options, Outcome, Reason, Spec, State, Verdict};
 use service::roots::Place;
 use service::store::Store;
+use service::store::deliveries::Sent;
 use service::store::queue::{
     Claimed, Ended, Failure, JobQueue as _, Lease, Limits, Order, Submitted, Terms,
 };
 use service::store::read::Row;
-use service::store::submissions::Named;
+use service::store::submissions::{Besides, Named};
 
 const LIMITS: Limits = Limits {
     queued: 1000,
@@ -59,9 +60,16 @@ fn verified(report: &str) -> Outcome {
     }
 }
 
+fn besides(named: &Named) -> Besides {
+    Besides {
+        named: Some(named.clone()),
+        webhook: None,
+    }
+}
+
 async fn submitted(store: &Store, content: &str) -> String {
     match store
-        .submit(&spec(content), "me", LIMITS, None)
+        .submit(&spec(content), "me", LIMITS, &Besides::default())
         .await
         .unwrap()
     {
@@ -141,6 +149,15 @@ async fn a_heartbeat_keeps_a_job(store: Store) {
     store.heartbeat(&lease, LONG, Some("{}")).await.unwrap();
     assert!(store.claim("other", LONG).await.unwrap().is_none());
     assert_eq!(row(&store, &lease.id).await.progress.unwrap(), "{}");
+}
+
+async fn a_lease_of_a_clock_that_was_set_back_is_over(store: Store) {
+    let id = submitted(&store, "1").await;
+    claimed(&store, LONG).await;
+    let short = |lease| Terms { lease, ..LONG };
+    // Of a worker whose lease is longer, but not that much.
+    assert!(store.claim("w", short(1_000_000)).await.unwrap().is_none());
+    assert_eq!(claimed(&store, short(1000)).await.lease.id, id);
 }
 
 async fn a_job_ends_in_exactly_one_verdict(store: Store) {
@@ -223,11 +240,14 @@ async fn a_cancelled_job_of_a_dead_worker_is_not_begun_again(store: Store) {
 
 async fn equal_jobs_share_one_result(store: Store) {
     let first = submitted(&store, "1").await;
-    let again = store.submit(&spec("1"), "me", LIMITS, None).await.unwrap();
+    let again = store
+        .submit(&spec("1"), "me", LIMITS, &Besides::default())
+        .await
+        .unwrap();
     assert_eq!(again, Submitted::Existing(first));
     let lease = claimed(&store, LONG).await.lease;
     let other = store
-        .submit(&spec("1"), "other", LIMITS, None)
+        .submit(&spec("1"), "other", LIMITS, &Besides::default())
         .await
         .unwrap();
     let Submitted::New(other) = other else {
@@ -289,14 +309,17 @@ async fn a_full_queue_takes_nothing(store: Store) {
         of_owner: 1,
     };
     submitted(&store, "1").await;
-    let refused = store.submit(&spec("2"), "me", limits, None).await.unwrap();
+    let refused = store
+        .submit(&spec("2"), "me", limits, &Besides::default())
+        .await
+        .unwrap();
     assert_eq!(refused, Submitted::OwnerFull);
     store
-        .submit(&spec("2"), "other", limits, None)
+        .submit(&spec("2"), "other", limits, &Besides::default())
         .await
         .unwrap();
     let refused = store
-        .submit(&spec("3"), "third", limits, None)
+        .submit(&spec("3"), "third", limits, &Besides::default())
         .await
         .unwrap();
     assert_eq!(refused, Submitted::QueueFull);
@@ -311,7 +334,7 @@ async fn a_name_is_one_body_and_one_job(store: Store) {
     let submit = async |content: &str, owner: &str, named: &Named| {
         let spec = spec(content);
         store
-            .submit(&spec, owner, LIMITS, Some(named))
+            .submit(&spec, owner, LIMITS, &besides(named))
             .await
             .unwrap()
     };
@@ -342,7 +365,7 @@ async fn a_name_sent_ten_times_at_once_is_one_job(store: Store) {
             };
             let spec = spec(&format!("{number}"));
             store
-                .submit(&spec, "me", LIMITS, Some(&named))
+                .submit(&spec, "me", LIMITS, &besides(&named))
                 .await
                 .unwrap()
         })
@@ -366,10 +389,52 @@ async fn an_equal_job_of_a_named_one_keeps_its_name(store: Store) {
         body: "b".to_owned(),
     };
     for content in ["1", "another"] {
-        let spec = spec(content);
-        let again = store.submit(&spec, "me", LIMITS, Some(&named));
+        let (spec, besides) = (spec(content), besides(&named));
+        let again = store.submit(&spec, "me", LIMITS, &besides);
         assert_eq!(again.await.unwrap(), Submitted::Existing(id.clone()));
     }
+}
+
+async fn a_webhook_is_told_once_after_the_end(store: Store) {
+    let tell = |url: &str| Besides {
+        named: None,
+        webhook: Some(url.to_owned()),
+    };
+    let [one, two] = ["http://one", "http://two"].map(tell);
+    let id = submitted(&store, "1").await;
+    // The equal job answers for all, and each address is told once.
+    for besides in [&one, &two, &two] {
+        let again = store.submit(&spec("1"), "me", LIMITS, besides).await;
+        assert_eq!(again.unwrap(), Submitted::Existing(id.clone()));
+    }
+    assert!(store.claim_delivery(60_000).await.unwrap().is_none());
+    store.cancel(&id).await.unwrap();
+    let first = store.claim_delivery(60_000).await.unwrap().unwrap();
+    let second = store.claim_delivery(60_000).await.unwrap().unwrap();
+    assert_eq!((&*first.url, &*second.url), ("http://one", "http://two"));
+    assert!(store.claim_delivery(60_000).await.unwrap().is_none());
+    store.sent(&first, Sent::Delivered, "204").await.unwrap();
+    // It is over at once, and the next attempt is the one that counts.
+    store.sent(&second, Sent::Again(-1), "500").await.unwrap();
+    let again = store.claim_delivery(60_000).await.unwrap().unwrap();
+    assert_eq!((again.id.as_str(), again.attempt), (&*second.id, 2));
+    store.sent(&second, Sent::Delivered, "late").await.unwrap();
+    store.sent(&again, Sent::GivenUp, "404").await.unwrap();
+    assert!(store.claim_delivery(60_000).await.unwrap().is_none());
+    let told = store.deliveries(&id).await.unwrap();
+    let told = told
+        .iter()
+        .map(|told| (&*told.state, told.answer.as_deref()));
+    assert!(told.eq([("delivered", Some("204")), ("failed", Some("404"))]));
+    store.forget(-1000).await.unwrap();
+    assert_eq!(store.deliveries(&id).await.unwrap(), []);
+}
+
+async fn one_process_of_all_has_the_turn(store: Store) {
+    assert!(store.is_turn("a", 1_000_000).await.unwrap());
+    assert!(!store.is_turn("a", 1_000_000).await.unwrap());
+    assert!(store.is_turn("b", 1_000_000).await.unwrap());
+    assert!(store.is_turn("a", -1000).await.unwrap());
 }
 
 /// Each clause, once for each database.
@@ -409,6 +474,7 @@ contract! {
     two_claims_at_once_get_two_jobs
     a_job_of_a_silent_worker_goes_to_another
     a_heartbeat_keeps_a_job
+    a_lease_of_a_clock_that_was_set_back_is_over
     a_job_ends_in_exactly_one_verdict
     a_job_that_kills_its_workers_is_undecided
     a_job_that_is_put_back_by_a_stop_loses_no_try
@@ -422,4 +488,6 @@ contract! {
     a_name_is_one_body_and_one_job
     a_name_sent_ten_times_at_once_is_one_job
     an_equal_job_of_a_named_one_keeps_its_name
+    a_webhook_is_told_once_after_the_end
+    one_process_of_all_has_the_turn
 }

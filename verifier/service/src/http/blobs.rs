@@ -1,7 +1,6 @@
 //! Uploads: checked before a byte moves, hashed while they arrive.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use axum::Json;
@@ -37,7 +36,7 @@ pub(crate) struct Blob {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expected {
     /// The digest that the bytes must have, `sha256:HEX`
-    digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// Uploads a file. Its length must be said; the same bytes again are the same upload.
@@ -68,6 +67,13 @@ pub(crate) async fn admitted(
         let detail = "send `Content-Length`: an upload is admitted by its length";
         return Err(Problem::new(Code::LengthRequired, detail));
     };
+    admit(app, caller, length).await?;
+    Ok(length)
+}
+
+/// Refuses an upload of this length, or takes it off what the token may upload.
+pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(), Problem> {
+    caller.needs(Scope::Submit)?;
     if length > app.config.max_upload {
         let detail = format!(
             "{length} bytes; an upload may have {} (`max_upload`)",
@@ -91,7 +97,7 @@ pub(crate) async fn admitted(
         let detail = "this token has uploaded what it may in 24 hours";
         return Err(Problem::new(Code::UploadQuota, detail));
     }
-    Ok(length)
+    Ok(())
 }
 
 /// Takes the bytes, and gives them their name once all are on disk.
@@ -101,16 +107,11 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     at_most: u64,
     expected: Option<String>,
 ) -> Result<Blob, Problem> {
-    let incomplete = |detail: &str| Problem::new(Code::BodyIncomplete, detail);
     let file = NamedTempFile::new_in(app.config.uploads())?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut hash = Sha256::new();
     let mut size: u64 = 0;
-    loop {
-        let next = timeout(SILENCE, bytes.next()).await;
-        let next = next.map_err(|_| incomplete("nothing arrived for 30 seconds"))?;
-        let Some(piece) = next else { break };
-        let piece = piece.map_err(|error| incomplete(&format!("it ended early: {error}")))?;
+    while let Some(piece) = next_piece(&mut bytes).await? {
         size = size.saturating_add(piece.len() as u64);
         if size > at_most {
             let detail = format!("more than the {at_most} bytes that may arrive");
@@ -122,20 +123,40 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     out.flush().await?;
     out.sync_all().await?;
     let hex = hex(&hash.finalize());
+    check_digest(&hex, expected.as_deref())?;
+    file.persist(app.config.blobs().join(&hex))
+        .map_err(|error| error.error)?;
+    place(app, &hex, size).await
+}
+
+/// The next bytes of a body; none after its end.
+pub(crate) async fn next_piece<E: std::fmt::Display>(
+    bytes: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+) -> Result<Option<Bytes>, Problem> {
+    let incomplete = |detail: &str| Problem::new(Code::BodyIncomplete, detail);
+    let next = timeout(SILENCE, bytes.next()).await;
+    let next = next.map_err(|_| incomplete("nothing arrived for 30 seconds"))?;
+    next.transpose()
+        .map_err(|error| incomplete(&format!("it ended early: {error}")))
+}
+
+/// Holds what arrived against what was announced.
+pub(crate) fn check_digest(hex: &str, expected: Option<&str>) -> Result<(), Problem> {
     let digest = format!("sha256:{hex}");
     if expected.is_some_and(|expected| expected != digest) {
         let detail = format!("the bytes that arrived have {digest}");
         return Err(Problem::new(Code::DigestMismatch, detail));
     }
-    let folder = app.config.blobs();
-    file.persist(folder.join(&hex))
-        .map_err(|error| error.error)?;
-    sync_folder(&folder)?;
-    let known = i64::try_from(size).unwrap_or(i64::MAX);
-    app.store.use_blob(&hex, known).await?;
-    Ok(Blob { digest, size })
+    Ok(())
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
+/// Remembers a file that was given its place among the blobs.
+pub(crate) async fn place(app: &App, hex: &str, size: u64) -> Result<Blob, Problem> {
+    std::fs::File::open(app.config.blobs())?.sync_all()?;
+    let known = i64::try_from(size).unwrap_or(i64::MAX);
+    app.store.use_blob(hex, known).await?;
+    Ok(Blob {
+        digest: format!("sha256:{hex}"),
+        size,
+    })
 }

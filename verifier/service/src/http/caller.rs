@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::App;
 use super::problem::{Code, Problem};
+use crate::identity;
 use crate::store::queue::Limits;
 use crate::store::read::Row;
 use crate::store::tokens::{Refused, Scope, Token};
@@ -82,14 +83,20 @@ impl FromRequestParts<App> for Caller {
                 "send `Authorization: Bearer TOKEN`; `aprove token new` makes one",
             )
         })?;
-        let token = app.store.token(presented).await?;
-        let token = token.map_err(|refused| match refused {
-            Refused::Unknown => Problem::new(Code::TokenUnknown, "there is no such token"),
-            Refused::Expired => Problem::new(
-                Code::TokenExpired,
-                "the token has expired; `aprove token new` makes another",
-            ),
-        })?;
+        // Tokens of ours have no dot in them, and signed ones have two.
+        let token = if presented.contains('.') {
+            let token = app.identities.token(presented).await;
+            token.map_err(refused_identity)?
+        } else {
+            let token = app.store.token(presented).await?;
+            token.map_err(|refused| match refused {
+                Refused::Unknown => Problem::new(Code::TokenUnknown, "there is no such token"),
+                Refused::Expired => Problem::new(
+                    Code::TokenExpired,
+                    "the token has expired; `aprove token new` makes another",
+                ),
+            })?
+        };
         let allowed = token
             .rate
             .unwrap_or_else(|| i64::from(app.config.max_rate_of_token));
@@ -99,6 +106,32 @@ impl FromRequestParts<App> for Caller {
         }
         Ok(Self { token: Some(token) })
     }
+}
+
+fn refused_identity(refused: identity::Refused) -> Problem {
+    let (code, detail) = match refused {
+        identity::Refused::Signature => (
+            Code::TokenUnknown,
+            "no key of its issuer signed this token with RS256 or ES256",
+        ),
+        identity::Refused::Issuer => (
+            Code::TokenIssuer,
+            "no identity has the issuer of this token",
+        ),
+        identity::Refused::Audience => (
+            Code::TokenAudience,
+            "this token was made for another audience: ask for one with the `audience` of this service",
+        ),
+        identity::Refused::Expired => (
+            Code::TokenExpired,
+            "this token is no longer valid, or not yet: ask for another",
+        ),
+        identity::Refused::Claim => (
+            Code::TokenClaim,
+            "a claim of this token, its repository for example, is not what this service asks for",
+        ),
+    };
+    Problem::new(code, detail)
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

@@ -20,12 +20,14 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem, ProblemBody};
+use super::webhooks::allowed;
 use crate::child::FORMS;
 use crate::job::{Op, Options, Reason, Spec, State as JobState, Verdict, hex};
 use crate::roots::Place;
+use crate::store::StoreError;
 use crate::store::queue::{JobQueue as _, Limits, Submitted};
 use crate::store::read::{Filter, Row};
-use crate::store::submissions::Named;
+use crate::store::submissions::{Besides, Named};
 use crate::store::tokens::Scope;
 
 /// How often a job is looked at for somebody who waits.
@@ -46,6 +48,8 @@ pub(crate) struct Submission {
     pub(crate) options: Options,
     /// The text of a policy file
     pub(crate) policy: Option<String>,
+    /// Who is told of the verdict: an address that the service may send to
+    pub(crate) webhook: Option<String>,
 }
 
 /// A model: an upload, or a file below a root of the service.
@@ -288,6 +292,13 @@ pub(crate) async fn accept(
         return taken(earlier, caller.limits(app));
     }
     check(&submission)?;
+    if let Some(webhook) = &submission.webhook {
+        allowed(app, webhook)?;
+    }
+    let besides = Besides {
+        named,
+        webhook: submission.webhook.clone(),
+    };
     let roots = app.roots.clone();
     let spec =
         tokio::task::spawn_blocking(move || {
@@ -318,9 +329,7 @@ pub(crate) async fn accept(
         }
     }
     let limits = caller.limits(app);
-    let submitted = app
-        .store
-        .submit(&spec, caller.owner(), limits, named.as_ref());
+    let submitted = app.store.submit(&spec, caller.owner(), limits, &besides);
     let submitted = submitted.await?;
     if let Submitted::New(id) = &submitted {
         info!(target: "audit", token = caller.owner(), job = id, op = %spec.op, "submitted");
@@ -443,7 +452,7 @@ async fn waited_for(
 }
 
 /// A job as it is shown.
-pub(crate) fn view(row: &Row) -> Result<JobView, Problem> {
+pub(crate) fn view(row: &Row) -> Result<JobView, StoreError> {
     let spec = row.spec()?;
     let ended = row.ended()?;
     let mut links = vec![format!("/v1/jobs/{}/events", row.id)];

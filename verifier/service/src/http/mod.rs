@@ -9,6 +9,8 @@ mod operations;
 mod page;
 mod problem;
 mod reports;
+mod uploads;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -22,8 +24,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::caller::Rates;
+pub(crate) use self::jobs::view;
 use self::problem::Problem;
 use crate::config::Config;
+use crate::identity::Identities;
 use crate::roots::Roots;
 use crate::store::Store;
 
@@ -34,6 +38,7 @@ pub(crate) struct App {
     pub(crate) roots: Arc<Roots>,
     pub(crate) store: Store,
     pub(crate) rates: Arc<Rates>,
+    pub(crate) identities: Arc<Identities>,
     /// Wakes the workers of this process.
     pub(crate) wake: Arc<Notify>,
     /// True once the process is to end.
@@ -61,6 +66,8 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::one, jobs::cancel))
         .routes(routes!(jobs::events))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::test))
         .routes(routes!(reports::report))
         .routes(routes!(reports::artifact))
         .routes(routes!(reports::model))
@@ -71,6 +78,8 @@ pub(crate) fn router(app: App) -> Router {
         .merge(page::router())
         .layer(DefaultBodyLimit::max(BODY))
         .routes(routes!(blobs::put))
+        .routes(routes!(uploads::begin))
+        .routes(routes!(uploads::standing, uploads::part))
         .merge(page::uploads())
         .split_for_parts();
     router

@@ -309,6 +309,7 @@ async fn submit(
                 ..Options::default()
             },
             policy: None,
+            webhook: None,
         },
         None,
     )

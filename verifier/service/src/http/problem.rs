@@ -26,6 +26,12 @@ pub(crate) enum Code {
     TokenUnknown,
     /// The token was valid.
     TokenExpired,
+    /// The identity is of an issuer that the service does not know.
+    TokenIssuer,
+    /// The identity was made for somebody else.
+    TokenAudience,
+    /// A claim of the identity is not what the service asks for.
+    TokenClaim,
     /// The token may not do this.
     ScopeMissing,
     /// The request comes from a page of another site.
@@ -36,6 +42,8 @@ pub(crate) enum Code {
     NotDone,
     /// The job has its verdict, and none of these.
     NoReport,
+    /// The service may not send there.
+    Webhook,
     /// The length must be said first.
     LengthRequired,
     /// The body is too large.
@@ -44,6 +52,10 @@ pub(crate) enum Code {
     BodyIncomplete,
     /// The bytes have another digest.
     DigestMismatch,
+    /// The part does not begin where the upload ends.
+    UploadOffset,
+    /// Another part of the upload is arriving.
+    UploadBusy,
     /// The token has uploaded what it may in 24 hours.
     UploadQuota,
     /// Too many jobs wait.
@@ -62,15 +74,19 @@ impl Code {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Input | Self::DigestMismatch | Self::KeyReused => {
+            Self::Input | Self::DigestMismatch | Self::KeyReused | Self::Webhook => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::TokenMissing | Self::TokenUnknown | Self::TokenExpired => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::TokenMissing
+            | Self::TokenUnknown
+            | Self::TokenExpired
+            | Self::TokenIssuer
+            | Self::TokenAudience
+            | Self::TokenClaim => StatusCode::UNAUTHORIZED,
             Self::ScopeMissing | Self::Origin => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoReport => StatusCode::NOT_FOUND,
-            Self::NotDone => StatusCode::CONFLICT,
+            Self::NotDone | Self::UploadOffset => StatusCode::CONFLICT,
+            Self::UploadBusy => StatusCode::LOCKED,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
@@ -85,7 +101,7 @@ impl Code {
     /// Seconds after which it makes sense to try again.
     const fn retry_after(self) -> Option<&'static str> {
         match self {
-            Self::NotDone => Some("1"),
+            Self::NotDone | Self::UploadBusy => Some("1"),
             Self::QueueFull | Self::JobLimit | Self::RateLimit => Some("10"),
             Self::UploadQuota | Self::DiskFull => Some("3600"),
             _ => None,

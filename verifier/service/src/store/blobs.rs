@@ -1,8 +1,66 @@
 //! Which uploads there are, and how much each token has uploaded.
 
-use super::{Store, StoreError, on};
+use super::{Store, StoreError, from_row, on};
+
+/// An upload that comes in parts.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// Its name.
+    pub id: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Bytes of the whole.
+    pub size: i64,
+    /// The digest that it must have, `sha256:HEX`.
+    pub expected: Option<String>,
+    /// The digest of the whole, once it arrived.
+    pub digest: Option<String>,
+}
+
+from_row!(Partial { id, owner, size, expected, digest } words {});
 
 impl Store {
+    /// Remembers an upload that comes in parts.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin_partial(&self, partial: &Partial) -> Result<(), StoreError> {
+        let insert = self.sql(
+            "INSERT INTO partial (id, owner, size, expected, at) VALUES ($1, $2, $3, $4, {now})",
+        );
+        on!(self, pool => {
+            sqlx::query(&insert)
+                .bind(&partial.id)
+                .bind(&partial.owner)
+                .bind(partial.size)
+                .bind(&partial.expected)
+                .execute(pool)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// An upload that comes in parts.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn partial(&self, id: &str) -> Result<Option<Partial>, StoreError> {
+        let find = "SELECT id, owner, size, expected, digest FROM partial WHERE id = $1";
+        Ok(on!(self, pool => sqlx::query_as(find).bind(id).fetch_optional(pool).await?))
+    }
+
+    /// Remembers the digest of one that arrived as a whole.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn end_partial(&self, id: &str, digest: &str) -> Result<(), StoreError> {
+        let update = "UPDATE partial SET digest = $2 WHERE id = $1";
+        on!(self, pool => {
+            sqlx::query(update).bind(id).bind(digest).execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// Takes so many bytes off what an owner may upload in 24 hours; false where not enough is left.
     ///
     /// # Errors

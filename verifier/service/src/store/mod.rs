@@ -1,6 +1,7 @@
 //! The database: SQLite beside the data, or PostgreSQL for many machines. The statements are the same for both.
 
 pub mod blobs;
+pub mod deliveries;
 mod end;
 pub mod queue;
 pub mod read;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, SqlitePool};
 
 /// The tables, in the words of both.
 const SCHEMA: &str = include_str!("schema.sql");
@@ -93,6 +94,12 @@ impl Store {
             .busy_timeout(Duration::from_secs(30));
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
+            // On a full disk SQLite rolls back by itself, which leaves the connection in a transaction that there is not:
+            // nothing would be written with it ever again.
+            .before_acquire(|connection, _| {
+                let is_usable = !connection.is_in_transaction();
+                Box::pin(std::future::ready(Ok(is_usable)))
+            })
             .connect_with(options)
             .await?;
         Self::with_tables(Pool::Sqlite(pool)).await
@@ -144,6 +151,30 @@ impl Store {
         match self.pool {
             Pool::Sqlite(_) => "BEGIN IMMEDIATE",
             Pool::Postgres(_) => "BEGIN",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pool, Store};
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_blocks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::sqlite(&folder.path().join("q.sqlite")).await;
+        let store = store.unwrap();
+        let Pool::Sqlite(pool) = &store.pool else {
+            panic!("it is SQLite")
+        };
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        // As SQLite itself does on a full disk.
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *transaction).await;
+        ended.unwrap();
+        drop(transaction);
+        for _ in 0..10 {
+            let again = pool.begin_with("BEGIN IMMEDIATE").await;
+            again.unwrap().commit().await.unwrap();
         }
     }
 }

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::deliveries::TELL;
 use super::end::Condition;
-use super::submissions::{NAME, Named};
+use super::submissions::{Besides, NAME};
 use super::{Store, StoreError, from_row, on};
 use crate::job::{Outcome, Reason, Spec, State, Verdict, random};
 
@@ -16,7 +17,7 @@ pub trait JobQueue {
         spec: &Spec,
         owner: &str,
         limits: Limits,
-        named: Option<&Named>,
+        besides: &Besides,
     ) -> impl Future<Output = Result<Submitted, StoreError>> + Send;
 
     /// Gives the oldest job that no worker has, or whose worker has not been heard of for a lease.
@@ -149,13 +150,14 @@ impl JobQueue for Store {
         spec: &Spec,
         owner: &str,
         limits: Limits,
-        named: Option<&Named>,
+        besides: &Besides,
     ) -> Result<Submitted, StoreError> {
         let (id, key, op) = (random::<12>()?, spec.key(), spec.op.to_string());
+        let event = random::<12>()?;
         let size = i64::try_from(spec.size()).unwrap_or(i64::MAX);
         let spec = serde_json::to_string(spec)?;
         let equal = "SELECT id FROM jobs WHERE key = $1 AND owner = $2 AND state <> 'done' AND cancelled = 0 ORDER BY seq LIMIT 1";
-        let counts = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued'), (SELECT COUNT(*) FROM jobs WHERE owner = $1 AND state <> 'done')";
+        let counts = "SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'queued'), (SELECT COUNT(*) FROM jobs WHERE owner = $1 AND state IN ('queued', 'running'))";
         let insert = self.sql(
             "INSERT INTO jobs (id, key, op, spec, owner, size, state, created) VALUES ($1, $2, $3, $4, $5, $6, 'queued', {now})",
         );
@@ -168,7 +170,7 @@ impl JobQueue for Store {
                 .fetch_optional(&mut *transaction)
                 .await?;
             let job = existing.as_ref().map_or(&id, |(id,)| id);
-            if let Some(named) = named {
+            if let Some(named) = &besides.named {
                 let done = sqlx::query(NAME)
                     .bind(owner)
                     .bind(&named.key)
@@ -181,6 +183,9 @@ impl JobQueue for Store {
                     let earlier = self.submission(owner, named).await?;
                     return Ok(earlier.unwrap_or(Submitted::NameTaken));
                 }
+            }
+            if let Some(url) = &besides.webhook {
+                sqlx::query(TELL).bind(&event).bind(job).bind(url).execute(&mut *transaction).await?;
             }
             if let Some((id,)) = existing {
                 transaction.commit().await?;
@@ -215,12 +220,13 @@ impl JobQueue for Store {
         let seen = self.sql(
             "INSERT INTO workers (name, seen) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
         );
-        // The row is chosen and taken in one statement: no two workers get it.
+        // The row is chosen and taken in one statement: no two workers get it. A lease that ends later than any does is of a clock
+        // that was set back since; workers may have unequal leases.
         let take = self.sql(
             "UPDATE jobs SET state = 'running', attempt = attempt + 1, tries = tries + 1, worker = $1, \
              lease_until = {now} + $2, started = COALESCE(started, {now}) \
-             WHERE seq = (SELECT seq FROM jobs WHERE state = 'queued' OR (state = 'running' AND lease_until <= {now}) \
-             ORDER BY seq LIMIT 1 {locked}) RETURNING id, attempt, tries, cancelled, spec",
+             WHERE seq = (SELECT seq FROM jobs WHERE state <> 'done' AND (state = 'queued' \
+             OR lease_until <= {now} OR lease_until > {now} + 10 * $2) ORDER BY seq LIMIT 1 {locked}) RETURNING id, attempt, tries, cancelled, spec",
         );
         on!(self, pool => {
             sqlx::query(&seen).bind(worker).execute(pool).await?;
@@ -330,7 +336,7 @@ impl Store {
     /// The database fails.
     pub async fn depth(&self) -> Result<Depth, StoreError> {
         let rows: Vec<(String, i64)> = on!(self, pool => sqlx::query_as(
-            "SELECT state, COUNT(*) FROM jobs WHERE state <> 'done' GROUP BY state",
+            "SELECT state, COUNT(*) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state",
         )
         .fetch_all(pool)
         .await?);

@@ -202,6 +202,24 @@ impl Store {
         Ok(count)
     }
 
+    /// Whether the caller is the one process of all that does this chore now: the first that asks after so many milliseconds.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_turn(&self, chore: &str, pause: i64) -> Result<bool, StoreError> {
+        let take = self.sql(
+            "INSERT INTO chores (name, at) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET at = excluded.at \
+             WHERE chores.at <= excluded.at - $2 OR chores.at > excluded.at",
+        );
+        let taken = on!(self, pool => sqlx::query(&take)
+            .bind(chore)
+            .bind(pause)
+            .execute(pool)
+            .await?
+            .rows_affected());
+        Ok(taken == 1)
+    }
+
     /// Forgets what ended, and what was not used, for so many milliseconds.
     ///
     /// # Errors
@@ -209,8 +227,10 @@ impl Store {
     pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM models WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
+            "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
+            "DELETE FROM partial WHERE at < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",
         ] {
@@ -228,10 +248,10 @@ impl Store {
     /// The database fails.
     pub async fn is_kept(&self, job: &str) -> Result<bool, StoreError> {
         let find = "SELECT (SELECT COUNT(*) FROM jobs WHERE id = $1) \
-            + (SELECT COUNT(*) FROM jobs WHERE folder LIKE $2) + (SELECT COUNT(*) FROM results WHERE folder LIKE $2)";
+            + (SELECT COUNT(*) FROM jobs WHERE substr(folder, 1, 24) = $1) \
+            + (SELECT COUNT(*) FROM results WHERE substr(folder, 1, 24) = $1)";
         let (count,): (i64,) = on!(self, pool => sqlx::query_as(find)
             .bind(job)
-            .bind(format!("{job}/%"))
             .fetch_one(pool)
             .await?);
         Ok(count > 0)

@@ -27,6 +27,9 @@ CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, seq);
 CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (key);
 CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state);
 CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (finished);
+-- What waits and runs, however many are done; and whose reports lie in the folder of which job.
+CREATE INDEX IF NOT EXISTS jobs_open ON jobs (seq) WHERE state <> 'done';
+CREATE INDEX IF NOT EXISTS jobs_by_folder ON jobs (substr(folder, 1, 24));
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY,
     verdict TEXT NOT NULL,
@@ -35,6 +38,7 @@ CREATE TABLE IF NOT EXISTS results (
     disagreed BIGINT NOT NULL DEFAULT 0,
     used BIGINT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS results_by_folder ON results (substr(folder, 1, 24));
 CREATE TABLE IF NOT EXISTS models (
     digest TEXT NOT NULL,
     job TEXT NOT NULL,
@@ -86,3 +90,30 @@ CREATE TABLE IF NOT EXISTS submissions (
     PRIMARY KEY (owner, key)
 );
 CREATE INDEX IF NOT EXISTS submissions_by_job ON submissions (job);
+-- What one process does for all.
+CREATE TABLE IF NOT EXISTS chores (
+    name TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+);
+-- Who wants to be told of a job's end.
+CREATE TABLE IF NOT EXISTS deliveries (
+    seq {serial},
+    id TEXT NOT NULL UNIQUE,
+    job TEXT NOT NULL,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting',
+    attempt BIGINT NOT NULL DEFAULT 0,
+    due BIGINT NOT NULL,
+    answer TEXT,
+    UNIQUE (job, url)
+);
+CREATE INDEX IF NOT EXISTS deliveries_by_state ON deliveries (state, due);
+-- Uploads that come in parts; the bytes that arrived are in the folder of uploads.
+CREATE TABLE IF NOT EXISTS partial (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    expected TEXT,
+    digest TEXT,
+    at BIGINT NOT NULL
+);

@@ -1,4 +1,4 @@
-//! Submissions that may be sent again: an `Idempotency-Key` names one body and one job.
+//! What is kept of a submission besides the job: an `Idempotency-Key`, which names one body and one job, and a webhook.
 
 use super::queue::Submitted;
 use super::{Store, StoreError, on};
@@ -10,6 +10,15 @@ pub struct Named {
     pub key: String,
     /// The digest of the body.
     pub body: String,
+}
+
+/// What is kept of a submission besides the job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Besides {
+    /// What the client calls it.
+    pub named: Option<Named>,
+    /// Who is told of its end.
+    pub webhook: Option<String>,
 }
 
 /// Names a job in the transaction that takes it; changes no row where another submission has the name.

@@ -83,6 +83,22 @@ pub enum Refused {
 }
 
 impl Token {
+    /// What an identity of the configuration may do, which the database does not know.
+    pub(crate) fn of_identity(name: &str, scopes: &[String]) -> Self {
+        Self {
+            id: format!("identity:{name}"),
+            name: name.to_owned(),
+            hash: String::new(),
+            scopes: scopes.join(" "),
+            created: 0,
+            expires: None,
+            jobs: None,
+            bytes: None,
+            rate: None,
+            is_expired: 0,
+        }
+    }
+
     /// Whether it may do this; an admin may do everything.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
