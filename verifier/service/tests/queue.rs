@@ -419,6 +419,8 @@ async fn a_webhook_is_told_once_after_the_end(store: Store) {
     let again = store.claim_delivery(60_000).await.unwrap().unwrap();
     assert_eq!((again.id.as_str(), again.attempt), (&*second.id, 2));
     store.sent(&second, Sent::Delivered, "late").await.unwrap();
+    let told = store.deliveries(&id).await.unwrap();
+    assert_eq!(told.last().unwrap().state, "waiting");
     store.sent(&again, Sent::GivenUp, "404").await.unwrap();
     assert!(store.claim_delivery(60_000).await.unwrap().is_none());
     let told = store.deliveries(&id).await.unwrap();
