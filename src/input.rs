@@ -1,10 +1,10 @@
 //! Opens the files that the user named: one file, or all files of a split set.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use remote::{Location, Opened};
 use verifier::decode::container::Format;
 use verifier::source::{FileSource, Source};
 use verifier::verify::Input;
@@ -12,7 +12,7 @@ use verifier::verify::Input;
 /// The open files of one model.
 pub(crate) struct Files {
     name: String,
-    files: Vec<(String, FileSource)>,
+    files: Vec<(String, Opened)>,
 }
 
 impl Files {
@@ -26,9 +26,11 @@ impl Files {
         let files = paths
             .iter()
             .map(|path| {
-                let source = FileSource::open(path)
-                    .with_context(|| format!("{}: cannot be opened", path.display()))?;
-                Ok((base_name(path), source))
+                let location = Location::of(path);
+                let source = location
+                    .open()
+                    .with_context(|| format!("{location}: cannot be opened"))?;
+                Ok((location.name(), source))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let name = files
@@ -40,9 +42,9 @@ impl Files {
 
     /// Wraps a file that is already open and will be named `path`.
     pub(crate) fn of_one(path: &Path, source: FileSource) -> Self {
-        let name = base_name(path);
+        let name = Location::of(path).name();
         Self {
-            files: vec![(name.clone(), source)],
+            files: vec![(name.clone(), Opened::Local(source))],
             name,
         }
     }
@@ -64,16 +66,16 @@ impl Files {
         &self.name
     }
 
-    /// The format, by the first bytes; none for what is no model, or cannot be read.
-    pub(crate) fn format(&self) -> Option<Format> {
-        let (_, source) = self.files.first()?;
-        let mut magic = [0; 4];
-        source.read_exact_at(0, &mut magic).ok()?;
-        Format::of(&magic)
+    /// The format, by the first bytes; none for what is no model.
+    ///
+    /// # Errors
+    /// The first file cannot be read.
+    pub(crate) fn format(&self) -> io::Result<Option<Format>> {
+        self.sources().next().map_or(Ok(None), format_of)
     }
 
     /// The open files, in order.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &FileSource> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Opened> {
         self.files.iter().map(|(_, source)| source)
     }
 
@@ -90,18 +92,12 @@ impl Files {
     ///
     /// An incomplete set is an error: one shard is never taken for the whole.
     pub(crate) fn paths_of_model(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-        let siblings = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(siblings);
-        let Some(siblings) = siblings else {
+        let Some(paths) = set_of(path) else {
             return Ok(vec![path.to_path_buf()]);
         };
-        let paths: Vec<_> = siblings
-            .iter()
-            .map(|name| path.with_file_name(name))
-            .collect();
-        if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        // What is missing at an address is noticed when it is opened.
+        let is_missing = |path: &&PathBuf| !Location::of(path).is_address() && !path.exists();
+        if let Some(missing) = paths.iter().find(is_missing) {
             bail!(
                 "{} is one of {} files and {} is missing",
                 path.display(),
@@ -113,11 +109,14 @@ impl Files {
     }
 }
 
-/// The format of a file, by its first bytes; none for what is no model, or cannot be read.
-pub(crate) fn format_of(path: &Path) -> Option<Format> {
+/// The format of a file, by its first bytes; none for what is no model.
+pub(crate) fn format_of(source: &Opened) -> io::Result<Option<Format>> {
     let mut magic = [0; 4];
-    File::open(path).ok()?.read_exact(&mut magic).ok()?;
-    Format::of(&magic)
+    if source.length() < magic.len() as u64 {
+        return Ok(None);
+    }
+    source.read_exact_at(0, &mut magic)?;
+    Ok(Format::of(&magic))
 }
 
 /// The part of a shard's name before `-NNNNN-of-NNNNN.gguf`.
@@ -127,11 +126,19 @@ pub(crate) fn split_prefix(name: &str) -> Option<&str> {
 
 /// The first file of the split set that a path names one of, or the path itself.
 pub(crate) fn first_of_set(path: &Path) -> PathBuf {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let first = name
-        .and_then(siblings)
-        .and_then(|names| names.into_iter().next());
-    first.map_or_else(|| path.to_path_buf(), |first| path.with_file_name(first))
+    let first = set_of(path).and_then(|paths| paths.into_iter().next());
+    first.unwrap_or_else(|| path.to_path_buf())
+}
+
+/// The paths of all files of the split set that a path names one of.
+fn set_of(path: &Path) -> Option<Vec<PathBuf>> {
+    let location = Location::of(path);
+    let name = match location {
+        Location::Path(path) => path.file_name()?.to_str()?.to_owned(),
+        Location::Address(_) => location.name(),
+    };
+    let names = siblings(&name)?;
+    names.iter().map(|name| location.beside(name)).collect()
 }
 
 /// The names of all shards of the set that `name` belongs to.
@@ -156,13 +163,6 @@ fn five_digits(text: &str) -> Option<u32> {
     (text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().ok())
         .flatten()
-}
-
-fn base_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io;
 
 use anyhow::Context as _;
 use inference::{MappedFile, Model, ReadAt, Side, Source, Tokenizer};
-use verifier::source::{FileSource, Source as _};
+use remote::Opened;
+use verifier::source::Source as _;
 
 use crate::engine_flags::Io;
 use crate::input::Files;
@@ -23,7 +24,13 @@ impl<'a> Loaded<'a> {
             .sources()
             .map(|source| match io {
                 Io::Reads => Ok(File::Read(source)),
-                Io::Mmap => MappedFile::new(source.file()).map(File::Mapped),
+                Io::Mmap => source
+                    .file()
+                    .ok_or_else(|| {
+                        io::Error::other("it is no file of this machine: use --io reads")
+                    })
+                    .and_then(MappedFile::new)
+                    .map(File::Mapped),
             })
             .collect::<Result<Vec<_>, _>>()
             .with_context(|| format!("{}: cannot be mapped", files.name()))?;
@@ -61,7 +68,7 @@ impl<'a> Loaded<'a> {
 
 /// An open file, as the forward reads it.
 enum File<'a> {
-    Read(&'a FileSource),
+    Read(&'a Opened),
     Mapped(MappedFile),
 }
 

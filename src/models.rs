@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use remote::Location;
 use verifier::finding::escape;
 
 use crate::input::first_of_set;
@@ -22,7 +23,15 @@ pub(crate) struct Found {
 impl Found {
     /// The path in words: nothing in it can end a line or reach a terminal.
     pub(crate) fn name(&self) -> String {
-        escape(self.path.as_os_str().as_bytes())
+        shown(&self.path)
+    }
+}
+
+/// A path in words, an address without secrets; escaped like a name.
+pub(crate) fn shown(path: &Path) -> String {
+    match Location::of(path) {
+        Location::Path(path) => escape(path.as_os_str().as_bytes()),
+        address @ Location::Address(_) => escape(address.to_string().as_bytes()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use remote::Location;
 use verifier::code::{Code, Group};
 use verifier::decode::container::Format;
 use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
@@ -17,7 +18,9 @@ pub(crate) struct Named<'a> {
 impl<'a> Named<'a> {
     /// Tells which is which by content; none when they are not an APR file and a GGUF.
     pub(crate) fn of(a: (&'a Path, &Files), b: (&'a Path, &Files)) -> Option<Self> {
-        match (a.1.format()?, b.1.format()?) {
+        // Without the formats there is no command, only the hint of the finding.
+        let [of_a, of_b] = [a.1, b.1].map(|files| files.format().ok().flatten());
+        match (of_a?, of_b?) {
             (Format::Apr, Format::Gguf) => Some(Self {
                 apr: a.0,
                 gguf: b.0,
@@ -67,7 +70,7 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
 
 /// A path as a shell takes it.
 pub(crate) fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = Location::of(path).to_string();
     if text.starts_with('-') {
         return format!("'{}'", format!("./{text}").replace('\'', "'\\''"));
     }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use remote::Location;
 use verifier::check;
 use verifier::policy::Policy;
 use verifier::report::{Mode, Report};
@@ -35,7 +36,7 @@ pub(crate) fn open<const N: usize>(
     for path in paths {
         match Files::open(path) {
             Ok(opened) => files.push(opened),
-            Err(error) => errors.push(error),
+            Err(error) => errors.push((path, error)),
         }
     }
     let files: Vec<Files> = match files.try_into() {
@@ -43,15 +44,19 @@ pub(crate) fn open<const N: usize>(
         Err(some) => some,
     };
     let inputs: Vec<_> = files.iter().map(Files::input).collect();
-    let others: Vec<_> = errors.iter().map(in_words).collect();
+    let others: Vec<_> = errors
+        .iter()
+        .map(|(path, error)| in_words(path, error))
+        .collect();
     let report = check::not_opened(mode, &inputs, &others);
-    let error = errors.swap_remove(0);
+    let (_, error) = errors.swap_remove(0);
     Err(Box::new(NotOpened { error, report }))
 }
 
-fn in_words(error: &anyhow::Error) -> check::NotOpened {
+fn in_words(path: &Path, error: &anyhow::Error) -> check::NotOpened {
     let cause = error.chain().find_map(|cause| cause.downcast_ref());
     let hint = match cause.map(std::io::Error::kind) {
+        Some(ErrorKind::NotFound) if Location::of(path).is_address() => "check the address",
         None => "put all files of the split set into one folder",
         Some(ErrorKind::NotFound) => "check the path; `ls` shows what is there",
         Some(ErrorKind::PermissionDenied) => {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use remote::Location;
 use verifier::check::{self, Sidecar};
 use verifier::report::{Mode, Report, text};
 use verifier::sources::Sources;
@@ -94,12 +95,21 @@ fn of_list(list: &Path) -> anyhow::Result<Vec<Pair>> {
             bail!("{shown}, line {number}: a path is empty");
         }
         let [a, b] = [a, b].map(|path| Found {
-            path: folder.join(path),
+            path: beside(folder, path),
             problem: None,
         });
         pairs.push(Pair::Of(a, b));
     }
     Ok(pairs)
+}
+
+/// A path of a list is relative to its folder; an address is not.
+fn beside(folder: &Path, path: &str) -> PathBuf {
+    if Location::of(Path::new(path)).is_address() {
+        PathBuf::from(path)
+    } else {
+        folder.join(path)
+    }
 }
 
 /// Finds what belongs together in two folders. What has no other is listed, so that nothing goes by uncompared.

@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use remote::Location;
 use verifier::check::{self, NotOpened, Sidecar, text};
 use verifier::manifest::{self, Unusable};
 use verifier::report::{Mode, Report};
-use verifier::source::FileSource;
 use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
@@ -139,11 +139,13 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize, progress: &Progre
 
 /// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`.
 pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
-    let mut name = model.file_name().unwrap_or_default().to_os_string();
-    name.push(".manifest.json");
-    let path = model.with_file_name(&name);
-    let name = name.to_string_lossy().into_owned();
-    match FileSource::open(&path) {
+    let location = Location::of(model);
+    let Some(path) = location.with_ending(".manifest.json") else {
+        return Sidecar::Absent;
+    };
+    let location = Location::of(&path);
+    let name = location.name();
+    match location.open() {
         Ok(file) => match manifest::read(&name, &file) {
             Ok(manifest) => Sidecar::Read(manifest),
             Err(why) => Sidecar::Unusable(name, why),

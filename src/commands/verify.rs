@@ -8,11 +8,12 @@ use std::thread::{self, Scope};
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args, ValueEnum};
 use inference::Step;
+use remote::Location;
 use verifier::code::Code;
+
 use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
 use verifier::report::{Behaviour, Mode, Report, text, to_json};
-use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::{FileSha256, Options};
 
@@ -237,12 +238,13 @@ fn alone(
     let (name, read) = match (digest, &arguments.manifest) {
         (Some(digest), None) => (String::new(), Ok(digest)),
         (None, Some(path)) => {
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            let name = name.to_string_lossy().into_owned();
-            let read = match FileSource::open(path) {
+            let location = Location::of(path);
+            let name = location.name();
+            let read = match location.open() {
                 Ok(file) => manifest::read(&name, &file),
                 Err(error) if arguments.format == FormatFlag::Text => {
-                    return Err(error).with_context(|| format!("{path:?}: cannot be opened"));
+                    let shown = location.to_string();
+                    return Err(error).with_context(|| format!("{shown:?}: cannot be opened"));
                 }
                 Err(error) => Err(Unusable::Io(error)),
             };

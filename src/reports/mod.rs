@@ -7,11 +7,11 @@ mod target;
 
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use remote::Location;
 use render::{Answer, Form, PolicyFile, Subject, github};
 use sha2::{Digest as _, Sha256};
 use verifier::check;
@@ -22,7 +22,7 @@ use verifier::verify::FileSha256;
 use crate::exit::Outcome;
 use crate::input::{Files, format_of};
 use crate::output::ErrorRow;
-use crate::{clock, next_command, output};
+use crate::{clock, models, next_command, output};
 
 use self::target::Target;
 
@@ -199,9 +199,11 @@ impl Reports {
 fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
     let mut models = models.to_vec();
     let is_of = |path: &Path, row: &FileRow| {
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let format = format_of(path);
-        row.name == escape(name.as_bytes())
+        let location = Location::of(path);
+        // What cannot be read any more is told by its name alone.
+        let format = location.open().and_then(|file| format_of(&file));
+        let format = format.ok().flatten();
+        row.name == escape(location.name().as_bytes())
             && format.is_none_or(|format| row.format == format.into())
     };
     let files = |model: &Path| Files::paths_of_model(model).unwrap_or_else(|_| vec![model.into()]);
@@ -218,7 +220,7 @@ fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
 fn shown(path: &Path) -> String {
     let folder = env::current_dir().ok();
     let inside = folder.and_then(|folder| path.strip_prefix(folder).ok());
-    escape(inside.unwrap_or(path).as_os_str().as_bytes())
+    models::shown(inside.unwrap_or(path))
 }
 
 /// The command as typed in a shell, without its reports.
@@ -235,7 +237,10 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> String {
         match argument.strip_prefix("--report") {
             Some("") => drop(arguments.next()),
             Some(value) if value.starts_with('=') => {}
-            _ => words.push(next_command::quoted(&argument)),
+            _ => {
+                let shown = Location::of(Path::new(&*argument)).to_string();
+                words.push(next_command::quoted(&shown));
+            }
         }
     }
     words.join(" ")

@@ -90,7 +90,7 @@ impl Converted {
 pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Model {
     let report = match not_opened::open([&job.input], Mode::Pair) {
         Err(why) => Some(why.report),
-        Ok([files]) if files.format().is_none() => {
+        Ok([files]) if !matches!(files.format(), Ok(Some(_))) => {
             let options = Options::default();
             Some(check::check(
                 &files.input(),
