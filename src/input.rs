@@ -119,6 +119,15 @@ pub(crate) fn format_of(source: &Opened) -> io::Result<Option<Format>> {
     Ok(Format::of(&magic))
 }
 
+/// Refuses an address where only files of this machine can be read or written.
+pub(crate) fn must_be_path(path: &Path) -> anyhow::Result<()> {
+    let location = Location::of(path);
+    if location.is_address() {
+        bail!("{location}: this command takes files: download it, and name the file");
+    }
+    Ok(())
+}
+
 /// The part of a shard's name before `-NNNNN-of-NNNNN.gguf`.
 pub(crate) fn split_prefix(name: &str) -> Option<&str> {
     split_parts(name).map(|(prefix, _)| prefix)

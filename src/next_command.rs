@@ -43,7 +43,12 @@ pub(crate) fn of(report: &Report, named: Option<&Named<'_>>) -> Option<String> {
 
 fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<String> {
     let (apr, gguf) = (shown(named.apr), shown(named.gguf));
-    let convert = format!("aprove convert {gguf} {apr} --overwrite");
+    // Files are written from files only.
+    let are_files = ![named.apr, named.gguf]
+        .map(Location::of)
+        .iter()
+        .any(Location::is_address);
+    let convert = are_files.then(|| format!("aprove convert {gguf} {apr} --overwrite"));
     let fetch = format!(
         "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
     );
@@ -53,17 +58,19 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
     };
     match (conclusion.kind, conclusion.at_fault) {
         (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
-        (_, AtFault::Apr) | (ConclusionKind::Rewritten, _) => Some(convert),
+        (_, AtFault::Apr) | (ConclusionKind::Rewritten, _) => convert,
         // The artifact is what was written, and knows every byte of its source, unless tensors were decoded.
         (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)
-            if report.reasons.contains(&Code::SourceChanged) && report.counts.values_equal == 0 =>
+            if are_files
+                && report.reasons.contains(&Code::SourceChanged)
+                && report.counts.values_equal == 0 =>
         {
             Some(format!(
                 "aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from"
             ))
         }
         (ConclusionKind::Damaged | ConclusionKind::Unreadable, _) => Some(fetch),
-        (ConclusionKind::Unlike, _) if first.code.group() == Group::Metadata => Some(convert),
+        (ConclusionKind::Unlike, _) if first.code.group() == Group::Metadata => convert,
         (ConclusionKind::Unlike, _) => Some(fetch),
     }
 }

@@ -55,8 +55,12 @@ pub(crate) fn open<const N: usize>(
 
 fn in_words(path: &Path, error: &anyhow::Error) -> check::NotOpened {
     let cause = error.chain().find_map(|cause| cause.downcast_ref());
+    let is_address = Location::of(path).is_address();
     let hint = match cause.map(std::io::Error::kind) {
-        Some(ErrorKind::NotFound) if Location::of(path).is_address() => "check the address",
+        Some(ErrorKind::NotFound) if is_address => "check the address",
+        Some(ErrorKind::PermissionDenied) if is_address => {
+            "give access to it: docs/remote.md has the variables"
+        }
         None => "put all files of the split set into one folder",
         Some(ErrorKind::NotFound) => "check the path; `ls` shows what is there",
         Some(ErrorKind::PermissionDenied) => {

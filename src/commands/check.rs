@@ -33,7 +33,7 @@ use crate::{not_opened, output, policy, progress};
     after_help = "Examples:\n  aprove check model.apr\n  aprove check ~/models --jobs 4\n  aprove check --format json a.gguf b.apr"
 )]
 pub(crate) struct Arguments {
-    /// Models (of a split set, any of its files), and folders to search for them
+    /// Models (of a split set, any of its files), as paths or addresses (docs/remote.md), and folders to search for them
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Leave out the sidecars

@@ -31,7 +31,7 @@ use crate::{answers, output};
     after_help = "Examples:\n  aprove inspect model.gguf\n  aprove inspect model.apr --metadata --tensors\n  aprove inspect model.gguf --numbers"
 )]
 pub(crate) struct Arguments {
-    /// A GGUF model (of a split set, any of its files) or an APR file
+    /// A GGUF model (of a split set, any of its files) or an APR file: a path or an address (docs/remote.md)
     file: PathBuf,
     /// How to print it
     #[arg(long, value_enum, default_value_t = FormatFlag::Text)]

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use converter::{PendingModel, RestoreRequest};
-
 use verifier::report::text::{self, grouped};
 use verifier::source::FileSource;
 use verifier::verdict::Verdict;
@@ -13,7 +12,7 @@ use verifier::verify::{Options, verify};
 
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::input::Files;
+use crate::input::{Files, must_be_path};
 use crate::output::{self, first_line};
 use crate::progress::{self, Job, Phase};
 use crate::signals::Cancel;
@@ -51,6 +50,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    must_be_path(&arguments.artifact)?;
     let request = RestoreRequest {
         artifact: arguments.artifact.clone(),
         output: match &arguments.output {

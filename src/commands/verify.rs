@@ -10,7 +10,6 @@ use clap::{ArgAction, Args, ValueEnum};
 use inference::Step;
 use remote::Location;
 use verifier::code::Code;
-
 use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
 use verifier::report::{Behaviour, Mode, Report, text, to_json};
@@ -35,6 +34,7 @@ use crate::{
 
 /// Compares an APR v2 file with a GGUF model, byte for byte, and says where and why they differ.
 ///
+/// A model is named by a path or an address (https://, hf://, s3://, gs://, az://, ollama://: docs/remote.md).
 /// Two files of one format are compared in the same way. The order of the two files is free; formats are told by content.
 /// With --manifest one model is checked against a list of digests instead, and runs the prompts that our own manifests
 /// record; with --digest against one digest. Two folders, or a list with --pairs, are many pairs: a line for each, then the
@@ -44,7 +44,7 @@ use crate::{
 /// not covered, changed during the run, nothing compared, or the report could not be written); of several pairs the largest.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  aprove verify model.apr model.gguf\n  aprove verify a.gguf b.gguf --forward off\n  aprove verify model.apr --manifest model.apr.manifest.json\n  aprove verify model.gguf --digest sha256:HEX\n  aprove verify converted/ sources/ --jobs 2\n  aprove verify a.apr b.gguf --report junit=aprove.xml --report sarif=aprove.sarif"
+    after_help = "Examples:\n  aprove verify model.apr model.gguf\n  aprove verify a.gguf b.gguf --forward off\n  aprove verify model.apr hf://ORG/REPO/model.gguf@REVISION\n  aprove verify model.apr --manifest model.apr.manifest.json\n  aprove verify model.gguf --digest sha256:HEX\n  aprove verify converted/ sources/ --jobs 2\n  aprove verify a.apr b.gguf --report junit=aprove.xml --report sarif=aprove.sarif"
 )]
 pub(crate) struct Arguments {
     /// An APR file or a GGUF model (of a split set, any of its files), or a folder of them

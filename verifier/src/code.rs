@@ -188,6 +188,7 @@ codes! {
         InputName = "input.name",
         InputNotAModel = "input.not-a-model",
         InputPointer = "input.pointer",
+        InputPublished = "input.published",
         InputWebPage = "input.web-page",
         Io = "io",
         ManifestBound = "manifest.bound",

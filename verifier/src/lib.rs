@@ -18,6 +18,7 @@ pub mod finding;
 pub mod inspect;
 pub mod manifest;
 pub mod observer;
+pub mod origin;
 mod parallel;
 pub mod policy;
 pub mod region;

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::origin::Origin;
 use crate::region::Span;
 
 /// Bytes that can be read by position from several threads.
@@ -26,6 +27,11 @@ pub trait Source: Sync {
     /// # Errors
     /// Says in words what changed.
     fn check_unchanged(&self) -> Result<(), String>;
+
+    /// What it was when it was opened, for an object of a network.
+    fn origin(&self) -> Option<&Origin> {
+        None
+    }
 }
 
 /// A source whose decoded parts are served from memory: what is read here is what was decoded.
@@ -84,6 +90,10 @@ impl Source for Held<'_> {
 
     fn check_unchanged(&self) -> Result<(), String> {
         self.source.check_unchanged()
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.source.origin()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::source::{Held, Source};
 use crate::{
     decode::{apr, gguf},
     explain::{culprit, evidence::Evidence, excerpt, same_format, sniff},
-    manifest,
+    manifest, origin,
 };
 
 /// One model as the user named it: a file, or the files of a split set in order.
@@ -204,6 +204,7 @@ pub(crate) fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
             };
             FileRow {
                 covered: 0,
+                origin: source.origin().cloned(),
                 ..file_row(format, shard, name, &parts, Vec::new())
             }
         })
@@ -272,6 +273,7 @@ impl Pair<'_, '_> {
             findings.extend(blob::finding(given.side, given.input, sha256));
         }
         let files = self.file_rows(&inputs, &scan);
+        findings.splice(0..0, origin::findings(&files));
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
         let parts = Parts {
@@ -319,9 +321,10 @@ impl Pair<'_, '_> {
             .zip(inputs.models())
             .flat_map(|(given, model)| {
                 let shards = given.input.shards.iter().zip(model.shards).enumerate();
-                shards.map(|(shard, ((name, _), parts))| {
+                shards.map(|(shard, ((name, source), parts))| {
                     let unread = unread(given.side, shard);
                     FileRow {
+                        origin: source.origin().cloned(),
                         side: Some(given.side).filter(|_| inputs.are_of_one_format()),
                         ..file_row(given.format.into(), shard, name, parts, unread)
                     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::input::{Files, split_prefix};
+use crate::input::{Files, must_be_path, split_prefix};
 
 /// One model to convert.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) fn jobs(
     output: Option<&Path>,
     folder: Option<&Path>,
 ) -> anyhow::Result<Vec<Job>> {
+    named.iter().try_for_each(|path| must_be_path(path))?;
+    output.map_or(Ok(()), must_be_path)?;
     let (inputs, output) = match (named, output) {
         ([input, last], None) if folder.is_none() && is_output(last) => {
             (std::slice::from_ref(input), Some(last.as_path()))

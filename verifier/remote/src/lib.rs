@@ -1,6 +1,8 @@
 //! Where models live: files, addresses on a network, and the store of Ollama; all are read by position.
 
 mod location;
+#[cfg(feature = "network")]
+mod network;
 mod ollama;
 mod opened;
 

@@ -4,16 +4,21 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use verifier::origin::Origin;
 use verifier::source::{FileSource, Source};
 
 use crate::location::{Location, Scheme};
+#[cfg(feature = "network")]
+use crate::network;
 use crate::ollama;
 
 /// An open model file.
-#[derive(Debug)]
 pub enum Opened {
     /// On this machine.
     Local(FileSource),
+    /// On a network.
+    #[cfg(feature = "network")]
+    Remote(Box<dyn Source + Send>),
 }
 
 impl Location<'_> {
@@ -25,9 +30,16 @@ impl Location<'_> {
         let local = |path: &Path| FileSource::open(path).map(Opened::Local);
         match self {
             Self::Path(path) => local(path),
-            Self::Address(address) => match address.scheme {
-                Scheme::Ollama => local(&ollama::blob(address.rest)?),
-            },
+            Self::Address(address) if address.scheme == Scheme::Ollama => {
+                local(&ollama::blob(address.rest)?)
+            }
+            #[cfg(feature = "network")]
+            Self::Address(address) => Ok(Opened::Remote(Box::new(network::open(*address)?))),
+            #[cfg(not(feature = "network"))]
+            Self::Address(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this build of aprove reads nothing over a network: download it, and name the file",
+            )),
         }
     }
 }
@@ -38,12 +50,16 @@ impl Opened {
     pub const fn file(&self) -> Option<&File> {
         match self {
             Self::Local(source) => Some(source.file()),
+            #[cfg(feature = "network")]
+            Self::Remote(_) => None,
         }
     }
 
-    const fn source(&self) -> &dyn Source {
+    fn source(&self) -> &dyn Source {
         match self {
             Self::Local(source) => source,
+            #[cfg(feature = "network")]
+            Self::Remote(source) => &**source,
         }
     }
 }
@@ -59,5 +75,9 @@ impl Source for Opened {
 
     fn check_unchanged(&self) -> Result<(), String> {
         self.source().check_unchanged()
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.source().origin()
     }
 }

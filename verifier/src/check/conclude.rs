@@ -36,6 +36,7 @@ pub(super) fn conclude(
             Code::MetaRecordDigest | Code::AprFooterCrc | Code::AprDamaged => {
                 "the file is not what was written"
             }
+            Code::InputPublished => "the file is not what its publisher gives",
             Code::InputName => "the file is not what its name says",
             Code::TensorScaleNotFinite | Code::TensorValueNotFinite => {
                 "the file holds numbers that no model computes with"

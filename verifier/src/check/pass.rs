@@ -15,6 +15,7 @@ use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Side, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
+use crate::origin;
 use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row, hex};
 use crate::source::{Held, Source};
 use crate::verify::{FileSha256, Input, Options};
@@ -77,6 +78,8 @@ pub(super) fn check(
     let recorded = Recorded::of(input, decoded, &seen, sidecar);
     findings.extend(recorded.findings.iter().cloned());
     findings.extend(scan.warnings.iter().cloned());
+    let files = file_rows(input, decoded, &scan, &seen);
+    findings.splice(0..0, origin::findings(&files));
     findings.splice(0..0, changed(decoded.side(), input));
     findings.extend(recorded.notes(decoded));
 
@@ -86,7 +89,6 @@ pub(super) fn check(
         scan: &scan,
         keys: &metadata.keys,
     };
-    let files = file_rows(input, decoded, &scan, &seen);
     let mut report = report::build(files, &Scope::Alone(&parts), &findings);
     report.conclusion = conclude::conclude(decoded.side(), &evidence, &findings);
     report.manifest.clone_from(&recorded.sidecar);
@@ -190,7 +192,7 @@ fn not_read(decoded: &Decoded, scan: &Scan, findings: &[Finding]) -> Option<Find
 
 fn file_rows(input: &Input<'_>, decoded: &Decoded, scan: &Scan, seen: &Seen) -> Vec<FileRow> {
     let files = input.shards.iter().zip(decoded.shards()).enumerate();
-    let row = |(shard, ((name, _), parts)): (usize, (&(String, _), _))| {
+    let row = |(shard, ((name, source), parts)): (usize, (&(String, &dyn Source), _))| {
         let errors = scan.errors.iter().filter(|unread| unread.shard == shard);
         let unread = errors.map(|unread| unread.span).collect();
         let [blake3, sha256] =
@@ -198,6 +200,7 @@ fn file_rows(input: &Input<'_>, decoded: &Decoded, scan: &Scan, seen: &Seen) -> 
         FileRow {
             blake3: blake3.map(|digest| hex(&digest)),
             sha256: sha256.map(|digest| hex(&digest)),
+            origin: source.origin().cloned(),
             ..file_row(decoded.format(), shard, name, parts, unread)
         }
     };

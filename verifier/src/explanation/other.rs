@@ -1,6 +1,6 @@
 //! Files as a whole, manifests, behaviour.
 
-use super::{DIFFERENT, Explanation, FETCH, NOTE, UNDECIDED, UNREADABLE, WARNING, explain};
+use super::{BOTH, DIFFERENT, Explanation, FETCH, NOTE, UNDECIDED, UNREADABLE, WARNING, explain};
 use crate::code::Code;
 use crate::finding::Effect;
 
@@ -46,6 +46,13 @@ fn files(code: Code) -> Option<Explanation> {
             "A repository that was cloned without Git LFS.",
             "git lfs pull",
             UNREADABLE,
+        ),
+        Code::InputPublished => explain(
+            "the file is not the one that its publisher gives",
+            "The host of the file says which SHA-256 it has, and the bytes that were read have another one.",
+            "A fault of a cache or a proxy on the way, or of the host.",
+            "Run again; if it stays, tell the publisher.",
+            BOTH,
         ),
         Code::InputWebPage => explain(
             "the file is a web page or an error message of a server",

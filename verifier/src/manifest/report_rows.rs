@@ -98,6 +98,11 @@ impl Judge<'_> {
             let format = self.target.decoded.format();
             let row = file_row(format, shard, name, parts, Vec::new());
             FileRow {
+                origin: self
+                    .target
+                    .sources
+                    .get(shard)
+                    .and_then(|source| source.origin().cloned()),
                 blake3: digest(Kind::Blake3),
                 sha256: digest(Kind::Sha256),
                 covered: self.covered(shard, row.covered),

@@ -199,6 +199,7 @@ pub(crate) fn file_row(
         shard,
         name: escape(name.as_bytes()),
         size: parts.length,
+        origin: None,
         blake3: None,
         sha256: None,
         regions: parts.regions.len(),

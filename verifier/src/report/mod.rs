@@ -35,6 +35,7 @@ use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
 use crate::decode::container::Format;
 use crate::finding::{Finding, Side};
+use crate::origin::Origin;
 use crate::policy::{Policy, PolicyRow};
 use crate::region::{RegionKind, Span};
 use crate::verdict::{Compared, Verdict};
@@ -181,6 +182,9 @@ pub struct FileRow {
     pub name: String,
     /// Length in bytes.
     pub size: u64,
+    /// Which object of a network it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// BLAKE3 of the whole file, the number of `b3sum`, when all of it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,

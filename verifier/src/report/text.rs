@@ -8,7 +8,7 @@ use super::{
     stages,
 };
 use crate::code::{Code, Group};
-use crate::finding::{Effect, Side};
+use crate::finding::{Effect, Side, escape};
 use crate::policy::{FailOn, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
@@ -248,6 +248,24 @@ pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result 
     for (kind, digest) in [("blake3", &file.blake3), ("sha256", &file.sha256)] {
         if let Some(digest) = digest {
             writeln!(text, "        {kind:<6} {digest}")?;
+        }
+    }
+    if let Some(origin) = &file.origin {
+        writeln!(
+            text,
+            "        from   {}",
+            escape(origin.location.as_bytes())
+        )?;
+        let facts = [
+            ("etag", &origin.etag),
+            ("last modified", &origin.last_modified),
+            ("revision", &origin.revision),
+            ("version", &origin.version),
+        ];
+        for (name, value) in facts {
+            if let Some(value) = value {
+                writeln!(text, "               {name} {}", escape(value.as_bytes()))?;
+            }
         }
     }
     Ok(())

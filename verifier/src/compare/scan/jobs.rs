@@ -118,9 +118,13 @@ impl<'a> Jobs<'a> {
             }
         }
         jobs.list.sort_by_key(order);
+        let is_published = |file: &File<'_>| {
+            let origin = file.source.origin();
+            origin.is_some_and(|origin| origin.published_sha256.is_some())
+        };
         let chains = files.iter().filter(|file| match sha256 {
-            FileSha256::None => false,
-            FileSha256::Apr => inputs.of(file.side).format() == Format::Apr,
+            FileSha256::None => is_published(file),
+            FileSha256::Apr => inputs.of(file.side).format() == Format::Apr || is_published(file),
             FileSha256::All => true,
         });
         let chains = chains.map(|file| Job::Sha256 {

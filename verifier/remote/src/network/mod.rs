@@ -1,0 +1,47 @@
+//! Objects of a network: one identity from the first byte to the last, parts that are fetched once, and no mixture.
+
+mod attempts;
+mod failure;
+mod http;
+mod hub;
+mod parts;
+mod pinned;
+mod runtime;
+mod source;
+mod store;
+
+pub(crate) use source::RemoteSource;
+
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+
+use self::failure::Failure;
+use self::pinned::{Pinned, Reply};
+use self::store::Kind;
+use crate::location::{Address, Location, Scheme};
+
+/// An object that is read by ranges.
+trait Object: Send + Sync {
+    /// Reads a range, which the object may end before the end of. What is pinned holds for the reply, or it is a failure.
+    fn get<'a>(&'a self, range: Range<u64>, pinned: Option<&'a Pinned>) -> Reading<'a, Reply>;
+}
+
+type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// Opens an address of a network.
+pub(crate) fn open(address: Address<'_>) -> io::Result<RemoteSource> {
+    let shown = Location::Address(address).to_string();
+    let object = runtime::wait(async {
+        match address.scheme {
+            Scheme::Http | Scheme::Https => http::object(address),
+            Scheme::Hub => hub::object(address.rest).await,
+            Scheme::S3 => store::object(Kind::S3, address.rest),
+            Scheme::Google => store::object(Kind::Google, address.rest),
+            Scheme::Azure => store::object(Kind::Azure, address.rest),
+            Scheme::Ollama => unreachable!("the store of Ollama is on this machine"),
+        }
+    })?;
+    RemoteSource::open(object?, shown)
+}

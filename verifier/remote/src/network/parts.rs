@@ -1,0 +1,134 @@
+//! The parts of an object that are in memory, and those that are on their way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a part.
+pub(super) const PART: u64 = 4 << 20;
+/// Parts in memory for each object, those on their way included.
+const MOST: usize = 16;
+
+/// A part, shared by whoever reads it.
+pub(super) type Part = Arc<Vec<u8>>;
+
+/// The parts of one object. Each is fetched once while it is in memory; whoever wants it meanwhile waits.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    parts: HashMap<u64, Slot>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+enum Slot {
+    OnItsWay,
+    Held { part: Part, used: u64 },
+}
+
+/// What there is of a part.
+pub(super) enum Found<'a> {
+    Held(Part),
+    /// Nothing: whoever has this fetches it.
+    Claimed(Claim<'a>),
+}
+
+/// The right to fetch a part, which ends when it is dropped.
+pub(super) struct Claim<'a> {
+    parts: &'a Parts,
+    index: u64,
+}
+
+impl Parts {
+    /// The part, or the right to fetch it; waits for one that is on its way.
+    pub(super) fn wait_for(&self, index: u64) -> Found<'_> {
+        let mut state = self.lock();
+        loop {
+            let now = state.tick();
+            match state.parts.get_mut(&index) {
+                Some(Slot::Held { part, used }) => {
+                    *used = now;
+                    return Found::Held(Arc::clone(part));
+                }
+                Some(Slot::OnItsWay) => {
+                    let waited = self.arrived.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+                None => {
+                    state.make_room();
+                    state.parts.insert(index, Slot::OnItsWay);
+                    return Found::Claimed(Claim { parts: self, index });
+                }
+            }
+        }
+    }
+
+    /// The right to fetch a part that nobody has asked for yet; none where it is there, or there is no room.
+    pub(super) fn claim_ahead(&self, index: u64) -> Option<Claim<'_>> {
+        let mut state = self.lock();
+        let on_their_way = state
+            .parts
+            .values()
+            .filter(|slot| matches!(slot, Slot::OnItsWay));
+        if state.parts.contains_key(&index) || on_their_way.count() >= MOST / 2 {
+            return None;
+        }
+        state.make_room();
+        state.parts.insert(index, Slot::OnItsWay);
+        Some(Claim { parts: self, index })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    const fn tick(&mut self) -> u64 {
+        self.clock = self.clock.saturating_add(1);
+        self.clock
+    }
+
+    /// Forgets the parts that were not used for longest.
+    fn make_room(&mut self) {
+        while self.parts.len() >= MOST {
+            let held = self.parts.iter().filter_map(|(index, slot)| match slot {
+                Slot::Held { used, .. } => Some((*used, *index)),
+                Slot::OnItsWay => None,
+            });
+            let Some((_, oldest)) = held.min() else {
+                return;
+            };
+            self.parts.remove(&oldest);
+        }
+    }
+}
+
+impl Claim<'_> {
+    /// Puts the part where others find it.
+    pub(super) fn put(self, bytes: Vec<u8>) -> Part {
+        let part = Arc::new(bytes);
+        let mut state = self.parts.lock();
+        let used = state.tick();
+        let slot = Slot::Held {
+            part: Arc::clone(&part),
+            used,
+        };
+        state.parts.insert(self.index, slot);
+        part
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut state = self.parts.lock();
+        if matches!(state.parts.get(&self.index), Some(Slot::OnItsWay)) {
+            state.parts.remove(&self.index);
+        }
+        self.parts.arrived.notify_all();
+    }
+}

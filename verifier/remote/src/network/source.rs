@@ -1,0 +1,145 @@
+//! An object of a network as a source of the verifier.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use verifier::origin::Origin;
+use verifier::source::Source;
+
+use super::attempts::attempts;
+use super::failure::Failure;
+use super::parts::{Claim, Found, PART, Part, Parts};
+use super::pinned::Pinned;
+use super::{Object, runtime};
+
+/// An object of a network. Its identity is taken with the first bytes, and holds for every reply.
+pub(crate) struct RemoteSource(Arc<Shared>);
+
+struct Shared {
+    object: Box<dyn Object>,
+    pinned: Pinned,
+    origin: Origin,
+    parts: Parts,
+    /// What ended the reading: nothing is read after it, so that no mixture of two states is ever compared.
+    ended: OnceLock<Failure>,
+}
+
+impl RemoteSource {
+    /// Opens an object, called by its address without secrets.
+    pub(super) fn open(object: Box<dyn Object>, location: String) -> io::Result<Self> {
+        let first = runtime::wait(attempts(|| object.get(0..PART, None)))??;
+        let Pinned {
+            etag,
+            last_modified,
+            revision,
+            version,
+            sha256,
+            ..
+        } = first.pinned.clone();
+        let shared = Shared {
+            object,
+            pinned: first.pinned,
+            origin: Origin {
+                location,
+                etag,
+                last_modified,
+                revision,
+                version,
+                published_sha256: sha256,
+            },
+            parts: Parts::default(),
+            ended: OnceLock::new(),
+        };
+        if let Found::Claimed(claim) = shared.parts.wait_for(0) {
+            claim.put(first.bytes);
+        }
+        Ok(Self(Arc::new(shared)))
+    }
+
+    fn part(&self, index: u64) -> io::Result<Part> {
+        let Self(shared) = self;
+        let claim = match shared.parts.wait_for(index) {
+            Found::Held(part) => return Ok(part),
+            Found::Claimed(claim) => claim,
+        };
+        self.begin(index.saturating_add(1));
+        runtime::wait(shared.fetch(claim, index))?.map_err(io::Error::from)
+    }
+
+    /// Begins to fetch a part that will probably be wanted next.
+    fn begin(&self, index: u64) {
+        let shared = Arc::clone(&self.0);
+        if shared.ended.get().is_some() || index.saturating_mul(PART) >= shared.pinned.length {
+            return;
+        }
+        runtime::begin(async move {
+            if let Some(claim) = shared.parts.claim_ahead(index) {
+                // Whoever wants the part hears why it is not there.
+                drop(shared.fetch(claim, index).await);
+            }
+        });
+    }
+}
+
+impl Shared {
+    async fn fetch(&self, claim: Claim<'_>, index: u64) -> Result<Part, Failure> {
+        if let Some(ended) = self.ended.get() {
+            return Err(ended.clone());
+        }
+        let start = index.saturating_mul(PART);
+        let range = self.pinned.within(&(start..start.saturating_add(PART)));
+        match attempts(|| self.object.get(range.clone(), Some(&self.pinned))).await {
+            Ok(reply) => Ok(claim.put(reply.bytes)),
+            Err(why) => Err(self.ended.get_or_init(|| why).clone()),
+        }
+    }
+}
+
+impl Source for RemoteSource {
+    fn length(&self) -> u64 {
+        self.0.pinned.length
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.length()) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (mut offset, mut rest) = (offset, buffer);
+        while !rest.is_empty() {
+            let part = self.part(offset / PART)?;
+            let start = usize::try_from(offset % PART).map_err(io::Error::other)?;
+            let bytes = part.get(start..).unwrap_or_default();
+            let length = bytes.len().min(rest.len());
+            let (now, later) = rest.split_at_mut(length);
+            let Some(bytes) = bytes.get(..length).filter(|bytes| !bytes.is_empty()) else {
+                unreachable!("a part has all bytes of its range");
+            };
+            now.copy_from_slice(bytes);
+            offset = offset.saturating_add(length as u64);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn check_unchanged(&self) -> Result<(), String> {
+        let Self(shared) = self;
+        let ended = |why: &Failure| match why {
+            Failure::Changed(why) => why.clone(),
+            other => format!("its state cannot be asked for any more: {}", other.text()),
+        };
+        if let Some(why) = shared.ended.get() {
+            return Err(ended(why));
+        }
+        let now = runtime::wait(attempts(|| shared.object.get(0..1, Some(&shared.pinned))));
+        match now {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(why)) => Err(ended(&why)),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.0.origin)
+    }
+}

@@ -1,0 +1,157 @@
+//! What a server can do wrong, and what is read of it then.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{io, thread};
+
+use fixtures::random::Random;
+use fixtures::web::{Answer, Request, serve};
+use remote::{Location, Opened};
+use verifier::source::Source as _;
+
+/// Three parts, the last of them short.
+fn bytes() -> Vec<u8> {
+    let mut bytes = vec![0; LENGTH + 12_345];
+    Random::new(7).fill(&mut bytes);
+    bytes
+}
+
+fn open(address: SocketAddr) -> io::Result<Opened> {
+    Location::of(Path::new(&format!("http://{address}/m.gguf?key=secret"))).open()
+}
+
+fn read_all(source: &Opened) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(source.length()).unwrap()];
+    source.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// What is said of a server that answers in this way; it never repeats the query of the address.
+fn said(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
+    let read = open(serve(answer)).and_then(|source| read_all(&source));
+    let said = read.unwrap_err().to_string();
+    assert!(!said.contains("secret"), "{said}");
+    said
+}
+
+/// Of two parts.
+const LENGTH: usize = 8 << 20;
+const ETAG: &str = "\"one\"";
+
+#[test]
+fn every_part_is_fetched_once_however_many_read_it() {
+    let file = Arc::new(bytes());
+    let (served, count) = (Arc::clone(&file), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    let address = serve(move |request| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        request.part_of(&served, ETAG)
+    });
+    let source = open(address).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert!(read_all(&source).unwrap() == *file));
+        }
+    });
+    assert_eq!(count.load(Ordering::Relaxed), 3);
+    let mut past = [0; 2];
+    let end = source.length() - 1;
+    let why = source.read_exact_at(end, &mut past).unwrap_err();
+    assert_eq!(why.kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(source.check_unchanged(), Ok(()));
+    let origin = source.origin().unwrap();
+    assert_eq!(origin.etag.as_deref(), Some(ETAG));
+    assert_eq!(origin.location, format!("http://{address}/m.gguf"));
+}
+
+#[test]
+fn an_object_that_changes_is_never_read_as_a_mixture() {
+    let file = bytes();
+    let source = open(serve(move |request| {
+        let etag = if request.number < 2 { ETAG } else { "\"two\"" };
+        request.part_of(&file, etag)
+    }));
+    let source = source.unwrap();
+    assert!(read_all(&source).is_err());
+    let said = source.check_unchanged().unwrap_err();
+    assert!(said.contains("another version"), "{said}");
+    // What was read before is not read any more than what comes after.
+    assert!(read_all(&source).is_err());
+}
+
+#[test]
+fn a_server_that_ignores_conditions_is_held_to_its_tags() {
+    for (etag, length) in [("\"two\"", 12_345), (ETAG, 12_344)] {
+        let file = bytes();
+        let source = open(serve(move |request| {
+            if request.number == 0 {
+                return request.part_of(&file, ETAG);
+            }
+            let mut request = Request {
+                headers: request.headers.clone(),
+                ..Request::default()
+            };
+            request.headers.remove("if-match");
+            request.part_of(&file[..LENGTH + length], etag)
+        }));
+        let source = source.unwrap();
+        let said = read_all(&source).unwrap_err().to_string();
+        assert!(said.contains("went from"), "{said}");
+        assert!(source.check_unchanged().unwrap_err().contains("went from"));
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let file = bytes();
+    let served = file.clone();
+    let source = open(serve(move |request| match request.number {
+        0 => Answer::of(503).with("Retry-After", "0"),
+        1 => Answer::of(429),
+        3 => Answer {
+            missing: 1000,
+            ..request.part_of(&served, ETAG)
+        },
+        5 => Answer::of(500),
+        _ => request.part_of(&served, ETAG),
+    }));
+    assert!(read_all(&source.unwrap()).unwrap() == file);
+}
+
+#[test]
+fn what_a_server_gives_wrongly_is_an_error_in_words() {
+    let file = Arc::new(bytes());
+    let good = |file: &Arc<Vec<u8>>| {
+        let file = Arc::clone(file);
+        move |request: &Request| request.part_of(&file, ETAG)
+    };
+    let answers = good(&file);
+    let other_range = said(move |request| {
+        let mut answer = answers(request);
+        answer.headers.pop();
+        answer.with("Content-Range", "bytes 1-4194304/9000000")
+    });
+    assert!(other_range.contains("were asked for"), "{other_range}");
+    let answers = good(&file);
+    let too_much = said(move |request| {
+        let mut answer = answers(request);
+        answer.body.push(0);
+        answer
+    });
+    assert!(too_much.contains("more than"), "{too_much}");
+    let whole = said(|_| Answer::of(200).with("ETag", ETAG));
+    assert!(whole.contains("no ranges"), "{whole}");
+    let untold = said(|request| {
+        let mut answer = request.part_of(&[0; 100], ETAG);
+        answer.headers.remove(0);
+        answer
+    });
+    assert!(untold.contains("neither ETag nor"), "{untold}");
+    let circle = said(|_| Answer::of(302).with("Location", "/m.gguf?key=secret"));
+    assert!(circle.contains("redirect"), "{circle}");
+    assert!(said(|_| Answer::of(404)).contains("404"));
+    assert!(said(|_| Answer::of(403)).contains("403"));
+}

@@ -1,0 +1,64 @@
+//! Where a file came from, when it is an object of a network, and the digest that its publisher gives.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::code::Code;
+use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::report::{FileFormat, FileRow};
+
+/// Which object of a network was read, as far as its server says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Origin {
+    /// Its address, without what gives access to it.
+    pub location: String,
+    /// The tag of its state, which every reply had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The time of its last change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// The commit of its repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Its version in its store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The SHA-256 that its publisher gives, which the bytes are held against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_sha256: Option<String>,
+}
+
+/// What does not have the digest that its publisher gives, or could not be held against it.
+pub(crate) fn findings(files: &[FileRow]) -> Vec<Finding> {
+    files.iter().filter_map(finding).collect()
+}
+
+fn finding(file: &FileRow) -> Option<Finding> {
+    let published = file.origin.as_ref()?.published_sha256.as_deref()?;
+    let side = file.side.unwrap_or(match file.format {
+        FileFormat::Apr => Side::Apr,
+        FileFormat::Gguf | FileFormat::Unknown => Side::Gguf,
+    });
+    let name = &file.name;
+    let finding = match file.sha256.as_deref() {
+        Some(found) if found == published => return None,
+        Some(found) => Finding::new(
+            Code::InputPublished,
+            Effect::Different,
+            format!("{name}: its SHA-256 is not the one that its publisher gives"),
+        )
+        .expected_found(escape(published.as_bytes()), found),
+        None => Finding::new(
+            Code::InputPublished,
+            Effect::Undecided,
+            format!("{name}: not all of it was held against the SHA-256 that its publisher gives"),
+        ),
+    };
+    let finding = finding.at(Place::new(side, file.shard));
+    Some(
+        finding.hint(
+            "run again; if it stays, tell the publisher: it is not the file that was published",
+        ),
+    )
+}
