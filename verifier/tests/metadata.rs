@@ -42,7 +42,7 @@ fn each_key_that_says_something_else_is_named() {
     let model = models::tiny();
     let gguf = model.to_bytes();
     type Change = (&'static str, fn(&mut Converted));
-    let changes: [Change; 15] = [
+    let changes: [Change; 16] = [
         // The f32 is the same.
         ("meta.rope_theta", |file| {
             *file.at("/rope_theta") = json!(999_999.999_999_999_9);
@@ -66,6 +66,10 @@ fn each_key_that_says_something_else_is_named() {
         ("meta.record", |file| {
             *file.at("/aprove/tie") = json!("none!");
         }),
+        // Given for nothing that a loader reads.
+        ("meta.record", |file| {
+            file.at("/aprove")["set"] = json!([["general.mood", "u32", 1]]);
+        }),
         ("meta.record", |file| {
             *file.at("/aprove/sources/0/size") = json!(1);
         }),
@@ -86,6 +90,20 @@ fn each_key_that_says_something_else_is_named() {
             found.findings.iter().any(|one| one.code.as_str() == code),
             "{code}: {text}"
         );
+    }
+}
+
+#[test]
+fn a_number_is_written_in_one_way() {
+    let model = models::qwen2();
+    let file = converted(&model);
+    let text = file.text();
+    let theta = "\"rope_theta\":1000000.0";
+    assert!(text.contains(theta));
+    for other in ["1e6", "1E6", "1000000.00", "1.0e+6", "10.0e5", "1000000"] {
+        let text = text.replacen(theta, &format!("\"rope_theta\":{other}"), 1);
+        let found = report(&file.with_text(text), &model.to_bytes());
+        assert_eq!(found.verdict, Verdict::Different, "{other}");
     }
 }
 

@@ -92,8 +92,8 @@ impl Expected<'_> {
     }
 }
 
-/// Floats are written with a point or an exponent, so that a reader of whole numbers does not take them, and those of 32 bits as
-/// the shortest decimal: 999999.9999999999 is 1000000.0 as well, but not for a reader of 64 bits.
+/// Floats are written with a point or an exponent, so that a reader of whole numbers does not take them, and those of 32 bits in
+/// one way: 999999.9999999999 is 1000000.0 as well, but not for a reader of 64 bits.
 fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
     let form = |value: Value<'_>, json: &Json| {
         let text = document.text(json);
@@ -112,17 +112,17 @@ fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
     formed && same(value, document, json, Form::Plain).is_ok()
 }
 
-/// Whether a text is read as the shortest decimal of a number by readers of 64 bits as well. Where reading that one as 64 bits
-/// first would miss the number, the text is the number itself.
+/// Whether a text is the shortest decimal of a number, as the standard library writes it. Where reading that one as 64 bits first
+/// would miss the number, the text is that of its 64 bits.
 fn is_shortest(float: f32, text: &str) -> bool {
-    let shortest: Result<f64, _> = format!("{float:?}").parse();
+    let shortest = format!("{float:?}");
     #[expect(clippy::cast_possible_truncation, reason = "the rounding of loaders")]
-    let is_loaded = |wide: &f64| (*wide as f32).to_bits() == float.to_bits();
-    let wanted = shortest.ok().filter(is_loaded).unwrap_or(float.into());
-    text.contains(['.', 'e', 'E'])
-        && text
-            .parse()
-            .is_ok_and(|found: f64| found.to_bits() == wanted.to_bits())
+    let is_loaded = |wide: f64| (wide as f32).to_bits() == float.to_bits();
+    if shortest.parse().is_ok_and(is_loaded) {
+        text == shortest
+    } else {
+        text == format!("{:?}", f64::from(float))
+    }
 }
 
 /// The keys of the source, and those that the user gave for keys that it lacks.

@@ -199,6 +199,21 @@ fn members_of<'a>(document: &'a Document, key: &str) -> HashMap<String, &'a Json
     found
 }
 
+/// Whether a key of a GGUF of this architecture has a place in the JSON.
+fn has_place(architecture: &[u8], key: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(key);
+    let suffix = suffix(architecture, &name);
+    let is_scaling = suffix.is_some_and(|suffix| suffix.starts_with(".rope.scaling."));
+    let is_token = name.starts_with("tokenizer.ggml.") && name.ends_with("_token_id");
+    is_scaling || is_token || table::rule(&name, suffix).is_some()
+}
+
+/// A key without the architecture that it begins with.
+fn suffix<'k>(architecture: &[u8], key: &'k str) -> Option<&'k str> {
+    key.strip_prefix(std::str::from_utf8(architecture).ok()?)
+        .filter(|suffix| suffix.starts_with('.'))
+}
+
 /// What is said of a key that the record alone keeps, as the record says of itself.
 fn record_only(shown: &str) -> Finding {
     Finding::new(
@@ -420,9 +435,7 @@ impl Comparison<'_> {
 
     /// What follows the architecture's name in a key of the architecture, with the dot.
     fn suffix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let architecture = std::str::from_utf8(self.gguf.metadata.architecture()?).ok()?;
-        key.strip_prefix(architecture)
-            .filter(|suffix| suffix.starts_with('.'))
+        suffix(self.gguf.metadata.architecture()?, key)
     }
 
     /// The values of a rule's keys that the APR file has; an alias stands in for a canonical key that is absent.

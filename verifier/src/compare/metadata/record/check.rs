@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Record, SourceRecord, tensor_digests};
-use crate::compare::metadata::{Digests, record_place};
+use crate::compare::metadata::{Digests, has_place, record_place};
 use crate::compare::names::{OUTPUT, gguf_name, hf_name};
 use crate::decode::apr::Document;
 use crate::decode::container::Container;
@@ -118,6 +118,11 @@ impl Recorded<'_> {
 
     /// What the user gave stands for keys that the source lacks, and never for one that it has.
     fn check_set(&self, findings: &mut Findings) {
+        let mut given = self.record.set.iter();
+        let given = given.find(|set| set.key == b"general.architecture");
+        let given = given.and_then(|set| set.value().as_string());
+        let architecture = self.gguf.metadata.architecture().or(given);
+        let architecture = architecture.unwrap_or_default();
         let mut last: Option<&[u8]> = None;
         for set in &self.record.set {
             let name = escape(&set.key);
@@ -127,6 +132,10 @@ impl Recorded<'_> {
                     "a key that the GGUF lacks",
                     "one that it has",
                 ));
+            }
+            if !has_place(architecture, &set.key) {
+                let expected = "a key that one of loaders is made of";
+                findings.push(wrong(&format!("set: {name}"), expected, &name));
             }
             if last.is_some_and(|last| last >= set.key.as_slice()) {
                 findings.push(wrong("set", "keys in their order, each once", name));
