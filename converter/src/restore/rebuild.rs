@@ -291,6 +291,7 @@ impl<'a> Keys<'a> {
                 .then(|| rows.checked_div(heads))?
         };
         let head_dim = self.count(&["head_dim"])?;
+        let usual = hidden_size.checked_div(heads);
         for (key, name, tensor, heads) in [
             (
                 "attention.key_length",
@@ -307,7 +308,6 @@ impl<'a> Keys<'a> {
         ] {
             let said = self.count(&[name])?;
             let size = said.or(head_dim).or_else(|| of_rows(tensor, heads));
-            let usual = hidden_size.checked_div(heads.max(1));
             if let Some(size) = size.filter(|size| said.is_some() || Some(*size) != usual) {
                 self.put(
                     format!("{}.{key}", self.architecture),
@@ -502,7 +502,7 @@ const SCALING: [&str; 9] = [
     "yarn_beta_slow",
 ];
 /// Keys that say again what the tensors or other keys say, or how the artifact was made.
-const DERIVED: [&str; 13] = [
+const DERIVED: [&str; 14] = [
     "chat_template",
     "data_license",
     "data_source",
@@ -515,5 +515,6 @@ const DERIVED: [&str; 13] = [
     "quantization",
     "tensor_shapes",
     "tied_embeddings",
+    "tokenizer.vocab_size",
     "total_size",
 ];
