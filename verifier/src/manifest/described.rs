@@ -6,7 +6,9 @@ use super::check::{Claim, Resolved, extra, mismatch, unreadable};
 use super::json::{Described, FileEntry, TensorEntry};
 use super::kind::Kind;
 use super::target::{Subject, Target};
-use crate::decode::container::Tensor;
+use crate::compare::metadata::record;
+use crate::decode::apr;
+use crate::decode::container::{Container, Tensor};
 use crate::finding::{Effect, Finding, escape};
 use crate::inspect::{Decoded, type_name};
 
@@ -27,7 +29,10 @@ pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
                 "the manifest is that of an artifact; the file was compared with what it says of its sources",
             ));
         }
-        (None, Decoded::Gguf(_)) | (_, Decoded::Apr(_) | Decoded::Unknown(_)) => {
+        (sources, decoded) => {
+            if let (Some(sources), Decoded::Apr(apr)) = (sources, decoded) {
+                rows.recorded(sources, apr);
+            }
             rows.files("files", &described.files);
             rows.tensors(&described.tensors);
         }
@@ -97,6 +102,31 @@ impl Rows<'_> {
             self.resolved
                 .findings
                 .push(Finding::new("manifest.missing", Effect::Different, text));
+        }
+    }
+
+    /// What the artifact was made from is what it records itself, as far as it does: names and SHA-256 are in the manifest alone.
+    fn recorded(&mut self, entries: &[FileEntry], apr: &Container<apr::Metadata>) {
+        let document = apr.metadata.document.as_ref();
+        // A record that cannot be read is a finding of its own.
+        let record = document.and_then(|document| record::read(document).ok().flatten());
+        let Some(record) = record else {
+            return;
+        };
+        let at = self.target.file_place(0);
+        let name = "the record of the source";
+        let mut unlike = |row: &str, what: &str, expected: &str, found: &str| {
+            if expected != found {
+                self.find(mismatch(at.clone(), row, name, what, expected, found));
+            }
+        };
+        let counts = [entries.len(), record.sources.len()].map(|count| count.to_string());
+        unlike("sources", "number of files", &counts[0], &counts[1]);
+        for (shard, (entry, source)) in entries.iter().zip(&record.sources).enumerate() {
+            let row = format!("sources[{shard}]");
+            let sizes = [entry.size, source.size].map(|size| size.to_string());
+            unlike(&row, "size", &sizes[0], &sizes[1]);
+            unlike(&row, "BLAKE3", &entry.blake3, &source.blake3);
         }
     }
 
