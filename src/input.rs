@@ -1,5 +1,6 @@
 //! Opens the files that the user named: one file, or all files of a split set.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,13 +41,15 @@ impl Files {
         Ok(Self { name, files })
     }
 
-    /// Wraps a file that is already open and will be named `path`.
-    pub(crate) fn of_one(path: &Path, source: FileSource) -> Self {
+    /// Reads back a file that was written, has no name yet, and will be named `path`.
+    pub(crate) fn of_pending(file: &File, path: &Path) -> anyhow::Result<Self> {
+        let source = file.try_clone().and_then(FileSource::from_file);
+        let source = source.context("what was written cannot be read back")?;
         let name = Location::of(path).name();
-        Self {
+        Ok(Self {
             files: vec![(name.clone(), Opened::Local(source))],
             name,
-        }
+        })
     }
 
     /// The input for the verifier.

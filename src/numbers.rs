@@ -1,9 +1,9 @@
 //! The numbers that the forward computes a model with: what its description makes of the keys of the file, layer by layer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-use inference::Model;
+use inference::{Model, Setting, Step};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -55,19 +55,30 @@ impl Numbers {
                 };
             }
         };
-        let mut names: Vec<&'static str> = Vec::new();
-        for setting in model.program.iter().flat_map(|taken| &taken.settings) {
-            if !names.contains(&setting.name) {
-                names.push(setting.name);
+        // A handful of names, each with the values that the steps have.
+        let mut numbers: Vec<(&'static str, Values)> = Vec::new();
+        for taken in &model.program {
+            for Setting { name, value } in &taken.settings {
+                let at = numbers.iter().position(|(known, _)| known == name);
+                let at = at.unwrap_or_else(|| {
+                    numbers.push((name, Values::default()));
+                    numbers.len().saturating_sub(1)
+                });
+                if let Some((_, values)) = numbers.get_mut(at) {
+                    values.add(taken.step, value);
+                }
             }
         }
+        let numbers = numbers.into_iter();
         Self {
             layers: model.config.layers,
             architecture: Some(model.config.architecture.name),
             not_covered: None,
             assumptions: model.assumptions.iter().map(ToString::to_string).collect(),
             unused: model.unused.clone(),
-            numbers: names.iter().flat_map(|name| rows(model, name)).collect(),
+            numbers: numbers
+                .flat_map(|(name, values)| values.rows(name))
+                .collect(),
         }
     }
 
@@ -120,46 +131,51 @@ impl NumberRow {
     }
 }
 
-/// The rows of a number: one for each of its values.
-fn rows(model: &Model, name: &'static str) -> Vec<NumberRow> {
-    let mut all = Vec::new();
-    for taken in &model.program {
-        let of_name = taken.settings.iter().filter(|setting| setting.name == name);
-        all.extend(of_name.map(|setting| (taken.step, setting.value.as_str())));
-    }
-    let mut values: Vec<&str> = Vec::new();
-    for (_, value) in &all {
-        if !values.contains(value) {
-            values.push(value);
+/// The values of a number, in the order in which they are met.
+#[derive(Default)]
+struct Values {
+    places: HashMap<String, usize>,
+    rows: Vec<Held>,
+}
+
+/// What has a value.
+struct Held {
+    value: String,
+    layers: BTreeSet<usize>,
+    stages: Vec<&'static str>,
+}
+
+impl Values {
+    fn add(&mut self, step: Step, value: &str) {
+        let place = *self.places.entry(value.to_owned()).or_insert_with(|| {
+            self.rows.push(Held {
+                value: value.to_owned(),
+                layers: BTreeSet::new(),
+                stages: Vec::new(),
+            });
+            self.rows.len().saturating_sub(1)
+        });
+        let Some(held) = self.rows.get_mut(place) else {
+            unreachable!("a value has a row from when it is met");
+        };
+        held.layers.extend(step.layer);
+        if !held.stages.contains(&step.stage.name()) {
+            held.stages.push(step.stage.name());
         }
     }
-    let layers_of = |value: &str| -> BTreeSet<usize> {
-        let of_value = all.iter().filter(|(_, other)| *other == value);
-        of_value.filter_map(|(step, _)| step.layer).collect()
-    };
-    let is_shared = values.iter().enumerate().any(|(at, value)| {
-        let others = values.iter().skip(at.saturating_add(1));
-        let layers = layers_of(value);
-        others
-            .into_iter()
-            .any(|other| !layers.is_disjoint(&layers_of(other)))
-    });
-    let row = |value: &str| {
-        let stages = all.iter().filter(|(_, other)| *other == value);
-        let mut names: Vec<&'static str> = Vec::new();
-        for (step, _) in stages.filter(|_| is_shared) {
-            if !names.contains(&step.stage.name()) {
-                names.push(step.stage.name());
-            }
-        }
-        NumberRow {
+
+    /// One row for each value; with its stages where some layer has two of them.
+    fn rows(self, name: &'static str) -> impl Iterator<Item = NumberRow> {
+        let all: BTreeSet<&usize> = self.rows.iter().flat_map(|held| &held.layers).collect();
+        let each: usize = self.rows.iter().map(|held| held.layers.len()).sum();
+        let is_shared = each > all.len();
+        self.rows.into_iter().map(move |held| NumberRow {
             name,
-            value: value.to_owned(),
-            layers: layers_of(value).into_iter().collect(),
-            stages: names,
-        }
-    };
-    values.into_iter().map(row).collect()
+            value: held.value,
+            layers: held.layers.into_iter().collect(),
+            stages: if is_shared { held.stages } else { Vec::new() },
+        })
+    }
 }
 
 /// `0 to 4, 6`.

@@ -5,18 +5,17 @@ mod jobs;
 mod plan;
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use converter::{
-    ArtifactDigests, Fingerprint, Naming, PendingArtifact, PromptFingerprint, Request, Tie,
-    Unsupported, UnsupportedTensor, Verification,
+    ArtifactDigests, Fingerprint, Naming, PromptFingerprint, Request, Tie, Unsupported,
+    UnsupportedTensor, Verification,
 };
 use verifier::check;
 use verifier::finding::escape;
 use verifier::report::{BehaviourRow, Report};
-use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
@@ -322,7 +321,7 @@ fn convert(
         output::note("warning: not verified (--no-verify)");
         Verification::Skipped
     } else {
-        let artifact = open_pending(&pending, destination)?;
+        let artifact = Files::of_pending(pending.file(), destination)?;
         let sources = Files::open_all(&job.sources)?;
         let bytes = verifier::verify::Options {
             threads,
@@ -387,16 +386,6 @@ fn convert(
         written: Some(published),
         proof,
     })
-}
-
-/// Opens the artifact that has no name yet.
-fn open_pending(pending: &PendingArtifact, destination: &Path) -> anyhow::Result<Files> {
-    let artifact = pending
-        .file()
-        .try_clone()
-        .and_then(FileSource::from_file)
-        .context("the pending artifact cannot be read back")?;
-    Ok(Files::of_one(destination, artifact))
 }
 
 /// The digests of the artifact, which were made while it was verified.

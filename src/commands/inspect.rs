@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut inspection = verifier::inspect::inspect(&files.input());
     inspection.tool = Some(output::tool());
     // What could not be decoded is not run either, and is said above.
-    let decoded = (inspection.verdict == Verdict::Verified && !arguments.quiet).then_some(&files);
+    let is_shown = arguments.format == FormatFlag::Json || arguments.shows_numbers();
+    let decoded = (inspection.verdict == Verdict::Verified && is_shown).then_some(&files);
     let loaded = decoded.map(|files| Loaded::new(files, Io::Reads));
     let numbers = loaded.as_ref().map(|loaded| {
         let loaded = loaded.as_ref().map(|loaded| &loaded.model);
@@ -79,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         FormatFlag::Text if arguments.quiet => line(&inspection, files.name()),
         FormatFlag::Text => {
             let mut text = verifier::inspect::to_text(&inspection, arguments.sections());
-            if let Some(numbers) = numbers.filter(|_| arguments.shows_numbers()) {
+            if let Some(numbers) = numbers {
                 text.push_str(&numbers.text());
             }
             text
@@ -121,7 +122,7 @@ impl Arguments {
     }
 
     const fn shows_numbers(&self) -> bool {
-        self.numbers || self.asks_for_none()
+        !self.quiet && (self.numbers || self.asks_for_none())
     }
 
     const fn sections(&self) -> Sections {

@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use converter::{PendingModel, RestoreRequest};
 use verifier::report::text::{self, grouped};
-use verifier::source::FileSource;
 use verifier::verdict::Verdict;
 use verifier::verify::{Options, verify};
 
@@ -110,9 +109,7 @@ fn prove(request: &RestoreRequest, pending: &PendingModel, job: &Job<'_>) -> any
     let [(file, restored)] = *pending.files().collect::<Vec<_>>() else {
         unreachable!("without a record, one file is written");
     };
-    let written = file.try_clone().and_then(FileSource::from_file);
-    let written = written.context("the written file cannot be read back")?;
-    let written = Files::of_one(&restored.path, written);
+    let written = Files::of_pending(file, &restored.path)?;
     let artifact = Files::open(&request.artifact)?;
     let options = Options {
         threads: threads(None)?,

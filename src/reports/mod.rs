@@ -198,19 +198,25 @@ impl Reports {
 /// The files of these models, in the order of the files of their report.
 fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
     let mut models = models.to_vec();
-    let is_of = |path: &Path, row: &FileRow| {
-        let location = Location::of(path);
-        // What cannot be read any more is told by its name alone.
-        let format = location.open().and_then(|file| format_of(&file));
-        let format = format.ok().flatten();
-        row.name == escape(location.name().as_bytes())
-            && format.is_none_or(|format| row.format == format.into())
-    };
     let files = |model: &Path| Files::paths_of_model(model).unwrap_or_else(|_| vec![model.into()]);
-    if let ([first, _], Some(row)) = (models.as_slice(), rows.first())
-        && !files(first).iter().any(|path| is_of(path, row))
-    {
-        models.reverse();
+    if let ([first, second], Some(row)) = (models.as_slice(), rows.first()) {
+        let named = |model: &Path| {
+            let mut files = files(model).into_iter();
+            files.find(|path| row.name == escape(Location::of(path).name().as_bytes()))
+        };
+        let is_first = match (named(first), named(second)) {
+            (named, None) => named.is_some(),
+            (None, Some(_)) => false,
+            // Files of one name are told by their format; what cannot be read any more is taken as it stands.
+            (Some(path), Some(_)) => {
+                let format = Location::of(&path).open().and_then(|file| format_of(&file));
+                let format = format.ok().flatten();
+                format.is_none_or(|format| row.format == format.into())
+            }
+        };
+        if !is_first {
+            models.reverse();
+        }
     }
     let paths = models.into_iter().flat_map(files);
     paths.map(|path| shown(&path)).collect()

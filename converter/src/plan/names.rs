@@ -45,11 +45,9 @@ impl Names {
 }
 
 fn hugging_face(gguf_name: &str) -> String {
-    match gguf_name {
-        EMBEDDING => "model.embed_tokens.weight".to_owned(),
-        OUTPUT => "lm_head.weight".to_owned(),
-        "output_norm.weight" => "model.norm.weight".to_owned(),
-        _ => in_layer(gguf_name).unwrap_or_else(|| gguf_name.to_owned()),
+    match GLOBALS.iter().find(|(from, _)| *from == gguf_name) {
+        Some((_, to)) => (*to).to_owned(),
+        None => in_layer(gguf_name).unwrap_or_else(|| gguf_name.to_owned()),
     }
 }
 
@@ -71,23 +69,19 @@ fn in_layer(gguf_name: &str) -> Option<String> {
 
 /// Returns the name in a GGUF of a tensor of an index, whichever naming it has.
 pub(crate) fn to_gguf(name: &str) -> String {
-    match name {
-        "model.embed_tokens.weight" => EMBEDDING.to_owned(),
-        "lm_head.weight" => OUTPUT.to_owned(),
-        "model.norm.weight" => "output_norm.weight".to_owned(),
-        _ => {
-            let in_layer = name.strip_prefix("model.layers.");
-            let Some((layer, rest)) = in_layer.and_then(|rest| rest.split_once('.')) else {
-                return name.to_owned();
-            };
-            let renamed = rest.rsplit_once('.').and_then(|(module, kind)| {
-                let mut modules = MODULES.iter();
-                let (module, _, kinds) = modules.find(|(_, to, _)| *to == module)?;
-                kinds.contains(&kind).then(|| format!("{module}.{kind}"))
-            });
-            format!("blk.{layer}.{}", renamed.as_deref().unwrap_or(rest))
-        }
+    if let Some((from, _)) = GLOBALS.iter().find(|(_, to)| *to == name) {
+        return (*from).to_owned();
     }
+    let in_layer = name.strip_prefix("model.layers.");
+    let Some((layer, rest)) = in_layer.and_then(|rest| rest.split_once('.')) else {
+        return name.to_owned();
+    };
+    let renamed = rest.rsplit_once('.').and_then(|(module, kind)| {
+        let mut modules = MODULES.iter();
+        let (module, _, kinds) = modules.find(|(_, to, _)| *to == module)?;
+        kinds.contains(&kind).then(|| format!("{module}.{kind}"))
+    });
+    format!("blk.{layer}.{}", renamed.as_deref().unwrap_or(rest))
 }
 
 /// The input embedding in a GGUF.
@@ -98,6 +92,13 @@ pub(crate) const OUTPUT: &str = "output.weight";
 
 const WEIGHT: &[&str] = &["weight"];
 const WEIGHT_AND_BIAS: &[&str] = &["weight", "bias"];
+
+/// Tensors of no layer, in the GGUF and on Hugging Face.
+const GLOBALS: [(&str, &str); 3] = [
+    (EMBEDDING, "model.embed_tokens.weight"),
+    (OUTPUT, "lm_head.weight"),
+    ("output_norm.weight", "model.norm.weight"),
+];
 
 /// Module in the GGUF, module on Hugging Face, and the tensors of the module that are renamed.
 const MODULES: [(&str, &str, &[&str]); 11] = [

@@ -4,6 +4,8 @@
 //! artifact does not say is listed as lost. The names of the keys are those of llama.cpp (`gguf-py/gguf/constants.py`), read
 //! the other way round than by [`crate::plan`].
 
+use std::collections::BTreeSet;
+
 use apr_file::{Encoding, Tensor as AprTensor};
 use gguf_file::{GgmlType, ValueType};
 use serde_json::{Map, Value as Json, json};
@@ -132,7 +134,7 @@ struct Keys<'a> {
     architecture: &'a str,
     written: Vec<Key>,
     /// Keys of the artifact that were carried over.
-    used: Vec<&'a str>,
+    used: BTreeSet<&'a str>,
     /// Keys of the artifact that are absent, and what a reader of the GGUF takes instead.
     absent: Vec<String>,
 }
@@ -145,7 +147,7 @@ impl<'a> Keys<'a> {
             metadata,
             architecture,
             written: Vec::new(),
-            used: vec!["architecture"],
+            used: BTreeSet::from(["architecture"]),
             absent: Vec::new(),
         })
     }
@@ -163,16 +165,13 @@ impl<'a> Keys<'a> {
 
     /// The value of the first of these keys that the artifact has.
     fn take(&mut self, names: &[&str]) -> Option<(&'a str, &'a Json)> {
-        let found = names.iter().find_map(|name| {
-            let (key, value) = self.metadata.get_key_value(*name)?;
-            (!value.is_null()).then_some((key.as_str(), value))
-        })?;
-        self.used.extend(
-            self.metadata
-                .keys()
-                .filter(|key| names.contains(&key.as_str()))
-                .map(String::as_str),
-        );
+        let metadata = self.metadata;
+        let present = names
+            .iter()
+            .filter_map(|name| metadata.get_key_value(*name));
+        let present = present.map(|(key, value)| (key.as_str(), value));
+        let found = present.clone().find(|(_, value)| !value.is_null())?;
+        self.used.extend(present.map(|(key, _)| key));
         Some(found)
     }
 
@@ -237,7 +236,7 @@ impl<'a> Keys<'a> {
         for name in ["author", "description", "license", "name", "version"] {
             // What describes the model and is no string stays behind, and is listed.
             if let Some(text @ Json::String(_)) = self.metadata.get(name) {
-                self.used.push(name);
+                self.used.insert(name);
                 self.put(format!("general.{name}"), ValueType::String, text.clone());
             }
         }
@@ -429,7 +428,7 @@ impl<'a> Keys<'a> {
                 Json::Bool(flag) if name.starts_with("add_") => (ValueType::Bool, json!(flag)),
                 _ => continue,
             };
-            self.used.push(key);
+            self.used.insert(key);
             self.put(format!("tokenizer.ggml.{name}"), value_type, value);
         }
         Ok(())
@@ -451,8 +450,8 @@ impl<'a> Keys<'a> {
         let left = self.metadata.iter().filter(|(key, value)| {
             let is_copy = key
                 .strip_prefix("model.")
-                .is_some_and(|of| self.used.contains(&of));
-            !self.used.contains(&key.as_str())
+                .is_some_and(|of| self.used.contains(of));
+            !self.used.contains(key.as_str())
                 && !value.is_null()
                 && !is_copy
                 && !DERIVED.contains(&key.as_str())
