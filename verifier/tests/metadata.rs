@@ -94,6 +94,90 @@ fn each_key_that_says_something_else_is_named() {
 }
 
 #[test]
+fn keys_that_other_producers_know_are_typed_and_compared() {
+    let model = models::qwen2();
+    let gguf = model.to_bytes();
+    let other = |change: &dyn Fn(&mut Converted)| {
+        let mut file = converted(&model);
+        remove(&mut file, "aprove");
+        change(&mut file);
+        report(&file.to_bytes(), &gguf)
+    };
+    let before = other(&|_| {});
+    assert_eq!(before.verdict, Verdict::Verified, "{}", text::full(&before));
+    let bits = json!({"quant_type": "Q4_K", "bits": 4, "block_size": 256, "symmetric": true});
+    let shards = json!({"shard_count": 1, "shard_index": 0, "total_size": 1, "pattern": null});
+    let tokens = json!({"eos_token": "t511", "unk_token": null});
+    let harmless = other(&|file| {
+        set(file, "quantization", bits.clone());
+        set(file, "sharding", shards.clone());
+    });
+    assert_eq!(harmless.verdict, Verdict::Verified);
+    assert_eq!(harmless.findings.len(), before.findings.len());
+
+    let different = [
+        ("meta.type", "model_type", json!(null)),
+        ("meta.type", "total_size", json!(null)),
+        ("meta.type", "quantization", json!({})),
+        ("meta.type", "quantization", with(&bits, "bits", json!(256))),
+        (
+            "meta.type",
+            "quantization",
+            with(&bits, "symmetric", json!(null)),
+        ),
+        ("meta.type", "sharding", json!({"shard_count": 1})),
+        ("meta.type", "sharding", with(&shards, "pattern", json!(7))),
+        (
+            "meta.sharding",
+            "sharding",
+            with(&shards, "shard_count", json!(2)),
+        ),
+        (
+            "meta.type",
+            "special_tokens",
+            with(&tokens, "im_end_token", json!(5)),
+        ),
+        (
+            "meta.special_tokens",
+            "special_tokens",
+            with(&tokens, "eos_token", json!("t")),
+        ),
+        (
+            "meta.special_tokens",
+            "special_tokens",
+            with(&tokens, "unk_token", json!("t")),
+        ),
+        ("meta.type", "rope_scaling", json!({"factor": "2"})),
+        ("meta.type", "rope_scaling", json!({"type": 3})),
+        ("meta.tensor_shapes", "tensor_shapes", json!({"none": [1]})),
+    ];
+    let warned = [
+        ("meta.changed", "original_format", json!("safetensors")),
+        ("meta.invented", "author", json!("nobody")),
+        ("meta.unexplained", "Rope_Theta", json!(null)),
+    ];
+    let expected = [
+        (Verdict::Different, &different[..]),
+        (Verdict::Verified, &warned),
+    ];
+    for (verdict, changes) in expected {
+        for (code, key, value) in changes {
+            let found = other(&|file| set(file, key, value.clone()));
+            let text = text::full(&found);
+            assert_eq!(found.verdict, verdict, "{key} {value}: {text}");
+            let named = found.findings.iter().any(|one| one.code.as_str() == *code);
+            assert!(named, "{code}: {key} {value}: {text}");
+        }
+    }
+}
+
+fn with(object: &serde_json::Value, key: &str, value: serde_json::Value) -> serde_json::Value {
+    let mut object = object.clone();
+    object[key] = value;
+    object
+}
+
+#[test]
 fn a_number_is_written_in_one_way() {
     let model = models::qwen2();
     let file = converted(&model);

@@ -137,6 +137,15 @@ impl Metadata {
         }
         let mut scaling = Map::new();
         for (key, ending, value) in keys.starting_with(keys.name("rope.scaling.")) {
+            // A loader drops all metadata for one value of another type; llama.cpp does not load such a model at all.
+            match ending {
+                "type" => drop(keys.text(key)?),
+                "original_context_length" => drop(keys.count(key)?),
+                "finetuned" => drop(keys.flag(key)?),
+                "factor" | "attn_factor" => drop(keys.float(key)?),
+                _ if ending.starts_with("yarn_") => drop(keys.float(key)?),
+                _ => {}
+            }
             let plain = plain(value).ok_or_else(|| {
                 wrong(
                     key,

@@ -176,6 +176,25 @@ fn keys_of_rope_scaling_that_are_not_known_are_refused() {
 }
 
 #[test]
+fn keys_of_rope_scaling_have_the_types_that_loaders_take() {
+    let odd: [(&str, Value); 4] = [
+        ("llama.rope.scaling.type", Value::U32(3)),
+        ("llama.rope.scaling.factor", Value::U32(4)),
+        (
+            "llama.rope.scaling.original_context_length",
+            Value::F32(512.0),
+        ),
+        ("llama.rope.scaling.finetuned", Value::U32(1)),
+    ];
+    for (key, value) in odd {
+        let mut model = models::llama_scaled();
+        model.set(key, value);
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(&format!("{key}: expected")), "{refusal}");
+    }
+}
+
+#[test]
 fn tensors_that_apr_cannot_name_or_shape_are_refused() {
     let mut model = models::qwen2();
     let badly_named = Tensor {

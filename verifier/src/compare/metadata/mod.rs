@@ -523,13 +523,14 @@ impl Comparison<'_> {
             let Some(name) = self.document.string(key) else {
                 continue;
             };
-            if matches!(json.kind, Kind::Null) || table::BOOKKEEPING.contains(&&*name) {
-                continue;
-            }
             let canonical = canonical(&name);
             let rule = table::RULES
                 .iter()
                 .find(|rule| rule.apr.contains(&canonical));
+            let is_null = matches!(json.kind, Kind::Null);
+            if table::BOOKKEEPING.contains(&&*name) || (is_null && rule.is_some()) {
+                continue;
+            }
             let finding = match rule {
                 Some(rule) if self.gguf_has(rule) || derived::explains(self, canonical, json) => {
                     continue;

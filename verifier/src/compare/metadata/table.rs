@@ -317,8 +317,6 @@ pub(super) const BOOKKEEPING: &[&str] = &[
     "model_type",
     "name",
     "description",
-    "author",
-    "license",
     "data_source",
     "data_license",
     "version",
