@@ -6,9 +6,9 @@ use super::check::{Claim, Resolved, extra, mismatch, unreadable};
 use super::json::{Described, FileEntry, TensorEntry};
 use super::kind::Kind;
 use super::target::{Subject, Target};
-use crate::compare::metadata::record;
-use crate::decode::apr;
-use crate::decode::container::{Container, Tensor};
+use crate::compare::metadata::record::{self, Record};
+use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
+use crate::decode::container::Tensor;
 use crate::finding::{Effect, Finding, escape};
 use crate::inspect::{Decoded, type_name};
 
@@ -16,6 +16,7 @@ use crate::inspect::{Decoded, type_name};
 pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
     let mut rows = Rows {
         target,
+        record: record_of(target),
         resolved: Resolved::default(),
     };
     rows.resolved.findings.extend(not_verified(described));
@@ -29,9 +30,9 @@ pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
                 "the manifest is that of an artifact; the file was compared with what it says of its sources",
             ));
         }
-        (sources, decoded) => {
-            if let (Some(sources), Decoded::Apr(apr)) = (sources, decoded) {
-                rows.recorded(sources, apr);
+        (sources, _) => {
+            if let Some(sources) = sources {
+                rows.recorded(sources);
             }
             rows.files("files", &described.files);
             rows.tensors(&described.tensors);
@@ -59,8 +60,18 @@ fn not_verified(described: &Described) -> Option<Finding> {
     )
 }
 
+/// What an artifact of ours says of its sources; a record that cannot be read is a finding of its own.
+fn record_of(target: &Target<'_>) -> Option<Record> {
+    let Decoded::Apr(apr) = target.decoded else {
+        return None;
+    };
+    let document = apr.metadata.document.as_ref()?;
+    record::read(document).ok().flatten()
+}
+
 struct Rows<'a> {
     target: &'a Target<'a>,
+    record: Option<Record>,
     resolved: Resolved,
 }
 
@@ -106,11 +117,11 @@ impl Rows<'_> {
     }
 
     /// What the artifact was made from is what it records itself, as far as it does: names and SHA-256 are in the manifest alone.
-    fn recorded(&mut self, entries: &[FileEntry], apr: &Container<apr::Metadata>) {
-        let document = apr.metadata.document.as_ref();
-        // A record that cannot be read is a finding of its own.
-        let record = document.and_then(|document| record::read(document).ok().flatten());
-        let Some(record) = record else {
+    fn recorded(&mut self, entries: &[FileEntry]) {
+        for (shard, entry) in entries.iter().enumerate() {
+            self.normal_form(&format!("sources[{shard}]"), Kind::Sha256, &entry.sha256);
+        }
+        let Some(record) = self.record.take() else {
             return;
         };
         let at = self.target.file_place(0);
@@ -128,6 +139,7 @@ impl Rows<'_> {
             unlike(&row, "size", &sizes[0], &sizes[1]);
             unlike(&row, "BLAKE3", &entry.blake3, &source.blake3);
         }
+        self.record = Some(record);
     }
 
     fn tensors(&mut self, entries: &[TensorEntry]) {
@@ -171,6 +183,7 @@ impl Rows<'_> {
 
     fn compare_entry(&mut self, place: &str, entry: &TensorEntry, tensor: &Tensor) {
         let (offset, length) = (tensor.span.offset, tensor.span.length);
+        let source_name = self.source_name(tensor);
         let differences = [
             (entry.r#type != type_name(tensor))
                 .then(|| ("type", entry.r#type.clone(), type_name(tensor))),
@@ -186,6 +199,17 @@ impl Rows<'_> {
             (entry.offset != offset)
                 .then(|| ("offset", entry.offset.to_string(), offset.to_string())),
             (entry.size != length).then(|| ("size", entry.size.to_string(), length.to_string())),
+            entry
+                .source_name
+                .as_ref()
+                .filter(|name| name.as_bytes() != source_name)
+                .map(|name| {
+                    (
+                        "name in the source",
+                        escape(name.as_bytes()),
+                        escape(&source_name),
+                    )
+                }),
         ];
         for (what, expected, found) in differences.into_iter().flatten() {
             let at = self.target.tensor_place(tensor);
@@ -194,19 +218,38 @@ impl Rows<'_> {
         }
     }
 
+    /// The name of a tensor in the file that the model was made from.
+    fn source_name(&self, tensor: &Tensor) -> Vec<u8> {
+        let name = gguf_name(&tensor.name);
+        let is_copied = self.record.as_ref().is_some_and(Record::has_copy);
+        if is_copied && name == OUTPUT {
+            EMBEDDING.to_vec()
+        } else {
+            name
+        }
+    }
+
     fn claim(&mut self, place: &str, subject: Subject, kind: Kind, digest: &str) {
-        match kind.normal_form(digest.as_bytes()) {
-            Some(digest) => self.resolved.claims.push(Claim {
+        if let Some(digest) = self.normal_form(place, kind, digest) {
+            self.resolved.claims.push(Claim {
                 place: place.to_owned(),
                 subject,
                 kinds: vec![kind],
                 digest,
-            }),
-            None => self.find(unreadable(
+            });
+        }
+    }
+
+    /// A digest as it is compared; what is none is named.
+    fn normal_form(&mut self, place: &str, kind: Kind, digest: &str) -> Option<String> {
+        let normal = kind.normal_form(digest.as_bytes());
+        if normal.is_none() {
+            self.find(unreadable(
                 place,
                 &format!("it has no {} of the right length", kind.name()),
-            )),
+            ));
         }
+        normal
     }
 
     fn find(&mut self, finding: Finding) {

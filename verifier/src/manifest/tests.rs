@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use fixtures::{damage, models};
 
 use super::*;
+use crate::compare::names::gguf_name;
 use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::verify::Input;

@@ -32,6 +32,9 @@ enum Need {
     Required,
 }
 
+/// A key, and what a loader takes at it.
+type Known = (&'static str, Type, Need);
+
 /// Checks the types of the known keys, and what can be computed of them.
 pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
     let document = comparison.document;
@@ -60,7 +63,7 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
 fn check_members(
     comparison: &Comparison<'_>,
     key: &str,
-    members: &[(&str, Type, Need)],
+    members: &[Known],
     findings: &mut Findings,
 ) {
     let found = members_of(comparison.document, key);
@@ -292,7 +295,7 @@ fn check_shapes(comparison: &Comparison<'_>, findings: &mut Findings) {
 }
 
 /// Top-level keys.
-const KEYS: &[(&str, Type, Need)] = &[
+const KEYS: &[Known] = &[
     ("model_type", Type::Text, Need::NotNull),
     ("name", Type::Text, Need::Optional),
     ("description", Type::Text, Need::Optional),
@@ -344,7 +347,7 @@ const KEYS: &[(&str, Type, Need)] = &[
 
 /// Members of the objects at top-level keys: of `rope_scaling` the types are those that llama.cpp reads at the keys of the
 /// GGUF, of the others those of the library.
-const PARTS: &[(&str, &[(&str, Type, Need)])] = &[
+const PARTS: &[(&str, &[Known])] = &[
     (
         "quantization",
         &[

@@ -9,7 +9,8 @@ fn text(apr: &[u8]) -> String {
     let own = written(&["t.apr"], &[apr.to_vec()], JSON);
     let mut sidecar: serde_json::Value = serde_json::from_str(&own).unwrap();
     for tensor in sidecar["tensors"].as_array_mut().unwrap() {
-        tensor["source_name"] = "x".into();
+        let name = gguf_name(tensor["name"].as_str().unwrap().as_bytes());
+        tensor["source_name"] = String::from_utf8(name).unwrap().into();
     }
     sidecar["sources"] = serde_json::json!([{
         "blake3": "33e35cf5bb722d588c6b5b1c0dca8721c1d95376371d4bafa405dd3bd7736142",

@@ -29,6 +29,13 @@ pub(crate) struct Record {
     pub(super) set: Vec<SetKey>,
 }
 
+impl Record {
+    /// Whether the output matrix of the artifact is a copy of the embedding.
+    pub(crate) fn has_copy(&self) -> bool {
+        self.tie == "duplicate"
+    }
+}
+
 /// What an artifact says about one source file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceRecord {
