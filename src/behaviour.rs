@@ -279,8 +279,8 @@ fn run(
     row.experts = experts(&pair, &comparisons);
     let mut first = None;
     for (prompt, comparison) in prompts.iter().zip(&comparisons) {
-        row.tokens = row.tokens.saturating_add(prompt.tokens.len());
-        row.stages = row.stages.saturating_add(comparison.rows.len() / 2);
+        row.tokens += prompt.tokens.len();
+        row.stages += comparison.rows.len() / 2;
         row.prompts.push(prompt_row(pair.sides, prompt, comparison));
         if let Some(found) = comparison.first_difference() {
             let earlier = |(step, _): &(inference::Step, _)| step.order() <= found.step.order();
@@ -346,8 +346,8 @@ fn run_alone(
     let mut behaviour = Behaviour::Equal;
     for (prompt, digests) in recorded.prompts.iter().zip(&all) {
         let found = digests.run().to_string();
-        row.tokens = row.tokens.saturating_add(prompt.tokens.len());
-        row.stages = row.stages.saturating_add(digests.stages.len());
+        row.tokens += prompt.tokens.len();
+        row.stages += digests.stages.len();
         if found != prompt.run && behaviour == Behaviour::Equal {
             behaviour = Behaviour::Unrecorded {
                 prompt: prompt.name.escape_debug().to_string(),

@@ -39,10 +39,6 @@ fn timestamp_of(seconds: u64) -> Option<String> {
 const DAY: u64 = 86_400;
 
 /// The day of the calendar that is so many days after 1970-01-01.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "days that a u64 of seconds holds, far from the end of a u64"
-)]
 fn date_of(days: u64) -> Option<Date> {
     // Years begin in March here, so that the leap day is the last: 400 of them have 146,097 days.
     let days = days + 719_468;

@@ -81,7 +81,7 @@ fn line_in_colour(line: &str) -> String {
         .and_then(|rest| rest.rsplit_once('['));
     let rest = match code {
         Some((before, code)) if is_code(code) => {
-            let after = rest.get(before.len().saturating_add(code.len()).saturating_add(2)..);
+            let after = rest.get(before.len() + code.len() + 2..);
             let after = after.unwrap_or_default();
             format!("{before}[{}]{after}", in_style(BOLD, code))
         }

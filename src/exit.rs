@@ -38,7 +38,7 @@ impl Outcome {
             Self::NotDone => NOT_DONE,
             Self::Judged(verdict) => verdict.exit_code(),
             Self::Compared(verdict) => verdict.exit_code(),
-            Self::Stopped(signal) => signal.saturating_add(128),
+            Self::Stopped(signal) => signal + 128,
         }
     }
 }

@@ -126,10 +126,6 @@ impl Answer {
     }
 
     /// The tokens with the highest logits at the last position; ties go to the lower id.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "a run has logits of at least one position; fewer would end it"
-    )]
     fn top(&self) -> Vec<(usize, f64)> {
         let vocabulary = self.model.config.vocabulary;
         let last = self.logits.len() - vocabulary;

@@ -131,10 +131,6 @@ fn join<'a>(request: &Request, contents: &'a [Content<'a>]) -> Result<SplitSet<'
 }
 
 /// Where each tensor starts in the artifact.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the layout checked that all of the file ends below 2^64"
-)]
 fn destinations(layout: &apr_file::Plan) -> Vec<u64> {
     let tensors = layout.tensors().iter();
     tensors

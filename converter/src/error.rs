@@ -172,7 +172,7 @@ impl Problems {
             self.first.push(problem);
         } else {
             // No model has as many problems as a usize can count.
-            self.more = self.more.saturating_add(1);
+            self.more += 1;
         }
     }
 

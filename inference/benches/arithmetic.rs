@@ -1,11 +1,7 @@
 //! The two costs of a forward: weights dequantised, and products.
 //!
 //! `cargo bench -p inference`
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "a mistake stops the measurement"
-)]
+#![expect(clippy::unwrap_used, reason = "a mistake stops the measurement")]
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use fixtures::{blocks::random_blocks, random::Random, shapes};

@@ -1,9 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "sizes of a model that fits its file: a wrapped size must end the run, as overflow checks do"
-)]
 
 mod arithmetic;
 pub mod cuda;

@@ -1,6 +1,5 @@
 //! Every fault of the fixtures is found by running both files, at its stage, or named as the reason not to run.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a mistake must stop the test"

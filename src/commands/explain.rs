@@ -107,13 +107,13 @@ fn one(code: &str, explanation: &Explanation) -> Result<String, std::fmt::Error>
         let mut width = 0_usize;
         write!(text, "  {name:<8}")?;
         for word in part.split(' ') {
-            let needed = word.len().saturating_add(1);
-            if width.saturating_add(needed) > WIDTH {
+            let needed = word.len() + 1;
+            if width + needed > WIDTH {
                 write!(text, "\n{:10}", "")?;
                 width = 0;
             }
             write!(text, " {word}")?;
-            width = width.saturating_add(needed);
+            width += needed;
         }
         writeln!(text)?;
     }

@@ -179,10 +179,6 @@ struct Row {
 }
 
 impl Row {
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "what was missed is a part of what was tried"
-    )]
     fn of(kind: Kind, damages: &[Damage], missed: &[&Damage]) -> Self {
         let tried = damages.iter().filter(|damage| damage.kind == kind).count();
         let missed = missed.iter().filter(|damage| damage.kind == kind).count();

@@ -45,7 +45,7 @@ impl Bar {
         let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {percent:>3}%  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
-        let length = units(weight).saturating_mul(jobs as u64);
+        let length = units(weight) * (jobs as u64);
         let bars = BARS.get_or_init(MultiProgress::new);
         Self(bars.add(ProgressBar::new(length).with_style(style)))
     }
@@ -60,7 +60,7 @@ impl Bar {
     pub(super) fn advance(&self, state: &State<'_>, from: u64, to: u64) {
         let whole = units(state.phase.weight());
         let place = |done: u64| {
-            let place = u128::from(whole).saturating_mul(done.min(state.total).into());
+            let place = u128::from(whole) * u128::from(done.min(state.total));
             let place = place.checked_div(state.total.into());
             place.map_or(whole, |place| u64::try_from(place).unwrap_or(whole))
         };
@@ -84,7 +84,7 @@ impl Drop for Bar {
 
 /// What a bar counts: parts of a weight.
 const fn units(weight: u64) -> u64 {
-    weight.saturating_mul(1 << 20)
+    weight * (1 << 20)
 }
 
 /// Writes to a terminal that may show a bar.

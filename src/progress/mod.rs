@@ -100,7 +100,7 @@ impl Arguments {
 impl Progress {
     /// Begins the work on a model or a pair; its name is escaped, and is shown where there are several.
     pub(crate) fn job(&self, name: &str) -> Job<'_> {
-        let number = self.begun.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         Job {
             progress: self,
             name: name.to_owned(),
@@ -182,7 +182,7 @@ impl Pass<'_> {
     fn advance(&self, more: u64) {
         let before = self.done.fetch_add(more, Ordering::Relaxed);
         match &self.job.progress.display {
-            Display::Bar(bar) => bar.advance(&self.state(), before, before.saturating_add(more)),
+            Display::Bar(bar) => bar.advance(&self.state(), before, before + more),
             Display::Json(json) => json.write_sometimes(|| self.state()),
             Display::Nothing => {}
         }

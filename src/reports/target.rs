@@ -143,7 +143,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// What is there already counts: GitHub drops a summary that is too long, and with it what others wrote.
 fn add(path: &Path, text: &str, most: u64) -> io::Result<()> {
     let mut file = open(path)?;
-    let length = file.metadata()?.len().saturating_add(text.len() as u64);
+    let length = file.metadata()?.len() + text.len() as u64;
     if length > most {
         return Err(io::Error::other(format!(
             "the summary would have {length} bytes, and GitHub takes {most}"

@@ -1,10 +1,6 @@
 //! Files that cost a careless reader more than their bytes: the rate must not fall with the size.
 //!
 //! `cargo bench -p verifier --bench hostile`
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "lengths of what is made here"
-)]
 
 use std::fmt;
 

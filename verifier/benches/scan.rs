@@ -1,10 +1,6 @@
 //! Bytes and metadata of a pair of 32 MiB in memory: decode, pair, digest, compare, judge.
 //!
 //! `cargo bench -p verifier`
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "lengths of what is made here"
-)]
 
 use divan::{Bencher, black_box, counter::BytesCount};
 use fixtures::{apr, blocks::random_blocks, gguf::Tensor, models, random::Random};

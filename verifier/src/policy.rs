@@ -140,7 +140,6 @@ const fn is_never_allowed(code: Code) -> bool {
 }
 
 /// Whether a whole name is what a pattern describes. Names may be long and hostile: only the last `*` is tried again.
-#[expect(clippy::arithmetic_side_effects, reason = "places within two texts")]
 fn is_match(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());

@@ -1,8 +1,4 @@
 //! The twenty one-defect files: each is found, under its category and at its place.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking and says what it skips"
-)]
 
 mod common;
 

@@ -173,7 +173,10 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
 
 fn with(object: &serde_json::Value, key: &str, value: serde_json::Value) -> serde_json::Value {
     let mut object = object.clone();
-    object.as_object_mut().unwrap().insert(key.to_owned(), value);
+    object
+        .as_object_mut()
+        .unwrap()
+        .insert(key.to_owned(), value);
     object
 }
 

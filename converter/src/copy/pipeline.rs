@@ -26,9 +26,7 @@ pub(crate) fn run<'a, B: Send + Sync, E: Send>(
     chains: Vec<Chain<'a, B, E>>,
 ) -> Result<(), E> {
     // More threads than work of different kinds would only wait.
-    let helpers = threads
-        .min(chains.len().saturating_add(1))
-        .saturating_sub(1);
+    let helpers = threads.min(chains.len() + 1).saturating_sub(1);
     let lanes = chains.into_iter().map(|chain| Lane {
         next: 0,
         chain: Some(chain),
@@ -130,7 +128,7 @@ impl<'a, B, E> Pipeline<'a, B, E> {
 
 impl<'a, B, E> State<'a, B, E> {
     fn next_job(&mut self) -> Option<Job<'a, B, E>> {
-        let end = self.first.saturating_add(self.blocks.len());
+        let end = self.first + self.blocks.len();
         let oldest = self
             .lanes
             .iter_mut()
@@ -150,7 +148,7 @@ impl<'a, B, E> State<'a, B, E> {
     fn give_back_chain(&mut self, index: usize, chain: Chain<'a, B, E>, result: Result<(), E>) {
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.chain = Some(chain);
-            lane.next = lane.next.saturating_add(1);
+            lane.next += 1;
         }
         if let Err(failure) = result {
             self.fail(failure);
@@ -164,7 +162,7 @@ impl<'a, B, E> State<'a, B, E> {
         while self.first < taken_by_all {
             self.spare
                 .extend(self.blocks.pop_front().and_then(Arc::into_inner));
-            self.first = self.first.saturating_add(1);
+            self.first += 1;
         }
         self.stop_at_the_end();
     }

@@ -1,8 +1,4 @@
 //! The sources cut into segments and pieces, in the order in which they are read.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "all offsets are inside files and artifacts whose lengths were checked; a wrapped one must end the pass"
-)]
 
 use std::collections::HashMap;
 

@@ -1,6 +1,5 @@
 //! The one pass: every byte of source is read once, hashed, decoded where asked for, and written to its place.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "segments hold the numbers and offsets of these sources and tensors; a wrong one must end the pass"

@@ -93,7 +93,7 @@ impl PendingArtifact {
                     return Ok(());
                 };
                 take(bytes);
-                position = position.saturating_add(bytes.len() as u64);
+                position += bytes.len() as u64;
             }
         };
         let digests: io::Result<_> = thread::scope(|scope| {

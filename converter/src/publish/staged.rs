@@ -53,7 +53,7 @@ pub(crate) fn publish(
         .iter_mut()
         .try_for_each(|file| {
             file.take_name(overwrite)?;
-            named = named.saturating_add(1);
+            named += 1;
             Ok(())
         })
         .and_then(|()| folder.sync());
@@ -253,7 +253,7 @@ fn under_new_name<T>(
             _ => format!(".{}-{attempt}.tmp", process::id()),
         });
         match create(&temporary) {
-            Err(Errno::EXIST) if attempt < MOST_ATTEMPTS => attempt = attempt.saturating_add(1),
+            Err(Errno::EXIST) if attempt < MOST_ATTEMPTS => attempt += 1,
             result => return result.map(|made| (temporary, made)),
         }
     }

@@ -2,10 +2,6 @@
 //!
 //! [`restore`] builds the head of each source from the artifact's record, copies the tensor data behind it, reads the
 //! result back and compares its BLAKE3 with the recorded one. Only then [`PendingModel::publish`] gives it its name.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets and lengths are checked before the work; a wrapped size ends the run"
-)]
 
 mod artifact;
 mod head;

@@ -1,6 +1,5 @@
 //! What a conversion makes of whole models, and what it refuses.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,8 +1,4 @@
 //! The functions of a feed-forward (rule 6).
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "floats, which the lint does not know behind a generic type"
-)]
 
 use architectures::Activation;
 

@@ -1,9 +1,5 @@
 //! Causal attention in the order of rule 5, stage by stage.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "floats behind a generic type; sizes of values in memory, and no number of a model is zero"
-)]
+#![expect(clippy::indexing_slicing, reason = "sizes of values in memory")]
 
 use std::convert::Infallible;
 
@@ -240,10 +236,6 @@ pub(crate) fn softmax_row<F: Real>(scores: &[F], sink: Option<F>, probabilities:
 const AT_ONCE: usize = 4;
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the shapes are those of the tests"
-)]
 mod tests {
     use fixtures::random::Random;
 

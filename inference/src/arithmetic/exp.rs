@@ -37,10 +37,6 @@ pub(crate) fn exp32(x: f32) -> f32 {
 }
 
 /// Computes x / (1 + e^-x) of each x: one addition and one division.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "floats, which the lint does not know behind a generic type"
-)]
 pub(crate) fn silu<F: Real>(values: &[F]) -> Vec<F> {
     let mut out = values.to_vec();
     Instructions::best().run(|| {

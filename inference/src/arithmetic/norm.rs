@@ -1,8 +1,7 @@
 //! Norms (rule 3).
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "floats behind a generic type; the partial sums are an array of 256 and the indexes are below it"
+    reason = "the partial sums are an array of 256 and the indexes are below it"
 )]
 
 use crate::arithmetic::{instruction_set::Instructions, number::Real};

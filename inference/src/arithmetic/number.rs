@@ -56,10 +56,6 @@ pub(crate) trait Real:
     }
 
     /// 1 / (1 + e^-x): one addition and one division.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "floats behind a generic type"
-    )]
     #[inline(always)]
     fn sigmoid(self) -> Self {
         Self::ONE / (Self::ONE + (-self).exponential())

@@ -1,9 +1,8 @@
 //! Layers with a state: convolutions over positions, the gated delta rule, a state space (rule 11). Every value is one
 //! prompt's, token-major; a state starts as +0.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "floats behind a generic type; loading checked that the shapes fit each other"
+    reason = "loading checked that the shapes fit each other"
 )]
 
 use crate::{

@@ -81,7 +81,6 @@ impl<F: Real> Table<F> {
 
     #[expect(
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
         reason = "dims is at most the length of a head, and a pair is below dims / 2"
     )]
     fn rotate_head(&self, head: &mut [F], turns: &[(F, F)]) {

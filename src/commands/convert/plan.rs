@@ -303,7 +303,7 @@ fn refused(
     let mut types: BTreeMap<&str, (usize, &UnsupportedTensor)> = BTreeMap::new();
     for tensor in refused {
         let (count, _) = types.entry(&tensor.type_name).or_insert((0, tensor));
-        *count = count.saturating_add(1);
+        *count += 1;
     }
     for (name, (count, tensor)) in types {
         let fitting = match (tensor.raw, tensor.decodable) {

@@ -137,7 +137,7 @@ pub(super) fn all(pair: &Pair) -> Vec<Damage> {
                     },
                 );
                 // The checksums themselves are made right again, so nothing would be changed.
-                let is_checksum = (40..44).contains(&at) || at.saturating_add(4) >= bytes.len();
+                let is_checksum = (40..44).contains(&at) || at + 4 >= bytes.len();
                 if file == File::Apr && !is_checksum {
                     add(
                         Kind::SealedBit,
@@ -192,7 +192,6 @@ impl Change {
     /// The bytes of a file after the change.
     #[expect(
         clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
         reason = "places in a file that was decoded; a wrong one ends the test"
     )]
     fn of(&self, bytes: &[u8]) -> Vec<u8> {

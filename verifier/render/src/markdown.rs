@@ -60,7 +60,7 @@ fn write_page(page: &mut String, answer: &Answer<'_>) -> std::fmt::Result {
                 room = rest;
                 page.push_str(&part);
             }
-            None => left_out = left_out.saturating_add(1),
+            None => left_out += 1,
         }
     }
     if left_out > 0 {
@@ -265,7 +265,7 @@ fn code(text: &str) -> String {
 fn block(language: &str, text: &str) -> String {
     let text = clipped(text, 10 * LONG);
     let longest = text.split(|character| character != '`').map(str::len).max();
-    let fence = "`".repeat(longest.unwrap_or(0).max(2).saturating_add(1));
+    let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
     format!("{fence}{language}\n{text}\n{fence}\n")
 }
 

@@ -87,10 +87,10 @@ pub(crate) fn clipped(text: &str, most: usize) -> String {
         }
         if is_hidden(character) {
             short.extend(character.escape_unicode());
-            length = length.saturating_add(LONGEST_NUMBER);
+            length += LONGEST_NUMBER;
         } else {
             short.push(character);
-            length = length.saturating_add(1);
+            length += 1;
         }
     }
     short

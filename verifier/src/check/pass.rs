@@ -224,10 +224,10 @@ fn mark_held(report: &mut Report, recorded: &Recorded, evidence: &Evidence) {
         } else {
             continue;
         };
-        *slot = slot.saturating_add(1);
+        *slot += 1;
         counts.tensors_not_compared = counts.tensors_not_compared.saturating_sub(1);
-        counts.tensors_compared = counts.tensors_compared.saturating_add(1);
-        counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(side.size);
+        counts.tensors_compared += 1;
+        counts.tensor_bytes_compared += side.size;
     }
 }
 

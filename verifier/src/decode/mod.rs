@@ -1,4 +1,5 @@
 //! The two decoders, GGUF and APR: bytes to regions, tensors and metadata; what is broken is a finding, never an error.
+#![warn(clippy::arithmetic_side_effects)]
 
 pub mod apr;
 pub mod blocks;

@@ -370,12 +370,9 @@ impl Census {
     }
 
     pub(super) fn of(inputs: &Inputs<'_>, pairing: &Pairing, scan: &Scan) -> Self {
-        let alone = pairing
-            .only_apr
-            .len()
-            .saturating_add(pairing.only_gguf.len());
+        let alone = pairing.only_apr.len() + pairing.only_gguf.len();
         let mut census = Self {
-            total: pairing.pairs.len().saturating_add(alone),
+            total: pairing.pairs.len() + alone,
             equal: 0,
             unlike: alone,
         };
@@ -390,9 +387,9 @@ impl Census {
                 result(a, g, pair.how, outcome.as_ref()),
                 TensorResult::BytesEqual | TensorResult::ValuesEqual
             );
-            census.equal = census.equal.saturating_add(usize::from(is_equal));
+            census.equal += usize::from(is_equal);
             let is_unlike = sorted(&a.dims) != sorted(&g.dims);
-            census.unlike = census.unlike.saturating_add(usize::from(is_unlike));
+            census.unlike += usize::from(is_unlike);
         }
         census
     }

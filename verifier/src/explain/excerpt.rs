@@ -67,10 +67,6 @@ struct Both<'a> {
 
 impl Both<'_> {
     /// The line of the first differing byte, with the one before it and the one after it.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "offsets inside tensors that lie inside files"
-    )]
     fn at(&self, first: u64, block: u64, value: Option<u64>) -> io::Result<FirstDifference> {
         let line = LINE as u64;
         let start = (first / line * line).saturating_sub(line);
@@ -98,7 +94,6 @@ impl Both<'_> {
         })
     }
 
-    #[expect(clippy::arithmetic_side_effects, reason = "an element of the tensor")]
     fn value(&self, element: u64) -> io::Result<ValuePair> {
         let of = self.block_type;
         let block = Span::new(element / of.elements * of.bytes, of.bytes);
@@ -116,10 +111,6 @@ impl Both<'_> {
     }
 }
 
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the part lies inside the tensor"
-)]
 fn read(source: &dyn Source, tensor: &Tensor, part: Span) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(part.length).map_err(io::Error::other)?];
     source.read_exact_at(tensor.span.offset + part.offset, &mut bytes)?;
@@ -127,7 +118,6 @@ fn read(source: &dyn Source, tensor: &Tensor, part: Span) -> io::Result<Vec<u8>>
 }
 
 /// The fields of the blocks that a part of a tensor belongs to.
-#[expect(clippy::arithmetic_side_effects, reason = "offsets of a few blocks")]
 fn fields(of: &BlockType, part: Span) -> Vec<FieldSpan> {
     let blocks = part.offset / of.bytes..=part.end().saturating_sub(1) / of.bytes;
     let fields = blocks.flat_map(|block| of.parts.iter().map(move |field| (block, field)));

@@ -36,12 +36,12 @@ impl<'a> OtherTypes<'a> {
         }
         self.first.get_or_insert((a, b));
         let count = self.counts.entry([type_name(a), type_name(b)]).or_default();
-        *count = count.saturating_add(1);
+        *count += 1;
         let is_equal = result == TensorResult::ValuesEqual;
-        self.with_equal_values = self.with_equal_values.saturating_add(usize::from(is_equal));
+        self.with_equal_values += usize::from(is_equal);
         let values = outcome.and_then(|outcome| outcome.values);
         let different = values.map_or(0, |values| values.different);
-        self.different_values = self.different_values.saturating_add(different);
+        self.different_values += different;
         true
     }
 

@@ -239,14 +239,10 @@ impl Judge<'_> {
             return None;
         }
         let census = Census::of(self.inputs, self.pairing, self.scan);
-        let alone = self
-            .pairing
-            .only_apr
-            .len()
-            .saturating_add(self.pairing.only_gguf.len());
+        let alone = self.pairing.only_apr.len() + self.pairing.only_gguf.len();
         let paired = census.total.saturating_sub(alone);
         let changes = rewriting::changes(self.inputs, self.pairing, &self.metadata.keys);
-        let is_one_model = paired.saturating_add(renamed) > 0 && census.equal == paired;
+        let is_one_model = paired + renamed > 0 && census.equal == paired;
         // A key that is unlike is no other way of writing the same, unless something is.
         if changes.is_empty() || !is_one_model || self.has_other_types() {
             return None;

@@ -174,11 +174,8 @@ fn different(
             "elements"
         };
         let at = |side, tensor: &Tensor| {
-            let first = tensor.span.offset.saturating_add(difference.first);
-            let length = difference
-                .last
-                .saturating_sub(difference.first)
-                .saturating_add(1);
+            let first = tensor.span.offset + difference.first;
+            let length = difference.last.saturating_sub(difference.first) + 1;
             place(side, tensor)
                 .span(Span::new(first, length))
                 .detail(cause::fine_place(difference))
@@ -357,7 +354,7 @@ fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
             } else {
                 tensor.block_type.map_or(1, |block_type| block_type.bytes)
             };
-            let offset = tensor.span.offset.saturating_add(found.offset as u64);
+            let offset = tensor.span.offset + found.offset as u64;
             finding.at(place(*side, tensor)
                 .span(Span::new(offset, length))
                 .detail(detail))

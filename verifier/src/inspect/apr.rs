@@ -66,7 +66,7 @@ fn flag_names(set: u16) -> String {
 }
 
 fn name(document: &Document, key: &Json) -> String {
-    let key = document.string(key).unwrap_or_default();
+    let key = document.name(key);
     crate::finding::escape(key.as_bytes())
 }
 

@@ -85,9 +85,9 @@ impl Judge<'_> {
                 .into_iter()
                 .find_map(|subject| self.outcomes.get(&subject));
             if set || of(&models) || own.is_some_and(Outcome::is_bound) {
-                strong = strong.saturating_add(1);
+                strong += 1;
             } else if own.or(whole).is_some_and(|outcome| outcome.equal) {
-                weak = weak.saturating_add(1);
+                weak += 1;
             }
         }
         if strong > 0 {

@@ -12,7 +12,7 @@ pub(super) fn cap(findings: Vec<Finding>) -> Vec<Finding> {
     for finding in findings {
         let kind = (finding.code, finding.effect);
         let count: &mut usize = counts.entry(kind).or_default();
-        *count = count.saturating_add(1);
+        *count += 1;
         if *count <= MOST {
             kept.push(finding);
             continue;
@@ -22,7 +22,7 @@ pub(super) fn cap(findings: Vec<Finding>) -> Vec<Finding> {
             .map(|(first, more)| ((first.code, first.effect), more))
             .find(|(other, _)| *other == kind)
         {
-            Some((_, more)) => *more = more.saturating_add(1),
+            Some((_, more)) => *more += 1,
             None => beyond.push((finding, 1)),
         }
     }

@@ -39,10 +39,10 @@ impl Judge<'_> {
                 DIFFERENT => &mut counts.tensors_different,
                 _ => &mut counts.tensors_not_compared,
             };
-            *slot = slot.saturating_add(1);
+            *slot += 1;
             if row.result != NOT_COMPARED {
-                counts.tensors_compared = counts.tensors_compared.saturating_add(1);
-                counts.tensor_bytes_compared = counts.tensor_bytes_compared.saturating_add(size);
+                counts.tensors_compared += 1;
+                counts.tensor_bytes_compared += size;
             }
         }
         report.tensors = tensors;

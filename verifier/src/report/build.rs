@@ -1,10 +1,5 @@
 //! Turns what the passes found into rows.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "counts of what one report holds; one that wraps ends the run"
-)]
-
 use std::collections::{BTreeMap, HashMap};
 
 use super::cap::capped;
@@ -192,7 +187,7 @@ pub(crate) fn file_row(
         .iter()
         .filter(|(kind, _)| *kind == RegionKind::Undecoded);
     let uncovered = undecoded.map(|(_, span)| span).chain(&unread);
-    let uncovered = uncovered.fold(0_u64, |sum, span| sum.saturating_add(span.length));
+    let uncovered = uncovered.fold(0_u64, |sum, span| sum + span.length);
     FileRow {
         format,
         side: None,
@@ -211,7 +206,7 @@ pub(crate) fn file_row(
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -292,9 +287,8 @@ fn difference_row(
     outcome: &PairOutcome,
 ) -> Option<DifferenceRow> {
     let found = outcome.difference.as_ref()?;
-    let both = |tensor: &Tensor| {
-        [found.first, found.last].map(|offset| tensor.span.offset.saturating_add(offset))
-    };
+    let both =
+        |tensor: &Tensor| [found.first, found.last].map(|offset| tensor.span.offset + offset);
     Some(DifferenceRow {
         bytes: found.bytes,
         runs: found.runs,

@@ -10,7 +10,7 @@ pub(super) fn capped(findings: &[Finding], tensors: usize) -> Vec<Finding> {
     let mut totals: HashMap<(Code, Effect), usize> = HashMap::new();
     for finding in findings {
         let total = totals.entry((finding.code, finding.effect)).or_default();
-        *total = total.saturating_add(1);
+        *total += 1;
     }
     let mut seen: HashMap<(Code, Effect), usize> = HashMap::new();
     let mut kept = Vec::with_capacity(findings.len().min(MOST));
@@ -19,7 +19,7 @@ pub(super) fn capped(findings: &[Finding], tensors: usize) -> Vec<Finding> {
         let total = totals.get(&kind).copied().unwrap_or_default();
         let before = seen.entry(kind).or_default();
         let number = *before;
-        *before = before.saturating_add(1);
+        *before += 1;
         let most = most_of(finding.code);
         if total <= most {
             kept.push(finding.clone());

@@ -71,7 +71,7 @@ pub(super) fn write(
         unreachable!("two files have a first difference");
     };
     let called = names.map(str::len).into_iter().max().unwrap_or_default();
-    let offset = [first, second].map(|excerpt| grouped(excerpt.offset.saturating_add(EXCERPT)));
+    let offset = [first, second].map(|excerpt| grouped(excerpt.offset + EXCERPT));
     let offset = offset.iter().map(String::len).max().unwrap_or_default();
     let lines = first.bytes.chunks(LINE).zip(second.bytes.chunks(LINE));
     for (start, (one, other)) in (0_usize..).step_by(LINE).zip(lines) {
@@ -80,7 +80,7 @@ pub(super) fn write(
             (names[0], first, one, fields.as_str()),
             (names[1], second, other, ""),
         ] {
-            let at = grouped(excerpt.offset.saturating_add(start as u64));
+            let at = grouped(excerpt.offset + start as u64);
             let bytes: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
             let line = format!("  {name:<called$} {at:>offset$} {bytes:<48}  {fields}");
             writeln!(text, "{}", line.trim_end())?;
@@ -116,8 +116,7 @@ pub(super) fn write(
 fn fields_of(found: &FirstDifference, start: usize) -> String {
     let mut text = String::new();
     let mut block = None;
-    let of_line =
-        |field: &&FieldSpan| field.end > start && field.start < start.saturating_add(LINE);
+    let of_line = |field: &&FieldSpan| field.end > start && field.start < start + LINE;
     for field in found.fields.iter().filter(of_line) {
         // Writing to a String cannot fail.
         let _ = if block == Some(field.block) {

@@ -53,7 +53,7 @@ impl Layout {
         let is_indented = |open: &&Open| matches!(open, Open::Object | Open::Table);
         let levels = self.open.iter().filter(is_indented).count();
         let tables = usize::from(self.open.last() == Some(&Open::Table));
-        let width = levels.saturating_sub(tables).saturating_mul(2);
+        let width = levels.saturating_sub(tables) * 2;
         write!(writer, "\n{:width$}", "")
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn write_table(text: &mut String, behaviour: &BehaviourRow) -> std::f
         .table
         .iter()
         .skip(at.saturating_sub(BEFORE))
-        .take(BEFORE.saturating_add(AFTER));
+        .take(BEFORE + AFTER);
     writeln!(
         text,
         "\nstages of prompt {}, around the first difference",

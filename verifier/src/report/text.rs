@@ -34,10 +34,8 @@ pub fn line(report: &Report) -> String {
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let counts = &report.counts;
-    let equal = counts.bytes_equal.saturating_add(counts.values_equal);
-    let total = counts
-        .tensors_compared
-        .saturating_add(counts.tensors_not_compared);
+    let equal = counts.bytes_equal + counts.values_equal;
+    let total = counts.tensors_compared + counts.tensors_not_compared;
     let compared = if is_pair(report) || total > 0 {
         format!("{equal}/{total} tensors equal")
     } else if report.compared == Compared::Nothing {
@@ -233,7 +231,7 @@ fn write_bytes(text: &mut String, report: &Report, finding: &FindingRow) -> std:
 }
 
 pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result {
-    let percent = match file.covered.saturating_mul(100).checked_div(file.size) {
+    let percent = match (file.covered * 100).checked_div(file.size) {
         Some(percent) => format!("{percent}%"),
         None => "nothing".to_owned(),
     };

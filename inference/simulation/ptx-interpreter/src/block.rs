@@ -1,7 +1,6 @@
 //! A block of threads: who runs when, and barriers.
 #![expect(
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
     reason = "lanes are counted by the block itself, and each has as many slots as the kernel"
 )]
 

@@ -55,7 +55,7 @@ impl<'a, 't> Body<'a, 't> {
             self.line = self.tokens.line();
             if self.tokens.accept('{') {
                 self.names.open();
-                depth = depth.saturating_add(1);
+                depth += 1;
             } else if self.tokens.accept('}') {
                 self.names.close();
                 depth = depth.saturating_sub(1);

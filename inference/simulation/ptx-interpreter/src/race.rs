@@ -76,7 +76,7 @@ impl SharedRaces {
             if let Some(other) = self.bytes.get_mut(at).and_then(|b| b.touch(stamp, writes)) {
                 return Err((u64::try_from(place).unwrap_or(u64::MAX), other));
             }
-            place = place.saturating_add(step);
+            place += step;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl<'a> Tokens<'a> {
             list.extend(token.map(|token| (token, line)));
             let (read, left) = rest.split_at(length);
             let lines = read.bytes().filter(|byte| *byte == b'\n').count();
-            line = line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+            line += u32::try_from(lines).unwrap_or(u32::MAX);
             rest = left;
         }
         Self { list, next: 0 }

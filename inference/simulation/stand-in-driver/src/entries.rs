@@ -98,7 +98,7 @@ entries! {
     }
 
     Ready cuDevicePrimaryCtxRetain(driver, context: *mut usize, device: c_int) pointers {
-        driver.contexts = driver.contexts.saturating_add(1);
+        driver.contexts += 1;
         put(context, usize::try_from(device).unwrap_or(0).saturating_add(1))
     }
 

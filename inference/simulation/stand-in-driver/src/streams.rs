@@ -99,14 +99,14 @@ impl Streams {
 
     /// Makes a stream; returns its number.
     pub(crate) fn new_stream(&mut self) -> usize {
-        self.last = self.last.saturating_add(1);
+        self.last += 1;
         self.streams.insert(self.last, VecDeque::new());
         self.last
     }
 
     /// Makes an event, with or without a time; returns its number.
     pub(crate) fn new_event(&mut self, timed: bool) -> usize {
-        self.last = self.last.saturating_add(1);
+        self.last += 1;
         let event = Event {
             timed,
             ..Event::default()

@@ -64,7 +64,7 @@ pub(super) fn compute(sides: &[Side], group: &Range<usize>, work: &mut [Work]) {
         follower.start(side, group.len(), relation);
     }
     for start in (0..first.columns).step_by(BLOCK) {
-        let columns = start..first.columns.min(start.saturating_add(BLOCK));
+        let columns = start..first.columns.min(start + BLOCK);
         leader.decode(first, group, &columns);
         for (side, follower) in sides.iter().zip(&mut *followers) {
             if follower.relation == Relation::SameBytes {
@@ -105,9 +105,9 @@ impl Work {
     fn start(&mut self, side: &Side, rows: usize, relation: Relation) {
         // Rows up to a whole tile are multiplied as well, whatever they hold, and their sums are not used.
         let padded = rows.next_multiple_of(side.kernel.row_step());
-        self.weights.resize(padded.saturating_mul(BLOCK), 0.0);
+        self.weights.resize(padded * BLOCK, 0.0);
         self.y.clear();
-        let sums = padded.saturating_mul(side.kernel.padded_tokens());
+        let sums = padded * side.kernel.padded_tokens();
         self.y.resize(sums, 0.0);
         self.relation = relation;
     }
@@ -128,20 +128,19 @@ impl Work {
         );
     }
 
+    #[expect(clippy::indexing_slicing, reason = "x is packed for all columns")]
     fn multiply(&mut self, side: &Side, x: &[f32], columns: &Range<usize>) {
         let padded = side.kernel.padded_tokens();
-        let x = x.get(columns.start.saturating_mul(padded)..columns.end.saturating_mul(padded));
-        side.kernel
-            .product(&self.weights, x.unwrap_or_default(), &mut self.y);
+        let x = &x[columns.start * padded..columns.end * padded];
+        side.kernel.product(&self.weights, x, &mut self.y);
     }
 }
 
 impl Side {
     /// The bytes of some rows of a panel.
+    #[expect(clippy::indexing_slicing, reason = "rows are those of the panel")]
     fn rows<'a>(&self, panel: &'a [u8], rows: &Range<usize>) -> &'a [u8] {
-        let bytes =
-            rows.start.saturating_mul(self.row_bytes)..rows.end.saturating_mul(self.row_bytes);
-        panel.get(bytes).unwrap_or_default()
+        &panel[rows.start * self.row_bytes..rows.end * self.row_bytes]
     }
 }
 

@@ -79,12 +79,12 @@ impl Kernel {
     pub(super) fn pack(self, x: &[f32], columns: usize) -> Vec<f32> {
         let padded = self.padded_tokens();
         let lanes = self.lanes_of_x();
-        let mut packed = vec![0f32; columns.saturating_mul(padded)];
-        for (block, packed) in packed.chunks_mut(BLOCK.saturating_mul(padded)).enumerate() {
-            let first = block.saturating_mul(BLOCK);
+        let mut packed = vec![0f32; columns * padded];
+        for (block, packed) in packed.chunks_mut(BLOCK * padded).enumerate() {
+            let first = block * BLOCK;
             let width = columns.saturating_sub(first).min(BLOCK);
-            let tiles = packed.chunks_mut(width.saturating_mul(lanes));
-            for (tile, x) in tiles.zip(x.chunks(columns.saturating_mul(lanes))) {
+            let tiles = packed.chunks_mut(width * lanes);
+            for (tile, x) in tiles.zip(x.chunks(columns * lanes)) {
                 for (lane, x) in x.chunks(columns).enumerate() {
                     let places = tile.iter_mut().skip(lane).step_by(lanes);
                     for (place, x) in places.zip(x.iter().skip(first)) {
@@ -105,8 +105,7 @@ impl Kernel {
         expect(unsafe_code, reason = "code for instructions that not every CPU has")
     )]
     pub(super) fn product(self, weights: &[f32], x: &[f32], y: &mut [f32]) {
-        let columns = x.len().checked_div(self.padded_tokens());
-        let columns = columns.unwrap_or_default();
+        let columns = x.len() / self.padded_tokens();
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         macro_rules! vectors {
             ($module:ident) => {
@@ -142,12 +141,10 @@ impl Kernel {
     pub(super) fn sums(self, y: &[f32], rows: usize, token: usize) -> impl Iterator<Item = &f32> {
         let (first, step) = match self.lanes {
             Lanes::Tokens(lanes) => {
-                let tile = token.checked_div(lanes).unwrap_or_default();
-                let lane = token.checked_rem(lanes).unwrap_or_default();
-                let tile = tile.saturating_mul(rows).saturating_mul(lanes);
-                (tile.saturating_add(lane), lanes)
+                let (tile, lane) = (token / lanes, token % lanes);
+                (tile * rows * lanes + lane, lanes)
             }
-            Lanes::Rows => (token.saturating_mul(rows), 1),
+            Lanes::Rows => (token * rows, 1),
         };
         y.iter().skip(first).step_by(step).take(rows)
     }

@@ -59,7 +59,7 @@ fn panel_rows(rows: usize, row_bytes: usize, options: &Options) -> usize {
     let most = options.panel_bytes.min(PANEL_BYTES);
     let most = (most / row_bytes).max(1);
     // Any number of threads may be asked for.
-    let panels = options.threads.saturating_mul(PANELS_PER_THREAD).max(1);
+    let panels = (options.threads * PANELS_PER_THREAD).max(1);
     let share = rows.div_ceil(panels).next_multiple_of(GROUP).min(most);
     // Whole groups where there is a choice.
     match share / GROUP {

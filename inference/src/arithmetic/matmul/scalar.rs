@@ -6,7 +6,7 @@ use super::BLOCK;
 ///
 /// `weights` holds rows of [`BLOCK`] values of which the first `columns` count, `x[column][token]` the activations.
 pub(super) fn product(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
-    let tokens = x.len().checked_div(columns).unwrap_or_default();
+    let tokens = x.len() / columns;
     for (weights, y) in weights.chunks(BLOCK).zip(y.chunks_mut(tokens)) {
         for (token, y) in y.iter_mut().enumerate() {
             let x = x.iter().skip(token).step_by(tokens);

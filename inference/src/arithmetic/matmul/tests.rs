@@ -1,8 +1,3 @@
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "the shapes are those of the tests"
-)]
-
 use std::{io, sync::Mutex};
 
 use fixtures::{blocks::random_blocks, quantise, random::Random};

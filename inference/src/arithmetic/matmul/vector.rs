@@ -6,10 +6,6 @@
     unsafe_code,
     reason = "vectors are read and written through pointers, and their instructions are not on every CPU"
 )]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets inside slices whose lengths the entries check"
-)]
 
 use super::BLOCK;
 

@@ -4,7 +4,6 @@
 //! run on a [`device`]: [`launches`] and [`records`] are its kernels as functions, and a [`simulation`] takes the steps of a
 //! model by them.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     reason = "the shapes are those of the tests"
 )]

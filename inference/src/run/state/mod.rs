@@ -371,10 +371,6 @@ impl<'a, F> State<'a, F> {
     }
 }
 
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "floats behind a generic type"
-)]
 fn clipped<F: Real>(x: F, limit: F) -> F {
     x.least(limit).greatest(-limit)
 }

@@ -214,7 +214,7 @@ impl Axis {
         let high = largest.log10().ceil() as i32;
         Self {
             low,
-            high: high.max(low.saturating_add(1)),
+            high: high.max(low + 1),
         }
     }
 
@@ -243,7 +243,7 @@ impl Axis {
 }
 
 fn scaled(index: usize, last: usize) -> u64 {
-    let x = (index as u64).saturating_mul(WIDTH);
+    let x = (index as u64) * WIDTH;
     x.checked_div(last as u64).unwrap_or_default()
 }
 
@@ -251,7 +251,7 @@ fn stages(prompt: &PromptRow, first: &StageRow, limits: Limits) -> Shown<Stage> 
     let is_first = |row: &StageRow| std::ptr::eq(row, first);
     let at = prompt.table.iter().position(is_first).unwrap_or_default();
     let rows = prompt.table.iter().skip(at.saturating_sub(BEFORE));
-    let most = limits.tensors.min(BEFORE.saturating_add(AFTER));
+    let most = limits.tensors.min(BEFORE + AFTER);
     Shown::of(rows, most, |row| stage(row, is_first(row), limits))
 }
 

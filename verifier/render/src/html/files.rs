@@ -169,7 +169,7 @@ fn covered(row: &FileRow) -> String {
     if row.covered == row.size {
         return "all of it".to_owned();
     }
-    let percent = row.covered.saturating_mul(100).checked_div(row.size);
+    let percent = (row.covered * 100).checked_div(row.size);
     let bytes = grouped(row.covered);
     match percent {
         Some(percent) => format!("{bytes} bytes ({percent} %)"),
@@ -183,7 +183,7 @@ fn types(report: &Report, side: Option<Side>, shard: usize) -> String {
     for (of, tensor) in report.tensors.iter().flat_map(|row| row.sides.all()) {
         if Some(of) == side && tensor.shard == shard {
             let count = counts.entry(&tensor.r#type).or_default();
-            *count = count.saturating_add(1);
+            *count += 1;
         }
     }
     let total: usize = counts.values().sum();
@@ -212,7 +212,7 @@ fn differing(report: &Report, side: Option<Side>, shard: usize) -> Vec<Span> {
             .as_ref()
             .and_then(|found| found.sides.get(side?));
         is_here.then(|| match bytes {
-            Some([first, last]) => Span::new(*first, last.saturating_sub(*first).saturating_add(1)),
+            Some([first, last]) => Span::new(*first, last.saturating_sub(*first) + 1),
             None => whole,
         })
     });
@@ -248,7 +248,7 @@ fn stretches(row: &FileRow, differing: &[Span]) -> Vec<Stretch> {
     for (start, kind) in (0..).zip(points) {
         let kind = kind.unwrap_or(Kind::NotCovered);
         match stretches.last_mut().filter(|last| last.kind == kind) {
-            Some(last) => last.width = last.width.saturating_add(1),
+            Some(last) => last.width += 1,
             None => stretches.push(Stretch {
                 kind,
                 start,
@@ -268,7 +268,7 @@ fn paint(span: Span, size: u64, mut visit: impl FnMut(usize, u64)) {
     let (first, last) = (point(span.offset, size), point(end.saturating_sub(1), size));
     for at in first..=last {
         let start = offset(at, size).max(span.offset);
-        let stop = offset(at.saturating_add(1), size).min(end);
+        let stop = offset(at + 1, size).min(end);
         visit(
             usize::try_from(at).unwrap_or(usize::MAX),
             stop.saturating_sub(start),
@@ -278,14 +278,14 @@ fn paint(span: Span, size: u64, mut visit: impl FnMut(usize, u64)) {
 
 /// The point of the picture that an offset falls on.
 fn point(offset: u64, size: u64) -> u64 {
-    let scaled = u128::from(offset).saturating_mul(u128::from(POINTS));
+    let scaled = u128::from(offset) * u128::from(POINTS);
     let point = scaled.checked_div(u128::from(size)).unwrap_or_default();
     u64::try_from(point).unwrap_or(POINTS)
 }
 
 /// The first offset of a point.
 fn offset(point: u64, size: u64) -> u64 {
-    let scaled = u128::from(point).saturating_mul(u128::from(size));
+    let scaled = u128::from(point) * u128::from(size);
     u64::try_from(scaled.div_ceil(u128::from(POINTS))).unwrap_or(size)
 }
 
@@ -302,7 +302,7 @@ fn kinds(row: &FileRow, differing: &[Span]) -> Vec<(Kind, String)> {
         .collect();
     let sum = |kind| {
         let spans = all.iter().filter(|(of, _)| *of == kind);
-        spans.fold(0_u64, |sum, (_, span)| sum.saturating_add(span.length))
+        spans.fold(0_u64, |sum, (_, span)| sum + span.length)
     };
     let sums = Kind::ALL.map(|kind| (kind, sum(kind)));
     let known = sums.into_iter().filter(|(_, sum)| *sum > 0);

@@ -88,7 +88,7 @@ impl<T> Shown<T> {
     }
 
     pub(super) fn total(&self) -> usize {
-        self.rows.len().saturating_add(self.more)
+        self.rows.len() + self.more
     }
 }
 

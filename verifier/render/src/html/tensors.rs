@@ -201,7 +201,7 @@ fn share(row: &TensorRow) -> String {
     let Some((different, total)) = blocks.or(values).filter(|(_, total)| *total > 0) else {
         return String::new();
     };
-    match different.saturating_mul(100).checked_div(total) {
+    match (different * 100).checked_div(total) {
         Some(0) | None => "<1%".to_owned(),
         Some(percent) => format!("{percent}%"),
     }

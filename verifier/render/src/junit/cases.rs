@@ -384,11 +384,11 @@ fn summed(tensors: Vec<Case>) -> Vec<Case> {
                 "tensor: others".clone_into(&mut role);
             }
             let count = roles.entry(role).or_default();
-            *count = count.saturating_add(1);
+            *count += 1;
         } else if listed.len() < MOST_TENSORS {
             listed.push(case);
         } else {
-            more = more.saturating_add(1);
+            more += 1;
             rest.end(case.result, case.message, case.code);
         }
     }

@@ -116,7 +116,7 @@ impl Results {
         if self.values.len() < MOST_RESULTS && self.size < MOST_BYTES {
             self.push(parts);
         } else {
-            self.dropped = self.dropped.saturating_add(1);
+            self.dropped += 1;
         }
     }
 
@@ -136,7 +136,7 @@ impl Results {
         let hash = hasher.finalize().to_hex();
         let hash: String = hash.chars().take(16).collect();
         let count = self.seen.entry(hash.clone()).or_default();
-        *count = count.saturating_add(1);
+        *count += 1;
         let (first, others) = match parts.places.split_first() {
             Some((first, others)) => (first.clone(), others),
             None => (file("."), &[][..]),
@@ -162,7 +162,7 @@ impl Results {
                 value.insert("suppressions".to_owned(), json!([suppression]));
             }
         }
-        self.size = self.size.saturating_add(value.to_string().len());
+        self.size += value.to_string().len();
         self.values.push(value);
     }
 }
@@ -233,7 +233,7 @@ fn of_tensor<'a>(subject: &'a Subject, row: &'a TensorRow) -> Parts<'a> {
             let last = tensor.offset.saturating_add(tensor.size).saturating_sub(1);
             [tensor.offset, last]
         });
-        let length = last.saturating_sub(first).saturating_add(1);
+        let length = last.saturating_sub(first) + 1;
         let path = subject.path_of(side, tensor.shard);
         located(
             path,

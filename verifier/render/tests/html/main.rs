@@ -1,6 +1,5 @@
 //! The page of a report, as a browser and its reader get it.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

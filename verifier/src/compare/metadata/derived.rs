@@ -204,7 +204,7 @@ fn check_rope_scaling(comparison: &Comparison<'_>, findings: &mut Findings) {
         return;
     };
     for (key, json) in members {
-        let name = comparison.document.string(key).unwrap_or_default();
+        let name = comparison.document.name(key);
         let source = format!("rope.scaling.{name}");
         if comparison.gguf.metadata.of_architecture(&source).is_none() {
             findings.push(

@@ -108,7 +108,7 @@ fn same_array(
     let mut different: u64 = 0;
     for (index, (expected, found)) in items.zip(found).enumerate() {
         if let Err(mismatch) = same(expected, document, found, item_form) {
-            different = different.saturating_add(1);
+            different += 1;
             first.get_or_insert((index, mismatch));
         }
     }
@@ -170,9 +170,7 @@ pub(super) fn shorten(text: &str) -> String {
 
 /// Cut before it is escaped, so that a long value costs no more than a short one.
 fn shown(bytes: &[u8]) -> String {
-    let start = bytes
-        .get(..LONGEST_SHOWN.saturating_mul(4))
-        .unwrap_or(bytes);
+    let start = bytes.get(..LONGEST_SHOWN * 4).unwrap_or(bytes);
     clip(&escape(start))
 }
 

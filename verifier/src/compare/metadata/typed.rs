@@ -265,7 +265,7 @@ fn check_shapes(comparison: &Comparison<'_>, findings: &mut Findings) {
         .map(|tensor| (tensor.name.as_slice(), tensor.dims.as_slice()))
         .collect();
     for (key, shape) in shapes {
-        let name = document.string(key).unwrap_or_default();
+        let name = document.name(key);
         let dims = index.get(name.as_bytes());
         let same = match (&shape.kind, dims) {
             (Kind::Array(extents), Some(dims)) => {

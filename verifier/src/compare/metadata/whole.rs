@@ -27,7 +27,7 @@ pub(super) fn check(
         .collect();
     let document = comparison.document;
     for (key, json) in document.members() {
-        let name = document.string(key).unwrap_or_default();
+        let name = document.name(key);
         match expected.get(&*name) {
             Some(expected) if expected.holds(document, json) => {}
             Some(_) if named.contains(name.as_bytes()) => {}
@@ -112,7 +112,7 @@ fn first_odd(document: &Document) -> Option<&Json> {
             Kind::Array(items) => {
                 stack.extend(items);
                 let inner = items.iter().map(|item| document.span(item).length);
-                inner.sum::<u64>().saturating_add(separators(items.len()))
+                inner.sum::<u64>() + separators(items.len())
             }
             Kind::Object(members) => {
                 let names: Vec<_> = members
@@ -125,9 +125,9 @@ fn first_odd(document: &Document) -> Option<&Json> {
                 stack.extend(members.iter().flat_map(|(key, value)| [key, value]));
                 let inner = members.iter().map(|(key, value)| {
                     let (key, value) = (document.span(key).length, document.span(value).length);
-                    key.saturating_add(value).saturating_add(1)
+                    key + value + 1
                 });
-                inner.sum::<u64>().saturating_add(separators(members.len()))
+                inner.sum::<u64>() + separators(members.len())
             }
             Kind::String if is_over_escaped(document.text(json)) => return Some(json),
             _ => continue,
@@ -142,7 +142,7 @@ fn first_odd(document: &Document) -> Option<&Json> {
 }
 
 fn separators(count: usize) -> u64 {
-    (count.saturating_sub(1) as u64).saturating_add(2)
+    (count.saturating_sub(1) as u64) + 2
 }
 
 /// Only quotes, backslashes and control characters are escaped, each in its one form.

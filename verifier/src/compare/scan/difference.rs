@@ -1,10 +1,5 @@
 //! How two tensors of the same type differ, byte by byte and block by block.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "counts and offsets inside one tensor that lies inside a file"
-)]
-
 use std::collections::BTreeMap;
 
 use crate::decode::blocks::element_of;
@@ -80,8 +75,9 @@ impl Walk {
 
     fn note(&mut self, offset: u64, a: u8, g: u8) {
         let size = self.block_type.bytes;
-        let block = offset.checked_div(size).unwrap_or(0);
-        let byte = usize::try_from(offset.checked_rem(size).unwrap_or(0)).unwrap_or(0);
+        let block = offset / size;
+        #[expect(clippy::cast_possible_truncation, reason = "below the size of a block")]
+        let byte = (offset % size) as usize;
         let part = self.block_type.part_of(byte).map(|part| part.name);
         let xor = a ^ g;
         let single = (xor.count_ones() == 1).then(|| xor.trailing_zeros());

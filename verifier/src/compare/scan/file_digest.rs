@@ -6,7 +6,6 @@
 //! the `hazmat` module of the crate).
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "offsets and groups inside one file; a wrong one must end the run"
 )]

@@ -1,10 +1,5 @@
 //! What is learnt of the bytes of one tensor while they pass by: digests, numbers that are not finite, where zeros begin.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets inside one tensor that lies inside a file"
-)]
-
 use sha2::{Digest as _, Sha256};
 
 use crate::decode::blocks::{NotFinite, first_not_finite};

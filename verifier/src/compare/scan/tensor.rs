@@ -1,10 +1,5 @@
 //! One tensor, or one pair of tensors: read once, hash, compare, look for numbers that are not finite.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets inside one tensor that lies inside a file"
-)]
-
 use std::io;
 
 use super::difference::{Difference, Walk};

@@ -1,10 +1,5 @@
 //! The decoded values of two tensors side by side.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "floating-point sums, and element counts inside one tensor"
-)]
-
 use crate::decode::blocks::can_decode;
 use crate::decode::types::BlockType;
 

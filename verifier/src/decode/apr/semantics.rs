@@ -53,9 +53,7 @@ fn check_aliases(document: &Document, findings: &mut Findings) {
 /// Producers write a second copy of the configuration under `model.`; loaders read the first.
 fn check_copies(document: &Document, findings: &mut Findings) {
     for (key, copy) in document.members() {
-        let Some(name) = document.string(key) else {
-            continue;
-        };
+        let name = document.name(key);
         let original = name
             .strip_prefix("model.")
             .or((name == "tokenizer.chat_template").then_some("chat_template"))

@@ -12,9 +12,7 @@ pub(crate) fn text_mode(source: &dyn Source) -> io::Result<Option<Cause>> {
     let mut bytes = vec![0; length];
     source.read_exact_at(0, &mut bytes)?;
     let replaced = count(&bytes, b"\xef\xbf\xbd");
-    if replaced >= TELLING
-        && bytes.iter().filter(|byte| !byte.is_ascii()).count() <= replaced.saturating_mul(4)
-    {
+    if replaced >= TELLING && bytes.iter().filter(|byte| !byte.is_ascii()).count() <= replaced * 4 {
         return Ok(Some(Cause {
             code: CauseCode::Transcoded,
             text: format!(

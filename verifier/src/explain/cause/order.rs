@@ -1,10 +1,5 @@
 //! The right values in the wrong order.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets inside one tensor that lies inside a file"
-)]
-
 use std::io;
 
 use super::tensor::{Found, READ, Sides, read};

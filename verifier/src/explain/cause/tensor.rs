@@ -1,10 +1,5 @@
 //! Signatures of a damage inside tensor data.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "offsets inside one tensor that lies inside a file"
-)]
-
 use std::io;
 
 use crate::code::CauseCode;

@@ -23,7 +23,7 @@ pub(crate) fn locate(
     };
     let mut end = [0; 5];
     source.read_exact_at(shortest, &mut end)?;
-    let body = shortest.saturating_add(1);
+    let body = shortest + 1;
     let [_, stored @ ..] = end;
     let stored = u32::from_le_bytes(stored);
     let window = usize::try_from(body.min(WINDOW)).unwrap_or(0);
@@ -79,7 +79,7 @@ fn in_footer(
             .region(RegionKind::Footer)
             .span(Span::new(offset as u64, 1))
     };
-    let start = shortest.saturating_add(1);
+    let start = shortest + 1;
     let wrong: Vec<usize> = (0..4)
         .filter(|&index| sum.get(index) != stored.get(index))
         .collect();
@@ -114,7 +114,7 @@ fn in_footer(
     let sum = longer.finalize().to_le_bytes();
     for index in 0..4 {
         if without(&sum, index) == last {
-            let offset = at(index, start.saturating_add(1));
+            let offset = at(index, start + 1);
             let original = sum.get(index).copied().unwrap_or_default();
             let finding =
                 Change::Deleted(original).finding(RegionKind::Footer.as_str(), place(offset));

@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
     reason = "tables of 256 entries indexed by bytes; offsets inside a slice in memory"
 )]
 

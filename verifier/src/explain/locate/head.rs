@@ -70,7 +70,7 @@ pub(crate) fn compare(
         .map(|found| found ^ expected)
         .filter(|xor| xor.count_ones() == 1);
     // A flip is the whole damage only when the next bytes are right.
-    let next = offset.saturating_add(1);
+    let next = offset + 1;
     let alone = bytes.get(next..) == record.head.get(next..held);
     let place = Place {
         name: Some(label).filter(|label| !label.is_empty()),
@@ -104,7 +104,7 @@ pub(crate) fn compare(
 
 /// Tells whether one byte came or went at `offset`, by looking whether the rest agrees moved by one.
 fn shifted(found: &[u8], expected: &[u8], offset: usize) -> Option<&'static str> {
-    let next = offset.saturating_add(1);
+    let next = offset + 1;
     let same = |a: Option<&[u8]>, b: Option<&[u8]>| {
         let (a, b) = (a?, b?);
         let length = a.len().min(b.len());

@@ -16,7 +16,7 @@ impl Source for Patched<'_> {
         match self.edit {
             Edit::Substituted { .. } => length,
             Edit::Inserted { .. } => length.saturating_sub(1),
-            Edit::Deleted { .. } => length.saturating_add(1),
+            Edit::Deleted { .. } => length + 1,
         }
     }
 
@@ -32,11 +32,11 @@ impl Source for Patched<'_> {
             .min(buffer.len());
         let (first, rest) = buffer.split_at_mut(before);
         self.source.read_exact_at(offset, first)?;
-        let mut position = offset.saturating_add(before as u64);
+        let mut position = offset + before as u64;
         let rest = match (original, rest) {
             (Some(original), [byte, rest @ ..]) if position == at => {
                 *byte = original;
-                position = position.saturating_add(1);
+                position += 1;
                 rest
             }
             (_, rest) => rest,

@@ -1,8 +1,4 @@
 //! Logic, shifts, counts and permutations of bits, and logic of predicates.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "shifts by amounts that are masked or below the width"
-)]
 
 use super::{
     Function, Operation,

@@ -1,6 +1,5 @@
 //! IEEE halves.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     reason = "fields of 5, 8, 10 and 23 bits, in numbers of 16 and 32"
 )]

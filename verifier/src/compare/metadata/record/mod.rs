@@ -4,6 +4,7 @@
 //! infos (the page `converter/ARTIFACT.md` describes it). From it the head of the source is built again and compared with
 //! the head of the GGUF at hand: the first byte that differs is the exact place of a damage, also where the damaged head
 //! cannot be decoded any more.
+#![warn(clippy::arithmetic_side_effects)]
 
 pub(super) mod check;
 mod head;
@@ -138,7 +139,7 @@ pub(crate) fn tensor_digests(
         return Err("tensors: an object expected".to_owned());
     };
     let read = |(name, digest): &(Json, Json)| {
-        let name = document.string(name).unwrap_or_default().into_owned();
+        let name = document.name(name).into_owned();
         let text = |json| {
             let text = document.string(json)?;
             (text.len() == 64 && is_hex(&text)).then(|| text.into_owned())
@@ -190,7 +191,7 @@ impl<'a> Reader<'a> {
             return Err("an object expected".to_owned());
         };
         for (key, _) in members {
-            let name = self.document.string(key).unwrap_or_default();
+            let name = self.document.name(key);
             if !known.contains(&&*name) {
                 let start: String = name.chars().take(60).collect();
                 return Err(format!("{}: not a member", start.escape_debug()));

@@ -19,7 +19,7 @@ pub(super) fn compare(a: &Metadata, b: &Metadata, found: &mut Found<'_>) {
     let (first, second) = (&found.inputs.first, &found.inputs.second);
     let mut of_first = by_name(a, a.members());
     for (name, json) in b.members() {
-        let key = b.string(name).unwrap_or_default();
+        let key = b.name(name);
         let same_name = of_first.get_mut(&*key);
         let Some(other) = same_name.and_then(VecDeque::pop_front) else {
             let shown = shown(second, &key, b, json);
@@ -162,7 +162,7 @@ fn difference_of_members<'a>(
     let nothing = || "nothing".to_owned();
     let mut of_first = by_name(a, of_a);
     for (name, json) in of_b {
-        let name = b.string(name).unwrap_or_default();
+        let name = b.name(name);
         let same_name = of_first.get_mut(&*name);
         let Some(other) = same_name.and_then(VecDeque::pop_front) else {
             return only(&name, [nothing(), in_words(b, json)]);
@@ -206,7 +206,7 @@ fn by_name<'a>(
 ) -> HashMap<String, VecDeque<&'a Json>> {
     let mut all: HashMap<String, VecDeque<&Json>> = HashMap::with_capacity(members.len());
     for (name, json) in members {
-        let name = document.string(name).unwrap_or_default();
+        let name = document.name(name);
         all.entry(name.into_owned()).or_default().push_back(json);
     }
     all

@@ -67,7 +67,7 @@ fn difference(a: Value<'_>, b: Value<'_>) -> (Option<String>, [String; 2]) {
     loop {
         match (items_a.next(), items_b.next()) {
             (Some(of_a), Some(of_b)) if of_a.bytes == of_b.bytes => {
-                index = index.saturating_add(1);
+                index += 1;
             }
             (Some(of_a), Some(of_b)) => {
                 return (Some(format!("element {index}")), [of_a, of_b].map(show));

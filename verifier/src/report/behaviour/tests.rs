@@ -1,0 +1,144 @@
+use super::*;
+use crate::report::{Scope, Sides, TensorResult, TensorRow, TensorSide, build};
+use crate::verdict::{Compared, Verdict};
+
+fn row() -> BehaviourRow {
+    BehaviourRow {
+        device: "cpu".to_owned(),
+        device_reason: None,
+        numerics: "f32-fixed-1".to_owned(),
+        result: BehaviourResult::NotCovered,
+        tokens: 3,
+        stages: 9,
+        weights: None,
+        experts: None,
+        used: Vec::new(),
+        assumptions: Vec::new(),
+        unused: Vec::new(),
+        prompts: Vec::new(),
+    }
+}
+
+/// A report of a pair that comes to this verdict.
+fn report(verdict: Verdict) -> Report {
+    let finding = match verdict {
+        Verdict::Verified => None,
+        Verdict::Different => Some((Code::TensorBytes, Effect::Different)),
+        Verdict::Undecided => Some((Code::TensorNotCompared, Effect::Undecided)),
+    };
+    let findings: Vec<_> = finding
+        .map(|(code, effect)| Finding::new(code, effect, ""))
+        .into_iter()
+        .collect();
+    let mut report = build(Vec::new(), &Scope::Nothing, &[]);
+    report.compared = Compared::Pair {
+        tensor_bytes: 1,
+        keys: 1,
+        stages: None,
+    };
+    report.add(&findings);
+    assert_eq!(report.verdict, verdict);
+    report
+}
+
+#[test]
+fn behaviour_only_makes_a_verdict_worse() {
+    let different = Behaviour::Different {
+        stage: "0.q_rope".to_owned(),
+        prompt: "eight".to_owned(),
+    };
+    let not_covered = Behaviour::NotCovered {
+        why: "arch x".to_owned(),
+    };
+    let changed = Behaviour::Changed {
+        why: "length".to_owned(),
+    };
+    let tokenised = Behaviour::Tokenised {
+        first: vec![1],
+        second: vec![2],
+    };
+    let unrecorded = Behaviour::Unrecorded {
+        prompt: "eight".to_owned(),
+        expected: "aa".to_owned(),
+        found: "bb".to_owned(),
+    };
+    for (behaviour, before, after) in [
+        (&unrecorded, Verdict::Verified, Verdict::Different),
+        (&tokenised, Verdict::Verified, Verdict::Different),
+        // A difference that was found is one, whatever else could not be compared.
+        (&unrecorded, Verdict::Undecided, Verdict::Different),
+        (&Behaviour::Equal, Verdict::Verified, Verdict::Verified),
+        (&Behaviour::Equal, Verdict::Undecided, Verdict::Undecided),
+        (&different, Verdict::Verified, Verdict::Different),
+        (&different, Verdict::Undecided, Verdict::Different),
+        (&not_covered, Verdict::Verified, Verdict::Undecided),
+        (&not_covered, Verdict::Different, Verdict::Different),
+        (&changed, Verdict::Verified, Verdict::Undecided),
+        (&changed, Verdict::Different, Verdict::Undecided),
+    ] {
+        let mut report = report(before);
+        report.add_behaviour(behaviour, row());
+        assert_eq!(report.verdict, after, "{behaviour:?}");
+    }
+}
+
+#[test]
+fn a_run_of_no_stage_is_not_covered() {
+    let mut report = report(Verdict::Verified);
+    report.add_behaviour(&Behaviour::Equal, BehaviourRow { stages: 0, ..row() });
+    assert_eq!(report.verdict, Verdict::Undecided);
+    assert_eq!(report.reasons, ["behaviour.not-covered"]);
+    let result = report.behaviour.unwrap().result;
+    assert_eq!(result, BehaviourResult::NotCovered);
+}
+
+#[test]
+fn bytes_that_were_run_are_held_against_those_that_were_compared() {
+    let side = |blake3: Option<&str>| TensorSide {
+        name: "a".to_owned(),
+        r#type: "F32".to_owned(),
+        shape: vec![1],
+        shard: 0,
+        offset: 0,
+        size: 4,
+        blake3: blake3.map(str::to_owned),
+        sha256: None,
+    };
+    let used = |name: &str, blake3: &str| UsedWeight {
+        side: Side::Gguf,
+        name: name.to_owned(),
+        blake3: blake3.to_owned(),
+    };
+    for (digest, used, bound, after) in [
+        (
+            Some("11"),
+            vec![used("a", "11")],
+            Some(1),
+            Verdict::Verified,
+        ),
+        (Some("11"), vec![used("a", "12")], None, Verdict::Undecided),
+        (Some("11"), vec![used("b", "12")], None, Verdict::Verified),
+        (None, vec![used("a", "11")], None, Verdict::Verified),
+    ] {
+        let mut report = report(Verdict::Verified);
+        report.tensors.push(TensorRow {
+            result: TensorResult::BytesEqual,
+            tied: false,
+            sides: Sides::new(
+                Side::BY_FORMAT,
+                [Some(side(Some("10"))), Some(side(digest))],
+            ),
+            difference: None,
+            values: None,
+        });
+        report.add_behaviour(&Behaviour::Equal, BehaviourRow { used, ..row() });
+        assert_eq!(report.verdict, after);
+        let found = report.behaviour.unwrap();
+        assert_eq!(found.weights, bound);
+        let changed = report
+            .findings
+            .iter()
+            .any(|found| found.code == Code::InputChanged);
+        assert_eq!(changed, after == Verdict::Undecided);
+    }
+}
