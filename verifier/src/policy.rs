@@ -134,9 +134,13 @@ impl fmt::Display for Allow {
     }
 }
 
-/// What a policy says about a file that was not read, or that changed: nothing.
+/// What a policy says about a file that was not read, or that changed: nothing. Of two models one finding stands for all that
+/// differs, and nobody has seen it.
 const fn is_never_allowed(code: Code) -> bool {
-    matches!(code, Code::InputChanged | Code::Io | Code::NothingCompared)
+    matches!(
+        code,
+        Code::InputChanged | Code::Io | Code::NothingCompared | Code::SourceOther
+    )
 }
 
 /// Whether a whole name is what a pattern describes. Names may be long and hostile: only the last `*` is tried again.

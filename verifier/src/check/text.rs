@@ -25,7 +25,15 @@ pub fn reason(report: &Report) -> String {
                 None => told,
             })
         }
-        (None, Verdict::Different | Verdict::Undecided) => first(&|finding| finding.decides()),
+        (None, Verdict::Different | Verdict::Undecided) => {
+            first(&|finding| finding.decides()).or_else(|| {
+                // Only the policy does not let it pass.
+                let warning = first(&|finding| finding.effect == Effect::Warning)?;
+                Some(format!(
+                    "nothing contradicts the file, and warnings do not pass: {warning}"
+                ))
+            })
+        }
     };
     let Some(told) = told else {
         unreachable!("a verdict on one model has its finding, and a sound one its note");

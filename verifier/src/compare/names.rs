@@ -21,6 +21,25 @@ pub(crate) fn hf_name(gguf_name: &[u8]) -> Vec<u8> {
     renamed.map_or_else(|| gguf_name.to_vec(), String::into_bytes)
 }
 
+/// Which of the namings a name is of; none for one that stands in several, or in none.
+#[must_use]
+pub(crate) fn naming(apr_name: &[u8]) -> Option<&'static str> {
+    let starts = |start: &str| apr_name.starts_with(start.as_bytes());
+    let is_global = |of: fn(&(&'static str, &'static str)) -> &'static str| {
+        let mut names = GLOBALS.iter().map(of);
+        names.any(|name| name.as_bytes() == apr_name && name != "lm_head.weight")
+    };
+    if starts("blk.") || is_global(|(_, gguf)| gguf) {
+        Some("gguf")
+    } else if starts("model.") {
+        Some("hf")
+    } else if starts("layers.") || is_global(|(hf, _)| hf) {
+        Some("hf without model.")
+    } else {
+        None
+    }
+}
+
 fn renamed(name: &str) -> Option<String> {
     let global = GLOBALS
         .iter()

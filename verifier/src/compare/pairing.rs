@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::compare::inputs::{Inputs, Model};
-use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
+use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name, naming};
 use crate::decode::container::{Format, Tensor};
 use crate::decode::types::BlockType;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -76,6 +76,7 @@ pub(crate) fn pair(inputs: &Inputs<'_>, findings: &mut Vec<Finding>) -> Pairing 
         .filter(|index| !used.contains(index))
         .collect();
     report_unmatched(apr, gguf, &pairing, findings);
+    findings.extend(mixed_names(apr));
     for pair in &pairing.pairs {
         if let (Some(a), Some(g)) = (apr.tensors.get(pair.apr), gguf.tensors.get(pair.gguf)) {
             report_shape(inputs, a, g, findings);
@@ -123,6 +124,29 @@ fn common_name(model: &Model<'_>, tensor: &Tensor) -> Vec<u8> {
         Format::Apr => gguf_name(&tensor.name),
         Format::Gguf => tensor.name.clone(),
     }
+}
+
+/// A loader looks for all tensors under one naming: what has a name of another one is not found.
+fn mixed_names(apr: &Model<'_>) -> Option<Finding> {
+    let mut named = apr.tensors.iter().filter_map(|tensor| {
+        let naming = naming(&tensor.name)?;
+        Some((naming, tensor))
+    });
+    let (first, other) = named.next()?;
+    let (_, odd) = named.find(|(naming, _)| *naming != first)?;
+    Some(
+        Finding::new(
+            "tensor.naming",
+            Effect::Different,
+            format!(
+                "{} and {} are names of two namings: a loader finds the tensors of one",
+                escape(&other.name),
+                escape(&odd.name)
+            ),
+        )
+        .at(place(Side::Apr, odd))
+        .hint("convert again: `aprove convert`"),
+    )
 }
 
 fn report_unmatched(

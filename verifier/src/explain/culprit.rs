@@ -43,8 +43,21 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
         return Some(not_finite);
     }
     let gguf_is_damaged = evidence.gguf_is_misnamed
+        || evidence.gguf_is_unlike
         || !evidence.gguf_is_source && evidence.recorded.is_some() && gguf_contradicts(findings);
-    let (kind, at_fault, text) = if evidence.apr_is_intact && evidence.recorded.is_some() {
+    let (kind, at_fault, text) = if let Some(changes) = &evidence.rewriting {
+        let (kind, what) = match first.cause {
+            Some(_) => (ConclusionKind::Damaged, "is damaged"),
+            None => (ConclusionKind::Unlike, "holds other tensors"),
+        };
+        (
+            kind,
+            AtFault::Gguf,
+            format!(
+                "the GGUF {what}, and is not the file that the APR file was made from ({changes}): {message}"
+            ),
+        )
+    } else if evidence.apr_is_intact && evidence.recorded.is_some() {
         (
             ConclusionKind::Damaged,
             AtFault::Gguf,
@@ -301,13 +314,14 @@ impl Judge<'_> {
         Some((finding, rewriting))
     }
 
-    /// Whether a head differs from the recorded one as damage does and no tool: in one byte.
+    /// Whether a head differs from the recorded one as damage does and no tool: in one byte, and not in its length.
     fn looks_damaged(&self) -> bool {
         let heads = &self.gguf.metadata.shards;
         self.metadata
             .records
             .iter()
             .zip(heads)
+            .filter(|(record, head)| record.head.len() as u64 == head.data_offset)
             .any(|(record, head)| {
                 let found = head.bytes.get(..record.head.len());
                 found.is_some_and(|found| differ_as_by_damage(found, &record.head))

@@ -27,6 +27,10 @@ pub(crate) struct Evidence {
     pub(crate) gguf_is_source: bool,
     /// Whether the GGUF does not have the digest that its name gives.
     pub(crate) gguf_is_misnamed: bool,
+    /// Whether the GGUF holds a tensor that is not the recorded one, where that of the APR file is.
+    pub(crate) gguf_is_unlike: bool,
+    /// How the GGUF is written otherwise than the recorded source, while its tensors differ as well.
+    pub(crate) rewriting: Option<String>,
     /// APR tensors that do not have the digests that the artifact records for them, escaped.
     pub(crate) unlike_record: Vec<String>,
     /// Whether a digest of the record fits neither file while both are equal: the record is wrong.
@@ -64,6 +68,8 @@ impl Evidence {
                 || !tensors.apr_unlike.is_empty(),
             gguf_is_source,
             gguf_is_misnamed: gguf_name == Some(false),
+            gguf_is_unlike: tensors.gguf_is_unlike,
+            rewriting: None,
             unlike_record: tensors.apr_unlike,
             record_is_wrong: tensors.record_is_wrong,
         }
@@ -85,6 +91,9 @@ impl Evidence {
 #[derive(Default)]
 struct Tensors {
     apr_unlike: Vec<String>,
+    /// A tensor of the GGUF that is not the recorded one.
+    gguf_differs: bool,
+    /// The same, where that of the APR file is.
     gguf_is_unlike: bool,
     record_is_wrong: bool,
 }
@@ -115,7 +124,8 @@ impl Tensors {
             let gguf = paired.get(name.as_bytes());
             let gguf = gguf.filter(|(pair, _)| matches!(pair.how, Some(Comparison::Bytes(_))));
             let gguf_is_unlike = gguf.map(|(_, outcome)| hex(&outcome.gguf.blake3) != blake3);
-            found.gguf_is_unlike |= gguf_is_unlike == Some(true);
+            found.gguf_differs |= gguf_is_unlike == Some(true);
+            found.gguf_is_unlike |= gguf_is_unlike == Some(true) && !apr_is_unlike;
             if apr_is_unlike {
                 let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
                 found.record_is_wrong |= are_equal;
@@ -147,5 +157,5 @@ fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
         .not_zero
         .iter()
         .any(|padding| padding.side == Side::Gguf);
-    files.all(|is_same| is_same) && !tensors.gguf_is_unlike && !has_dirty_padding
+    files.all(|is_same| is_same) && !tensors.gguf_differs && !has_dirty_padding
 }

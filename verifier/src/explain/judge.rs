@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use crate::code::Code;
+use crate::code::{Code, Group};
 use crate::compare::inputs::Inputs;
 use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::names::gguf_name;
@@ -37,7 +37,7 @@ impl Judge<'_> {
     pub(crate) fn findings(&self, structure: Vec<Finding>) -> (Vec<Finding>, Evidence) {
         let [computed, _] = self.scan.crc;
         let crc = common::check_footer(&self.inputs.first, computed);
-        let evidence = Evidence::of(self, &crc);
+        let mut evidence = Evidence::of(self, &crc);
         let rewritten = self.rewritten(&evidence);
         let missing = rewritten.as_ref().map(|(_, rewriting)| &rewriting.missing);
         let data = tensors::findings(
@@ -55,9 +55,16 @@ impl Judge<'_> {
             findings.push(other);
             return (findings, evidence);
         }
+        let differ = |finding: &Finding| {
+            finding.effect == Effect::Different && finding.code.group() == Group::Tensor
+        };
         let is_rewritten = rewritten.is_some();
-        match rewritten {
-            Some((ref finding, _)) => findings.push(finding.clone()),
+        match &rewritten {
+            // What holds other tensors is not the same model, however it is written.
+            Some((_, rewriting)) if data.iter().any(differ) => {
+                evidence.rewriting = Some(rewriting.changes.join("; "));
+            }
+            Some((finding, _)) => findings.push(finding.clone()),
             None => findings.extend(self.locate(&evidence, matches!(crc, Ok(true)), &data)),
         }
         findings.extend(common::malformed(&self.apr.findings));

@@ -131,6 +131,27 @@ impl Rewriting {
         if moves.are_in_other_order {
             self.changes.push("tensors in another order".to_owned());
         }
+        let before: HashMap<&[u8], &Tensor> = recorded
+            .iter()
+            .map(|tensor| (tensor.name.as_slice(), tensor))
+            .collect();
+        let changed = |is_other: fn(&Tensor, &Tensor) -> bool| -> Vec<Vec<u8>> {
+            let changed = found.iter().filter(|tensor| {
+                let before = before.get(tensor.name.as_slice());
+                before.is_some_and(|before| is_other(before, tensor))
+            });
+            changed.map(|tensor| tensor.name.clone()).collect()
+        };
+        let retyped = changed(|before, now| before.type_id != now.type_id);
+        if !retyped.is_empty() {
+            self.changes
+                .push(format!("tensors of another type: {}", listed(&retyped)));
+        }
+        let is_one_set = self.changes.is_empty();
+        if is_one_set && !changed(|before, now| before.shard != now.shard).is_empty() {
+            self.changes
+                .push("its tensors stand in other files of the set".to_owned());
+        }
         self.missing = moves.removed.into_iter().collect();
     }
 }

@@ -26,6 +26,20 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             CONVERT,
             DIFFERENT,
         ),
+        Code::TensorLayout => explain(
+            "a tensor of our own artifact is not where a conversion lays it",
+            "The bytes of an artifact follow from its sources and options: the tensors stand behind each other, in the order of the index.",
+            "A tool that wrote the artifact again.",
+            CONVERT,
+            DIFFERENT,
+        ),
+        Code::TensorNaming => explain(
+            "the tensors of an APR file have names of two namings",
+            "A loader looks for all of them under the names of Hugging Face, or under those of the GGUF; what it does not find it leaves out, biases without a word.",
+            "An edit, or a producer that renames some tensors.",
+            CONVERT,
+            DIFFERENT,
+        ),
         Code::TensorNotCompared => explain(
             "a tensor could not be compared",
             "One of the two cannot be interpreted or read.",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Record, SourceRecord, tensor_digests};
 use crate::compare::metadata::{Digests, has_place, record_place};
 use crate::compare::names::{OUTPUT, gguf_name, hf_name};
+use crate::compare::pairing::place;
 use crate::decode::apr::Document;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
@@ -43,6 +44,7 @@ impl Recorded<'_> {
         }
         self.check_record_only(findings);
         self.check_tensors(findings);
+        self.check_layout(findings);
         self.check_flags(findings);
     }
 
@@ -141,6 +143,32 @@ impl Recorded<'_> {
                 findings.push(wrong("set", "keys in their order, each once", name));
             }
             last = Some(&set.key);
+        }
+    }
+
+    /// A conversion lays the tensors behind each other in the order of the index, each at the next multiple of 64.
+    fn check_layout(&self, findings: &mut Findings) {
+        let Some(header) = self.apr.metadata.header else {
+            return;
+        };
+        let mut next = header.data_offset;
+        for tensor in &self.apr.tensors {
+            if tensor.span.offset != next {
+                findings.push(
+                    Finding::new(
+                        "tensor.layout",
+                        Effect::Different,
+                        format!("{} is not where a conversion lays it", escape(&tensor.name)),
+                    )
+                    .at(place(Side::Apr, tensor))
+                    .expected_found(next.to_string(), tensor.span.offset.to_string()),
+                );
+                return;
+            }
+            let Some(end) = tensor.span.end().checked_next_multiple_of(64) else {
+                return;
+            };
+            next = end;
         }
     }
 
