@@ -28,6 +28,10 @@ impl Location<'_> {
     /// There is nothing, or it cannot be read; the sentence names no secret.
     pub fn open(&self) -> io::Result<Opened> {
         let local = |path: &Path| FileSource::open(path).map(Opened::Local);
+        #[cfg(feature = "network")]
+        if let Self::Address(address) = self {
+            network::allowed(*address)?;
+        }
         match self {
             Self::Path(path) => local(path),
             Self::Address(address) if address.scheme == Scheme::Ollama => {

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use crate::config::Config;
 use crate::job::{Bound, Judged, Op, Outcome, Reason, Spec, Unsupported, Verdict, hex};
 use crate::roots::Roots;
+use crate::sources::environment;
 
 /// The forms of a report, by the end of its name: as `--report` has them.
 pub(crate) const FORMS: [&str; 5] = ["json", "html", "junit", "sarif", "intoto"];
@@ -30,8 +31,14 @@ pub(crate) struct Folder {
     name: String,
 }
 
-/// A file of a report that a worker read: digest, name and size.
-pub(crate) type SeenFile = (String, String, i64);
+/// What a worker read in a report.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Its files: digest, name and size.
+    pub(crate) files: Vec<(String, String, i64)>,
+    /// What was read of addresses, as the report has it: what the server called it, its size, its digests.
+    pub(crate) origins: Vec<Value>,
+}
 
 impl Folder {
     /// Makes the folder with links to the inputs: the program sees what was bound, and nothing beside it.
@@ -67,6 +74,7 @@ impl Folder {
             .args(arguments(spec, config.threads))
             .current_dir(&self.path)
             .env_clear()
+            .envs(environment(&config.sources, spec))
             .env("TMPDIR", self.path.join("tmp"))
             .stdin(Stdio::null())
             .stdout(File::create_new(self.path.join(ANSWER))?)
@@ -78,12 +86,7 @@ impl Folder {
     }
 
     /// What follows from how the program ended, and which files it read.
-    pub(crate) fn outcome(
-        &self,
-        op: Op,
-        status: ExitStatus,
-        said: &str,
-    ) -> (Outcome, Vec<SeenFile>) {
+    pub(crate) fn outcome(&self, op: Op, status: ExitStatus, said: &str) -> (Outcome, Seen) {
         let message = (!said.is_empty()).then(|| said.to_owned());
         let undecided = |reason, message| Outcome {
             message,
@@ -91,13 +94,13 @@ impl Folder {
         };
         if let Some(signal) = status.signal() {
             let message = Some(format!("killed by signal {signal}. {said}"));
-            return (undecided(Reason::WorkerDied, message), Vec::new());
+            return (undecided(Reason::WorkerDied, message), Seen::default());
         }
         let verdict = match status.code() {
             Some(0) => Verdict::Verified,
             Some(1) => Verdict::Different,
             Some(2) => Verdict::Undecided,
-            _ => return (undecided(Reason::WorkerDied, message), Vec::new()),
+            _ => return (undecided(Reason::WorkerDied, message), Seen::default()),
         };
         match self.report(op, verdict) {
             Ok((report, seen)) => {
@@ -114,17 +117,17 @@ impl Folder {
             }
             // The program says so before it ends in this way; it is no answer about the files.
             Err(_) if said.contains("memory allocation of") || said.contains("aprove stopped") => {
-                (undecided(Reason::WorkerDied, message), Vec::new())
+                (undecided(Reason::WorkerDied, message), Seen::default())
             }
             Err(why) => {
                 let message = Some(format!("{why}. {said}"));
-                (undecided(Reason::NotDone, message), Vec::new())
+                (undecided(Reason::NotDone, message), Seen::default())
             }
         }
     }
 
     /// The digest of the report, which must say what the exit code says.
-    fn report(&self, op: Op, verdict: Verdict) -> Result<(String, Vec<SeenFile>), String> {
+    fn report(&self, op: Op, verdict: Verdict) -> Result<(String, Seen), String> {
         let name = match op {
             // It compares nothing and has no report: what it prints is its answer.
             Op::Restore if verdict == Verdict::Verified => ANSWER,
@@ -135,7 +138,7 @@ impl Folder {
             .map_err(|error| format!("there is no report: {error}"))?;
         let digest = hex(&Sha256::digest(&bytes));
         if op == Op::Restore {
-            return Ok((digest, Vec::new()));
+            return Ok((digest, Seen::default()));
         }
         let document: Value = serde_json::from_slice(&bytes)
             .map_err(|error| format!("the report is no JSON: {error}"))?;
@@ -143,7 +146,7 @@ impl Folder {
         if report.get("verdict") != Some(&Value::String(verdict.to_string())) {
             return Err("the report does not say what the exit code says".to_owned());
         }
-        Ok((digest, files(report)))
+        Ok((digest, seen(report)))
     }
 
     /// Takes away what nobody asks for.
@@ -172,7 +175,10 @@ pub(crate) fn confined(config: &Config, program: &Path) -> Command {
 pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
     let mut line: Vec<String> = vec![spec.op.to_string()];
     let sides = ["a", "b"].iter().zip(&spec.inputs);
-    line.extend(sides.map(|(side, input)| format!("{side}/{}", input.name)));
+    line.extend(sides.map(|(side, input)| match &input.address {
+        Some(address) => address.url.clone(),
+        None => format!("{side}/{}", input.name),
+    }));
     let mut add = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
     let options = &spec.options;
     let name = spec.inputs.first().map_or("", |input| input.name.as_str());
@@ -234,10 +240,13 @@ fn one_report(document: &Value) -> Option<&Value> {
     }
 }
 
-fn files(report: &Value) -> Vec<SeenFile> {
+fn seen(report: &Value) -> Seen {
     let rows = report.get("files").and_then(Value::as_array);
-    let mut seen = Vec::new();
+    let mut seen = Seen::default();
     for row in rows.into_iter().flatten() {
+        if row.get("origin").is_some_and(Value::is_object) {
+            seen.origins.push(row.clone());
+        }
         let name = row.get("name").and_then(Value::as_str);
         let size = row.get("size").and_then(Value::as_i64);
         let (Some(name), Some(size)) = (name, size) else {
@@ -245,7 +254,8 @@ fn files(report: &Value) -> Vec<SeenFile> {
         };
         for kind in ["sha256", "blake3"] {
             if let Some(digest) = row.get(kind).and_then(Value::as_str) {
-                seen.push((format!("{kind}:{digest}"), name.to_owned(), size));
+                seen.files
+                    .push((format!("{kind}:{digest}"), name.to_owned(), size));
             }
         }
     }

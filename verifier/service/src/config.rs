@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use reach::Sources;
 use serde::Deserialize;
 
 use crate::identity::Identity;
@@ -52,6 +53,8 @@ pub struct Config {
     pub min_free_disk: u64,
     /// Hours that jobs, reports and unused uploads are kept.
     pub keep_hours: u32,
+    /// Which addresses jobs may name as inputs.
+    pub sources: Sources,
     /// Who may be told of the end of jobs.
     pub webhooks: Webhooks,
     /// Identities of CI providers, beside tokens.
@@ -90,6 +93,7 @@ impl Default for Config {
             max_rate_of_token: 600,
             min_free_disk: 1 << 30,
             keep_hours: 7 * 24,
+            sources: Sources::default(),
             webhooks: Webhooks::default(),
             identities: Vec::new(),
         }
@@ -157,6 +161,10 @@ impl Config {
             if is_zero {
                 return Err(ConfigError::Value(key, "0, and must be at least 1"));
             }
+        }
+        if !self.sources.is_sound() {
+            let expected = "not a list of https://HOST[:PORT], and of s3://, gs://, az://, hf:// or ollama:// with a place";
+            return Err(ConfigError::Value("sources.allow", expected));
         }
         self.webhooks.check()?;
         self.identities.iter().try_for_each(Identity::check)?;

@@ -9,6 +9,7 @@ use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::signature::{Error as SignatureError, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation, decode, decode_header};
+use reach::Reach;
 use reqwest::Url;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
@@ -19,7 +20,7 @@ use tokio::sync::Mutex;
 use tracing::warn;
 
 use crate::config::ConfigError;
-use crate::outgoing::{Reach, client};
+use crate::outgoing::client;
 use crate::store::tokens::{Scope, Token};
 
 /// How long keys are used before they are asked for again.
@@ -200,8 +201,7 @@ async fn keys(identity: &Identity) -> Result<JwkSet, String> {
     let text = match identity.address() {
         Some(url) => {
             // Whoever wrote the configuration may ask what they like.
-            let client = client(&url, Reach::Private).await;
-            let client = client.map_err(|refused| refused.to_string())?;
+            let client = client(&url, Reach::Private)?;
             let answer = client
                 .get(url)
                 .send()

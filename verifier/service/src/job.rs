@@ -161,8 +161,20 @@ pub struct Spec {
 pub struct Input {
     /// The name of its first file, as the report will have it.
     pub name: String,
-    /// All files that the program is shown: of a split model each, and for a check what lies beside it.
+    /// All files that the program is shown: of a split model each, and for a check what lies beside it. None of an address.
     pub files: Vec<Bound>,
+    /// Where the program reads it from instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+}
+
+/// An address that the program reads; the service itself never asks there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The whole of it, with a query that may give access.
+    pub url: String,
+    /// Equal where the bytes are sure to be equal.
+    pub content: String,
 }
 
 /// A file and what it was when the job was submitted.
@@ -185,7 +197,11 @@ impl Spec {
         let inputs: Vec<Vec<(&str, &str)>> = self
             .inputs
             .iter()
-            .map(|input| input.files.iter().map(Bound::key).collect())
+            .map(|input| {
+                let address = input.address.iter();
+                let address = address.map(|address| (&*input.name, &*address.content));
+                address.chain(input.files.iter().map(Bound::key)).collect()
+            })
             .collect();
         let whole = serde_json::json!([
             env!("CARGO_PKG_VERSION"),
@@ -197,7 +213,7 @@ impl Spec {
         hex(&Sha256::digest(whole.to_string()))
     }
 
-    /// The bytes of all inputs.
+    /// The bytes of all files.
     #[must_use]
     pub fn size(&self) -> u64 {
         let files = self.inputs.iter().flat_map(|input| &input.files);

@@ -15,6 +15,7 @@ mod outgoing;
 mod retention;
 pub mod roots;
 mod service;
+mod sources;
 pub mod store;
 pub mod webhooks;
 mod worker;

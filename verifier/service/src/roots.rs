@@ -112,6 +112,7 @@ impl Roots {
         Ok(Input {
             name: name.to_owned(),
             files,
+            address: None,
         })
     }
 
@@ -132,6 +133,7 @@ impl Roots {
         Ok(Input {
             name: name.to_owned(),
             files: vec![file],
+            address: None,
         })
     }
 

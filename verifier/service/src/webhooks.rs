@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reach::{Reach, is_origin, names};
 use reqwest::Url;
 use ring::hmac;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::config::ConfigError;
 use crate::http::view;
-use crate::outgoing::{Reach, client};
+use crate::outgoing::client;
 use crate::store::deliveries::{Due, Sent};
 use crate::store::{Store, StoreError};
 use crate::worker::Worker;
@@ -48,10 +49,7 @@ impl Webhooks {
         if self.allow.is_empty() {
             return Ok(());
         }
-        let is_origin = |text: &String| {
-            Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
-        };
-        if !self.allow.iter().all(is_origin) {
+        if !self.allow.iter().all(|entry| is_origin(entry)) {
             let expected = "not a list of https://HOST or https://HOST:PORT, without a path";
             return Err(ConfigError::Value("webhooks.allow", expected));
         }
@@ -84,7 +82,7 @@ impl Webhooks {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it has a name or password in it".to_owned());
         }
-        if !self.allow.contains(&url.origin().ascii_serialization()) {
+        if !names(&self.allow, &url) {
             return Err("the service may not send there (`webhooks.allow`)".to_owned());
         }
         Ok(url)
@@ -94,8 +92,7 @@ impl Webhooks {
     pub(crate) async fn send(&self, id: &str, address: &str, body: &str) -> Result<u16, String> {
         let url = self.allowed(address)?;
         let key = self.key().ok_or("there is no key (`webhooks.secret`)")?;
-        let client = client(&url, self.reach()).await;
-        let client = client.map_err(|refused| refused.to_string())?;
+        let client = client(&url, self.reach())?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs());
         let signature = hmac::sign(&key, format!("{id}.{now}.{body}").as_bytes());

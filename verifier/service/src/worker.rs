@@ -181,7 +181,8 @@ impl Worker {
                 if let Some(file) = changed(&self.roots, spec) {
                     input_changed(&file.name)
                 } else {
-                    if let Err(error) = self.store.saw(&lease.id, &seen).await {
+                    if let Err(error) = self.store.saw(&lease.id, &seen.files, &seen.origins).await
+                    {
                         warn!(job = lease.id, %error, "the digests of its files are not kept");
                     }
                     outcome

@@ -42,6 +42,7 @@ fn spec(content: &str) -> Spec {
                 content: format!("sha256:{content}"),
                 size: 7,
             }],
+            address: None,
         }],
         options: Options::default(),
         policy: None,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use reach::Sources;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
@@ -30,10 +31,13 @@ pub(super) enum State {
 }
 
 /// The object that an address names.
-pub(super) fn object(address: Address<'_>) -> Result<Box<dyn Object>, Failure> {
+pub(super) fn object(
+    address: Address<'_>,
+    limit: Option<&Sources>,
+) -> Result<Box<dyn Object>, Failure> {
     let url = url(&address.whole())?;
     let object = WebObject {
-        client: client(following())?,
+        client: client(following(&url, limit), limit)?,
         url,
         headers: HeaderMap::new(),
         state: State::OfServer,
@@ -46,27 +50,40 @@ pub(super) fn url(text: &str) -> Result<Url, Failure> {
     Url::parse(text).map_err(|why| Failure::Lasting(format!("it is no address: {why}")))
 }
 
-/// A client that follows redirects or not.
-pub(super) fn client(redirects: Policy) -> Result<Client, Failure> {
-    let client = ClientBuilder::new()
+/// A client that follows redirects or not, and connects to what the process is limited to.
+pub(super) fn client(redirects: Policy, limit: Option<&Sources>) -> Result<Client, Failure> {
+    let client = limit
+        .map_or_else(ClientBuilder::new, |limit| limit.reach().client())
+        .redirect(redirects);
+    timed(client).build().map_err(Failure::of_request)
+}
+
+/// How long a server may take, and who asks it.
+pub(super) fn timed(client: ClientBuilder) -> ClientBuilder {
+    client
         .user_agent(concat!("aprove/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirects)
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(Duration::from_secs(30))
         .timeout(Duration::from_secs(300))
-        .build();
-    client.map_err(Failure::of_request)
 }
 
-/// Follows ten redirects, none from a protected address to one that is not.
-pub(super) fn following() -> Policy {
-    Policy::custom(|attempt| {
+/// Follows ten redirects, none from a protected address to one that is not, and none to what may not be asked. What may be asked
+/// leads to itself.
+pub(super) fn following(from: &Url, limit: Option<&Sources>) -> Policy {
+    let (origin, limit) = (from.origin(), limit.cloned());
+    Policy::custom(move |attempt| {
         let was_protected = attempt
             .previous()
             .last()
             .is_some_and(|url| url.scheme() == "https");
         if was_protected && attempt.url().scheme() != "https" {
             return attempt.error("it redirects from https to http");
+        }
+        if let Some(limit) = &limit
+            && attempt.url().origin() != origin
+            && let Err(refused) = limit.allowed_url(attempt.url())
+        {
+            return attempt.error(refused);
         }
         Policy::limited(10).redirect(attempt)
     })

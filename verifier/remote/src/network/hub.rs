@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reach::Sources;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
@@ -18,12 +19,20 @@ use super::http::{State, WebObject, client, following, text, url};
 use super::pinned::Pinned;
 
 /// Finds out which bytes an address means.
-pub(super) async fn object(rest: &str) -> Result<Box<dyn Object>, Failure> {
+pub(super) async fn object(
+    rest: &str,
+    limit: Option<&Sources>,
+) -> Result<Box<dyn Object>, Failure> {
     let file = File::of(rest)?;
     let host = env::var("HF_ENDPOINT").ok().filter(|host| !host.is_empty());
     let host = url(host.as_deref().unwrap_or("https://huggingface.co"))?;
+    if let Some(limit) = limit {
+        // Whoever limits the process has chosen the host.
+        limit.reach().check(&host).map_err(super::refused)?;
+    }
     let headers = headers(token()?)?;
-    let (client, url) = (client(Policy::none())?, file.url(&host, file.revision)?);
+    let client = client(Policy::none(), limit)?;
+    let url = file.url(&host, file.revision)?;
     let reply = attempts(|| resolve(&client, url.clone(), &headers)).await?;
     let named = |name| text(&reply, &HeaderName::from_static(name));
     let revision = named("x-repo-commit")
@@ -36,7 +45,7 @@ pub(super) async fn object(rest: &str) -> Result<Box<dyn Object>, Failure> {
     // Of a file that is kept beside the repository the tag is its SHA-256; of others it is no digest of the bytes alone.
     let sha256 = named("x-linked-etag").map(|etag| etag.trim_matches('"').to_owned());
     let object = WebObject {
-        client: super::http::client(following())?,
+        client: super::http::client(following(&host, limit), limit)?,
         url: file.url(&host, &revision)?,
         headers,
         state: State::OfRevision(Pinned {

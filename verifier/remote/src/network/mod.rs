@@ -4,6 +4,7 @@ mod attempts;
 mod failure;
 mod http;
 mod hub;
+mod limited;
 mod parts;
 mod pinned;
 mod runtime;
@@ -16,6 +17,8 @@ use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
+
+use reach::{Refused, Sources};
 
 use self::failure::Failure;
 use self::pinned::{Pinned, Reply};
@@ -33,15 +36,28 @@ type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + '
 /// Opens an address of a network.
 pub(crate) fn open(address: Address<'_>) -> io::Result<RemoteSource> {
     let shown = Location::Address(address).to_string();
+    let limit = Sources::of_environment();
+    let limit = limit.as_ref();
     let object = runtime::wait(async {
         match address.scheme {
-            Scheme::Http | Scheme::Https => http::object(address),
-            Scheme::Hub => hub::object(address.rest).await,
-            Scheme::S3 => store::object(Kind::S3, address.rest),
-            Scheme::Google => store::object(Kind::Google, address.rest),
-            Scheme::Azure => store::object(Kind::Azure, address.rest),
+            Scheme::Http | Scheme::Https => http::object(address, limit),
+            Scheme::Hub => hub::object(address.rest, limit).await,
+            Scheme::S3 => store::object(Kind::S3, address.rest, limit),
+            Scheme::Google => store::object(Kind::Google, address.rest, limit),
+            Scheme::Azure => store::object(Kind::Azure, address.rest, limit),
             Scheme::Ollama => unreachable!("the store of Ollama is on this machine"),
         }
     })?;
     RemoteSource::open(object?, shown)
+}
+
+/// Refuses what the process may not read (`APROVE_SOURCES`), on a network or in the store of Ollama.
+pub(crate) fn allowed(address: Address<'_>) -> io::Result<()> {
+    let limit = Sources::of_environment();
+    let allowed = limit.map_or(Ok(()), |limit| limit.allowed(&address.whole()));
+    Ok(allowed.map_err(refused)?)
+}
+
+fn refused(refused: Refused) -> Failure {
+    Failure::Refused(refused.to_string())
 }

@@ -9,8 +9,10 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore, RetryConfig};
+use reach::Sources;
 
 use super::failure::{Failure, in_words};
+use super::limited::Connector;
 use super::pinned::{Pinned, Reply};
 use super::{Object, Reading};
 
@@ -30,7 +32,11 @@ struct StoredObject {
 }
 
 /// The object that an address names: `BUCKET/KEY`, and `?versionId=` where a version is meant.
-pub(super) fn object(kind: Kind, rest: &str) -> Result<Box<dyn Object>, Failure> {
+pub(super) fn object(
+    kind: Kind,
+    rest: &str,
+    limit: Option<&Sources>,
+) -> Result<Box<dyn Object>, Failure> {
     let expected =
         || Failure::Lasting("expected BUCKET/KEY, or BUCKET/KEY?versionId=ID".to_owned());
     let (place, version) = match rest.split_once('?') {
@@ -45,13 +51,14 @@ pub(super) fn object(kind: Kind, rest: &str) -> Result<Box<dyn Object>, Failure>
         return Err(expected());
     }
     Ok(Box::new(StoredObject {
-        store: store(kind, bucket).map_err(failure)?,
+        store: store(kind, bucket, limit).map_err(failure)?,
         key: Path::parse(key).map_err(|why| Failure::Lasting(in_words(&why)))?,
         version,
     }))
 }
 
-fn store(kind: Kind, bucket: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+fn store(kind: Kind, bucket: &str, limit: Option<&Sources>) -> Result<Arc<dyn ObjectStore>, Error> {
+    let connector = Connector(limit.map(Sources::reach));
     let retry = RetryConfig {
         max_retries: 7,
         retry_timeout: Duration::from_secs(60),
@@ -62,7 +69,10 @@ fn store(kind: Kind, bucket: &str) -> Result<Arc<dyn ObjectStore>, Error> {
             let builder = AmazonS3Builder::from_env();
             let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
             let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
-            let builder = builder.with_bucket_name(bucket).with_retry(retry);
+            let builder = builder
+                .with_bucket_name(bucket)
+                .with_retry(retry)
+                .with_http_connector(connector);
             let builder = if is_plain {
                 builder.with_allow_http(true)
             } else {
@@ -72,7 +82,11 @@ fn store(kind: Kind, bucket: &str) -> Result<Arc<dyn ObjectStore>, Error> {
         }
         Kind::Google => {
             let builder = GoogleCloudStorageBuilder::from_env();
-            Arc::new(builder.with_bucket_name(bucket).with_retry(retry).build()?)
+            let builder = builder
+                .with_bucket_name(bucket)
+                .with_retry(retry)
+                .with_http_connector(connector);
+            Arc::new(builder.build()?)
         }
         Kind::Azure => {
             let builder = MicrosoftAzureBuilder::from_env();
@@ -80,6 +94,7 @@ fn store(kind: Kind, bucket: &str) -> Result<Arc<dyn ObjectStore>, Error> {
                 builder
                     .with_container_name(bucket)
                     .with_retry(retry)
+                    .with_http_connector(connector)
                     .build()?,
             )
         }

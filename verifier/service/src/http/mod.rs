@@ -3,13 +3,16 @@
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod blobs;
 mod caller;
+mod form;
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod jobs;
 mod operations;
 mod page;
 mod problem;
 mod reports;
+mod submission;
 mod uploads;
+mod view;
 mod webhooks;
 
 use std::sync::Arc;
@@ -24,8 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::caller::Rates;
-pub(crate) use self::jobs::view;
 use self::problem::Problem;
+pub(crate) use self::view::view;
 use crate::config::Config;
 use crate::identity::Identities;
 use crate::roots::Roots;
@@ -80,7 +83,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(blobs::put))
         .routes(routes!(uploads::begin))
         .routes(routes!(uploads::standing, uploads::part))
-        .merge(page::uploads())
+        .merge(form::router())
         .split_for_parts();
     router
         .route(

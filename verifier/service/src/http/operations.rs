@@ -26,6 +26,8 @@ pub(crate) struct Metadata {
     reports: [&'static str; 5],
     /// The first parts of paths
     roots: Vec<String>,
+    /// The addresses that jobs may name, by their beginnings
+    sources: Vec<String>,
     /// Bytes of one upload
     max_upload: u64,
     /// Hours that jobs, reports and unused uploads are kept
@@ -57,6 +59,7 @@ pub(crate) async fn metadata(
         operations: [Op::Verify, Op::Convert, Op::Check, Op::Restore],
         reports: FORMS,
         roots: app.roots.names().map(str::to_owned).collect(),
+        sources: app.config.sources.allow.clone(),
         max_upload: app.config.max_upload,
         keep_hours: app.config.keep_hours,
     }))

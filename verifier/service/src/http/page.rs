@@ -3,29 +3,25 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use askama::Template;
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{DefaultBodyLimit, Form, Multipart, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
-use super::blobs::{admitted, receive};
 use super::caller::{COOKIE, Caller};
-use super::jobs::{InputRef, InputView, JobView, Submission, accept, view};
 use super::problem::{Code, Problem};
-use crate::job::{Op, Options, State as JobState, Verdict};
+use super::view::{InputView, JobView, view};
+use crate::job::{State as JobState, Verdict};
 use crate::store::queue::{Depth, JobQueue as _};
 use crate::store::read::Filter;
 use crate::store::tokens::Scope;
 
 /// Jobs of one page.
 const ROWS: i64 = 50;
-/// Bytes of a field that is no file.
-const FIELD: usize = 4096;
 /// The look of the reports, and what only these pages have.
 const STYLE: &str = concat!(
     include_str!("../../../render/templates/style.css"),
@@ -41,19 +37,13 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .route("/style.css", get(style))
 }
 
-/// The form that sends files, whose length is checked by itself.
-pub(crate) fn uploads() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .route("/submit", post(submit))
-        .layer(DefaultBodyLimit::disable())
-}
-
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
     keep_hours: u32,
     sides: [(&'static str, &'static str, &'static str); 2],
     roots: Vec<String>,
+    sources: Vec<String>,
     depth: Depth,
     jobs: Vec<Shown>,
     older: Option<i64>,
@@ -69,6 +59,7 @@ struct Job {
     curl: String,
     links: Vec<(String, String)>,
     report: Option<String>,
+    origins: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -98,7 +89,7 @@ struct Phase {
 }
 
 /// A refusal as a page.
-struct Page(Problem);
+pub(crate) struct Page(Problem);
 
 impl<P: Into<Problem>> From<P> for Page {
     fn from(problem: P) -> Self {
@@ -182,6 +173,7 @@ async fn home(
             ),
         ],
         roots: app.roots.names().map(str::to_owned).collect(),
+        sources: app.config.sources.allow.clone(),
         depth: app.store.depth().await?,
         jobs: jobs.collect::<Result<_, _>>()?,
         older,
@@ -227,6 +219,7 @@ async fn job(
             .iter()
             .find(|link| link.ends_with("/report.html"))
             .cloned(),
+        origins: job.view.origins.iter().map(origin).collect(),
         job,
     })
 }
@@ -267,107 +260,6 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
 }
 
-/// What the form said.
-#[derive(Default)]
-struct Entries {
-    op: String,
-    bytes_only: bool,
-    inputs: [Option<InputRef>; 2],
-}
-
-async fn submit(
-    State(app): State<App>,
-    caller: Result<Caller, Problem>,
-    headers: HeaderMap,
-    mut form: Multipart,
-) -> Result<Response, Page> {
-    let caller = caller?;
-    let length = admitted(&app, &caller, &headers).await?;
-    let mut entries = Entries::default();
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        match name.as_str() {
-            "op" => entries.op = short(field).await?,
-            "bytes_only" => entries.bytes_only = short(field).await? == "yes",
-            _ => {
-                let input = input(&app, field, &name, length).await?;
-                let [a, b] = &mut entries.inputs;
-                let slot = if name.starts_with("a_") { a } else { b };
-                *slot = slot.take().or(input);
-            }
-        }
-    }
-    let op = Op::try_from(entries.op).map_err(|_| bad("choose what to do"))?;
-    let id = accept(
-        &app,
-        &caller,
-        Submission {
-            op,
-            inputs: entries.inputs.into_iter().flatten().collect(),
-            options: Options {
-                forward: (op == Op::Verify && entries.bytes_only).then_some(false),
-                ..Options::default()
-            },
-            policy: None,
-            webhook: None,
-        },
-        None,
-    )
-    .await?;
-    Ok((
-        StatusCode::SEE_OTHER,
-        [(header::LOCATION, format!("/jobs/{id}"))],
-    )
-        .into_response())
-}
-
-fn bad(detail: &str) -> Problem {
-    Problem::new(Code::BadRequest, detail)
-}
-
-fn broken(error: MultipartError) -> Problem {
-    Problem::new(Code::BadRequest, error.body_text())
-}
-
-/// An input of the form; none where it was left empty.
-async fn input(
-    app: &App,
-    field: Field<'_>,
-    name: &str,
-    length: u64,
-) -> Result<Option<InputRef>, Problem> {
-    if name.ends_with("_path") {
-        let path = short(field).await?;
-        return Ok((!path.is_empty()).then_some(InputRef {
-            digest: None,
-            path: Some(path),
-            name: None,
-        }));
-    }
-    let file = field.file_name().unwrap_or_default().to_owned();
-    if file.is_empty() {
-        return Ok(None);
-    }
-    let blob = receive(app, field, length, None).await?;
-    Ok(Some(InputRef {
-        digest: Some(blob.digest),
-        path: None,
-        name: Some(file),
-    }))
-}
-
-async fn short(mut field: Field<'_>) -> Result<String, Problem> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(broken)? {
-        if bytes.len().saturating_add(piece.len()) > FIELD {
-            return Err(bad("a field of the form is too long"));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    let text = String::from_utf8(bytes).map_err(|_| bad("a field of the form is no text"))?;
-    Ok(text.trim().to_owned())
-}
-
 fn shown(view: JobView) -> Shown {
     let (word, class) = match (view.state, view.verdict) {
         (_, Some(Verdict::Verified)) => ("verified".to_owned(), "good"),
@@ -381,6 +273,29 @@ fn shown(view: JobView) -> Shown {
         age: age(view.created),
         view,
     }
+}
+
+/// A file that was read at an address, and what its server called it.
+fn origin(row: &Value) -> (String, String) {
+    let word = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let of = |row: &Value, name: &str| row.get(name).map(word);
+    let size = of(row, "size").map(|size| format!("{size} bytes"));
+    let origin = row.get("origin").unwrap_or(&Value::Null);
+    let known = [
+        ("etag", "ETag"),
+        ("last_modified", "last modified"),
+        ("revision", "commit"),
+        ("version", "version"),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(field, word)| Some(format!("{word} {}", of(origin, field)?)));
+    let said: Vec<String> = size.into_iter().chain(known).collect();
+    (of(row, "name").unwrap_or_default(), said.join(", "))
 }
 
 fn age(created: i64) -> String {
@@ -401,7 +316,7 @@ fn age(created: i64) -> String {
 
 fn phase(view: &JobView) -> Option<Phase> {
     let progress = view.progress.as_ref()?;
-    let number = |name: &str| progress.get(name).and_then(serde_json::Value::as_u64);
+    let number = |name: &str| progress.get(name).and_then(Value::as_u64);
     let (done, unit) = match number("bytes") {
         Some(bytes) => (bytes, "bytes"),
         None => (number("steps")?, "steps"),
@@ -419,6 +334,8 @@ fn curl(view: &JobView, policy: Option<&str>, host: &str, needs_token: bool) -> 
     let input = |input: &InputView| {
         if input.from.starts_with("sha256:") {
             json!({"digest": input.from, "name": input.name})
+        } else if input.from.contains("://") {
+            json!({"url": input.from})
         } else {
             json!({"path": input.from})
         }

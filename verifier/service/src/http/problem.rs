@@ -8,6 +8,7 @@ use tracing::error;
 use utoipa::ToSchema;
 
 use crate::roots::Refused;
+use crate::sources;
 use crate::store::StoreError;
 
 /// Why a request is refused. Codes are added, never renamed.
@@ -18,6 +19,8 @@ pub(crate) enum Code {
     BadRequest,
     /// An input is no file that may be read.
     Input,
+    /// An address that jobs may not name.
+    Source,
     /// The `Idempotency-Key` was sent with another body.
     KeyReused,
     /// There is no token.
@@ -74,7 +77,7 @@ impl Code {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Input | Self::DigestMismatch | Self::KeyReused | Self::Webhook => {
+            Self::Input | Self::Source | Self::DigestMismatch | Self::KeyReused | Self::Webhook => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::TokenMissing
@@ -168,6 +171,15 @@ impl From<std::io::Error> for Problem {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         Self::new(Code::Input, refused.to_string())
+    }
+}
+
+impl From<sources::Refused> for Problem {
+    fn from(refused: sources::Refused) -> Self {
+        match refused {
+            sources::Refused::Random(error) => Self::internal(&error),
+            refused => Self::new(Code::Source, refused.to_string()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is asked of the database: jobs, models, counts; and what is forgotten.
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Store, StoreError, from_row, on};
@@ -35,6 +36,8 @@ pub struct Row {
     pub message: Option<String>,
     /// The folder of its reports.
     pub folder: Option<String>,
+    /// What was read of addresses, as JSON.
+    pub origins: Option<String>,
     /// Milliseconds since 1970.
     pub created: i64,
     /// Milliseconds since 1970.
@@ -43,9 +46,10 @@ pub struct Row {
     pub finished: Option<i64>,
 }
 
-from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished } words { op, state });
+from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, verdict, reason, message, folder, origins, created, started, finished } words { op, state });
 
-const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished";
+const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished, \
+    (SELECT files FROM origins WHERE origins.job = substr(jobs.folder, 1, 24)) AS origins";
 
 impl Row {
     /// The verdict and why, of a job that is done.
@@ -151,11 +155,16 @@ impl Store {
             .await?))
     }
 
-    /// Remembers which files the report of a job named.
+    /// Remembers which files the report of a job named, and what it read of addresses.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn saw(&self, job: &str, files: &[(String, String, i64)]) -> Result<(), StoreError> {
+    pub async fn saw(
+        &self,
+        job: &str,
+        files: &[(String, String, i64)],
+        origins: &[Value],
+    ) -> Result<(), StoreError> {
         let insert = "INSERT INTO models (digest, job, name, size) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         for (digest, name, size) in files {
             on!(self, pool => {
@@ -166,6 +175,14 @@ impl Store {
                     .bind(size)
                     .execute(pool)
                     .await?;
+            });
+        }
+        if !origins.is_empty() {
+            // A second attempt may have read something else.
+            let insert = "INSERT INTO origins (job, files) VALUES ($1, $2) ON CONFLICT (job) DO UPDATE SET files = excluded.files";
+            let text = serde_json::to_string(origins)?;
+            on!(self, pool => {
+                sqlx::query(insert).bind(job).bind(&text).execute(pool).await?;
             });
         }
         Ok(())
@@ -227,6 +244,7 @@ impl Store {
     pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM models WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
+            "DELETE FROM origins WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",

@@ -46,6 +46,11 @@ CREATE TABLE IF NOT EXISTS models (
     size BIGINT NOT NULL,
     PRIMARY KEY (digest, job)
 );
+-- What was read of addresses: the rows of the report's files.
+CREATE TABLE IF NOT EXISTS origins (
+    job TEXT PRIMARY KEY,
+    files TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS tally (
     verdict TEXT NOT NULL,
     reason TEXT NOT NULL,

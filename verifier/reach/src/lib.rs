@@ -1,0 +1,34 @@
+//! What may be asked over a network: what a list names, at addresses of the internet.
+//!
+//! One rule for whoever asks on behalf of others: the service, which sends webhooks, and the program as its child, which reads
+//! models. Whether an address is public is decided where the connection is made, for the very address that is connected to.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod list;
+mod public;
+
+pub use client::Reach;
+pub use list::{Sources, is_origin, names, needs};
+
+use std::net::IpAddr;
+
+/// Why something is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It cannot be read as an address.
+    #[error("it is no address: {0}")]
+    NoAddress(String),
+    /// Whoever gives an address gives no access.
+    #[error("it has a name or a password in it")]
+    User,
+    /// The list does not have it.
+    #[error("{0} is not on the list of what may be asked")]
+    NotNamed(String),
+    /// It is not of the internet.
+    #[error(
+        "`{0}` is {1}, an address of this machine or a private network, which may not be asked"
+    )]
+    Private(String, IpAddr),
+}
