@@ -42,7 +42,7 @@ use crate::commands::{
     manifest, restore, schema, self_test, verify,
 };
 #[cfg(feature = "service")]
-use crate::commands::{job, serve, token, worker};
+use crate::commands::{job, publish, serve, token, worker};
 use crate::exit::{NOT_DONE, Outcome};
 use crate::output::ErrorRow;
 
@@ -178,6 +178,8 @@ enum Command {
     Token(token::Arguments),
     #[cfg(feature = "service")]
     Job(job::Arguments),
+    #[cfg(feature = "service")]
+    Publish(publish::Arguments),
 }
 
 impl Command {
@@ -200,7 +202,9 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_) => return false,
             #[cfg(feature = "service")]
-            Self::Serve(_) | Self::Worker(_) | Self::Token(_) | Self::Job(_) => return false,
+            Self::Serve(_) | Self::Worker(_) | Self::Token(_) | Self::Job(_) | Self::Publish(_) => {
+                return false;
+            }
         };
         format == FormatFlag::Json
     }
@@ -230,6 +234,8 @@ impl Command {
             Self::Worker(arguments) => worker::run(&arguments),
             #[cfg(feature = "service")]
             Self::Job(arguments) => job::run(&arguments),
+            #[cfg(feature = "service")]
+            Self::Publish(arguments) => publish::run(&arguments),
         }
     }
 }

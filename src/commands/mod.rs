@@ -14,6 +14,8 @@ pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod man;
 pub(crate) mod manifest;
+#[cfg(feature = "service")]
+pub(crate) mod publish;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod self_test;

@@ -48,6 +48,23 @@ impl Location<'_> {
     }
 }
 
+#[cfg(feature = "network")]
+impl Location<'_> {
+    /// Puts a model and its manifest here, which is the folder of a store: the model first. What is there is replaced only where
+    /// that is asked for.
+    ///
+    /// # Errors
+    /// It is no such folder, or not everything could be put there; then nothing has the name of the manifest.
+    pub fn put(&self, data: &Path, manifest: &Path, overwrite: bool) -> io::Result<()> {
+        let Self::Address(folder) = self else {
+            let why = "it is no address of a store";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        };
+        network::allowed(*folder)?;
+        network::put(*folder, data, manifest, overwrite)
+    }
+}
+
 impl Opened {
     /// The open file, of what lives on this machine.
     #[must_use]

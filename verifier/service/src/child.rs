@@ -1,5 +1,6 @@
 //! One job as a child process: its folder, its command line, and what follows from how it ended.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::symlink;
@@ -12,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::{Child, Command};
 
 use crate::config::Config;
-use crate::job::{Bound, Judged, Op, Outcome, Reason, Spec, Unsupported, Verdict, hex};
+use crate::job::{Bound, Judged, Op, Outcome, Output, Reason, Spec, Unsupported, Verdict, hex};
 use crate::roots::Roots;
 use crate::sources::environment;
 
@@ -70,14 +71,45 @@ impl Folder {
 
     /// Starts the program in it.
     pub(crate) fn start(&self, config: &Config, program: &Path, spec: &Spec) -> io::Result<Child> {
-        confined(config, program)
-            .args(arguments(spec, config.threads))
+        let addresses = spec
+            .inputs
+            .iter()
+            .filter_map(|input| input.address.as_ref());
+        let urls: Vec<&str> = addresses.map(|address| address.url.as_str()).collect();
+        let mut command = confined(config, program);
+        command.args(arguments(spec, config.threads));
+        self.spawn(command, environment(&config.sources, &urls), ANSWER)
+    }
+
+    /// Starts the program to put the artifact where the job says.
+    pub(crate) fn publish(
+        &self,
+        config: &Config,
+        program: &Path,
+        spec: &Spec,
+        output: &Output,
+    ) -> io::Result<Child> {
+        let mut command = confined(config, program);
+        command
+            .args(["publish", &artifact(spec), &output.url])
+            .args(output.overwrite.then_some("--overwrite"));
+        let environment = environment(&config.destinations, &[&output.url]);
+        self.spawn(command, environment, "published.txt")
+    }
+
+    fn spawn(
+        &self,
+        mut command: Command,
+        environment: Vec<(OsString, OsString)>,
+        answer: &str,
+    ) -> io::Result<Child> {
+        command
             .current_dir(&self.path)
             .env_clear()
-            .envs(environment(&config.sources, spec))
+            .envs(environment)
             .env("TMPDIR", self.path.join("tmp"))
             .stdin(Stdio::null())
-            .stdout(File::create_new(self.path.join(ANSWER))?)
+            .stdout(File::create_new(self.path.join(answer))?)
             .stderr(Stdio::piped())
             // A group of its own: all of it is killed together.
             .process_group(0)
@@ -181,8 +213,6 @@ pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
     }));
     let mut add = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
     let options = &spec.options;
-    let name = spec.inputs.first().map_or("", |input| input.name.as_str());
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     match spec.op {
         Op::Verify => {
             // Runs are compared on the CPU: the limit of memory leaves no room for what a GPU's driver maps.
@@ -195,7 +225,7 @@ pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
             }
         }
         Op::Convert => {
-            add(&["--output", &format!("{ARTIFACT}/{stem}.apr")]);
+            add(&["--output", &artifact(spec)]);
             if options.forward == Some(true) {
                 add(&["--forward", "on", "--device", "cpu"]);
             }
@@ -204,7 +234,7 @@ pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
             }
         }
         Op::Check => {}
-        Op::Restore => add(&[&format!("{ARTIFACT}/{stem}.gguf")]),
+        Op::Restore => add(&[&artifact(spec)]),
     }
     if spec.policy.is_some() {
         add(&["--policy", POLICY]);
@@ -217,6 +247,18 @@ pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
     }
     add(&["--progress", "json"]);
     line
+}
+
+/// Where the program writes a model to.
+fn artifact(spec: &Spec) -> String {
+    let name = spec.inputs.first().map_or("", |input| &input.name);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let ending = if spec.op == Op::Restore {
+        "gguf"
+    } else {
+        "apr"
+    };
+    format!("{ARTIFACT}/{stem}.{ending}")
 }
 
 impl Unsupported {

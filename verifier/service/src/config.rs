@@ -9,6 +9,7 @@ use reach::Sources;
 use serde::Deserialize;
 
 use crate::identity::Identity;
+use crate::sources::STORES;
 use crate::webhooks::Webhooks;
 
 /// What the service does, as the file says it; each key is described in docs/service.md.
@@ -55,6 +56,8 @@ pub struct Config {
     pub keep_hours: u32,
     /// Which addresses jobs may name as inputs.
     pub sources: Sources,
+    /// Which folders of stores jobs may put artifacts into.
+    pub destinations: Sources,
     /// Who may be told of the end of jobs.
     pub webhooks: Webhooks,
     /// Identities of CI providers, beside tokens.
@@ -94,6 +97,7 @@ impl Default for Config {
             min_free_disk: 1 << 30,
             keep_hours: 7 * 24,
             sources: Sources::default(),
+            destinations: Sources::default(),
             webhooks: Webhooks::default(),
             identities: Vec::new(),
         }
@@ -165,6 +169,11 @@ impl Config {
         if !self.sources.is_sound() {
             let expected = "not a list of https://HOST[:PORT], and of s3://, gs://, az://, hf:// or ollama:// with a place";
             return Err(ConfigError::Value("sources.allow", expected));
+        }
+        let is_store = |entry: &String| STORES.iter().any(|store| entry.starts_with(store));
+        if !self.destinations.is_sound() || !self.destinations.allow.iter().all(is_store) {
+            let expected = "not a list of s3://, gs:// or az:// with a bucket or a place in one";
+            return Err(ConfigError::Value("destinations.allow", expected));
         }
         self.webhooks.check()?;
         self.identities.iter().try_for_each(Identity::check)?;

@@ -63,6 +63,8 @@ pub enum Reason {
     InputChanged,
     /// The program gave two different reports about the same content: do not trust the machine that gave either.
     ReportsDisagree,
+    /// The artifact was verified, and could not be put where the job says.
+    NotWritten,
     /// The program could not be started, or its answer could not be kept.
     NotDone,
 }
@@ -83,6 +85,9 @@ impl Reason {
             }
             Self::ReportsDisagree => {
                 "two runs over the same content gave different reports: check the memory and disk of the machines"
+            }
+            Self::NotWritten => {
+                "the artifact was verified, and could not be put where the job says: nothing has the name of its manifest there"
             }
             Self::NotDone => {
                 "the program could not be started, or its answer could not be kept: see the log of the service"
@@ -154,6 +159,23 @@ pub struct Spec {
     pub options: Options,
     /// The text of a policy file.
     pub policy: Option<String>,
+    /// Not empty where the job is equal to no other: it does something besides.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub once: String,
+    /// Where the artifact is put once it is verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+}
+
+/// A folder of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// `s3://BUCKET/PREFIX/`, `gs://...` or `az://...`, of what the service lets jobs write
+    pub url: String,
+    /// Whether what is there may be replaced
+    #[serde(default)]
+    pub overwrite: bool,
 }
 
 /// One model.
@@ -210,7 +232,8 @@ impl Spec {
             self.options,
             self.policy
         ]);
-        hex(&Sha256::digest(whole.to_string()))
+        let whole = whole.to_string() + &self.once;
+        hex(&Sha256::digest(whole))
     }
 
     /// The bytes of all files.

@@ -7,8 +7,10 @@ use std::ffi::OsString;
 
 use reach::{Sources, needs};
 
-use crate::job::{Address, Input, Spec, random};
+use crate::job::{Address, Input, random};
 
+/// Stores, which artifacts may be put into.
+pub(crate) const STORES: [&str; 3] = ["s3://", "gs://", "az://"];
 /// Letters of an address.
 const LONGEST: usize = 2048;
 
@@ -21,15 +23,39 @@ pub(crate) enum Refused {
     /// It would be read as something else on the way, or written where it must not be.
     #[error("the address has a space or a control character in it: write it as %20, for example")]
     Letters,
+    /// A folder has none.
+    #[error("a folder of a store has no query")]
+    Query,
     /// There is no list.
     #[error("this service reads no addresses (`sources.allow`): upload the model")]
     None,
     /// The list does not have it.
-    #[error("{0}: {1} (`sources` of the configuration)")]
+    #[error("{0}: {1} (`sources` and `destinations` of the configuration)")]
     Reach(String, #[source] reach::Refused),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+/// Refuses an address that the list does not allow.
+fn check(list: &Sources, url: &str) -> Result<(), Refused> {
+    if url.len() > LONGEST {
+        return Err(Refused::Long);
+    }
+    if url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        return Err(Refused::Letters);
+    }
+    let allowed = list.allowed(url);
+    allowed.map_err(|why| Refused::Reach(shown(url), why))
+}
+
+/// Refuses a folder that the list does not allow; what is never shared stands for a job that writes there.
+pub(crate) fn destination(destinations: &Sources, url: &str) -> Result<String, Refused> {
+    check(destinations, url)?;
+    if url.contains(['?', '#']) {
+        return Err(Refused::Query);
+    }
+    Ok(random::<12>()?)
 }
 
 /// Binds the model at an address that the list allows.
@@ -37,14 +63,7 @@ pub(crate) fn bind(sources: &Sources, url: &str) -> Result<Input, Refused> {
     if sources.allow.is_empty() {
         return Err(Refused::None);
     }
-    if url.len() > LONGEST {
-        return Err(Refused::Long);
-    }
-    if url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        return Err(Refused::Letters);
-    }
-    let allowed = sources.allowed(url);
-    allowed.map_err(|why| Refused::Reach(shown(url), why))?;
+    check(sources, url)?;
     // What is behind any other address may be something else in the next moment: such a job is equal to no other.
     let once = if is_fixed(url) {
         String::new()
@@ -62,17 +81,12 @@ pub(crate) fn bind(sources: &Sources, url: &str) -> Result<Input, Refused> {
 }
 
 /// What the environment of a job's process has in it: the list, and what gives access to the places that the job names.
-pub(crate) fn environment(sources: &Sources, spec: &Spec) -> Vec<(OsString, OsString)> {
-    let addresses = spec
-        .inputs
-        .iter()
-        .filter_map(|input| input.address.as_ref());
-    let urls: Vec<&str> = addresses.map(|address| address.url.as_str()).collect();
+pub(crate) fn environment(list: &Sources, urls: &[&str]) -> Vec<(OsString, OsString)> {
     let given = env::vars_os().filter(|(name, _)| {
         let name = name.to_str().unwrap_or_default();
         urls.iter().any(|url| needs(url, name))
     });
-    let list = (Sources::VARIABLE.into(), sources.to_text().into());
+    let list = (Sources::VARIABLE.into(), list.to_text().into());
     given.chain([list]).collect()
 }
 

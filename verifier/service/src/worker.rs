@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{error, info, warn};
 
-use crate::child::{Folder, changed};
+use crate::child::{Folder, Seen, changed};
 use crate::config::Config;
-use crate::job::{Op, Outcome, Reason, Spec};
+use crate::job::{Op, Outcome, Reason, Spec, Verdict};
 use crate::retention;
 use crate::roots::Roots;
 use crate::store::queue::{Claimed, Ended, Failure, JobQueue as _, Lease, Order, Terms};
@@ -45,10 +45,8 @@ pub(crate) struct Worker {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-/// How a child ended.
+/// Why a child was ended.
 enum End {
-    /// By itself.
-    Exited(ExitStatus),
     /// We ended it for this reason.
     Killed(Reason),
     /// The process is being stopped.
@@ -164,20 +162,8 @@ impl Worker {
         }
         let name = format!("{}/{}", lease.id, lease.attempt);
         let folder = Folder::make(&self.config, &self.roots, name, spec)?;
-        let mut child = folder.start(&self.config, &self.program, spec)?;
-        let (progress, latest) = watch::channel(None);
-        let said = child
-            .stderr
-            .take()
-            .map(|stderr| tokio::spawn(listen(stderr, progress)));
-        let end = self.supervise(&mut child, lease, latest).await?;
-        let said = match said {
-            Some(said) => said.await.map_err(io::Error::other)?,
-            None => String::new(),
-        };
-        let outcome = match end {
-            End::Exited(status) => {
-                let (outcome, seen) = folder.outcome(spec.op, status, &said);
+        let outcome = match self.judged(&folder, lease, spec).await? {
+            Ok((outcome, seen)) => {
                 if let Some(file) = changed(&self.roots, spec) {
                     input_changed(&file.name)
                 } else {
@@ -188,17 +174,63 @@ impl Worker {
                     outcome
                 }
             }
-            End::Killed(reason) => Outcome::undecided(reason),
-            End::Stopped => {
+            Err(End::Killed(reason)) => Outcome::undecided(reason),
+            Err(End::Stopped) => {
                 info!(job = lease.id, "put back: the service stops");
                 let put_back = self.store.fail(lease, Failure::Stopped).await;
                 put_back.map_err(io::Error::other)?;
                 return Ok(None);
             }
-            End::Lost => return Ok(None),
+            Err(End::Lost) => return Ok(None),
         };
         folder.tidy()?;
         Ok(Some(outcome))
+    }
+
+    /// What the program says of the job, and whether what it wrote is where the job says.
+    async fn judged(
+        &mut self,
+        folder: &Folder,
+        lease: &Lease,
+        spec: &Spec,
+    ) -> io::Result<Result<(Outcome, Seen), End>> {
+        let child = folder.start(&self.config, &self.program, spec)?;
+        let (mut outcome, seen) = match self.run_child(child, lease).await? {
+            Ok((status, said)) => folder.outcome(spec.op, status, &said),
+            Err(end) => return Ok(Err(end)),
+        };
+        if let (Verdict::Verified, Some(output)) = (outcome.verdict, &spec.output) {
+            let child = folder.publish(&self.config, &self.program, spec, output)?;
+            match self.run_child(child, lease).await? {
+                Ok((status, _)) if status.success() => {}
+                Ok((_, said)) => {
+                    outcome.verdict = Verdict::Undecided;
+                    outcome.reason = Reason::NotWritten;
+                    outcome.message = Some(said);
+                }
+                Err(end) => return Ok(Err(end)),
+            }
+        }
+        Ok(Ok((outcome, seen)))
+    }
+
+    /// Runs a child to its end: how it ended by itself, and what it said besides progress.
+    async fn run_child(
+        &mut self,
+        mut child: Child,
+        lease: &Lease,
+    ) -> io::Result<Result<(ExitStatus, String), End>> {
+        let (progress, latest) = watch::channel(None);
+        let said = child
+            .stderr
+            .take()
+            .map(|stderr| tokio::spawn(listen(stderr, progress)));
+        let end = self.supervise(&mut child, lease, latest).await?;
+        let said = match said {
+            Some(said) => said.await.map_err(io::Error::other)?,
+            None => String::new(),
+        };
+        Ok(end.map(|status| (status, said)))
     }
 
     /// Waits for a child, tells the queue how far it is, and ends it where that is called for.
@@ -207,7 +239,7 @@ impl Worker {
         child: &mut Child,
         lease: &Lease,
         latest: watch::Receiver<Option<String>>,
-    ) -> io::Result<End> {
+    ) -> io::Result<Result<ExitStatus, End>> {
         let group = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
@@ -218,7 +250,7 @@ impl Worker {
         let mut stopping = None;
         let end = loop {
             tokio::select! {
-                status = child.wait() => return Ok(End::Exited(status?)),
+                status = child.wait() => return Ok(Ok(status?)),
                 () = &mut wall => break End::Killed(Reason::OutOfTime),
                 _ = self.stop.changed(), if stopping.is_none() => {
                     let now = Instant::now();
@@ -242,7 +274,7 @@ impl Worker {
             let _gone = kill_process_group(group, Signal::KILL);
         }
         child.wait().await?;
-        Ok(end)
+        Ok(Err(end))
     }
 }
 

@@ -46,6 +46,8 @@ fn spec(content: &str) -> Spec {
         }],
         options: Options::default(),
         policy: None,
+        once: String::new(),
+        output: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod hub;
 mod limited;
 mod parts;
 mod pinned;
+mod put;
 mod runtime;
 mod source;
 mod store;
@@ -16,6 +17,7 @@ pub(crate) use source::RemoteSource;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 
 use reach::{Refused, Sources};
@@ -51,7 +53,39 @@ pub(crate) fn open(address: Address<'_>) -> io::Result<RemoteSource> {
     RemoteSource::open(object?, shown)
 }
 
-/// Refuses what the process may not read (`APROVE_SOURCES`), on a network or in the store of Ollama.
+/// Puts a model and its manifest into the folder of a store.
+pub(crate) fn put(
+    folder: Address<'_>,
+    data: &Path,
+    manifest: &Path,
+    overwrite: bool,
+) -> io::Result<()> {
+    let limit = Sources::of_environment();
+    let kind = match folder.scheme {
+        Scheme::S3 => Kind::S3,
+        Scheme::Google => Kind::Google,
+        Scheme::Azure => Kind::Azure,
+        Scheme::Http | Scheme::Https | Scheme::Hub | Scheme::Ollama => {
+            let why = "models are put into s3://, gs:// and az:// only";
+            return Err(Failure::Lasting(why.to_owned()).into());
+        }
+    };
+    let (bucket, key) = folder.rest.split_once('/').unwrap_or((folder.rest, ""));
+    let done = runtime::wait(async {
+        let store = store::store(kind, bucket, limit.as_ref()).map_err(store::failure)?;
+        let put = put::Put {
+            store: &*store,
+            folder: key,
+            data,
+            manifest,
+            overwrite,
+        };
+        put.all().await
+    });
+    Ok(done??)
+}
+
+/// Refuses what the process may not read or write (`APROVE_SOURCES`), on a network or in the store of Ollama.
 pub(crate) fn allowed(address: Address<'_>) -> io::Result<()> {
     let limit = Sources::of_environment();
     let allowed = limit.map_or(Ok(()), |limit| limit.allowed(&address.whole()));

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
@@ -57,7 +57,11 @@ pub(super) fn object(
     }))
 }
 
-fn store(kind: Kind, bucket: &str, limit: Option<&Sources>) -> Result<Arc<dyn ObjectStore>, Error> {
+pub(super) fn store(
+    kind: Kind,
+    bucket: &str,
+    limit: Option<&Sources>,
+) -> Result<Arc<dyn ObjectStore>, Error> {
     let connector = Connector(limit.map(Sources::reach));
     let retry = RetryConfig {
         max_retries: 7,
@@ -72,6 +76,7 @@ fn store(kind: Kind, bucket: &str, limit: Option<&Sources>) -> Result<Arc<dyn Ob
             let builder = builder
                 .with_bucket_name(bucket)
                 .with_retry(retry)
+                .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
                 .with_http_connector(connector);
             let builder = if is_plain {
                 builder.with_allow_http(true)
@@ -142,7 +147,7 @@ impl Object for StoredObject {
     }
 }
 
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     let text = in_words(&error);
     // What follows the first line is the document of the store.
     let text = text.lines().next().unwrap_or_default().to_owned();

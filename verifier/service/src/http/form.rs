@@ -67,6 +67,7 @@ async fn submit(
                 ..Options::default()
             },
             policy: None,
+            output: None,
             webhook: None,
         },
         None,

@@ -28,6 +28,8 @@ pub(crate) struct Metadata {
     roots: Vec<String>,
     /// The addresses that jobs may name, by their beginnings
     sources: Vec<String>,
+    /// The folders of stores that jobs may put artifacts into, by their beginnings
+    destinations: Vec<String>,
     /// Bytes of one upload
     max_upload: u64,
     /// Hours that jobs, reports and unused uploads are kept
@@ -60,6 +62,7 @@ pub(crate) async fn metadata(
         reports: FORMS,
         roots: app.roots.names().map(str::to_owned).collect(),
         sources: app.config.sources.allow.clone(),
+        destinations: app.config.destinations.allow.clone(),
         max_upload: app.config.max_upload,
         keep_hours: app.config.keep_hours,
     }))

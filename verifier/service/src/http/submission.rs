@@ -10,7 +10,7 @@ use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
 use super::webhooks::allowed;
-use crate::job::{Op, Options, Spec, hex};
+use crate::job::{Op, Options, Output, Spec, hex};
 use crate::roots::Place;
 use crate::sources;
 use crate::store::queue::{JobQueue as _, Limits, Submitted};
@@ -28,6 +28,8 @@ pub(crate) struct Submission {
     pub(crate) options: Options,
     /// The text of a policy file
     pub(crate) policy: Option<String>,
+    /// convert: where the artifact and its manifest are put once it is verified
+    pub(crate) output: Option<Output>,
     /// Who is told of the verdict: an address that the service may send to
     pub(crate) webhook: Option<String>,
 }
@@ -88,6 +90,10 @@ pub(crate) async fn accept(
     if let Some(webhook) = &submission.webhook {
         allowed(app, webhook)?;
     }
+    let once = match &submission.output {
+        Some(output) => sources::destination(&app.config.destinations, &output.url)?,
+        None => String::new(),
+    };
     let besides = Besides {
         named,
         webhook: submission.webhook.clone(),
@@ -112,6 +118,8 @@ pub(crate) async fn accept(
             inputs: inputs.collect::<Result<_, _>>()?,
             options: submission.options,
             policy: submission.policy,
+            once,
+            output: submission.output,
         })
     });
     let spec = spec.await.map_err(|error| Problem::internal(&error))??;
@@ -193,6 +201,9 @@ fn check(submission: &Submission) -> Result<(), Problem> {
     };
     if !options.digest.as_deref().is_none_or(is_digest) {
         return Err(bad("`digest` is sha256:HEX, blake3:HEX, or HEX"));
+    }
+    if submission.output.is_some() && op != Op::Convert {
+        return Err(bad(&format!("`{op}` writes nothing that is put anywhere")));
     }
     if submission.policy.is_some() && !matches!(op, Op::Verify | Op::Check) {
         return Err(bad(&format!("`{op}` takes no policy")));

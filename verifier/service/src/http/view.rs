@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::child::FORMS;
-use crate::job::{Bound, Input, Op, Options, Reason, State as JobState, Verdict};
+use crate::job::{Bound, Input, Op, Options, Output, Reason, State as JobState, Verdict};
 use crate::roots::Place;
 use crate::sources::shown;
 use crate::store::StoreError;
@@ -23,6 +23,8 @@ pub(crate) struct JobView {
     pub(crate) state: JobState,
     pub(crate) inputs: Vec<InputView>,
     pub(crate) options: Options,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Output>,
     /// Absent until the job is done; `undecided` is never good
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verdict: Option<Verdict>,
@@ -100,6 +102,7 @@ pub(crate) fn view(row: &Row) -> Result<JobView, StoreError> {
         finished: row.finished,
         links,
         options: spec.options,
+        output: spec.output,
     })
 }
 
