@@ -12,7 +12,7 @@ use fixtures::web::{Answer, Request, serve};
 use remote::{Location, Opened};
 use verifier::source::Source as _;
 
-/// Three parts, the last of them short.
+/// 17 parts, the last of them short.
 fn bytes() -> Vec<u8> {
     let mut bytes = vec![0; LENGTH + 12_345];
     Random::new(7).fill(&mut bytes);
@@ -37,7 +37,7 @@ fn said(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
     said
 }
 
-/// Of two parts.
+/// Of 16 parts.
 const LENGTH: usize = 8 << 20;
 const ETAG: &str = "\"one\"";
 
@@ -56,7 +56,7 @@ fn every_part_is_fetched_once_however_many_read_it() {
             scope.spawn(|| assert!(read_all(&source).unwrap() == *file));
         }
     });
-    assert_eq!(count.load(Ordering::Relaxed), 3);
+    assert_eq!(count.load(Ordering::Relaxed), 17);
     let mut past = [0; 2];
     let end = source.length() - 1;
     let why = source.read_exact_at(end, &mut past).unwrap_err();

@@ -1,12 +1,15 @@
 //! The parts of an object that are in memory, and those that are on their way.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a part.
-pub(super) const PART: u64 = 4 << 20;
+/// Bytes of a part. Whoever reads a stretch takes its first and last part whole, which others take again: small ones cost less.
+pub(super) const PART: u64 = 512 << 10;
 /// Parts in memory for each object, those on their way included.
-const MOST: usize = 16;
+const MOST: usize = 24;
+/// The most parts that are begun before a reader wants them.
+const AHEAD: u64 = 4;
 
 /// A part, shared by whoever reads it.
 pub(super) type Part = Arc<Vec<u8>>;
@@ -22,12 +25,20 @@ pub(super) struct Parts {
 struct State {
     parts: HashMap<u64, Slot>,
     clock: u64,
+    /// How many parts were read in a row up to this one, of those that were read last.
+    rows: HashMap<u64, u64>,
 }
 
 #[derive(Debug)]
 enum Slot {
     OnItsWay,
     Held { part: Part, used: u64 },
+}
+
+/// A part that was asked for, and which ones will probably be wanted next.
+pub(super) struct Wanted<'a> {
+    pub(super) found: Found<'a>,
+    pub(super) next: Range<u64>,
 }
 
 /// What there is of a part.
@@ -45,14 +56,15 @@ pub(super) struct Claim<'a> {
 
 impl Parts {
     /// The part, or the right to fetch it; waits for one that is on its way.
-    pub(super) fn wait_for(&self, index: u64) -> Found<'_> {
+    pub(super) fn wait_for(&self, index: u64) -> Wanted<'_> {
         let mut state = self.lock();
-        loop {
+        let next = state.next(index);
+        let found = loop {
             let now = state.tick();
             match state.parts.get_mut(&index) {
                 Some(Slot::Held { part, used }) => {
                     *used = now;
-                    return Found::Held(Arc::clone(part));
+                    break Found::Held(Arc::clone(part));
                 }
                 Some(Slot::OnItsWay) => {
                     let waited = self.arrived.wait(state);
@@ -61,10 +73,11 @@ impl Parts {
                 None => {
                     state.make_room();
                     state.parts.insert(index, Slot::OnItsWay);
-                    return Found::Claimed(Claim { parts: self, index });
+                    break Found::Claimed(Claim { parts: self, index });
                 }
             }
-        }
+        };
+        Wanted { found, next }
     }
 
     /// The right to fetch a part that nobody has asked for yet; none where it is there, or there is no room.
@@ -91,6 +104,25 @@ impl State {
     const fn tick(&mut self) -> u64 {
         self.clock = self.clock.saturating_add(1);
         self.clock
+    }
+
+    /// What comes after a part, as far as its reader has come in a row: nobody knows where a reader ends, and what is fetched
+    /// behind that is fetched for nothing.
+    fn next(&mut self, index: u64) -> Range<u64> {
+        let first = index.saturating_add(1);
+        if self.rows.contains_key(&index) {
+            // Another read of the same part.
+            return first..first;
+        }
+        let row = index
+            .checked_sub(1)
+            .and_then(|before| self.rows.remove(&before))
+            .map_or(1, |row| row.saturating_add(1));
+        if self.rows.len() >= MOST {
+            self.rows.clear();
+        }
+        self.rows.insert(index, row);
+        first..first.saturating_add(row.min(AHEAD))
     }
 
     /// Forgets the parts that were not used for longest.

@@ -50,7 +50,7 @@ impl RemoteSource {
             parts: Parts::default(),
             ended: OnceLock::new(),
         };
-        if let Found::Claimed(claim) = shared.parts.wait_for(0) {
+        if let Found::Claimed(claim) = shared.parts.wait_for(0).found {
             claim.put(first.bytes);
         }
         Ok(Self(Arc::new(shared)))
@@ -58,12 +58,14 @@ impl RemoteSource {
 
     fn part(&self, index: u64) -> io::Result<Part> {
         let Self(shared) = self;
-        let claim = match shared.parts.wait_for(index) {
-            Found::Held(part) => return Ok(part),
-            Found::Claimed(claim) => claim,
-        };
-        self.begin(index.saturating_add(1));
-        runtime::wait(shared.fetch(claim, index))?.map_err(io::Error::from)
+        let wanted = shared.parts.wait_for(index);
+        wanted.next.for_each(|index| self.begin(index));
+        match wanted.found {
+            Found::Held(part) => Ok(part),
+            Found::Claimed(claim) => {
+                runtime::wait(shared.fetch(claim, index))?.map_err(io::Error::from)
+            }
+        }
     }
 
     /// Begins to fetch a part that will probably be wanted next.

@@ -141,7 +141,7 @@ impl Object for StoredObject {
             }
             Ok(Reply {
                 pinned: now,
-                bytes: bytes.to_vec(),
+                bytes: bytes.into(),
             })
         })
     }
