@@ -70,6 +70,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Judged,
+        Self::Cancelled,
+        Self::WorkerDied,
+        Self::OutOfTime,
+        Self::InputChanged,
+        Self::ReportsDisagree,
+        Self::NotWritten,
+        Self::NotDone,
+    ];
+
     /// The same for a person.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

@@ -118,6 +118,7 @@ impl Service {
             config: Arc::clone(&self.config),
             roots: Arc::clone(&self.roots),
             store: self.store.clone(),
+            program: self.program.clone(),
             rates: Arc::default(),
             identities: Arc::new(Identities::new(self.config.identities.clone())),
             wake: Arc::clone(&wake),

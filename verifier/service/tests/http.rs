@@ -306,6 +306,17 @@ fn a_webhook_is_told_of_the_verdict_and_can_check_who_said_it() {
     let (_, body) = receive(&listener, "204 No Content");
     assert!(String::from_utf8(body).unwrap().contains("\"test\""));
     assert_eq!(tested.join().unwrap()["is_delivered"], true);
+
+    // The same on the page, without a script.
+    let page = |answer: Answer| String::from_utf8(answer.body).unwrap();
+    let listed = page(ask(address, "GET", "/webhooks", &[], b""));
+    assert!(listed.contains(&format!("<code>{url}</code>")), "{listed}");
+    let form = ["Content-Type: application/x-www-form-urlencoded".to_owned()];
+    let body = format!("url={}", url.replace('?', "%3F").replace('=', "%3D"));
+    let tested =
+        std::thread::spawn(move || ask(address, "POST", "/webhooks", &form, body.as_bytes()));
+    receive(&listener, "204 No Content");
+    assert!(page(tested.join().unwrap()).contains("Test: delivered"));
 }
 
 #[test]
@@ -351,6 +362,14 @@ fn a_configuration_that_could_only_fail_later_is_refused() {
     let identity = "[[identities]]\nname = \"ci\"\nissuer = \"https://ci.example\"\naudience = \"aprove\"\n\
                     keys = \"https://ci.example/keys\"\nclaims = { repository = \"a/b\" }\nscopes = [\"read\"]\n";
     for (text, key) in [
+        (
+            "[sources]\nallow = [\"https://h/path\"]\n".to_owned(),
+            "sources.allow",
+        ),
+        (
+            "[destinations]\nallow = [\"https://h\"]\n".to_owned(),
+            "destinations.allow",
+        ),
         (
             good.replace("ci.example", "ci.example/path"),
             "webhooks.allow",

@@ -6,6 +6,7 @@ mod caller;
 mod form;
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod jobs;
+mod lookup;
 mod operations;
 mod page;
 mod problem;
@@ -15,6 +16,7 @@ mod uploads;
 mod view;
 mod webhooks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -40,6 +42,8 @@ pub(crate) struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) roots: Arc<Roots>,
     pub(crate) store: Store,
+    /// The program, which explains its codes.
+    pub(crate) program: PathBuf,
     pub(crate) rates: Arc<Rates>,
     pub(crate) identities: Arc<Identities>,
     /// Wakes the workers of this process.
@@ -79,6 +83,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
         .merge(page::router())
+        .merge(lookup::router())
         .layer(DefaultBodyLimit::max(BODY))
         .routes(routes!(blobs::put))
         .routes(routes!(uploads::begin))

@@ -7,6 +7,7 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
@@ -125,13 +126,13 @@ fn code_word(code: Code) -> String {
     )
 }
 
-fn rendered(page: &impl Template) -> Result<Html<String>, Page> {
+pub(crate) fn rendered(page: &impl Template) -> Result<Html<String>, Page> {
     let text = page.render().map_err(|error| Problem::internal(&error))?;
     Ok(Html(text))
 }
 
 /// The version, in the head of each page.
-fn version() -> &'static str {
+pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
@@ -275,6 +276,13 @@ fn shown(view: JobView) -> Shown {
     }
 }
 
+/// Where the versions of a model are.
+fn versions(name: &str) -> String {
+    let query = Url::parse_with_params("http://any", [("name", name)]);
+    let query = query.ok().and_then(|url| url.query().map(str::to_owned));
+    format!("/models?{}", query.unwrap_or_default())
+}
+
 /// A file that was read at an address, and what its server called it.
 fn origin(row: &Value) -> (String, String) {
     let word = |value: &Value| {
@@ -298,7 +306,7 @@ fn origin(row: &Value) -> (String, String) {
     (of(row, "name").unwrap_or_default(), said.join(", "))
 }
 
-fn age(created: i64) -> String {
+pub(crate) fn age(created: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

@@ -25,9 +25,9 @@ pub(crate) struct Test {
 pub(crate) struct Tested {
     /// `webhook-id`
     id: String,
-    is_delivered: bool,
+    pub(crate) is_delivered: bool,
     /// A status, or why there was none
-    answer: String,
+    pub(crate) answer: String,
 }
 
 /// Who is told of the end of a job, and how that went.
@@ -50,17 +50,21 @@ pub(crate) async fn test(
     caller: Caller,
     Json(test): Json<Test>,
 ) -> Result<Json<Tested>, Problem> {
+    Ok(Json(send_test(&app, &caller, &test.url).await?))
+}
+
+/// Sends a test, for whoever may submit jobs that are told of.
+pub(crate) async fn send_test(app: &App, caller: &Caller, url: &str) -> Result<Tested, Problem> {
     caller.needs(Scope::Submit)?;
-    let webhooks = &app.config.webhooks;
-    allowed(&app, &test.url)?;
+    allowed(app, url)?;
     let id = random::<12>().map_err(|error| Problem::internal(&error))?;
     let body = json!({"id": id, "type": "test", "data": {}}).to_string();
-    let answer = webhooks.send(&id, &test.url, &body).await;
-    Ok(Json(Tested {
+    let answer = app.config.webhooks.send(&id, url, &body).await;
+    Ok(Tested {
         id,
         is_delivered: matches!(answer, Ok(200..300)),
         answer: answer.map_or_else(|why| why, |status| status.to_string()),
-    }))
+    })
 }
 
 /// Refuses an address that the service may not send to.

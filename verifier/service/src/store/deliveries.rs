@@ -25,6 +25,23 @@ pub struct Delivery {
 
 from_row!(Delivery { id, url, state, attempt, due, answer } words {});
 
+/// An address that jobs named, and how the last of them went.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where to.
+    pub url: String,
+    /// The job.
+    pub job: String,
+    /// Its number.
+    pub number: i64,
+    /// `waiting`, `delivered` or `failed`.
+    pub state: String,
+    /// What came back last.
+    pub answer: Option<String>,
+}
+
+from_row!(Told { url, job, number, state, answer } words {});
+
 /// A delivery to be sent now.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -93,6 +110,18 @@ impl Store {
                 .await?;
         });
         Ok(())
+    }
+
+    /// The addresses that jobs named, of all owners or of one, the one that was named last first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn told(&self, owner: Option<&str>) -> Result<Vec<Told>, StoreError> {
+        let find = "SELECT url, job, jobs.seq AS number, deliveries.state AS state, answer FROM deliveries \
+                    JOIN jobs ON jobs.id = job WHERE deliveries.seq IN \
+                    (SELECT MAX(d.seq) FROM deliveries d JOIN jobs j ON j.id = d.job \
+                    WHERE $1 IS NULL OR j.owner = $1 GROUP BY d.url) ORDER BY deliveries.seq DESC LIMIT 100";
+        Ok(on!(self, pool => sqlx::query_as(find).bind(owner).fetch_all(pool).await?))
     }
 
     /// Who is told of a job, and how that went.

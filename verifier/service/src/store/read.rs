@@ -109,6 +109,25 @@ pub struct Seen {
 
 from_row!(Seen { name, size, job, verdict, finished } words { op });
 
+/// What a job read under a name.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// `blake3:HEX`.
+    pub digest: String,
+    /// Its length in bytes.
+    pub size: i64,
+    /// The job.
+    pub job: String,
+    /// The operation.
+    pub op: Op,
+    /// The verdict of the job.
+    pub verdict: Option<String>,
+    /// Milliseconds since 1970.
+    pub finished: Option<i64>,
+}
+
+from_row!(Version { digest, size, job, verdict, finished } words { op });
+
 /// How many jobs ended in one way.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -197,6 +216,21 @@ impl Store {
                     JOIN jobs ON jobs.id = models.job WHERE models.digest = $1 AND ($2 IS NULL OR jobs.owner = $2) \
                     ORDER BY jobs.seq DESC LIMIT 100";
         Ok(on!(self, pool => sqlx::query_as(find).bind(digest).bind(owner).fetch_all(pool).await?))
+    }
+
+    /// What jobs read under a name, newest first, each with its BLAKE3: of all owners, or of one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn versions(
+        &self,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<Vec<Version>, StoreError> {
+        let find = "SELECT models.digest, models.size, models.job, jobs.op, jobs.verdict, jobs.finished FROM models \
+                    JOIN jobs ON jobs.id = models.job WHERE models.name = $1 AND models.digest LIKE 'blake3:%' \
+                    AND ($2 IS NULL OR jobs.owner = $2) ORDER BY jobs.seq DESC LIMIT 100";
+        Ok(on!(self, pool => sqlx::query_as(find).bind(name).bind(owner).fetch_all(pool).await?))
     }
 
     /// How many jobs ended in which way.
