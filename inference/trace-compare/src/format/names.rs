@@ -60,8 +60,11 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         return Vec::new();
     };
     match (name, operation) {
-        ("embd" | "inp_embd", "GET_ROWS") => return model(Stage::Embedding),
-        ("result_norm", "MUL") => return model(Stage::FinalNorm),
+        ("embd" | "inp_embd" | "model.embed_tokens" | "model.input_embed", "GET_ROWS") => {
+            return model(Stage::Embedding);
+        }
+        ("embd" | "inp_scaled", "SCALE") => return model(Stage::EmbeddingScaled),
+        ("result_norm", "MUL" | "ADD") | ("h_nextn", "MUL") => return model(Stage::FinalNorm),
         ("result_output", "MUL_MAT") => return model(Stage::Logits),
         _ => {}
     }
@@ -72,6 +75,11 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         return Vec::new();
     };
     let one = |stage| vec![Capture::one(Step::in_layer(layer, stage))];
+    // The stages that a model does not have are no meanings of its records.
+    let either = |stages: [Stage; 2]| -> Vec<Capture> {
+        let steps = stages.into_iter().map(|stage| Step::in_layer(layer, stage));
+        steps.map(Capture::one).collect()
+    };
     let heads = |stage, layout| vec![Capture::one(Step::in_layer(layer, stage)).laid_out(layout)];
     match (name, operation) {
         ("attn_norm", "MUL") => one(Stage::AttnNorm),
@@ -89,12 +97,34 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         ("kq_soft_max", "SOFT_MAX") => heads(Stage::AttnSoftmax, Layout::Heads),
         ("kqv_out", "CONT") => one(Stage::Attention),
         ("attn_out", "MUL_MAT") => one(Stage::AttnOut),
-        ("ffn_inp", "ADD") => one(Stage::FfnInp),
-        ("ffn_norm", "MUL") => one(Stage::FfnNorm),
-        ("ffn_gate", "MUL_MAT") => one(Stage::FfnGate),
-        ("ffn_up", "MUL_MAT") => one(Stage::FfnUp),
-        ("ffn_swiglu", "SWIGLU" | "GLU") => one(Stage::FfnSwiglu),
-        ("ffn_out", "MUL_MAT") => one(Stage::FfnDown),
+        ("ffn_inp" | "sa_out" | "attn_residual", "ADD") => one(Stage::FfnInp),
+        ("ffn_norm", "MUL" | "ADD") => one(Stage::FfnNorm),
+        ("attn_post_norm" | "post_attn_norm", "MUL") => {
+            either([Stage::AttnPostNorm, Stage::FfnNorm])
+        }
+        ("ffn_post_norm" | "post_mlp_norm", "MUL") => one(Stage::FfnPostNorm),
+        // A shared expert has the names of a dense feed-forward; no layer has both.
+        ("ffn_gate", "MUL_MAT") => either([Stage::FfnGate, Stage::SharedGate]),
+        ("ffn_up", "MUL_MAT") => either([Stage::FfnUp, Stage::SharedUp]),
+        ("ffn_swiglu", "SWIGLU" | "GLU") => either([Stage::FfnSwiglu, Stage::SharedGated]),
+        ("ffn_out" | "ffn_down", "MUL_MAT") => one(Stage::FfnDown),
+        ("ffn_out", "ADD") => either([Stage::FfnDownBias, Stage::FfnOut]),
+        ("ffn_moe_logits", "MUL_MAT") => one(Stage::MoeLogits),
+        ("ffn_moe_probs", "ADD") => one(Stage::MoeLogitsBias),
+        ("ffn_moe_probs", "SOFT_MAX" | "SIGMOID") => one(Stage::MoeProbs),
+        ("ffn_moe_gate", "MUL_MAT_ID") => one(Stage::MoeGate),
+        ("ffn_moe_up", "MUL_MAT_ID") => one(Stage::MoeUp),
+        ("ffn_moe_gate_biased", "ADD_ID") => one(Stage::MoeGateBias),
+        ("ffn_moe_up_biased", "ADD_ID") => one(Stage::MoeUpBias),
+        ("ffn_moe_swiglu", "SWIGLU")
+        | ("ffn_moe_geglu", "GEGLU")
+        | ("ffn_moe_swiglu_oai", "SWIGLU_OAI") => one(Stage::MoeGated),
+        ("ffn_moe_down", "MUL_MAT_ID") => one(Stage::MoeDown),
+        ("ffn_moe_down_biased", "ADD_ID") => one(Stage::MoeDownBias),
+        ("ffn_moe_out", "ADD") => one(Stage::MoeOut),
+        ("ffn_shexp" | "ffn_moe_shexp", "MUL_MAT") => one(Stage::SharedDown),
+        ("ffn_shexp_gate_inp" | "shared_expert_gate", "MUL_MAT") => one(Stage::SharedWeight),
+        ("ffn_shexp_out" | "ffn_shexp_gated", "MUL") => one(Stage::SharedOut),
         ("l_out", "ADD") => one(Stage::LayerOut),
         _ => Vec::new(),
     }
@@ -224,6 +254,12 @@ mod tests {
         assert_eq!(keys("Qcur-3|ADD"), ["3.q_post_bias"]);
         assert_eq!(keys("Qcur-3|ROPE"), ["3.q_rope"]);
         assert_eq!(keys("result_output|MUL_MAT"), ["logits"]);
+        assert_eq!(keys("ffn_moe_gate-1|MUL_MAT_ID"), ["1.moe_gate"]);
+        assert_eq!(
+            keys("ffn_up-1|MUL_MAT"),
+            ["1.ffn_up", "1.shexp_up"],
+            "the model says which"
+        );
         for key in [
             "Qcur-3|RESHAPE",
             "Qcur-x|ADD",
