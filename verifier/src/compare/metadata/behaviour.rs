@@ -91,6 +91,8 @@ const TABLE: &[(&str, Meaning)] = &[
     ("swin_norm", FALSE),
     ("rescale_every_n_layers", ZERO),
     // Attention.
+    // Loaders of `apr` read no scale of scores from an .apr file.
+    ("attention.scale", ZERO),
     ("attention.output_scale", ZERO_OR_ONE),
     ("attention.value_scale", ZERO_OR_ONE),
     ("attention.temperature_length", ZERO),

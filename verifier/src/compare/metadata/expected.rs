@@ -386,10 +386,9 @@ const COUNTS: [(&str, &str); 12] = [
     ("moe_intermediate_size", "expert_feed_forward_length"),
 ];
 
-const FLOATS: [(&str, &str); 3] = [
+const FLOATS: [(&str, &str); 2] = [
     ("rope_theta", "rope.freq_base"),
     ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
-    ("attention_scale", "attention.scale"),
 ];
 
 /// Key, key of the GGUF, and the type of the items that loaders read.
