@@ -7,6 +7,7 @@
 //! was changed and the logits compared. The list was held against the keys of gguf-py 0.19: those that are not in it have
 //! no rule here. A key of the architecture without a rule is refused as well, since what it does is not known.
 
+use architectures::{RopeLayers, find};
 use gguf_file::{SplitSet, Value};
 
 use crate::{
@@ -76,7 +77,9 @@ fn effect(
                 .then_some("all values of a head would be rotated, not this part of them");
         }
         "rope.scaling.finetuned" => {
-            return (architecture.starts_with("granite") && value.as_bool() == Some(false))
+            let reads = find(architecture)
+                .is_some_and(|described| described.rope_layers == RopeLayers::Finetuned);
+            return (reads && value.as_bool() == Some(false))
                 .then_some("positions would be rotated, which this key turns off");
         }
         // The loader has the four numbers of linear and yarn scaling in `rope_scaling`.

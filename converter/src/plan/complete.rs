@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use architectures::{Architecture, Need, find};
 use gguf_file::SplitSet;
 
 use crate::{
     error::{Error, Problems},
     plan::{
-        architecture::{self, Requirement},
         keys::{Keys, required},
-        names::{EMBEDDING, OUTPUT},
+        names::EMBEDDING,
     },
 };
 
@@ -23,13 +23,13 @@ pub(crate) fn check(keys: &Keys<'_>, set: &SplitSet<'_>) -> Result<(), Error> {
     let layers_key = keys.name("block_count");
     let layers = required(&layers_key, keys.count(&layers_key)?)?;
     let mut problems = Problems::default();
-    tensors.check_globals(keys.architecture(), &mut problems);
+    let described = find(keys.architecture());
+    tensors.check_globals(described, &mut problems);
     tensors.check_count(layers, &layers_key, &mut problems);
     let has_experts = keys
         .count(&keys.name("expert_count"))?
         .is_some_and(|count| count > 0);
-    let needs = architecture::layer_needs(keys.architecture(), has_experts);
-    tensors.check_layers(needs.as_deref(), &mut problems);
+    tensors.check_layers(described, has_experts, &mut problems);
     check_vocabulary(keys, set, &mut problems)?;
     problems.into_result(|problems| Error::Incomplete {
         architecture: keys.architecture().escape_debug().to_string(),
@@ -62,10 +62,10 @@ impl<'a> Tensors<'a> {
         tensors
     }
 
-    fn check_globals(&self, architecture: &str, problems: &mut Problems) {
-        let output = architecture::needs_output(architecture).then_some(OUTPUT);
-        for name in [EMBEDDING, "output_norm.weight"].into_iter().chain(output) {
-            if !self.globals.contains(name) {
+    fn check_globals(&self, described: Option<&Architecture>, problems: &mut Problems) {
+        let usual = || vec![EMBEDDING.to_owned(), "output_norm.weight".to_owned()];
+        for name in described.map_or_else(usual, Architecture::global_needs) {
+            if !self.globals.contains(name.as_str()) {
                 problems.push(format!("{name} is missing"));
             }
         }
@@ -85,16 +85,24 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    fn check_layers(&self, needs: Option<&[Requirement]>, problems: &mut Problems) {
+    fn check_layers(
+        &self,
+        described: Option<&Architecture>,
+        has_experts: bool,
+        problems: &mut Problems,
+    ) {
+        let needs = described.map(|described| described.layer_needs(has_experts));
         // Where the layers of an architecture are all alike, one layer shows what another one lacks.
         let parts = self.layers.values().flatten().copied();
-        let regular: BTreeSet<&str> = match needs {
-            Some(_) => parts.filter(|part| is_regular(part)).collect(),
-            None => BTreeSet::new(),
+        let regular: BTreeSet<&str> = match described {
+            Some(described) if described.has_like_layers(has_experts) => {
+                parts.filter(|part| is_regular(part)).collect()
+            }
+            _ => BTreeSet::new(),
         };
         for (layer, parts) in &self.layers {
             let mut missing: BTreeSet<&str> = regular.difference(parts).copied().collect();
-            missing.extend(lacking(parts, needs.unwrap_or_default()));
+            missing.extend(lacking(parts, needs.as_deref().unwrap_or_default()));
             for part in missing {
                 problems.push(format!("blk.{layer}.{} is missing", part.escape_debug()));
             }
@@ -103,19 +111,20 @@ impl<'a> Tensors<'a> {
 }
 
 /// Returns what a layer lacks of what its architecture needs.
-fn lacking<'a>(parts: &BTreeSet<&str>, needs: &[Requirement]) -> BTreeSet<&'a str> {
-    let absent = |part: &&&str| !parts.contains(**part);
+fn lacking<'a>(parts: &BTreeSet<&str>, needs: &'a [Need]) -> BTreeSet<&'a str> {
+    let absent = |part: &&str| !parts.contains(*part);
     let mut lacking: BTreeSet<&str> = BTreeSet::new();
     for alternatives in needs {
         let choices = alternatives.iter().map(|parts| {
-            let lacking: Vec<&str> = parts.iter().filter(absent).copied().collect();
+            let parts = parts.iter().map(String::as_str);
+            let lacking: Vec<&str> = parts.filter(absent).collect();
             lacking
         });
         lacking.extend(choices.min_by_key(Vec::len).unwrap_or_default());
     }
     // Loaders of APR drop all three without a word when one of them is missing.
     if BIASES.iter().any(|bias| parts.contains(bias)) {
-        lacking.extend(BIASES.iter().filter(absent));
+        lacking.extend(BIASES.into_iter().filter(absent));
     }
     lacking
 }
@@ -180,12 +189,11 @@ mod tests {
             let contents = [Content::parse(&bytes, length, &Limits::default()).unwrap()];
             let set = SplitSet::join(&contents).unwrap();
             let keys = Keys::new(set, &[]).unwrap();
-            if architecture::layer_needs(keys.architecture(), false).is_none() {
-                continue;
+            if find(keys.architecture()).is_some() {
+                known.insert(keys.architecture().to_owned());
             }
-            known.insert(keys.architecture().to_owned());
             check(&keys, &set).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
-        assert_eq!(known.len(), 24, "{known:?}");
+        assert_eq!(known.len(), 51, "{known:?}");
     }
 }

@@ -229,8 +229,8 @@ fn keys_that_no_loader_reads_are_refused_with_what_would_go_wrong() {
     ];
     for (ending, value, effect) in cases {
         // An architecture that llama.cpp gives windows.
-        let mut model = as_architecture("exaone");
-        let key = format!("exaone.{ending}");
+        let mut model = as_architecture("gemma2");
+        let key = format!("gemma2.{ending}");
         model.set(key.as_str(), value);
         let bench = Workbench::new(&model);
         let refusal = bench.refusal();
@@ -274,11 +274,11 @@ fn values_that_change_nothing_are_no_reason_to_refuse() {
 #[test]
 fn a_window_that_llama_cpp_ignores_is_kept() {
     assert!(Workbench::new(&models::llama_scaled()).convert().is_ok());
-    let mut model = as_architecture("exaone");
-    model.set("exaone.attention.sliding_window", 256_u32);
+    let mut model = as_architecture("gemma2");
+    model.set("gemma2.attention.sliding_window", 256_u32);
     let refusal = Workbench::new(&model).refusal();
     assert!(
-        refusal.contains("exaone.attention.sliding_window = 256"),
+        refusal.contains("gemma2.attention.sliding_window = 256"),
         "{refusal}"
     );
 }

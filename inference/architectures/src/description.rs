@@ -75,6 +75,8 @@ pub struct Architecture {
     pub activation: Activation,
     /// Whether the feed-forward has a gate beside up.
     pub gated: bool,
+    /// Whether the gate is always the first half of the rows of `ffn_up`.
+    pub fused_gate: bool,
     /// The experts, where a file states some.
     pub experts: Option<Experts>,
     /// The factor of what a layer adds.

@@ -1,19 +1,21 @@
 //! What each model architecture computes, as data: one description for each, over that of llama.
 //!
 //! A description says which keys and tensors an architecture reads and what they do. The forward builds its steps from it,
-//! whatever the format of the file; nothing else knows an architecture by its name. Adding one that has nothing new is a
-//! constant in a file of `src/families/` and a line in [`ALL`].
+//! whatever the format of the file; `convert` takes from it which tensors have to be there and what APR has no words for.
+//! Adding one that has nothing new is a constant in a file of `src/families/` and a line in [`ALL`].
 //!
 //! Source of the facts: llama.cpp at commit 0c1e57098 (`src/models/*.cpp`, `src/llama-arch.cpp`), each held against what
 //! llama.cpp computes for a small model of the architecture and against an independent forward in float64.
 
 mod description;
 mod families;
+mod needs;
 mod parts;
 mod words;
 
 pub use description::*;
 pub use families::ALL;
+pub use needs::Need;
 pub use parts::*;
 
 /// Returns the description of an architecture, by the name that files state.

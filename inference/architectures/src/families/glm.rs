@@ -8,6 +8,7 @@ pub(super) const GLM4: Architecture = Architecture {
     name: "glm4",
     attention_post_norm: Some("post_attention_norm"),
     feed_forward_post_norm: Some("post_ffw_norm"),
+    fused_gate: true,
     ..PLAIN
 };
 
@@ -27,5 +28,6 @@ pub(super) const GLM4MOE: Architecture = Architecture {
 /// ChatGLM 2 to 4.
 pub(super) const CHATGLM: Architecture = Architecture {
     name: "chatglm",
+    fused_gate: true,
     ..PLAIN
 };

@@ -38,6 +38,7 @@ pub(super) const LLAMA: Architecture = Architecture {
     further_biases: true,
     activation: Activation::Silu,
     gated: true,
+    fused_gate: false,
     experts: Some(Experts {
         size: "feed_forward_length",
         ..Experts::SOFTMAX

@@ -20,6 +20,7 @@ pub(super) const PHI3: Architecture = Architecture {
     name: "phi3",
     factors_by_type: false,
     ignores_window: true,
+    fused_gate: true,
     rope: RopeKind::Neox,
     further_biases: false,
     ..LLAMA
