@@ -79,8 +79,8 @@ pub(crate) struct Arguments {
     /// Give a key that an old file lacks, such as llama.rope.freq_base=10000; the artifact and the report say so
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
-    /// Keep keys that change what the model computes, and that APR has no words for, in the record alone: bytes and keys are
-    /// proven and `restore` gives the GGUF back, but no loader of APR runs the model as the GGUF says
+    /// Keep what APR has no words for (keys, factors, kinds of layers and norms) in the record alone: bytes and keys are proven
+    /// and `restore` gives the GGUF back, but no loader of APR runs the model as the GGUF says
     #[arg(long, conflicts_with_all = ["forward", "fingerprint", "no_verify"])]
     record_only: bool,
     /// Replace an existing output
@@ -435,8 +435,11 @@ fn with_hint(error: converter::Error, job: &Job) -> anyhow::Error {
             "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"
                 .to_owned()
         }
-        converter::Error::NotCarried { .. } => {
-            "--record-only keeps such keys where no loader reads them: for an archive, not for use".to_owned()
+        converter::Error::NotCarried { .. }
+        | converter::Error::Architecture {
+            can_be_kept: true, ..
+        } => {
+            "--record-only keeps such a model, for an archive and not for use: no loader runs it".to_owned()
         }
         _ => return error.into(),
     };

@@ -3,13 +3,57 @@
 
 use architectures::{NormKind, find};
 
-use crate::error::Error;
+use crate::{error::Error, plan::rope};
 
-/// Refuses an architecture that computes something which the keys of APR cannot say.
+/// What APR can say of an architecture.
+pub(crate) struct Words {
+    /// Which elements rotary positions pair.
+    pub(crate) rope_type: Option<u32>,
+    /// What no key says.
+    pub(crate) unsaid: Option<&'static str>,
+}
+
+/// Why an architecture is refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// No key of APR says what it computes: its models are kept on request, for their source.
+    Unsaid(&'static str),
+    /// It is no model that writes text, or nobody knows it.
+    Never(&'static str),
+}
+
+impl Refusal {
+    /// Refuses an architecture.
+    pub(crate) fn of(self, architecture: &str) -> Error {
+        let (Self::Unsaid(reason) | Self::Never(reason)) = self;
+        Error::Architecture {
+            architecture: architecture.escape_debug().to_string(),
+            reason,
+            can_be_kept: matches!(self, Self::Unsaid(_)),
+        }
+    }
+}
+
+/// Refuses an architecture that computes something which the keys of APR cannot say, unless the caller wants such models
+/// for their source alone.
 ///
 /// # Errors
 /// Fails with the reason; no key can be added to the GGUF that would help.
-pub(crate) fn check(architecture: &str) -> Result<(), Error> {
+pub(crate) fn check(architecture: &str, record_only: bool) -> Result<Words, Error> {
+    let rope_type = rope::rope_type(architecture);
+    let refusal = refusal(architecture).or(rope_type.err());
+    let unsaid = match refusal {
+        None => None,
+        Some(Refusal::Unsaid(reason)) if record_only => Some(reason),
+        Some(refusal) => return Err(refusal.of(architecture)),
+    };
+    Ok(Words {
+        rope_type: rope_type.ok(),
+        unsaid,
+    })
+}
+
+fn refusal(architecture: &str) -> Option<Refusal> {
     let described = find(architecture);
     let is_layer_norm = described.map_or_else(
         || LAYER_NORM.contains(&architecture),
@@ -19,22 +63,26 @@ pub(crate) fn check(architecture: &str) -> Result<(), Error> {
         || RECURRENT.contains(&architecture),
         |described| described.recurrent.is_some(),
     );
-    let reason = if is_layer_norm {
-        "it normalises with LayerNorm, and APR can say RMSNorm only (rms_norm_eps): loaders would subtract no mean and \
-         give wrong tokens without an error. No key that is added to the GGUF helps"
+    if is_layer_norm {
+        Some(Refusal::Unsaid(
+            "it normalises with LayerNorm, and APR can say RMSNorm only (rms_norm_eps): loaders would subtract no mean and \
+             give wrong tokens without an error. No key that is added to the GGUF helps",
+        ))
     } else if ENCODERS.contains(&architecture) {
-        "it is an encoder: its result is an embedding of the whole text, which no key of APR can say"
+        Some(Refusal::Never(
+            "it is an encoder: its result is an embedding of the whole text, which no key of APR can say",
+        ))
     } else if DIFFUSION.contains(&architecture) {
-        "its attention looks ahead (a diffusion model), and loaders of APR give every model a causal mask"
+        Some(Refusal::Unsaid(
+            "its attention looks ahead (a diffusion model), and loaders of APR give every model a causal mask",
+        ))
     } else if is_recurrent {
-        "it has recurrent or convolutional layers, which no key of APR can say"
+        Some(Refusal::Unsaid(
+            "it has recurrent or convolutional layers, which no key of APR can say",
+        ))
     } else {
-        return Ok(());
-    };
-    Err(Error::Architecture {
-        architecture: architecture.escape_debug().to_string(),
-        reason,
-    })
+        None
+    }
 }
 
 /// Whether llama.cpp ignores a sliding window that a file of the architecture states.

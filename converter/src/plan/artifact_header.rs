@@ -16,7 +16,6 @@ use crate::{
         metadata::{Facts, Metadata},
         names::Names,
         record::{self, Choices, SourceDigests, TensorDigests},
-        rope,
         types::Storage,
     },
     publish::staged::StagedFile,
@@ -44,14 +43,14 @@ impl<'a> Draft<'a> {
         kind::check(set)?;
         let given = given::read(&request.set, set)?;
         let keys = Keys::new(*set, &given)?;
-        architecture::check(keys.architecture())?;
-        let rope_type = rope::rope_type(keys.architecture())?;
-        let record_only = behaviour::check(&keys, set, request.record_only)?;
+        let words = architecture::check(keys.architecture(), request.record_only)?;
+        let record_only = behaviour::check(&keys, set, words.unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
         let facts = Facts {
-            rope_type,
+            words,
+            recorded: record_only.iter().map(|one| one.name).collect(),
             vocabulary_rows: plan.vocabulary_rows()?,
             tied: plan.tie != TieState::None,
             elements: plan.elements(),
@@ -64,7 +63,7 @@ impl<'a> Draft<'a> {
             decoded: plan.stored_as(Storage::Decoded),
             raw: plan.stored_as(Storage::Raw),
             given: &given,
-            record_only: record_only.iter().map(|one| one.key).collect(),
+            record_only: facts.recorded,
         };
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();

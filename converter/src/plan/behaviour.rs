@@ -14,51 +14,67 @@ use crate::{
     error::{Error, Problems},
     plan::{
         architecture,
-        keys::{Keys, shown},
+        keys::{ARCHITECTURE, Keys, count, shown},
     },
 };
 
-/// A key that no loader of the artifact could know.
+/// A key, or a tensor that is none of a known product, which no loader of the artifact could know.
 pub(crate) struct RecordOnly<'a> {
-    pub(crate) key: &'a str,
+    pub(crate) name: &'a str,
     /// Its value, and what goes wrong without it.
     pub(crate) consequence: String,
 }
 
 /// Refuses a model whose behaviour no loader of the artifact could know, unless the caller wants such keys in the record
-/// alone; then returns them.
+/// alone; then returns them. `unsaid` is what APR cannot say of the whole architecture.
 ///
 /// # Errors
 /// Fails with every key and tensor that would be lost.
 pub(crate) fn check<'k>(
     keys: &'k Keys<'_>,
-    set: &SplitSet<'_>,
+    set: &SplitSet<'k>,
+    unsaid: Option<&str>,
     record_only: bool,
 ) -> Result<Vec<RecordOnly<'k>>, Error> {
-    let mut problems = Problems::default();
-    let mut recorded = Vec::new();
+    let mut lost = Vec::new();
+    if let Some(reason) = unsaid {
+        let architecture = keys.architecture().escape_debug();
+        lost.push(RecordOnly {
+            name: ARCHITECTURE,
+            consequence: format!("{ARCHITECTURE} = {architecture}: {reason}"),
+        });
+    }
     let head_dim = head_dim(keys);
-    for (key, ending, value) in keys.of_architecture() {
-        if let Some(effect) = effect(keys.architecture(), ending, value, head_dim) {
-            let consequence = format!("{} = {}: {effect}", key.escape_debug(), shown(value));
-            if record_only {
-                recorded.push(RecordOnly { key, consequence });
-            } else {
-                problems.push(consequence);
-            }
+    for (name, ending, value) in keys.of_architecture() {
+        // Read by the architectures that APR cannot say, and by no other.
+        let of_unsaid = unsaid.filter(|_| ending == LAYER_NORM_EPSILON);
+        let effect = of_unsaid
+            .map(|_| "norms would add another number")
+            .or_else(|| effect(keys.architecture(), ending, value, head_dim));
+        if let Some(effect) = effect {
+            let consequence = format!("{} = {}: {effect}", name.escape_debug(), shown(value));
+            lost.push(RecordOnly { name, consequence });
         }
     }
     for (_, info) in set.tensors() {
-        if info.name.ends_with(b".scale") || info.name.ends_with(b".input_scale") {
-            let name = info.name.escape_ascii();
-            problems.push(format!(
-                "tensor {name}: the product would not be multiplied by it"
-            ));
+        // A name that is not UTF-8 is refused where tensors are planned.
+        let Ok(name) = str::from_utf8(info.name) else {
+            continue;
+        };
+        if name.ends_with(".scale") || name.ends_with(".input_scale") {
+            let shown = name.escape_debug();
+            let consequence = format!("tensor {shown}: the product would not be multiplied by it");
+            lost.push(RecordOnly { name, consequence });
         }
     }
-    problems.into_result(|problems| Error::NotCarried { problems })?;
-    recorded.sort_by_key(|one| one.key);
-    Ok(recorded)
+    if !record_only {
+        let mut problems = Problems::default();
+        lost.drain(..)
+            .for_each(|one| problems.push(one.consequence));
+        problems.into_result(|problems| Error::NotCarried { problems })?;
+    }
+    lost.sort_by_key(|one| one.name);
+    Ok(lost)
 }
 
 /// Says what would go wrong without a key; `None` where it is carried, or where its value changes nothing.
@@ -69,7 +85,8 @@ fn effect(
     head_dim: Option<u64>,
 ) -> Option<&'static str> {
     if CARRIED.contains(&ending) {
-        return None;
+        let differs = matches!(value, Value::Array(_)) && count(ending, value).is_err();
+        return differs.then_some("layers have numbers of their own, and loaders read one");
     }
     match ending {
         "rope.dimension_count" => {
@@ -160,6 +177,8 @@ const fn rule(key: &'static str, neutral: Neutral, effect: &'static str) -> Rule
         effect,
     }
 }
+
+const LAYER_NORM_EPSILON: &str = "attention.layer_norm_epsilon";
 
 /// Keys that stand at the top level of the artifact.
 const CARRIED: [&str; 21] = [
@@ -258,7 +277,7 @@ const RULES: &[Rule] = &[
         Neutral::Off,
         "layers would not share keys and values",
     ),
-    rule("attention.layer_norm_epsilon", Neutral::Any, ""),
+    rule(LAYER_NORM_EPSILON, Neutral::Any, ""),
     rule(
         "attention.*",
         Neutral::Nothing,

@@ -204,5 +204,6 @@ fn brief(value: &Value<'_>) -> String {
     }
 }
 
-const ARCHITECTURE: &str = "general.architecture";
+/// The key that names the architecture.
+pub(crate) const ARCHITECTURE: &str = "general.architecture";
 const SHOWN: usize = 4;

@@ -6,21 +6,43 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     error::Error,
     plan::{
+        architecture::Words,
         json::f32_number,
         keys::{Keys, count, required, shown, wrong},
     },
 };
 
 /// What the tensors and the architecture say about the model.
-pub(crate) struct Facts {
-    /// Which elements rotary positions pair.
-    pub(crate) rope_type: u32,
+pub(crate) struct Facts<'a> {
+    /// What can be said of the architecture.
+    pub(crate) words: Words,
+    /// What stands in the record alone, sorted.
+    pub(crate) recorded: Vec<&'a str>,
     /// Rows of the embedding.
     pub(crate) vocabulary_rows: u64,
     /// Whether the output matrix is the embedding.
     pub(crate) tied: bool,
     /// Elements of all tensors, a tied copy not counted.
     pub(crate) elements: u64,
+}
+
+impl Facts<'_> {
+    fn is_recorded(&self, keys: &Keys<'_>, ending: &str) -> bool {
+        self.recorded.contains(&keys.name(ending).as_str())
+    }
+
+    /// Refuses the absence of a key that loaders need, unless none of them runs the model.
+    fn needed<T>(
+        &self,
+        keys: &Keys<'_>,
+        ending: &str,
+        value: Option<T>,
+    ) -> Result<Option<T>, Error> {
+        if value.is_none() && (self.words.unsaid.is_some() || self.is_recorded(keys, ending)) {
+            return Ok(None);
+        }
+        required(&keys.name(ending), value).map(Some)
+    }
 }
 
 /// The top-level keys, and which keys of the GGUF stand in them without loss.
@@ -38,7 +60,7 @@ impl Metadata {
     ///
     /// # Errors
     /// Fails when a required key is missing or when a key cannot be written with its meaning.
-    pub(crate) fn read(keys: &Keys<'_>, facts: &Facts) -> Result<Self, Error> {
+    pub(crate) fn read(keys: &Keys<'_>, facts: &Facts<'_>) -> Result<Self, Error> {
         let mut metadata = Self {
             map: Map::new(),
             references: Vec::new(),
@@ -46,8 +68,10 @@ impl Metadata {
         };
         metadata.describe(keys);
         metadata.configure(keys, facts)?;
-        metadata.put("rope_type", facts.rope_type);
-        metadata.configure_positions(keys)?;
+        if let Some(rope_type) = facts.words.rope_type {
+            metadata.put("rope_type", rope_type);
+        }
+        metadata.configure_positions(keys, facts)?;
         metadata.configure_tokenizer(keys)?;
         Ok(metadata)
     }
@@ -78,29 +102,39 @@ impl Metadata {
         }
     }
 
-    fn configure(&mut self, keys: &Keys<'_>, facts: &Facts) -> Result<(), Error> {
-        let needed = |ending| {
-            let key = keys.name(ending);
-            required(&key, keys.count(&key)?)
+    fn configure(&mut self, keys: &Keys<'_>, facts: &Facts<'_>) -> Result<(), Error> {
+        let optional = |ending| match keys.count(&keys.name(ending)) {
+            // What is no single number stands in the record alone.
+            Err(_) if facts.is_recorded(keys, ending) => Ok(None),
+            count => count,
         };
+        let needed = |ending| facts.needed(keys, ending, optional(ending)?);
         let hidden_size = needed("embedding_length")?;
         let heads = needed("attention.head_count")?;
-        self.put("hidden_size", hidden_size);
-        self.put("num_heads", heads);
-        self.put("num_layers", needed("block_count")?);
-        self.put("intermediate_size", needed("feed_forward_length")?);
-        self.put("max_position_embeddings", needed("context_length")?);
-
-        let optional = |ending| keys.count(&keys.name(ending));
-        let groups = optional("attention.head_count_kv")?;
-        self.put("num_kv_heads", groups.unwrap_or(heads));
-        let key_length = optional("attention.key_length")?;
-        let head_dim = match key_length {
-            Some(length) => length,
-            None => divided(keys, hidden_size, heads)?,
+        let groups = match facts.is_recorded(keys, "attention.head_count_kv") {
+            true => None,
+            false => optional("attention.head_count_kv")?.or(heads),
         };
-        self.put("head_dim", head_dim);
+        let key_length = optional("attention.key_length")?;
+        let head_dim = match (key_length, hidden_size, heads) {
+            (None, Some(hidden_size), Some(heads)) => {
+                let divided = divided(keys, hidden_size, heads);
+                if facts.words.unsaid.is_some() {
+                    divided.ok()
+                } else {
+                    Some(divided?)
+                }
+            }
+            (length, ..) => length,
+        };
         for (name, value) in [
+            ("hidden_size", hidden_size),
+            ("num_heads", heads),
+            ("num_layers", needed("block_count")?),
+            ("intermediate_size", needed("feed_forward_length")?),
+            ("max_position_embeddings", needed("context_length")?),
+            ("num_kv_heads", groups),
+            ("head_dim", head_dim),
             ("key_length", key_length),
             ("value_length", optional("attention.value_length")?),
             ("sliding_window", optional("attention.sliding_window")?),
@@ -122,16 +156,30 @@ impl Metadata {
         self.put("tied_embeddings", facts.tied);
         self.put("param_count", facts.elements);
 
-        let key = keys.name("attention.layer_norm_rms_epsilon");
-        let epsilon = required(&key, keys.float(&key)?)?;
-        self.put("rms_norm_eps", f32_number(epsilon));
+        self.put_float(
+            keys,
+            facts,
+            "rms_norm_eps",
+            "attention.layer_norm_rms_epsilon",
+        )
+    }
+
+    fn put_float(
+        &mut self,
+        keys: &Keys<'_>,
+        facts: &Facts<'_>,
+        name: &str,
+        ending: &str,
+    ) -> Result<(), Error> {
+        let float = keys.float(&keys.name(ending))?;
+        if let Some(float) = facts.needed(keys, ending, float)? {
+            self.put(name, f32_number(float));
+        }
         Ok(())
     }
 
-    fn configure_positions(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
-        let key = keys.name("rope.freq_base");
-        let base = required(&key, keys.float(&key)?)?;
-        self.put("rope_theta", f32_number(base));
+    fn configure_positions(&mut self, keys: &Keys<'_>, facts: &Facts<'_>) -> Result<(), Error> {
+        self.put_float(keys, facts, "rope_theta", "rope.freq_base")?;
         if let Some(count) = keys.count(&keys.name("rope.dimension_count"))? {
             self.put("rope_dimension_count", count);
         }

@@ -3,28 +3,26 @@
 //! The table is the answer of llama.cpp itself, `rope_types.tsv`; no line of it was typed. The architecture `mistral` is
 //! not one of llama.cpp: `apr import` reads keys of that prefix and its loader runs the model as a llama.
 
-use crate::error::Error;
+use crate::plan::architecture::Refusal;
 
 /// Returns the value of `rope_type`: 0 pairs neighbours (NORM), 2 pairs the halves of a head (NEOX).
 ///
 /// # Errors
 /// Fails for architectures that pair in another way or are not in the table: a guess would run with wrong tokens.
-pub(crate) fn rope_type(architecture: &str) -> Result<u32, Error> {
-    let reason = match llama_cpp(architecture) {
+pub(crate) fn rope_type(architecture: &str) -> Result<u32, Refusal> {
+    Err(match llama_cpp(architecture) {
         Some("NORM") => return Ok(NORM),
         Some("NEOX") => return Ok(NEOX),
         None if architecture == "mistral" => return Ok(NORM),
-        Some("MROPE" | "IMROPE") => {
-            "it uses multi-section rotary positions (MROPE), which the rope_type of APR cannot say"
+        Some("MROPE" | "IMROPE") => Refusal::Unsaid(
+            "it uses multi-section rotary positions (MROPE), which the rope_type of APR cannot say",
+        ),
+        Some("none") => {
+            Refusal::Unsaid("it has no rotary positions, which the rope_type of APR cannot say")
         }
-        Some("none") => "it has no rotary positions, which the rope_type of APR cannot say",
-        _ => {
-            "its rotary position type is not known, and a wrong one gives wrong tokens without an error"
-        }
-    };
-    Err(Error::Architecture {
-        architecture: architecture.escape_debug().to_string(),
-        reason,
+        _ => Refusal::Never(
+            "its rotary position type is not known, and a wrong one gives wrong tokens without an error",
+        ),
     })
 }
 
@@ -91,16 +89,18 @@ mod tests {
             ("qwen35", "MROPE"),
             ("jamba", "no rotary positions"),
         ] {
-            let refused = rope_type(architecture).unwrap_err().to_string();
+            let refused = rope_type(architecture).unwrap_err();
             assert!(
-                refused.contains(architecture) && refused.contains(reason),
-                "{refused}"
+                matches!(refused, Refusal::Unsaid(said) if said.contains(reason)),
+                "{refused:?}"
             );
         }
         for architecture in ["qwen2.5", "Qwen2", "mixtral", "", "qw\u{1b}en2", "# The"] {
-            let refused = rope_type(architecture).unwrap_err().to_string();
-            assert!(refused.contains("not known"), "{refused}");
-            assert!(!refused.contains('\u{1b}'));
+            let refused = rope_type(architecture).unwrap_err();
+            assert!(
+                matches!(refused, Refusal::Never(said) if said.contains("not known")),
+                "{refused:?}"
+            );
         }
     }
 }

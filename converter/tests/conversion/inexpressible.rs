@@ -66,6 +66,54 @@ fn recurrent_and_diffusion_models_are_refused() {
 }
 
 #[test]
+fn what_apr_cannot_say_is_kept_on_request() {
+    for (architecture, rotates) in [("orion", true), ("mamba", false)] {
+        let mut model = as_architecture(architecture);
+        let epsilon = format!("{architecture}.attention.layer_norm_epsilon");
+        model.set(epsilon.as_str(), 1e-5_f32);
+        for ending in ["attention.layer_norm_rms_epsilon", "rope.freq_base"] {
+            model.remove(format!("{architecture}.{ending}"));
+        }
+        let mut bench = Workbench::new(&model);
+        bench.request.record_only = true;
+        let metadata = Artifact::of(&bench.artifact()).metadata;
+        let mut kept = [epsilon.as_str(), "general.architecture"];
+        kept.sort_unstable();
+        assert_eq!(metadata["aprove"]["record_only"], serde_json::json!(kept));
+        assert_eq!(metadata["architecture"], architecture);
+        assert_eq!(metadata.contains_key("rope_type"), rotates);
+        for absent in ["rms_norm_eps", "rope_theta"] {
+            assert!(!metadata.contains_key(absent), "{architecture}: {absent}");
+        }
+    }
+    for architecture in ["bert", "unheard-of"] {
+        let mut bench = Workbench::new(&as_architecture(architecture));
+        bench.request.record_only = true;
+        assert!(bench.convert().is_err(), "{architecture}");
+    }
+}
+
+#[test]
+fn numbers_of_single_layers_are_kept_on_request() {
+    let mut model = as_architecture("exaone");
+    model.set(
+        "exaone.attention.head_count_kv",
+        Value::Array(4, vec![2_u32.into(), 4_u32.into()]),
+    );
+    let refusal = Workbench::new(&model).refusal();
+    assert!(
+        refusal.contains("exaone.attention.head_count_kv"),
+        "{refusal}"
+    );
+    let mut bench = Workbench::new(&model);
+    bench.request.record_only = true;
+    let metadata = Artifact::of(&bench.artifact()).metadata;
+    let kept = &metadata["aprove"]["record_only"];
+    assert_eq!(*kept, serde_json::json!(["exaone.attention.head_count_kv"]));
+    assert!(!metadata.contains_key("num_kv_heads"));
+}
+
+#[test]
 fn plamo_pairs_halves() {
     let artifact = Workbench::new(&as_architecture("plamo")).artifact();
     let metadata = Artifact::of(&artifact).metadata;

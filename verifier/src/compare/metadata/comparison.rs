@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::equal::{Form, in_words, same, shorten, show};
 use super::expected::Expected;
 use super::table::{self, Rule};
-use super::{KeyResult, Status, behaviour, derived, record_only, suffix};
+use super::{ARCHITECTURE, KeyResult, Status, behaviour, derived, not_carried, record_only, suffix};
 use crate::decode::apr::{self, ALIASES, Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
@@ -39,7 +39,17 @@ impl Comparison<'_> {
         let key = head.key(entry);
         let name = String::from_utf8_lossy(key);
         if self.is_record_only(key) {
-            findings.push(record_only(&shorten(&name)).at(gguf_place(entry, key, None)));
+            let what = match key {
+                ARCHITECTURE => format!(
+                    "no key of APR says what a {} computes",
+                    show(head.value(entry))
+                ),
+                _ => format!(
+                    "{} changes what the model computes and stands in the record alone",
+                    shorten(&name)
+                ),
+            };
+            findings.push(record_only(&what).at(gguf_place(entry, key, None)));
         }
         let suffix = self.suffix(&name);
         let rule = table::rule(&name, suffix);
@@ -110,8 +120,8 @@ impl Comparison<'_> {
         });
     }
 
-    /// Whether the record says of a key that it stands in it alone.
-    fn is_record_only(&self, key: &[u8]) -> bool {
+    /// Whether the record says of a key or a tensor that it stands in it alone.
+    pub(super) fn is_record_only(&self, key: &[u8]) -> bool {
         let found = self
             .record_only
             .binary_search_by(|one| one.as_slice().cmp(key));
@@ -145,16 +155,7 @@ impl Comparison<'_> {
                 return None;
             }
             if changes {
-                return Some(
-                    Finding::new(
-                        "meta.not-carried",
-                        Effect::Different,
-                        format!(
-                            "{shown} changes what the model computes, and no key of APR that loaders read carries it"
-                        ),
-                    )
-                    .hint("run the GGUF itself: as an APR file this model computes something else"),
-                );
+                return Some(not_carried(&shown));
             }
             if ending.is_some() {
                 // Known to do nothing, with this value.

@@ -190,6 +190,15 @@ impl<'a> Table<'a> {
         self.out.insert(key.to_owned(), value);
     }
 
+    /// What cannot be said at a key is not there in a file that keeps things in its record alone, which is never verified.
+    fn put_sayable(&mut self, key: &str, value: Option<Expected<'a>>) {
+        let is_kept = !self.keys.record.record_only.is_empty();
+        match value {
+            None if is_kept => {}
+            value => self.put(key, value.unwrap_or(Expected::Impossible)),
+        }
+    }
+
     fn of(&self, ending: &str) -> Option<Value<'a>> {
         self.keys
             .get(&[self.prefix.as_slice(), ending.as_bytes()].concat())
@@ -217,10 +226,7 @@ impl<'a> Table<'a> {
     fn configure(&mut self) {
         for (name, ending) in COUNTS {
             if let Some(value) = self.of(ending) {
-                self.put(
-                    name,
-                    count(value).map_or(Expected::Impossible, Expected::Integer),
-                );
+                self.put_sayable(name, count(value).map(Expected::Integer));
             }
         }
         let number = |ending| self.of(ending).and_then(count);
@@ -242,17 +248,12 @@ impl<'a> Table<'a> {
                 Some(value) => count(value),
                 None => otherwise,
             };
-            self.put(name, value.map_or(Expected::Impossible, Expected::Integer));
+            self.put_sayable(name, value.map(Expected::Integer));
         }
         for (name, ending) in FLOATS {
             if let Some(value) = self.of(ending) {
                 let finite = value.as_f32().is_some_and(f32::is_finite);
-                let value = if finite {
-                    Expected::Value(value)
-                } else {
-                    Expected::Impossible
-                };
-                self.put(name, value);
+                self.put_sayable(name, finite.then_some(Expected::Value(value)));
             }
         }
         let tensors = &self.gguf.tensors;
@@ -288,10 +289,7 @@ impl<'a> Table<'a> {
         let rope_type = std::str::from_utf8(architecture)
             .ok()
             .and_then(rope::rope_type);
-        self.put(
-            "rope_type",
-            rope_type.map_or(Expected::Impossible, Expected::Integer),
-        );
+        self.put_sayable("rope_type", rope_type.map(Expected::Integer));
         let start = [self.prefix.as_slice(), b"rope.scaling."].concat();
         let mut members = BTreeMap::new();
         for (key, value) in self.keys.all() {

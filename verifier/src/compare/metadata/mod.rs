@@ -33,7 +33,7 @@ use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::decode::gguf::ShardHead;
 use crate::decode::{apr, gguf};
-use crate::finding::{Effect, Finding, Place, Side};
+use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::RegionKind;
 
 /// How a key of the GGUF, or of the APR file alone, came out.
@@ -175,6 +175,7 @@ pub(crate) fn compare(
         _ => comparison.find_invented(&mut findings, keys),
     }
     comparison.name_unread_keys(head, &mut findings);
+    comparison.name_factors(&mut findings);
     outcome.findings = findings.into_list();
     outcome.records = record.map(|record| record.sources).unwrap_or_default();
     outcome
@@ -215,16 +216,29 @@ fn suffix<'k>(architecture: &[u8], key: &'k str) -> Option<&'k str> {
         .filter(|suffix| suffix.starts_with('.'))
 }
 
+/// The key whose value no loader can do without.
+const ARCHITECTURE: &[u8] = b"general.architecture";
+
 /// What is said of a key that the record alone keeps, as the record says of itself.
-fn record_only(shown: &str) -> Finding {
+fn record_only(what: &str) -> Finding {
     Finding::new(
         "meta.record-only",
         Effect::Undecided,
-        format!(
-            "{shown} changes what the model computes and stands in the record alone: no loader of APR runs this model as the GGUF says"
-        ),
+        format!("{what}: no loader of APR runs this model as the GGUF says"),
     )
     .hint("run the GGUF itself, which `aprove restore` gives back")
+}
+
+/// What is said of a key, or a tensor, that changes what the model computes and that no loader reads.
+fn not_carried(shown: &str) -> Finding {
+    Finding::new(
+        "meta.not-carried",
+        Effect::Different,
+        format!(
+            "{shown} changes what the model computes, and no key of APR that loaders read carries it"
+        ),
+    )
+    .hint("run the GGUF itself: as an APR file this model computes something else")
 }
 
 fn recorded_values(records: &[SourceRecord]) -> BTreeSet<&[u8]> {
@@ -254,6 +268,32 @@ impl Comparison<'_> {
                 .at(record_place()),
             );
         }
+    }
+
+    /// Names the tensors by which a product is multiplied: they are compared as any other, and no loader of APR reads one.
+    fn name_factors(&self, findings: &mut Findings) {
+        let tensors = self.gguf.tensors.iter();
+        let mut factors: Vec<&[u8]> = tensors
+            .map(|tensor| tensor.name.as_slice())
+            .filter(|name| name.ends_with(b".scale") || name.ends_with(b".input_scale"))
+            .collect();
+        // Those of which the record says so come last.
+        factors.sort_by_key(|name| self.is_record_only(name));
+        let Some(first) = factors.first() else {
+            return;
+        };
+        let shown = match factors.len() {
+            1 => escape(first),
+            count => format!("{} (one of {count} factors)", escape(first)),
+        };
+        let place = Place::new(Side::Gguf, 0).name(*first);
+        let finding = match self.is_record_only(first) {
+            true => record_only(&format!(
+                "{shown} multiplies a product, which no key of APR says"
+            )),
+            false => not_carried(&shown),
+        };
+        findings.push(finding.at(place));
     }
 
     /// Keys that change how a text becomes tokens, and that no loader of APR files reads.

@@ -236,13 +236,17 @@ impl Recorded<'_> {
         }
     }
 
-    /// A key that is said to stand in the record alone is one of the GGUF, and each is said once. What is said of too many
+    /// What is said to stand in the record alone is a key or a tensor of the GGUF, and each is said once. What is said of too many
     /// keys is not held against the table of keys here: it only keeps the artifact from being verified.
     fn check_record_only(&self, findings: &mut Findings) {
         let keys = &self.record.record_only;
-        let is_one = |key: &Vec<u8>| self.gguf.metadata.get(key).is_some();
+        let tensors = self.gguf.tensors.iter();
+        let tensors: BTreeSet<&[u8]> = tensors.map(|tensor| tensor.name.as_slice()).collect();
+        let is_one = |name: &Vec<u8>| {
+            self.gguf.metadata.get(name).is_some() || tensors.contains(name.as_slice())
+        };
         if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(is_one) {
-            let expected = "keys of the GGUF, sorted";
+            let expected = "keys and tensors of the GGUF, sorted";
             findings.push(wrong("record_only", expected, list(keys)));
         }
     }
