@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// A key, or a tensor that is none of a known product, which no loader of the artifact could know.
+/// A key, or a tensor that multiplies a product, of which no loader of the artifact could know.
 pub(crate) struct RecordOnly<'a> {
     pub(crate) name: &'a str,
     /// Its value, and what goes wrong without it.

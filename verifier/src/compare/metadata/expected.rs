@@ -190,9 +190,15 @@ impl<'a> Table<'a> {
         self.out.insert(key.to_owned(), value);
     }
 
-    /// What cannot be said at a key is not there in a file that keeps things in its record alone, which is never verified.
-    fn put_sayable(&mut self, key: &str, value: Option<Expected<'a>>) {
-        let is_kept = !self.keys.record.record_only.is_empty();
+    /// What cannot be said at a key is not there where the record says that it stands in the record alone, or that the whole
+    /// architecture does. The size of a head follows from the number of heads.
+    fn put_sayable(&mut self, key: &str, ending: &str, value: Option<Expected<'a>>) {
+        let recorded = &self.keys.record.record_only;
+        let is_kept = recorded.iter().any(|name| {
+            let ending_of = name.strip_prefix(self.prefix.as_slice());
+            let heads = key == "head_dim" && ending_of == Some(b"attention.head_count");
+            name == super::ARCHITECTURE || ending_of == Some(ending.as_bytes()) || heads
+        });
         match value {
             None if is_kept => {}
             value => self.put(key, value.unwrap_or(Expected::Impossible)),
@@ -226,7 +232,7 @@ impl<'a> Table<'a> {
     fn configure(&mut self) {
         for (name, ending) in COUNTS {
             if let Some(value) = self.of(ending) {
-                self.put_sayable(name, count(value).map(Expected::Integer));
+                self.put_sayable(name, ending, count(value).map(Expected::Integer));
             }
         }
         let number = |ending| self.of(ending).and_then(count);
@@ -248,12 +254,12 @@ impl<'a> Table<'a> {
                 Some(value) => count(value),
                 None => otherwise,
             };
-            self.put_sayable(name, value.map(Expected::Integer));
+            self.put_sayable(name, ending, value.map(Expected::Integer));
         }
         for (name, ending) in FLOATS {
             if let Some(value) = self.of(ending) {
                 let finite = value.as_f32().is_some_and(f32::is_finite);
-                self.put_sayable(name, finite.then_some(Expected::Value(value)));
+                self.put_sayable(name, ending, finite.then_some(Expected::Value(value)));
             }
         }
         let tensors = &self.gguf.tensors;
@@ -289,7 +295,7 @@ impl<'a> Table<'a> {
         let rope_type = std::str::from_utf8(architecture)
             .ok()
             .and_then(rope::rope_type);
-        self.put_sayable("rope_type", rope_type.map(Expected::Integer));
+        self.put_sayable("rope_type", "", rope_type.map(Expected::Integer));
         let start = [self.prefix.as_slice(), b"rope.scaling."].concat();
         let mut members = BTreeMap::new();
         for (key, value) in self.keys.all() {
