@@ -24,10 +24,14 @@ pub struct Architecture {
     pub attention_norm: &'static [&'static str],
     /// The norm of what the attention gives, before it is added.
     pub attention_post_norm: Option<&'static str>,
+    /// The norm of what the attention read, before the output matrix.
+    pub attention_sub_norm: Option<&'static str>,
     /// The norm before the feed-forward, as [`Self::attention_norm`].
     pub feed_forward_norm: &'static [&'static str],
     /// The norm of what the feed-forward gives, before it is added.
     pub feed_forward_post_norm: Option<&'static str>,
+    /// The norm of what the down matrix of a dense feed-forward reads.
+    pub feed_forward_sub_norm: Option<&'static str>,
     /// Whether the feed-forward reads what the attention reads.
     pub parallel: Parallel,
     /// Which values of a head rotate together.

@@ -31,10 +31,13 @@ impl Architecture {
         let norm =
             |names: &[&str]| -> Need { names.iter().map(|name| vec![weight(name)]).collect() };
         let mut needs = vec![norm(self.attention_norm), norm(self.feed_forward_norm)];
-        needs.extend(
-            [self.attention_post_norm, self.feed_forward_post_norm]
-                .map(|name| norm(name.as_slice())),
-        );
+        let single = [
+            self.attention_post_norm,
+            self.attention_sub_norm,
+            self.feed_forward_post_norm,
+            self.feed_forward_sub_norm,
+        ];
+        needs.extend(single.map(|name| norm(name.as_slice())));
         if self.norm == NormKind::LayerWithoutWeight {
             needs.clear();
         }

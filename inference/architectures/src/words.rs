@@ -31,6 +31,9 @@ impl Architecture {
         if self.attention_post_norm.is_some() {
             say("norms behind");
         }
+        if self.attention_sub_norm.is_some() {
+            say("norms before the output and down matrices");
+        }
         match self.parallel {
             Parallel::No => {}
             Parallel::Yes => say("attention and feed-forward beside each other"),

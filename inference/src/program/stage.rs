@@ -118,6 +118,12 @@ stages! {
     KPreBias "k_pre_bias" "after the matmul, before bias"
     /// Value product.
     VPreBias "v_pre_bias" "after the matmul, before bias"
+    /// Query product times its factor.
+    QFactor "q_factor" "after the factor, before bias"
+    /// Key product times its factor.
+    KFactor "k_factor" "after the factor, before bias"
+    /// Value product times its factor.
+    VFactor "v_factor" "after the factor, before bias"
     /// Query after its bias.
     QPostBias "q_post_bias" "after bias, before rope"
     /// Key after its bias.
@@ -182,8 +188,12 @@ stages! {
     Attention "attention" "before the output matrix"
     /// Weighted values times their gate.
     AttentionGated "attention_gated" "before the output matrix"
+    /// Weighted values after their norm.
+    AttnSubNorm "attn_sub_norm" "after the norm weight, before the output matrix"
     /// Product of the output matrix.
     AttnOut "attn_out" "after the matmul"
+    /// That times its factor.
+    AttnOutFactor "attn_out_factor" "after the factor, before bias"
     /// That after its bias.
     AttnOutBias "attn_out_bias" "after the bias"
     /// What the attention gives, after its norm.
@@ -202,6 +212,10 @@ stages! {
     FfnGateBias "ffn_gate_bias" "after the bias"
     /// Up after its bias.
     FfnUpBias "ffn_up_bias" "after the bias"
+    /// Gate times its factor.
+    FfnGateFactor "ffn_gate_factor" "after the factor"
+    /// Up times its factor.
+    FfnUpFactor "ffn_up_factor" "after the factor"
     /// silu of the gate.
     FfnSilu "ffn_silu" "after the activation"
     /// Another activation of the gate, or of up.
@@ -210,10 +224,14 @@ stages! {
     FfnSwiglu "ffn_swiglu" "after the activation times up"
     /// Another activation of the gate, times up.
     FfnGated "ffn_gated" "after the activation times up"
+    /// What the down matrix reads, after its norm.
+    FfnSubNorm "ffn_sub_norm" "after the norm weight, before the down matrix"
     /// Down product.
     FfnDown "ffn_down" "after the matmul"
     /// That after its bias.
     FfnDownBias "ffn_down_bias" "after the bias"
+    /// Down product times its factor.
+    FfnDownFactor "ffn_down_factor" "after the factor"
     /// The dense feed-forward beside experts, after its norm.
     DensePostNorm "ffn_dense_norm" "after the norm weight"
     /// What the router reads.

@@ -33,10 +33,7 @@ fn models() -> Vec<(String, Vec<u8>)> {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         (name, fs::read(path).unwrap())
     });
-    // The one that has an oracle and no description.
-    named
-        .filter(|(name, _)| !name.starts_with("bitnet"))
-        .collect()
+    named.collect()
 }
 
 #[needs::data("arch")]

@@ -232,7 +232,7 @@ fn what_is_not_covered_says_what() {
     betas.set("llama.rope.scaling.yarn_beta_fast", 31f32);
     let scales = with_tensors(
         models::qwen3(),
-        &["blk.0.attn_q.scale", "blk.1.ffn_up.scale"],
+        &["blk.0.attn_q.input_scale", "blk.1.ffn_up.input_scale"],
     );
     for (model, text) in [
         (gemma, "not covered (arch gemma3n)"),
@@ -250,7 +250,7 @@ fn what_is_not_covered_says_what() {
         ),
         (
             scales,
-            "not covered (tensor \"blk.0.attn_q.scale\" and 1 more)",
+            "not covered (tensor \"blk.0.attn_q.input_scale\" and 1 more)",
         ),
         (
             with_tensors(models::llama(), &["v.blk.0.attn_q.weight"]),
@@ -280,13 +280,19 @@ fn what_is_not_covered_says_what() {
 
 #[needs::data("field")]
 #[test]
-fn files_from_the_field_with_unread_factors_are_not_covered() {
+fn products_are_multiplied_by_the_factors_of_a_file_from_the_field() {
     let file = shared::read("field/scale-tensors/qwen3-scale.gguf");
-    let Err(error) = run(&file, &[1], &Options::default()) else {
-        panic!("ran without its factors");
-    };
-    let text = "not covered (tensor \"blk.0.attn_k.scale\" and 13 more)";
-    assert_eq!(error.to_string(), text);
+    let sources: [&dyn Source; 1] = [&file];
+    let model = load(&sources).unwrap();
+    let tokens = [1, 5, 9];
+    let options = Options::default();
+    let exact =
+        inference::forward_in_f64(&model, &sources, &tokens, &options, &mut Nothing).unwrap();
+    // An independent forward in float64.
+    let truth = [-1.413_234_559_948_001_8, -0.444_955_414_043_746_33];
+    for (found, truth) in exact[2 * 320..].iter().zip(truth) {
+        assert!((found - truth).abs() < 1e-12, "{found}, not {truth}");
+    }
 }
 
 #[test]

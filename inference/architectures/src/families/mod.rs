@@ -85,4 +85,5 @@ pub const ALL: &[&Architecture] = &[
     &others::HUNYUAN_MOE,
     &others::MINIMAX_M2,
     &others::SEED_OSS,
+    &others::BITNET,
 ];

@@ -97,3 +97,13 @@ pub(super) const SEED_OSS: Architecture = Architecture {
     feed_forward_norm: &["post_attention_norm"],
     ..PLAIN
 };
+
+/// BitNet b1.58: norms before the output and the down matrix.
+pub(super) const BITNET: Architecture = Architecture {
+    name: "bitnet",
+    rope: RopeKind::Neox,
+    output: Output::Embedding,
+    attention_sub_norm: Some("attn_sub_norm"),
+    feed_forward_sub_norm: Some("ffn_sub_norm"),
+    ..PLAIN
+};

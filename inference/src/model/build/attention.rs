@@ -113,13 +113,17 @@ impl Builder<'_> {
             let to = (Slot::Attended, Width::Token(attended));
             self.push(layer, Stage::AttentionGated, op, to);
         }
-        self.biased_product(
-            layer,
-            [Stage::AttnOut, Stage::AttnOutBias],
-            "attn_output",
-            (Slot::Attended, Slot::Branch),
-            [attended, self.numbers.hidden],
-        )
+        if let Some(name) = described.attention_sub_norm {
+            let slots = (Slot::Attended, Slot::Attended);
+            self.norm(layer, Stage::AttnSubNorm, name, slots, attended)?;
+        }
+        let (part, hidden) = ("attn_output", self.numbers.hidden);
+        let slots = (Slot::Attended, Slot::Branch);
+        self.product(layer, Stage::AttnOut, part, slots, [attended, hidden])?;
+        let factor = self.vector(layer, "attn_output.scale", 1)?;
+        let to = (Slot::Branch, Width::Token(hidden));
+        self.factor(layer, Stage::AttnOutFactor, factor, to);
+        self.bias(layer, Stage::AttnOutBias, part, (Slot::Branch, hidden))
     }
 
     /// Scores, probabilities and weighted values.

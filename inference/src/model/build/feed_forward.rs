@@ -96,6 +96,14 @@ impl Builder<'_> {
                 to(Slot::Up),
             );
         }
+        let up_factor = self.vector(layer, "ffn_up.scale", 1)?;
+        let gate_factor = match fused {
+            // One number for both halves of a matrix.
+            true => up_factor.clone(),
+            false => self.vector(layer, "ffn_gate.scale", 1)?,
+        };
+        self.factor(layer, Stage::FfnGateFactor, gate_factor, to(Slot::Gate));
+        self.factor(layer, Stage::FfnUpFactor, up_factor, to(Slot::Up));
         let stages = match activation {
             Activation::Silu => [Stage::FfnSilu, Stage::FfnSwiglu],
             _ => [Stage::FfnAct, Stage::FfnGated],
@@ -106,14 +114,17 @@ impl Builder<'_> {
             stages,
         };
         self.gated(layer, &gated, Width::Token(width));
+        if let Some(name) = self.architecture.feed_forward_sub_norm {
+            let slots = (Slot::Gate, Slot::Gate);
+            self.norm(layer, Stage::FfnSubNorm, name, slots, width)?;
+        }
         let stages = [Stage::FfnDown, Stage::FfnDownBias];
-        self.biased_product(
-            layer,
-            stages,
-            "ffn_down",
-            (Slot::Gate, Slot::Out),
-            [width, hidden],
-        )
+        let slots = (Slot::Gate, Slot::Out);
+        self.biased_product(layer, stages, "ffn_down", slots, [width, hidden])?;
+        let factor = self.vector(layer, "ffn_down.scale", 1)?;
+        let to = (Slot::Out, Width::Token(hidden));
+        self.factor(layer, Stage::FfnDownFactor, factor, to);
+        Ok(())
     }
 
     /// The activation, of the gate or where there is none of up, and what is multiplied.

@@ -165,11 +165,35 @@ impl Builder<'_> {
     ) -> Result<(), Error> {
         self.product(layer, stage, part, slots, dims)?;
         let ((_, to), [_, rows]) = (slots, dims);
+        self.bias(layer, bias_stage, part, (to, rows))
+    }
+
+    /// Adds the bias of a matrix other than query, key and value, where the model has one.
+    fn bias(
+        &mut self,
+        layer: Option<usize>,
+        stage: Stage,
+        part: &str,
+        (to, rows): (Slot, usize),
+    ) -> Result<(), Error> {
         if let Some(vector) = self.further_bias(layer, &format!("{part}.bias"), rows)? {
             let op = Op::AddVector { vector };
-            self.push(layer, bias_stage, op, (to, Width::Token(rows)));
+            self.push(layer, stage, op, (to, Width::Token(rows)));
         }
         Ok(())
+    }
+
+    /// Multiplies a product by the one number that a file may state beside its matrix.
+    fn factor(
+        &mut self,
+        layer: Option<usize>,
+        stage: Stage,
+        factor: Option<Tensor>,
+        to: (Slot, Width),
+    ) {
+        if let Some(vector) = factor {
+            self.push(layer, stage, Op::MultiplyVector { vector }, to);
+        }
     }
 
     /// Adds the norm of rows of the architecture, with the tensors of a name.

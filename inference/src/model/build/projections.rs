@@ -45,6 +45,21 @@ impl Builder<'_> {
             }
         };
         let biases = self.biases(index, fused, all)?;
+        let factors = match fused {
+            true => {
+                let whole = self.vector(layer, "attn_qkv.scale", 1)?;
+                [whole.clone(), whole.clone(), whole]
+            }
+            false if !own_keys => [self.vector(layer, "attn_q.scale", 1)?, None, None],
+            false => {
+                let key = self.vector(layer, "attn_k.scale", 1)?;
+                let value = match keys_are_values {
+                    true => key.clone(),
+                    false => self.vector(layer, "attn_v.scale", 1)?,
+                };
+                [self.vector(layer, "attn_q.scale", 1)?, key, value]
+            }
+        };
         // Without keys of its own a layer has a query alone.
         let taken = if own_keys { 3 } else { 1 };
         let counts = [
@@ -71,6 +86,11 @@ impl Builder<'_> {
                 matrix,
             };
             self.push(layer, stage, op, (to, width)).extend(counts);
+        }
+        let stages = [Stage::QFactor, Stage::KFactor, Stage::VFactor];
+        let each = stages.into_iter().zip(slots).zip(factors).zip(all);
+        for (((stage, to), factor), width) in each.take(taken) {
+            self.factor(layer, stage, factor, (to, Width::Token(width)));
         }
         let stages = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
         let each = stages
