@@ -206,6 +206,7 @@ codes! {
         ManifestUnknown = "manifest.unknown",
         ManifestWeak = "manifest.weak",
         MetaArchitecture = "meta.architecture",
+        MetaAttentionScale = "meta.attention_scale",
         MetaAuthor = "meta.author",
         MetaChanged = "meta.changed",
         MetaChatTemplate = "meta.chat_template",

@@ -36,6 +36,12 @@ fn values(code: Code) -> Option<Explanation> {
             "By it a loader decides what to compute with the tensors.",
             DIFFERENT
         ),
+        Code::MetaAttentionScale => value!(
+            "attention_scale",
+            "A.attention.scale (A is the architecture)",
+            "Every attention score is multiplied by it.",
+            DIFFERENT
+        ),
         Code::MetaAuthor => value!(
             "author",
             "general.author",

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::equal::{Form, in_words, same, shorten, show};
 use super::expected::Expected;
 use super::table::{self, Rule};
-use super::{ARCHITECTURE, KeyResult, Status, behaviour, derived, not_carried, record_only, suffix};
+use super::{
+    ARCHITECTURE, KeyResult, Status, behaviour, derived, not_carried, record_only, suffix,
+};
 use crate::decode::apr::{self, ALIASES, Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
@@ -145,7 +147,9 @@ impl Comparison<'_> {
         let kept = self.recorded.contains(head.raw(entry));
         let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
         let shown = shorten(&name);
-        if rule.is_none() && !is_scaling {
+        // Some files have a key for what no loader reads: it is compared, and no help where it is missing.
+        let is_unread = ending.is_some_and(|ending| behaviour::meaning(ending).is_some());
+        if (rule.is_none() || is_unread) && !is_scaling {
             let changes = ending.map_or_else(
                 || behaviour::GLOBAL.contains(&&*name),
                 |ending| behaviour::changes(ending, value),

@@ -160,6 +160,13 @@ pub(super) const RULES: &[Rule] = &[
         DIFFERENT,
     ),
     rule_of(
+        ".attention.scale",
+        &["attention_scale"],
+        "meta.attention_scale",
+        DIFFERENT,
+        DIFFERENT,
+    ),
+    rule_of(
         ".attention.sliding_window",
         &["sliding_window"],
         "meta.sliding_window",
