@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::code::Code;
+use crate::code::{Code, Group};
 use crate::finding::{Effect, Finding, Side, escape};
 
 /// What fails, and what may pass all the same.
@@ -44,7 +44,7 @@ pub struct Allow {
 impl Policy {
     /// Returns the first entry that lets a finding pass.
     pub(crate) fn allows(&self, finding: &Finding) -> Option<usize> {
-        if finding.effect == Effect::Unreadable || is_never_allowed(finding.code) {
+        if is_not_read(finding) || is_never_allowed(finding.code) {
             return None;
         }
         let mut entries = self.allow.iter();
@@ -167,6 +167,17 @@ fn is_match(pattern: &str, name: &str) -> bool {
                 star = Some((at, from));
             }
         }
+    }
+}
+
+/// Whether a file was not read or decoded to its end, which no policy lets pass: it did not end where it should, or a
+/// decoder met what it cannot follow, or bytes are left that nothing accounts for.
+pub(crate) fn is_not_read(finding: &Finding) -> bool {
+    let is_of_decoder = matches!(finding.code.group(), Group::Apr | Group::Gguf);
+    match finding.effect {
+        Effect::Unreadable => true,
+        Effect::Undecided => is_of_decoder || finding.code == Code::NotCovered,
+        Effect::Different | Effect::Warning | Effect::Note => false,
     }
 }
 
@@ -320,6 +331,20 @@ mod tests {
         };
         assert_eq!(policy.allows(&about(Effect::Different, &[])), Some(0));
         assert_eq!(policy.allows(&about(Effect::Unreadable, &[])), None);
+    }
+
+    #[test]
+    fn what_was_not_decoded_to_its_end_never_passes() {
+        let rules = ["gguf.type.unknown", "not-covered", "apr.tensor.dtype"];
+        for rule in rules {
+            let entry = allow(rule);
+            let finding = Finding::new(entry.code, Effect::Undecided, "");
+            let policy = Policy {
+                allow: vec![entry],
+                ..Policy::default()
+            };
+            assert_eq!(policy.allows(&finding), None, "{rule}");
+        }
     }
 
     fn report(findings: &[Finding], rules: &[&str]) -> Report {

@@ -16,6 +16,7 @@ use crate::finding::{Effect, Finding, Side, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
 use crate::origin;
+use crate::policy;
 use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row, hex};
 use crate::source::{Held, Source};
 use crate::verify::{FileSha256, Input, Options};
@@ -180,7 +181,7 @@ fn drop_chance(decoded: &Decoded, evidence: &Evidence, findings: &mut Vec<Findin
 /// Tensors that share their bytes with too many others; what lies outside the file has a finding of the decoder.
 fn not_read(decoded: &Decoded, scan: &Scan, findings: &[Finding]) -> Option<Finding> {
     let missing = decoded.tensors().len().checked_sub(scan.alone.len())?;
-    let is_told = findings.iter().any(|finding| finding.effect.decides());
+    let is_told = findings.iter().any(policy::is_not_read);
     (missing > 0 && !is_told).then(|| {
         Finding::new(
             Code::TensorNotCompared,

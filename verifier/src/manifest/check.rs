@@ -8,6 +8,7 @@ use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
 use crate::check::{changed, metadata_of};
+use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, Place, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
@@ -47,8 +48,9 @@ pub struct CheckOptions {
 /// Checks a model against a manifest and reports as a verification does.
 ///
 /// A wrong digest, size, type or shape, a row for something that is not there, a tensor or file without a row and a second
-/// row for the same thing make the model different. Unreadable rows, what the container itself lacks, metadata that no row
-/// binds, and a manifest of which nothing could be compared leave it undecided. What is not a model is not compared.
+/// row for the same thing make the model different. Unreadable rows, metadata that no row binds, and a manifest of which
+/// nothing could be compared leave it undecided, and so does a model that is cut or malformed, whatever else differs. What
+/// is not a model is not compared.
 #[must_use]
 pub fn check(
     manifest: &Manifest,
@@ -62,7 +64,7 @@ pub fn check(
         target: &target,
         digests: BTreeMap::new(),
         outcomes: BTreeMap::new(),
-        findings: decoded.findings().to_vec(),
+        findings: malformed(decoded.findings()).collect(),
     };
     // What an artifact says of itself must hold, whatever a manifest says of the artifact.
     if let Decoded::Apr(apr) = &decoded {

@@ -4,7 +4,10 @@ use std::process::{Command, Stdio};
 use fixtures::{damage, models};
 
 use super::*;
+use crate::code::Code;
 use crate::compare::names::gguf_name;
+use crate::finding::Effect;
+use crate::policy::{Allow, Policy};
 use crate::report::Report;
 use crate::verdict::Verdict;
 use crate::verify::Input;
@@ -232,13 +235,39 @@ fn a_flipped_bit_anywhere_is_different_in_forms_that_bind_the_file() {
         let damaged = [damage::flip_bit(&bytes, at, 3)];
         for text in &texts {
             let report = checked(text, &["t.gguf"], &damaged);
-            // Without its magic it is not a model, and nothing more is said of it.
-            let expected = if at < 4 {
+            // What it can no longer be decoded for is undecided, as in every mode.
+            let unread = report
+                .findings
+                .iter()
+                .any(|one| one.effect == Effect::Unreadable || one.code == Code::FormatUnknown);
+            let expected = if unread {
                 Verdict::Undecided
             } else {
                 Verdict::Different
             };
             assert_eq!(report.verdict, expected, "{at} {:#?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn a_cut_model_is_undecided_whatever_its_digest_and_the_policy() {
+    let policy = Policy {
+        allow: ["manifest.mismatch", "gguf.truncated", "apr.truncated"]
+            .map(|rule| Allow::parse(rule).unwrap())
+            .to_vec(),
+        ..Policy::default()
+    };
+    let model = models::tiny();
+    let apr = fixtures::apr::from_model(&model).to_bytes();
+    for (name, whole) in [("t.gguf", model.to_bytes()), ("t.apr", apr)] {
+        let cut = [damage::truncate(&whole, whole.len() - 200)];
+        for described in [&[whole], &cut] {
+            let text = written(&[name], described, Form::Sha256sum);
+            let mut report = checked(&text, &[name], &cut);
+            assert_eq!(report.verdict, Verdict::Undecided, "{name}");
+            report.set_policy(&policy);
+            assert_eq!(report.verdict, Verdict::Undecided, "{name}, allowed");
         }
     }
 }
