@@ -6,6 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use verifier::report::text::verdict;
 use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
 
@@ -68,7 +69,7 @@ impl<'a> Answers<'a> {
         self.verdicts.push(report.verdict);
         let text = || {
             let names: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
-            line(report.verdict, &names, &reason)
+            line(&verdict(&report), &names, &reason)
         };
         let json = || {
             let name = |key| {
@@ -185,7 +186,7 @@ struct Answered {
     report: Report,
 }
 
-/// One answer in one line: the verdict, the names, the reason.
-pub(crate) fn line(verdict: Verdict, names: &[&str], reason: &str) -> String {
-    format!("{:<9}  {}: {reason}\n", verdict.as_str(), names.join("  "))
+/// One answer in one line: the verdict in words, the names, the reason.
+pub(crate) fn line(verdict: &str, names: &[&str], reason: &str) -> String {
+    format!("{verdict:<9}  {}: {reason}\n", names.join("  "))
 }

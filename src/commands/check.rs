@@ -7,6 +7,7 @@ use clap::Args;
 use remote::Location;
 use verifier::check::{self, NotOpened, Sidecar, text};
 use verifier::manifest::{self, Unusable};
+use verifier::report::text::verdict;
 use verifier::report::{Mode, Report};
 use verifier::verify::{FileSha256, Options};
 
@@ -94,7 +95,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
         let (name, reason) = (found.name(), text::reason(&report));
         if is_told_in_full {
             let text = if arguments.quiet {
-                line(report.verdict, &[&name], &reason)
+                line(&verdict(&report), &[&name], &reason)
             } else {
                 text::full(&report)
             };

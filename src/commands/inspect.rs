@@ -113,7 +113,7 @@ fn line(inspection: &Inspection, name: &str) -> String {
         |first| format!("{}: {}", first.code, first.message),
     );
     let name = escape(name.as_bytes());
-    answers::line(inspection.verdict, &[&name], &reason)
+    answers::line(inspection.verdict.as_str(), &[&name], &reason)
 }
 
 impl Arguments {

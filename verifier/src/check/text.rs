@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::pass::tensor_bytes;
 use crate::code::Code;
 use crate::finding::Effect;
-use crate::report::text::{grouped, write_file, write_finding};
+use crate::report::text::{grouped, verdict, write_file, write_finding, write_policy};
 use crate::report::{FindingRow, Report};
 use crate::verdict::Verdict;
 
@@ -56,7 +56,7 @@ pub fn full(report: &Report) -> String {
 }
 
 fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(text, "{}: {}", report.verdict.as_str(), reason(report))?;
+    writeln!(text, "{}: {}", verdict(report), reason(report))?;
     // Nothing was opened, and the first line has said why.
     if let (true, Some(next)) = (report.files.is_empty(), &report.next) {
         return writeln!(text, "  next  {next}");
@@ -76,6 +76,9 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
             write!(text, ", {} of them different", counts.tensors_different)?;
         }
         writeln!(text, "; {} bytes", grouped(tensor_bytes(report)))?;
+    }
+    if let Some(policy) = &report.policy {
+        write_policy(text, policy)?;
     }
     let (notes, others): (Vec<_>, Vec<_>) = report
         .findings

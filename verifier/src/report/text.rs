@@ -270,7 +270,7 @@ pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result 
 }
 
 /// What each entry let pass; one that let nothing pass may be wrong, or not be needed any more.
-fn write_policy(text: &mut String, policy: &PolicyRow) -> std::fmt::Result {
+pub(crate) fn write_policy(text: &mut String, policy: &PolicyRow) -> std::fmt::Result {
     for entry in &policy.allow {
         let (name, reason) = (entry.text(), entry.reason.as_deref());
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
