@@ -108,6 +108,41 @@ fn the_size_that_a_publisher_gives_is_compared() {
 }
 
 #[test]
+fn a_publisher_that_contradicts_itself_says_nothing() {
+    let gguf = models::tiny().to_bytes();
+    let version = "version https://git-lfs.github.com/spec/v1\n";
+    let oid = format!("oid sha256:{HEX}\n");
+    let size = format!("size {SIZE}\n");
+    let pointer = format!("{version}{oid}{size}");
+    assert_eq!(report(pointer.as_bytes(), &gguf).verdict, Verdict::Verified);
+    let other = "0".repeat(64);
+    for wrong in [
+        format!("{pointer}oid sha256:{other}\n"),
+        format!("{pointer}size 1\n"),
+        pointer.repeat(2),
+        format!("{version}<<<<<<< HEAD\n{oid}{size}=======\n{oid}{size}>>>>>>> x\n"),
+        format!("{pointer}{other}  t.gguf\n"),
+        format!("{version}{oid}"),
+        format!("{version}{size}"),
+    ] {
+        let found = report(wrong.as_bytes(), &gguf);
+        assert_judged(&found, Verdict::Undecided, "manifest.syntax");
+    }
+    let lfs = serde_json::json!({"oid": HEX, "size": SIZE});
+    let good = serde_json::json!({"type": "file", "path": "t.gguf", "size": SIZE, "lfs": lfs});
+    for (key, value) in [
+        ("size", serde_json::json!(1)),
+        ("type", serde_json::json!("directory")),
+    ] {
+        let mut wrong = good.clone();
+        wrong[key] = value;
+        let tree = serde_json::json!([good.clone(), wrong]).to_string();
+        let found = report(tree.as_bytes(), &gguf);
+        assert_judged(&found, Verdict::Undecided, "manifest.syntax");
+    }
+}
+
+#[test]
 fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
     let files = [models::tiny().to_bytes()];
     let options = CheckOptions {
