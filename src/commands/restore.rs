@@ -90,15 +90,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else {
         ["wrote", "verified against the artifact"]
     };
+    // What cannot be told is not written: this comes first.
+    for (_, file) in pending.files().filter(|_| !arguments.quiet) {
+        output::print(&format!(
+            "{}, {} bytes, {how}\n  blake3  {}\n  sha256  {}\n",
+            file.path.display(),
+            grouped(file.size),
+            file.blake3,
+            file.sha256
+        ))?;
+    }
     for file in pending.publish()? {
         if !arguments.quiet {
-            output::print(&format!(
-                "{verb} {}, {} bytes, {how}\n  blake3  {}\n  sha256  {}\n",
-                file.path.display(),
-                grouped(file.size),
-                file.blake3,
-                file.sha256
-            ))?;
+            output::print(&format!("{verb} {}\n", file.path.display()))?;
         }
     }
     Ok(Outcome::Done)
