@@ -181,8 +181,8 @@ fn manifests(code: Code) -> Option<Explanation> {
             &[Effect::Undecided, Effect::Warning],
         ),
         Code::ManifestDuplicate => explain(
-            "the manifest has two rows for one thing",
-            "A manifest says one thing once; with two rows it is not clear which one its author meant.",
+            "the manifest has two rows for one thing, with two digests",
+            "Two rows that say the same are one; with two digests it is not clear which one its author meant.",
             "Manifests that were joined.",
             "Write it again: aprove manifest MODEL",
             DIFFERENT,

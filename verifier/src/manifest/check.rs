@@ -1,6 +1,6 @@
 //! Checks a model against a manifest: every row counts, and so does every tensor and file without one.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::bound::Bound;
 use super::cap::cap;
@@ -48,7 +48,7 @@ pub struct CheckOptions {
 /// Checks a model against a manifest and reports as a verification does.
 ///
 /// A wrong digest, size, type or shape, a row for something that is not there, a tensor or file without a row and a second
-/// row for the same thing make the model different. Unreadable rows, metadata that no row binds, and a manifest of which
+/// row with another digest make the model different. Unreadable rows, metadata that no row binds, and a manifest of which
 /// nothing could be compared leave it undecided, and so does a model that is cut or malformed, whatever else differs. What
 /// is not a model is not compared.
 #[must_use]
@@ -225,7 +225,7 @@ impl Judge<'_> {
     }
 
     pub(super) fn compare(&mut self, claims: &[Claim]) {
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut repeated = BTreeSet::new();
         for claim in claims {
             let Some(digests) = self.digests.get(&claim.subject) else {
@@ -250,13 +250,15 @@ impl Judge<'_> {
                 ));
             }
             let kind = matched.or(claim.kinds.first().copied());
-            if !seen.insert((claim.subject, kind)) && repeated.insert(claim.subject) {
+            // A row that says the same again, as of lists that were joined, takes nothing back.
+            let first = seen.entry((claim.subject, kind)).or_insert(&claim.digest);
+            if *first != &claim.digest && repeated.insert(claim.subject) {
                 self.findings.push(
                     Finding::new(
                         "manifest.duplicate",
                         Effect::Different,
                         format!(
-                            "{} is a second row for {}",
+                            "{} is a second row for {}, with another digest",
                             claim.place,
                             self.name(claim.subject)
                         ),
