@@ -1,7 +1,7 @@
 //! Opens the files that the user named: one file, or all files of a split set.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -112,6 +112,28 @@ impl Files {
     }
 }
 
+/// Reads a text that says what to do, such as a policy: a regular file, as a manifest is, and never a large one.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    let read = || {
+        let source = FileSource::open(path)?;
+        if source.length() > LONGEST_TEXT {
+            let text = format!("it is larger than {} MiB", LONGEST_TEXT >> 20);
+            return Err(io::Error::other(text));
+        }
+        let mut bytes = Vec::new();
+        source.file().take(LONGEST_TEXT).read_to_end(&mut bytes)?;
+        source.check_unchanged().map_err(io::Error::other)?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    };
+    let text = read().with_context(|| format!("{}: cannot be read", path.display()))?;
+    // Windows begins a text with a byte order mark.
+    let plain = text.strip_prefix('\u{feff}').map(str::to_owned);
+    Ok(plain.unwrap_or(text))
+}
+
+/// A list of 100,000 pairs of long paths is shorter.
+const LONGEST_TEXT: u64 = 64 << 20;
+
 /// The format of a file, by its first bytes; none for what is no model.
 pub(crate) fn format_of(source: &Opened) -> io::Result<Option<Format>> {
     let mut magic = [0; 4];
@@ -179,6 +201,8 @@ fn five_digits(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -198,6 +222,19 @@ mod tests {
         ] {
             assert_eq!(siblings(name), None);
         }
+    }
+
+    #[test]
+    fn a_text_is_a_regular_file_that_is_not_large() {
+        assert!(read_text(Path::new("/dev/zero")).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs");
+        let file = File::create_new(&path).unwrap();
+        (&file).write_all(b"\xef\xbb\xbfa\tb\n").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "a\tb\n");
+        file.set_len(LONGEST_TEXT + 1).unwrap();
+        let error = format!("{:#}", read_text(&path).unwrap_err());
+        assert!(error.contains("larger than 64 MiB"), "{error}");
     }
 
     #[test]

@@ -117,9 +117,9 @@ enum Kind {
 
 fn kind_of(path: &Path) -> io::Result<Kind> {
     let is_link = path.symlink_metadata()?.is_symlink();
-    let promises = path
-        .extension()
-        .is_some_and(|ending| ending == "gguf" || ending == "apr");
+    let promises = path.extension().is_some_and(|ending| {
+        ending.eq_ignore_ascii_case("gguf") || ending.eq_ignore_ascii_case("apr")
+    });
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         // A link to nothing that has the name of a model is a model that is missing.
@@ -129,11 +129,12 @@ fn kind_of(path: &Path) -> io::Result<Kind> {
     if metadata.is_dir() {
         return Ok(if is_link { Kind::Other } else { Kind::Folder });
     }
-    if !metadata.is_file() {
-        return Ok(Kind::Other);
-    }
+    // What has the name of a model and is no file says so where it is opened.
     if promises {
         return Ok(Kind::Model);
+    }
+    if !metadata.is_file() {
+        return Ok(Kind::Other);
     }
     let mut start = Vec::new();
     File::open(path)?.take(4).read_to_end(&mut start)?;

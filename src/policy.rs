@@ -9,6 +9,7 @@ use toml::value::Datetime;
 use verifier::policy::{Allow, Date, FailOn, Policy};
 
 use crate::clock;
+use crate::input::read_text;
 use crate::reports::Reports;
 
 /// Which findings may pass. They stay in the report and are counted.
@@ -81,8 +82,7 @@ pub(crate) fn of_record_only() -> anyhow::Result<Policy> {
 }
 
 fn read_file(path: &Path, reports: &mut Reports) -> anyhow::Result<PolicyFile> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{}: cannot be read", path.display()))?;
+    let text = read_text(path)?;
     reports.set_policy(path, &text);
     toml::from_str(&text).with_context(|| format!("{} is no policy", path.display()))
 }

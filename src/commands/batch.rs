@@ -1,9 +1,8 @@
 //! Many pairs in one run of `verify`: from a list, or from two folders.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use remote::Location;
 use verifier::check::{self, Sidecar};
 use verifier::report::{Mode, Report, text};
@@ -12,7 +11,7 @@ use verifier::sources::Sources;
 use crate::answers::Answer;
 use crate::commands::check::sidecar_of;
 use crate::in_order::in_order;
-use crate::input::{Files, split_prefix};
+use crate::input::{Files, read_text, split_prefix};
 use crate::models::{Found, find};
 use crate::{not_opened, output};
 
@@ -72,7 +71,7 @@ pub(crate) fn run(
 /// Reads a list: two paths in a line, separated by a tab, or by blanks where the line has two words.
 fn of_list(list: &Path) -> anyhow::Result<Vec<Pair>> {
     let shown = list.display();
-    let text = fs::read_to_string(list).with_context(|| format!("{shown}: cannot be read"))?;
+    let text = read_text(list)?;
     let folder = list.parent().unwrap_or(Path::new(""));
     let mut pairs = Vec::new();
     for (number, line) in (1_u64..).zip(text.lines()) {
