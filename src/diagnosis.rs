@@ -86,6 +86,8 @@ pub(crate) fn cause(report: &Report, diagnosis: Option<&Diagnosis>) -> Option<St
             ConclusionKind::Damaged | ConclusionKind::Unlike
         )
     });
+    // What is said of names and places says all there is, too.
+    let is_all = is_all || matches!(first.code, Code::TensorNaming | Code::TensorLayout);
     let cause = match diagnosis {
         _ if is_all => return None,
         Some(diagnosis) => diagnosis.cause.clone(),

@@ -171,6 +171,51 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
     }
 }
 
+#[test]
+fn a_file_has_one_naming_and_an_artifact_one_layout() {
+    let model = models::qwen2();
+    let gguf = model.to_bytes();
+    let found = |file: &Converted| report(&file.to_bytes(), &gguf);
+    let is_named = |report: &Report, code: &str| {
+        let named = report.findings.iter().any(|one| one.code.as_str() == code);
+        assert!(named, "{code}: {}", text::full(report));
+        assert_eq!(report.verdict, Verdict::Different);
+    };
+    let mut mixed = converted(&model);
+    remove(&mut mixed, "aprove");
+    let odd = mixed.tensors.iter_mut();
+    let mut odd = odd.filter(|tensor| tensor.name.ends_with(b"v_proj.bias"));
+    let odd = odd.next().unwrap();
+    odd.name.drain(.."model.".len());
+    mixed.tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    is_named(&found(&mixed), "tensor.naming");
+
+    // Two tensors of one size change places, data and entries, and every checksum is put right.
+    let mut bytes = converted(&model).to_bytes();
+    let word = |bytes: &[u8], at: usize| {
+        usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())).unwrap()
+    };
+    let data = word(&bytes, 32);
+    let entries = ["input_layernorm", "post_attention_layernorm"].map(|norm| {
+        let name = format!("model.layers.0.{norm}.weight");
+        let mut places = bytes.windows(name.len());
+        // Behind the name: type, number of dims, one dim, offset, size.
+        let at = places.rposition(|place| place == name.as_bytes()).unwrap();
+        at + name.len() + 10
+    });
+    let places = entries.map(|entry| data + word(&bytes, entry));
+    let size = word(&bytes, entries[0] + 8);
+    assert_eq!(size, word(&bytes, entries[1] + 8));
+    for index in 0..8 {
+        bytes.swap(entries[0] + index, entries[1] + index);
+    }
+    for index in 0..size {
+        bytes.swap(places[0] + index, places[1] + index);
+    }
+    fixtures::apr::reseal(&mut bytes);
+    is_named(&report(&bytes, &gguf), "tensor.layout");
+}
+
 fn with(object: &serde_json::Value, key: &str, value: serde_json::Value) -> serde_json::Value {
     let mut object = object.clone();
     object

@@ -37,6 +37,13 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
                 message.clone(),
             ));
         }
+        Code::TensorNaming => {
+            return Some(conclusion(
+                ConclusionKind::Unlike,
+                AtFault::Apr,
+                format!("no loader finds all tensors of the APR file: {message}"),
+            ));
+        }
         _ => {}
     }
     if let Some(not_finite) = not_finite_in_both(findings) {

@@ -55,8 +55,11 @@ impl Judge<'_> {
             findings.push(other);
             return (findings, evidence);
         }
+        // A tensor that was taken out is one of the changes.
         let differ = |finding: &Finding| {
-            finding.effect == Effect::Different && finding.code.group() == Group::Tensor
+            finding.effect == Effect::Different
+                && finding.code.group() == Group::Tensor
+                && finding.code != Code::TensorMissing
         };
         let is_rewritten = rewritten.is_some();
         match &rewritten {
@@ -74,7 +77,7 @@ impl Judge<'_> {
         findings.extend(data);
         findings.extend(self.metadata_findings(&evidence));
         findings.extend(wrong_records(&evidence));
-        if !is_rewritten {
+        if !is_rewritten || evidence.rewriting.is_some() {
             findings.extend(self.changed_sources(&evidence));
         }
         findings.extend(crc.err().map(|finding| *finding));
