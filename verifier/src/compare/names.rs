@@ -21,20 +21,29 @@ pub(crate) fn hf_name(gguf_name: &[u8]) -> Vec<u8> {
     renamed.map_or_else(|| gguf_name.to_vec(), String::into_bytes)
 }
 
+/// How the tensors of an APR file are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Gguf,
+    HuggingFace,
+    /// As on Hugging Face, without `model.`.
+    Bare,
+}
+
 /// Which of the namings a name is of; none for one that stands in several, or in none.
 #[must_use]
-pub(crate) fn naming(apr_name: &[u8]) -> Option<&'static str> {
+pub(crate) fn naming(apr_name: &[u8]) -> Option<Naming> {
     let starts = |start: &str| apr_name.starts_with(start.as_bytes());
     let is_global = |of: fn(&(&'static str, &'static str)) -> &'static str| {
         let mut names = GLOBALS.iter().map(of);
         names.any(|name| name.as_bytes() == apr_name && name != "lm_head.weight")
     };
     if starts("blk.") || is_global(|(_, gguf)| gguf) {
-        Some("gguf")
+        Some(Naming::Gguf)
     } else if starts("model.") {
-        Some("hf")
+        Some(Naming::HuggingFace)
     } else if starts("layers.") || is_global(|(hf, _)| hf) {
-        Some("hf without model.")
+        Some(Naming::Bare)
     } else {
         None
     }

@@ -121,14 +121,15 @@ impl Rows<'_> {
         for (shard, entry) in entries.iter().enumerate() {
             self.normal_form(&format!("sources[{shard}]"), Kind::Sha256, &entry.sha256);
         }
-        let Some(record) = self.record.take() else {
+        let Some(record) = &self.record else {
             return;
         };
         let at = self.target.file_place(0);
         let name = "the record of the source";
+        let mut findings = Vec::new();
         let mut unlike = |row: &str, what: &str, expected: &str, found: &str| {
             if expected != found {
-                self.find(mismatch(at.clone(), row, name, what, expected, found));
+                findings.push(mismatch(at.clone(), row, name, what, expected, found));
             }
         };
         let counts = [entries.len(), record.sources.len()].map(|count| count.to_string());
@@ -139,7 +140,7 @@ impl Rows<'_> {
             unlike(&row, "size", &sizes[0], &sizes[1]);
             unlike(&row, "BLAKE3", &entry.blake3, &source.blake3);
         }
-        self.record = Some(record);
+        self.resolved.findings.extend(findings);
     }
 
     fn tensors(&mut self, entries: &[TensorEntry]) {
