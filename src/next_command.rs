@@ -1,10 +1,11 @@
 //! What to do next, as a command where there is one, by what a report concludes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use remote::Location;
 use verifier::code::{Code, Group};
 use verifier::decode::container::Format;
+use verifier::finding::Side;
 use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
 
 use crate::input::Files;
@@ -50,7 +51,8 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         .any(Location::is_address);
     let convert = are_files.then(|| format!("aprove convert {gguf} {apr} --overwrite"));
     let fetch = format!(
-        "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
+        "hold the GGUF against the digest that its publisher gives: verify {} --digest sha256:...",
+        shown(&damaged_file(report, first, named.gguf))
     );
     let Some(conclusion) = &report.conclusion else {
         return (report.reasons == [Code::BehaviourNotCovered])
@@ -73,6 +75,13 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         (ConclusionKind::Unlike, _) if first.code.group() == Group::Metadata => convert,
         (ConclusionKind::Unlike, _) => Some(fetch),
     }
+}
+
+/// The file of a set that a finding is about, beside the one that was named.
+fn damaged_file(report: &Report, first: &FindingRow, gguf: &Path) -> PathBuf {
+    let place = first.places.iter().find(|place| place.file == Side::Gguf);
+    let file = place.and_then(|place| report.file_of_set(place));
+    file.map_or_else(|| gguf.to_owned(), |file| gguf.with_file_name(&file.name))
 }
 
 /// A path as a shell takes it.

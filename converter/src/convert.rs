@@ -105,13 +105,20 @@ pub fn plan(request: &Request) -> Result<Plan, Error> {
     })
 }
 
+/// Arrays nest less deep than the reader could follow: the JSON of the record takes two levels for each, and loaders stop
+/// at 127.
+const LIMITS: Limits = Limits {
+    array_depth: 60,
+    ..Limits::DEFAULT
+};
+
 fn open(request: &Request) -> Result<Vec<SourceFile>, Error> {
     collect(request.sources.iter().map(|path| SourceFile::open(path)))
 }
 
 fn read_headers(sources: &[SourceFile]) -> Result<Vec<Vec<u8>>, Error> {
     collect(sources.iter().map(|source| {
-        gguf_file::read_header(source, &Limits::default()).map_err(|error| unread(source, error))
+        gguf_file::read_header(source, &LIMITS).map_err(|error| unread(source, error))
     }))
 }
 
@@ -120,7 +127,7 @@ fn parse_all<'a>(
     headers: &'a [Vec<u8>],
 ) -> Result<Vec<Content<'a>>, Error> {
     let contents = sources.iter().zip(headers);
-    collect(contents.map(|(source, header)| parse(source, header, &Limits::default())))
+    collect(contents.map(|(source, header)| parse(source, header, &LIMITS)))
 }
 
 fn join<'a>(request: &Request, contents: &'a [Content<'a>]) -> Result<SplitSet<'a>, Error> {

@@ -54,6 +54,14 @@ pub enum Error {
         /// What is missing.
         problems: Problems,
     },
+    /// The keys of the model do not fit its tensors.
+    #[error(
+        "the keys of the model do not fit its tensors, so that no loader runs it right: {problems}; download or export it again"
+    )]
+    Unfit {
+        /// What does not fit.
+        problems: Problems,
+    },
     /// The model computes something that no key of APR tells loaders.
     #[error(
         "APR has no key for what this model computes, so that loaders would run it wrong without an error: {problems}"

@@ -227,7 +227,7 @@ fn alone(
         );
     }
     let digest = arguments.digest.as_ref().map(|text| {
-        Manifest::of_digest(text)
+        Manifest::of_digest(text, &Location::of(model).name())
             .context("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits")
     });
     let digest = digest.transpose()?;

@@ -166,6 +166,7 @@ codes! {
         GgufShort = "gguf.short",
         GgufSplitCount = "gguf.split.count",
         GgufSplitDuplicate = "gguf.split.duplicate",
+        GgufSplitKey = "gguf.split.key",
         GgufSplitNo = "gguf.split.no",
         GgufSplitTensors = "gguf.split.tensors",
         GgufStringLength = "gguf.string.length",
@@ -275,6 +276,7 @@ codes! {
         TensorExtra = "tensor.extra",
         TensorLayout = "tensor.layout",
         TensorMissing = "tensor.missing",
+        TensorLoader = "tensor.loader",
         TensorNaming = "tensor.naming",
         TensorNotCompared = "tensor.not-compared",
         TensorRenamed = "tensor.renamed",
@@ -341,6 +343,12 @@ impl Code {
             Some(("tensor", _)) => Group::Tensor,
             _ => Group::Other,
         }
+    }
+
+    /// Whether a tensor has a type that this version does not know, which is no damage.
+    pub(crate) fn is_of_unknown_type(self) -> bool {
+        matches!(self, Self::GgufTypeRemoved | Self::GgufTypeUnknown)
+            || self.as_str().starts_with("apr.tensor.dtype")
     }
 
     /// Returns what follows the last point: `shape` of `tensor.shape`.

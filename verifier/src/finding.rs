@@ -297,6 +297,17 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
+/// A number with its noun, in the plural unless it is one.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `1 byte follows the footer`.
+pub(crate) fn follow(bytes: u64, what: &str) -> String {
+    let verb = if bytes == 1 { "follows" } else { "follow" };
+    format!("{} {verb} {what}", counted(bytes, "byte"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -121,7 +121,8 @@ impl Allow {
             names.peek().is_some()
                 && names.all(|name| name.is_some_and(|name| is_match(pattern, &escape(name))))
         };
-        self.code == finding.code && (all_of(Side::Apr) || all_of(Side::Gguf))
+        let sides = [Side::BY_FORMAT, Side::BY_POSITION].concat();
+        self.code == finding.code && sides.into_iter().any(all_of)
     }
 }
 
@@ -314,6 +315,8 @@ mod tests {
             (&[(apr, "model.layers.0.q"), (gguf, "blk.0.q")][..], true),
             (&[(apr, "model.layers.1.q"), (gguf, "blk.1.q")], false),
             (&[(gguf, "blk.0.q"), (gguf, "blk.1.q")], false),
+            (&[(Side::A, "blk.0.q"), (Side::B, "blk.0.q")], true),
+            (&[(Side::A, "blk.1.q"), (Side::B, "blk.1.q")], false),
             (&[], false),
         ] {
             assert_eq!(entry.matches(&about(Effect::Different, names)), expected);

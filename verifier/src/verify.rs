@@ -165,13 +165,12 @@ fn kind_of(input: &Input<'_>) -> io::Result<FileKind> {
     let Some((name, source)) = input.shards.first() else {
         return Ok(FileKind::Unknown);
     };
-    let length = source.length();
-    let held = usize::try_from(length.min(sniff::SAMPLE)).map_err(io::Error::other)?;
-    let mut start = vec![0; held];
-    source.read_exact_at(0, &mut start)?;
-    Ok(match Format::of(&start) {
-        Some(format) => FileKind::Model(format),
-        None => match sniff::not_a_model(name, &start, length) {
+    let start = sniff::start_of(*source)?;
+    let stranger = sniff::stranger_in_set(&input.shards);
+    Ok(match (Format::of(&start), stranger) {
+        (_, Some(finding)) => FileKind::NoModel(Box::new(finding)),
+        (Some(format), None) => FileKind::Model(format),
+        (None, None) => match sniff::not_a_model(name, &start, source.length()) {
             Some(finding) => FileKind::NoModel(Box::new(finding)),
             None => FileKind::Unknown,
         },
@@ -276,6 +275,7 @@ impl Pair<'_, '_> {
         findings.splice(0..0, origin::findings(&files));
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
+        report::name_files_of_sets(&files, &mut findings);
         let parts = Parts {
             inputs: &inputs,
             pairing: &pairing,
@@ -297,9 +297,10 @@ impl Pair<'_, '_> {
         if first.format != second.format {
             return ["the APR file", "the GGUF"].map(str::to_owned);
         }
-        let name = |given: &Given<'_, '_>| {
-            let first = given.input.shards.first();
-            first.map_or_else(String::new, |(name, _)| escape(name.as_bytes()))
+        let name = |given: &Given<'_, '_>| match given.input.shards.as_slice() {
+            [] => String::new(),
+            [(name, _)] => escape(name.as_bytes()),
+            [(name, _), ..] => format!("the set of {}", escape(name.as_bytes())),
         };
         let names = [name(first), name(second)];
         if names[0] == names[1] {

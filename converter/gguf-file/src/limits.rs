@@ -11,13 +11,17 @@ pub struct Limits {
     pub array_depth: usize,
 }
 
+impl Limits {
+    /// 256 MiB of metadata, an alignment of 1 MiB and a depth of 64.
+    pub const DEFAULT: Self = Self {
+        metadata_bytes: 256 << 20,
+        alignment: 1 << 20,
+        array_depth: 64,
+    };
+}
+
 impl Default for Limits {
-    /// Returns 256 MiB of metadata, an alignment of 1 MiB and a depth of 64.
     fn default() -> Self {
-        Self {
-            metadata_bytes: 256 << 20,
-            alignment: 1 << 20,
-            array_depth: 64,
-        }
+        Self::DEFAULT
     }
 }

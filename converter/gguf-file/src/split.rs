@@ -1,6 +1,6 @@
 //! One model in several files.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     content::Content,
@@ -20,7 +20,8 @@ impl<'a> SplitSet<'a> {
     ///
     /// # Errors
     /// Fails with `gguf.split.count` when shards are missing or too many, `gguf.split.no` when one has the wrong
-    /// number, `gguf.split.tensors` when the tensors do not add up, `gguf.split.duplicate` for a duplicate tensor.
+    /// number, `gguf.split.tensors` when the tensors do not add up, `gguf.split.duplicate` for a duplicate tensor,
+    /// `gguf.split.key` when a file says of the model what the first one does not.
     pub fn join(shards: &'a [Content<'a>]) -> Result<Self, Error> {
         let count = u64::try_from(shards.len()).unwrap_or(u64::MAX);
         match shards {
@@ -40,6 +41,7 @@ impl<'a> SplitSet<'a> {
                     check_key(shard, number, b"split.no", number, "gguf.split.no")?;
                 }
                 check_tensors(shards)?;
+                check_keys(shards)?;
             }
         }
         Ok(Self { shards })
@@ -122,6 +124,30 @@ fn check_tensors(shards: &[Content<'_>]) -> Result<(), Error> {
             "gguf.split.tensors",
         )
     })
+}
+
+/// Loaders read the keys of the first file: what another one says of the model must be said there, too.
+fn check_keys(shards: &[Content<'_>]) -> Result<(), Error> {
+    let first = shards.iter().take(1).flat_map(|shard| &shard.metadata);
+    let first: HashMap<&[u8], &Value<'_>> = first.map(|pair| (pair.key, &pair.value)).collect();
+    for (number, shard) in shards.iter().enumerate().skip(1) {
+        let is_own = |key: &[u8]| key.starts_with(b"split.") || key == b"general.alignment";
+        let mut pairs = shard.metadata.iter().filter(|pair| !is_own(pair.key));
+        if let Some(pair) = pairs.find(|pair| first.get(pair.key) != Some(&&pair.value)) {
+            return Err(Error::format(
+                "gguf.split.key",
+                pair.value_span.offset,
+                format!("shard {number} {}", pair.key.escape_ascii()),
+                "what the first file of the set says",
+                if first.contains_key(pair.key) {
+                    "something else"
+                } else {
+                    "a key that the first file does not have"
+                },
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn refuse(

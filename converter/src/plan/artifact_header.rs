@@ -10,7 +10,7 @@ use crate::{
     copy::stream::Passed,
     error::Error,
     plan::{
-        TensorPlan, TieState, architecture, behaviour, complete, given,
+        TensorPlan, TieState, architecture, behaviour, complete, fit, given,
         keys::{Given, Keys, shown},
         kind,
         metadata::{Facts, Metadata},
@@ -48,6 +48,9 @@ impl<'a> Draft<'a> {
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
+        if record_only.is_empty() {
+            fit::check(&keys, set, &plan)?;
+        }
         let facts = Facts {
             words,
             recorded: record_only.iter().map(|one| one.name).collect(),

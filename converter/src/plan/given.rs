@@ -109,7 +109,7 @@ fn kind(key: &str, architecture: Option<&[u8]>) -> Option<Kind> {
 
 const ARCHITECTURE: &str = "general.architecture";
 
-const OF_MODEL: [(&str, Kind); 18] = [
+const OF_MODEL: [(&str, Kind); 15] = [
     ("attention.head_count", Kind::Count),
     ("attention.head_count_kv", Kind::Count),
     ("attention.key_length", Kind::Count),
@@ -124,9 +124,6 @@ const OF_MODEL: [(&str, Kind); 18] = [
     ("feed_forward_length", Kind::Count),
     ("rope.dimension_count", Kind::Count),
     ("rope.freq_base", Kind::Float),
-    ("rope.scaling.factor", Kind::Float),
-    ("rope.scaling.original_context_length", Kind::Count),
-    ("rope.scaling.type", Kind::Text),
     ("vocab_size", Kind::Count),
 ];
 

@@ -224,7 +224,7 @@ impl Metadata {
         )?;
         self.put_array(
             keys,
-            "tokenizer.ggml.merges",
+            MERGES,
             "tokenizer.merges",
             "a string of UTF-8",
             string,
@@ -236,6 +236,7 @@ impl Metadata {
             "an integer",
             integer,
         )?;
+        self.warn_of_tokenizer(keys)?;
         self.put_scores(keys)?;
         for key in [TOKEN_TYPE, SCORES] {
             check_length(keys, key, vocabulary)?;
@@ -261,7 +262,7 @@ impl Metadata {
             let id = count(key, value)?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
                 self.warnings.push(format!(
-                    "{key} is {id}, which no token of the vocabulary has"
+                    "{key} is {id}, which no token of the vocabulary has: loaders of APR refuse such an artifact"
                 ));
             }
             self.put(&format!("tokenizer.{name}"), id);
@@ -270,6 +271,28 @@ impl Metadata {
             if let Some(flag) = keys.flag(&format!("tokenizer.ggml.{name}"))? {
                 self.put(&format!("tokenizer.{name}"), flag);
             }
+        }
+        Ok(())
+    }
+
+    /// Says what makes loaders refuse the tokenizer, or drop a part of it without a word.
+    fn warn_of_tokenizer(&mut self, keys: &Keys<'_>) -> Result<(), Error> {
+        let is_byte_pairs = keys.text("tokenizer.ggml.model")? == Some("gpt2");
+        for (key, is_needed) in [(TOKENS, true), (MERGES, is_byte_pairs)] {
+            let count = keys.array(key)?.map_or(0, |array| array.count);
+            if is_needed && count == 0 {
+                self.warnings.push(format!(
+                    "there is no {key}: loaders of APR have no tokenizer then, and run token ids only"
+                ));
+            }
+        }
+        let merges = keys.array(MERGES)?;
+        let mut merges = merges.iter().flat_map(Array::iter).enumerate();
+        if let Some((index, _)) = merges.find(|(_, merge)| !is_merge(merge)) {
+            let wrong = merges.filter(|(_, merge)| !is_merge(merge)).count() + 1;
+            self.warnings.push(format!(
+                "{MERGES}[{index}] (the first of {wrong}) is not two tokens with one space between: loaders drop it without a word"
+            ));
         }
         Ok(())
     }
@@ -322,6 +345,18 @@ impl Metadata {
     fn put(&mut self, name: &str, value: impl Into<Json>) {
         self.map.insert(name.to_owned(), value.into());
     }
+}
+
+/// Whether a merge is two tokens with one space between them.
+fn is_merge(merge: &Value<'_>) -> bool {
+    let mut parts = merge
+        .as_str()
+        .unwrap_or_default()
+        .split(|byte| *byte == b' ');
+    let are_two = |a: Option<&[u8]>, b: Option<&[u8]>| {
+        a.is_some_and(|part| !part.is_empty()) && b.is_some_and(|part| !part.is_empty())
+    };
+    are_two(parts.next(), parts.next()) && parts.next().is_none()
 }
 
 fn divided(keys: &Keys<'_>, hidden_size: u64, heads: u64) -> Result<u64, Error> {
@@ -421,5 +456,6 @@ fn integer(value: &Value<'_>) -> Option<Json> {
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
+const MERGES: &str = "tokenizer.ggml.merges";
 const SCORES: &str = "tokenizer.ggml.scores";
 const CHAT_TEMPLATE: &str = "tokenizer.chat_template";

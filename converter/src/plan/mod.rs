@@ -4,6 +4,7 @@ mod architecture;
 pub(crate) mod artifact_header;
 mod behaviour;
 mod complete;
+mod fit;
 mod given;
 pub(crate) mod json;
 mod keys;

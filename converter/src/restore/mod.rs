@@ -350,7 +350,7 @@ fn outputs(output: &Path, count: usize) -> Result<Vec<PathBuf>, Error> {
 /// Bytes that are copied or hashed at a time.
 const CHUNK: usize = 1 << 20;
 /// No alignment puts more zeros between two tensors.
-const LARGEST_GAP: u64 = 1 << 16;
+const LARGEST_GAP: u64 = 1 << 20;
 const FOREIGN: &str = "another tool made it, so it has no record of its source, and the GGUF cannot be given back bit for bit. \
     Lost are";
 const LOSSY: &str = "With --lossy, a GGUF of what the artifact holds is written";

@@ -94,13 +94,10 @@ fn a_key_that_an_old_file_lacks_can_be_given() {
 fn a_given_key_never_replaces_one_and_is_never_useless() {
     let cases = [
         (&[("llama.rope.freq_base", "10000")][..], "never replaced"),
+        // A source without it does not scale its positions.
         (
-            &[("llama.rope.scaling.factor", "four")],
-            "expected a finite number, found \"four\"",
-        ),
-        (
-            &[("llama.rope.scaling.factor", "inf")],
-            "expected a finite number",
+            &[("llama.rope.scaling.factor", "4")],
+            "loaders read no key that is made of it",
         ),
         (
             &[("llama.expert_count", "-1")],
@@ -130,6 +127,18 @@ fn a_given_key_never_replaces_one_and_is_never_useless() {
         let refusal = bench.refusal();
         assert!(refusal.contains(text), "{refusal}");
         assert!(matches!(bench.convert().unwrap_err(), Error::Set { .. }));
+    }
+}
+
+#[test]
+fn a_number_that_is_given_is_finite() {
+    let mut model = models::llama();
+    model.remove("llama.rope.freq_base");
+    for text in ["four", "inf", "nan", ""] {
+        let mut bench = Workbench::new(&model);
+        bench.request.set = given(&[("llama.rope.freq_base", text)]);
+        let expected = format!("expected a finite number, found \"{text}\"");
+        assert!(bench.refusal().contains(&expected), "{text}");
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) fn check(
         scan: &scan,
         keys: &metadata.keys,
     };
+    report::name_files_of_sets(&files, &mut findings);
     let mut report = report::build(files, &Scope::Alone(&parts), &findings);
     report.conclusion = conclude::conclude(decoded.side(), &evidence, &findings);
     report.manifest.clone_from(&recorded.sidecar);

@@ -163,11 +163,12 @@ impl<'a> Model<'a> {
 
     /// Whether its format says nothing against it.
     pub(crate) fn is_sound(&self) -> bool {
-        self.complete && !self.contradicts_itself()
+        self.complete && !self.findings.iter().any(|finding| finding.effect.decides())
     }
 
     /// Whether something in it contradicts its own format.
     pub(crate) fn contradicts_itself(&self) -> bool {
-        self.findings.iter().any(|finding| finding.effect.decides())
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.effect.decides() && !finding.code.is_of_unknown_type())
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::decode::container::{Format, Shard};
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, counted, escape};
 use crate::region::{RegionKind, Span};
 use crate::source::Source;
 
@@ -61,7 +61,9 @@ impl NotZero {
             .region(RegionKind::Padding)
             .span(Span::new(self.offset, 1))
             .name(label);
-        let message = format!("{} bytes of the padding{after} are not zero", self.count);
+        let verb = if self.count == 1 { "is" } else { "are" };
+        let bytes = counted(self.count, "byte");
+        let message = format!("{bytes} of the padding{after} {verb} not zero");
         let mut finding = Finding::new(code, Effect::Different, message)
             .expected_found("00", format!("{:02x}", self.value));
         if self.count == 1 && self.value.is_power_of_two() {

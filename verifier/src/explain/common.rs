@@ -130,8 +130,7 @@ pub(super) fn not_covered(inputs: &Inputs<'_>) -> Vec<Finding> {
 /// The findings of a decoder: what it cannot follow is malformed, whichever file it is. A type that is not known is not.
 pub(crate) fn malformed(findings: &[Finding]) -> impl Iterator<Item = Finding> {
     findings.iter().cloned().map(|mut finding| {
-        let code = finding.code.as_str();
-        let is_about_type = code.starts_with("gguf.type.") || code.starts_with("apr.tensor.dtype");
+        let is_about_type = finding.code.is_of_unknown_type();
         let is_no_json = finding.code == Code::AprMetaJson;
         if (finding.effect == Effect::Undecided && !is_about_type) || is_no_json {
             finding.effect = Effect::Unreadable;

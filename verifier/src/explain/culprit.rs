@@ -22,14 +22,10 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     }
     let first = findings.iter().find(|finding| finding.effect.decides())?;
     let message = &first.message;
+    if let Some(other) = other_model(findings, first) {
+        return Some(other);
+    }
     match first.code {
-        Code::SourceOther => {
-            return Some(conclusion(
-                ConclusionKind::AnotherModel,
-                AtFault::Neither,
-                message.clone(),
-            ));
-        }
         Code::SourceRewritten => {
             return Some(conclusion(
                 ConclusionKind::Rewritten,
@@ -122,6 +118,22 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     Some(conclusion(kind, at_fault, text))
 }
 
+/// Two models, and what else the first finding says of one of them.
+pub(super) fn other_model(findings: &[Finding], first: &Finding) -> Option<Conclusion> {
+    let other = findings
+        .iter()
+        .find(|found| found.code == Code::SourceOther)?;
+    let mut text = other.message.clone();
+    if first.code != Code::SourceOther {
+        text = format!("{text}; one of them is damaged as well: {}", first.message);
+    }
+    Some(conclusion(
+        ConclusionKind::AnotherModel,
+        AtFault::Neither,
+        text,
+    ))
+}
+
 /// Puts a conclusion together.
 pub(super) const fn conclusion(
     kind: ConclusionKind,
@@ -152,10 +164,9 @@ pub(super) fn not_finite_in_both(findings: &[Finding]) -> Option<Conclusion> {
 
 /// Whether a finding shows that the GGUF is not what the artifact recorded, beside the tensors of a damaged APR file.
 fn gguf_contradicts(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| {
-        finding.effect == Effect::Different
-            && (finding.code == Code::SourceChanged || finding.code.group() == Group::Gguf)
-    })
+    findings
+        .iter()
+        .any(|finding| finding.effect == Effect::Different && finding.code.group() == Group::Gguf)
 }
 
 /// A file that cannot be read or decoded is all that is to be said. `called` are the names of two files of one format.
@@ -245,13 +256,17 @@ impl Judge<'_> {
     /// One finding for two models that do not belong together, in the place of one for each tensor and key.
     pub(super) fn other_model(&self, evidence: &Evidence, data: &[Finding]) -> Option<Finding> {
         let (apr, gguf) = (self.apr, self.gguf);
-        let census = Census::of_others(self.inputs, self.pairing, self.scan, data)?;
+        if self.has_recorded_digests() {
+            return None;
+        }
         let recorded = evidence.recorded.as_ref();
         let made_from = match recorded {
             Some(recorded) => Identity::of_gguf(&recorded.metadata),
             None => Identity::of_apr(apr.metadata.document.as_ref()?),
         };
         let found = Identity::of_gguf(&gguf.metadata);
+        let is_unlike = made_from.is_unlike(&found);
+        let census = Census::of_others(self.inputs, self.pairing, self.scan, data, is_unlike)?;
         // A file of the same head and another length is damaged: bytes were lost or put in.
         let is_other_file = evidence.apr_is_intact
             && recorded.is_some_and(|recorded| {
@@ -260,7 +275,7 @@ impl Judge<'_> {
                         .changes
                         .is_empty()
             });
-        if !made_from.is_unlike(&found) && !census.is_mostly_unlike() && !is_other_file {
+        if !is_unlike && !census.is_mostly_unlike() && !is_other_file {
             return None;
         }
         let digest = |digest: Option<&str>| digest.map(|digest| format!("blake3 {digest}"));
@@ -361,16 +376,19 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// The census of two sound files that may be two models; none where they are more alike, or where what differs is
-    /// damage.
+    /// The census of two files that may be two models; none where they are more alike, or where what differs is damage:
+    /// what contradicts its own format is, unless both files say that they are two models.
     pub(super) fn of_others(
         inputs: &Inputs<'_>,
         pairing: &Pairing,
         scan: &Scan,
         data: &[Finding],
+        say_so: bool,
     ) -> Option<Self> {
-        // What contradicts its own format is damaged, not another model.
-        if !inputs.models().into_iter().all(Model::is_sound) {
+        let models = inputs.models();
+        if !models.iter().all(|model| model.complete)
+            || !say_so && !models.into_iter().all(Model::is_sound)
+        {
             return None;
         }
         let census = Self::of(inputs, pairing, scan);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::integrity::digests_of;
 use super::judge::Judge;
 use super::recorded;
+use crate::check::metadata_of;
 use crate::code::Code;
 use crate::compare::metadata::record;
 use crate::compare::pairing::{Comparison, Pair};
@@ -27,7 +28,7 @@ pub(crate) struct Evidence {
     pub(crate) gguf_is_source: bool,
     /// Whether the GGUF does not have the digest that its name gives.
     pub(crate) gguf_is_misnamed: bool,
-    /// Whether the GGUF holds a tensor that is not the recorded one, where that of the APR file is.
+    /// Whether the GGUF holds a tensor that is not the recorded one, where no damage of the record explains it.
     pub(crate) gguf_is_unlike: bool,
     /// How the GGUF is written otherwise than the recorded source, while its tensors differ as well.
     pub(crate) rewriting: Option<String>,
@@ -47,14 +48,21 @@ impl Evidence {
             .iter()
             .any(|finding| finding.code == Code::MetaRecord);
         let apr = judge.apr;
-        let contradicts_itself = apr.findings.iter().any(|finding| finding.effect.decides());
         let crc_is_wrong = crc.is_err();
         let [apr_name, gguf_name] = judge.names_hold;
         let gguf_is_source = !records.is_empty() && is_source(judge, &tensors);
+        let recorded = (!gguf_is_source && !has_broken_record)
+            .then(|| recorded::decode(records))
+            .flatten();
+        // The metadata of an artifact are a function of its source: the one at hand is held against them anyway.
+        let contradicts_record = || {
+            let findings = metadata_of(apr).findings;
+            findings.iter().any(|finding| finding.effect.decides())
+        };
+        let contradicts_itself =
+            judge.inputs.first.contradicts_itself() || recorded.is_some() && contradicts_record();
         Self {
-            recorded: (!gguf_is_source && !has_broken_record)
-                .then(|| recorded::decode(records))
-                .flatten(),
+            recorded,
             apr_is_intact: apr_name != Some(false)
                 && apr.complete
                 && matches!(crc, Ok(true))
@@ -93,7 +101,7 @@ struct Tensors {
     apr_unlike: Vec<String>,
     /// A tensor of the GGUF that is not the recorded one.
     gguf_differs: bool,
-    /// The same, where that of the APR file is.
+    /// The same, where no damage of the record explains it.
     gguf_is_unlike: bool,
     record_is_wrong: bool,
 }
@@ -125,9 +133,12 @@ impl Tensors {
             let gguf = gguf.filter(|(pair, _)| matches!(pair.how, Some(Comparison::Bytes(_))));
             let gguf_is_unlike = gguf.map(|(_, outcome)| hex(&outcome.gguf.blake3) != blake3);
             found.gguf_differs |= gguf_is_unlike == Some(true);
-            found.gguf_is_unlike |= gguf_is_unlike == Some(true) && !apr_is_unlike;
+            let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
+            // Of three bytes that all differ, the digest of the whole file says whether the record is the wrong one.
+            let is_other_file = || !are_equal && judge.has_other_digest();
+            found.gguf_is_unlike |=
+                gguf_is_unlike == Some(true) && (!apr_is_unlike || is_other_file());
             if apr_is_unlike {
-                let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
                 found.record_is_wrong |= are_equal;
                 found.apr_unlike.push(escape(name.as_bytes()));
             }
@@ -158,4 +169,28 @@ fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
         .iter()
         .any(|padding| padding.side == Side::Gguf);
     files.all(|is_same| is_same) && !tensors.gguf_differs && !has_dirty_padding
+}
+
+impl Judge<'_> {
+    /// Whether each file of the GGUF has the BLAKE3 that the artifact records.
+    pub(super) fn has_recorded_digests(&self) -> bool {
+        self.recorded_digests()
+            .is_some_and(|mut same| same.all(|same| same == Some(true)))
+    }
+
+    /// Whether a file of the GGUF has another BLAKE3 than the artifact records.
+    fn has_other_digest(&self) -> bool {
+        self.recorded_digests()
+            .is_some_and(|mut same| same.any(|same| same == Some(false)))
+    }
+
+    /// Whether the BLAKE3 of each file is the recorded one, where it was computed; none where another number of files is
+    /// recorded, or nothing.
+    fn recorded_digests(&self) -> Option<impl Iterator<Item = Option<bool>>> {
+        let (records, digests) = (&self.metadata.records, self.scan.blake3.iter().skip(1));
+        let is_same_set = !records.is_empty() && records.len() == self.gguf_sources().len();
+        let files = records.iter().zip(digests);
+        let same = files.map(|(record, digest)| Some(hex(&(*digest)?) == record.blake3));
+        is_same_set.then_some(same)
+    }
 }

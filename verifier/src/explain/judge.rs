@@ -161,8 +161,7 @@ impl Judge<'_> {
         let records = &self.metadata.records;
         let sources = self.gguf_sources();
         // A head that cannot be decoded says enough of itself.
-        let is_told = evidence.apr_is_intact && self.gguf.complete;
-        if records.is_empty() || !is_told {
+        if records.is_empty() || !self.gguf.complete {
             return Vec::new();
         }
         if records.len() != sources.len() {
@@ -195,7 +194,11 @@ impl Judge<'_> {
             let mut finding = Finding::new(
                 "source.changed",
                 Effect::Different,
-                "the GGUF is not byte for byte the file from which the artifact was made",
+                if evidence.apr_is_intact {
+                    "the GGUF is not byte for byte the file from which the artifact was made"
+                } else {
+                    "the GGUF is not byte for byte the file that the artifact records, or the record is damaged"
+                },
             )
             .at(Place::new(Side::Gguf, shard).span(Span::new(
                 source.length().min(record.size),

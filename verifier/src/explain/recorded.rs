@@ -183,9 +183,10 @@ impl Moves {
     }
 }
 
-/// The key/values of a model with their bytes; those that only say which file of a set it is are left out.
+/// The key/values of a model with their bytes, which the first file of a set holds; those that only say which file it is
+/// are left out.
 fn keys(metadata: &Metadata) -> Vec<(&[u8], &[u8])> {
-    let heads = metadata.shards.iter();
+    let heads = metadata.shards.iter().take(1);
     let entries = heads.flat_map(|head: &ShardHead| {
         let entries = head.entries.iter();
         entries.map(move |entry| (head.key(entry), head.raw(entry)))

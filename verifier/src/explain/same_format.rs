@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::culprit::{
-    Census, conclusion, differ_as_by_damage, is_most, not_finite_in_both, unreadable,
+    Census, conclusion, differ_as_by_damage, is_most, not_finite_in_both, other_model, unreadable,
 };
 use super::identity::Identity;
 use super::integrity::Integrity;
@@ -307,7 +307,7 @@ impl Judge<'_> {
         // Of files that say they are two models, what looks like damage proves nothing.
         let is_unlike = a.is_unlike(&b);
         let data = if is_unlike { &[] } else { data };
-        let census = Census::of_others(self.inputs, self.pairing, self.scan, data)?;
+        let census = Census::of_others(self.inputs, self.pairing, self.scan, data, is_unlike)?;
         let is_other = is_unlike
             || census.is_mostly_unlike() && renamed == 0
             || is_most(self.differing(|is_near| !is_near), census.total);
@@ -359,15 +359,15 @@ impl Judge<'_> {
 
 /// Concludes from findings in the order of causes; none when nothing decides.
 pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion> {
-    use ConclusionKind::{AnotherModel, Damaged, Rewritten, Unlike};
+    use ConclusionKind::{Damaged, Rewritten, Unlike};
     let [first, second] = &facts.called;
     if let Some(unreadable) = unreadable(findings, Some(&facts.called)) {
         return Some(unreadable);
     }
     let decisive = findings.iter().find(|finding| finding.effect.decides())?;
     let message = &decisive.message;
-    if decisive.code == Code::SourceOther {
-        return Some(conclusion(AnotherModel, AtFault::Neither, message.clone()));
+    if let Some(other) = other_model(findings, decisive) {
+        return Some(other);
     }
     if let Some(not_finite) = not_finite_in_both(findings) {
         return Some(not_finite);

@@ -1,10 +1,41 @@
 //! What a file is that is neither a GGUF nor an APR v2 file, told by its first bytes.
 
+use std::io;
+
 use crate::code::{CauseCode, Code};
+use crate::decode::container::Format;
 use crate::finding::{Cause, Effect, Finding, escape};
+use crate::source::Source;
 
 /// As many bytes from the start of a file tell what it is.
 pub(crate) const SAMPLE: u64 = 1024;
+
+/// Says of a set which of its files is no part of one, when their first bytes tell: half of a set is fetched easily. What
+/// cannot be read is said where it is decoded.
+pub(crate) fn stranger_in_set(files: &[(String, &dyn Source)]) -> Option<Finding> {
+    let mut others = files.iter().skip(1);
+    others.find_map(|(name, source)| {
+        let start = start_of(*source).ok()?;
+        if Format::of(&start) == Some(Format::Apr) {
+            let name = escape(name.as_bytes());
+            let message = format!("{name} is an APR file, and no file of a set");
+            return Some(Finding::new(
+                Code::InputNotAModel,
+                Effect::Unreadable,
+                message,
+            ));
+        }
+        not_a_model(name, &start, source.length())
+    })
+}
+
+/// As much of a file as tells what it is.
+pub(crate) fn start_of(source: &dyn Source) -> io::Result<Vec<u8>> {
+    let held = source.length().min(SAMPLE);
+    let mut start = vec![0; usize::try_from(held).map_err(io::Error::other)?];
+    source.read_exact_at(0, &mut start)?;
+    Ok(start)
+}
 
 /// Says what a file is, when its first bytes tell. None of a file of no kind that is known: it may be a model that is
 /// damaged at its start.

@@ -13,7 +13,7 @@ use crate::decode::container::Tensor;
 use crate::explain::cause;
 use crate::explain::judge::missing_finding;
 use crate::explain::other_types::OtherTypes;
-use crate::finding::{Effect, Finding, Side, escape};
+use crate::finding::{Effect, Finding, Side, counted, escape};
 use crate::region::Span;
 use crate::report::TensorResult;
 
@@ -359,9 +359,4 @@ fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
                 .span(Span::new(offset, length))
                 .detail(detail))
         })
-}
-
-/// A number with its noun, in the plural unless it is one.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

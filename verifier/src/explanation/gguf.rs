@@ -70,6 +70,14 @@ fn header(code: Code) -> Option<Explanation> {
             FETCH,
             UNREADABLE,
         ),
+        Code::GgufSplitKey => explain(
+            "a file of the split set says something else of the model than the first one",
+            "Loaders read the keys of the first file alone, so that the other value has no effect, or is the right one and \
+             is not used.",
+            "A tool that changed the keys of one file, or files of two sets.",
+            FETCH,
+            UNREADABLE,
+        ),
         Code::GgufSplitNo => explain(
             "a file has another number than its place in the split set",
             "Each file of a set says which one it is, from 0; this one says another number or none.",

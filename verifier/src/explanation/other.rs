@@ -206,7 +206,7 @@ fn manifests(code: Code) -> Option<Explanation> {
             "A tensor or a file of the model is not bound by any row.",
             "A manifest of an older or smaller model.",
             "Write it again, if you trust the model: aprove manifest MODEL",
-            DIFFERENT,
+            BOTH,
         ),
         Code::ManifestName => explain(
             "the manifest calls the file by another name",

@@ -33,6 +33,13 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             CONVERT,
             DIFFERENT,
         ),
+        Code::TensorLoader => explain(
+            "loaders refuse a tensor of the APR file, or take it for another one",
+            "Loaders find the embedding by a part of its name, so that a second tensor with that part may be taken for it; and they take norms and biases as F32, F16 or BF16 only.",
+            "A tensor that a tool added, or a quantisation that left nothing out.",
+            "Make the GGUF again without it, and convert that.",
+            DIFFERENT,
+        ),
         Code::TensorNaming => explain(
             "the tensors of an APR file have names of two namings",
             "A loader looks for all of them under the names of Hugging Face, or under those of the GGUF; what it does not find it leaves out, biases without a word.",

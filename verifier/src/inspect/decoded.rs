@@ -26,7 +26,10 @@ impl Decoded {
         let sources: Vec<&dyn Source> = input.shards.iter().map(|(_, source)| *source).collect();
         let start = sources
             .first()
-            .map_or(Ok(Vec::new()), |source| start_of(*source));
+            .map_or(Ok(Vec::new()), |source| sniff::start_of(*source));
+        if let Some(finding) = sniff::stranger_in_set(&input.shards) {
+            return Self::Unknown(undecodable(&sources, finding));
+        }
         match (start, sources.as_slice()) {
             (Ok(start), _) if start.starts_with(b"GGUF") => Self::Gguf(gguf::decode(&sources)),
             (Ok(start), [source]) if start.starts_with(b"APR") => Self::Apr(apr::decode(*source)),
@@ -92,14 +95,6 @@ pub(crate) fn type_name(tensor: &Tensor) -> String {
     }
 }
 
-/// As much of the first file as tells what it is.
-fn start_of(source: &dyn Source) -> io::Result<Vec<u8>> {
-    let held = source.length().min(sniff::SAMPLE);
-    let mut start = vec![0; usize::try_from(held).map_err(io::Error::other)?];
-    source.read_exact_at(0, &mut start)?;
-    Ok(start)
-}
-
 fn unknown(
     input: &Input<'_>,
     sources: &[&dyn Source],
@@ -117,6 +112,10 @@ fn unknown(
             format!("the header cannot be read: {error}"),
         ),
     };
+    undecodable(sources, finding)
+}
+
+fn undecodable(sources: &[&dyn Source], finding: Finding) -> Container<()> {
     let finding = finding.at(Place::new(Side::Gguf, 0));
     Container {
         shards: sources

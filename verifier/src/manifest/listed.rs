@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ONE_DIGEST;
 use super::check::{Claim, Resolved, extra, mismatch};
 use super::lines::{Line, Scope};
 use super::target::{Subject, Target};
@@ -35,7 +36,7 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
             resolved.claims.push(row.claim(subject));
         }
     }
-    find_missing_files(target, &mut resolved);
+    find_missing_files(lines, target, &mut resolved);
     resolved
 }
 
@@ -192,8 +193,15 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
     }
 }
 
-/// Of a split set each file needs a row when one of them has one.
-fn find_missing_files(target: &Target<'_>, resolved: &mut Resolved) {
+/// Of a split set each file needs a row when one of them has one. A digest of the command line is of one file, and leaves
+/// the others open.
+fn find_missing_files(lines: &[Line], target: &Target<'_>, resolved: &mut Resolved) {
+    let is_one_digest = lines.iter().all(|line| line.place == ONE_DIGEST);
+    let (effect, what) = if is_one_digest {
+        (Effect::Undecided, "was not held against any digest")
+    } else {
+        (Effect::Different, "has no row")
+    };
     let subjects: BTreeSet<Subject> = resolved.claims.iter().map(|claim| claim.subject).collect();
     let has = |subject| subjects.contains(&subject);
     for of in [Subject::File, Subject::Model] {
@@ -209,8 +217,8 @@ fn find_missing_files(target: &Target<'_>, resolved: &mut Resolved) {
                 .map_or_else(String::new, |name| escape(name.as_bytes()));
             Finding::new(
                 "manifest.missing",
-                Effect::Different,
-                format!("the file {name} has no row"),
+                effect,
+                format!("the file {name} {what}"),
             )
             .at(target.file_place(shard))
         }));

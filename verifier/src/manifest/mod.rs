@@ -58,18 +58,21 @@ pub struct Manifest {
     problems: Vec<Problem>,
 }
 
+/// What the one row of a manifest is called that is a digest of the command line.
+const ONE_DIGEST: &str = "the digest";
+
 impl Manifest {
-    /// Takes a digest as the user gave it: `sha256:HEX`, `blake3:HEX`, or 64 digits that may be either; none when it is
-    /// something else.
+    /// Takes a digest as the user gave it, of the file of this base name: `sha256:HEX`, `blake3:HEX`, or 64 digits that may be
+    /// either; none when it is something else.
     #[must_use]
-    pub fn of_digest(text: &str) -> Option<Self> {
+    pub fn of_digest(text: &str, file: &str) -> Option<Self> {
         let (kinds, digest) = lines::digest(text.trim())?;
         let row = Line {
-            place: "the digest".to_owned(),
+            place: ONE_DIGEST.to_owned(),
             scope: lines::Scope::File,
             kinds,
             digest,
-            label: None,
+            label: Some(file.as_bytes().to_vec()),
             size: None,
         };
         Some(Self::listed(

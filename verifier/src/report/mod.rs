@@ -10,6 +10,7 @@ mod conclusion;
 mod first_difference;
 mod json;
 mod row;
+mod set;
 mod sides;
 mod stages;
 mod tensor_row;
@@ -25,6 +26,7 @@ pub use behaviour::{
 pub(crate) use build::{Parts, Scope, build, file_row, hex};
 pub use json::to_json;
 pub use row::{CauseRow, FindingRow, PlaceRow};
+pub(crate) use set::name_files_of_sets;
 pub use sides::Sides;
 
 pub use conclusion::{AtFault, Conclusion, ConclusionKind};

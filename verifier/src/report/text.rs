@@ -462,10 +462,10 @@ pub fn called(report: &Report, side: Side) -> &str {
 /// A place in one line: the file, the bytes, the region, the name.
 #[must_use]
 pub fn place(report: &Report, place: &PlaceRow) -> String {
-    let mut text = called(report, place.file).to_owned();
-    if place.shard > 0 {
-        let _ = write!(text, " shard {}", place.shard);
-    }
+    let mut text = match report.file_of_set(place) {
+        Some(file) => file.name.clone(),
+        None => called(report, place.file).to_owned(),
+    };
     if let Some(offset) = place.offset {
         let _ = write!(text, ", byte {}", grouped(offset));
         if let Some(length) = place.length.filter(|&length| length > 1) {

@@ -6,12 +6,13 @@ use super::equal::{Form, in_words, same, shorten, show};
 use super::expected::Expected;
 use super::table::{self, Rule};
 use super::{
-    ARCHITECTURE, KeyResult, Status, behaviour, derived, not_carried, record_only, suffix,
+    ARCHITECTURE, KeyResult, Status, behaviour, computes_otherwise, derived, not_carried,
+    record_only, suffix, unsaid,
 };
 use crate::decode::apr::{self, ALIASES, Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
-use crate::decode::gguf::{self, Entry, ShardHead};
+use crate::decode::gguf::{self, Entry, ShardHead, Value};
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::RegionKind;
 
@@ -28,6 +29,8 @@ pub(super) struct Comparison<'a> {
     pub(super) expected: Option<&'a BTreeMap<String, Expected<'a>>>,
     /// The members of `rope_scaling`.
     pub(super) scaling: HashMap<String, &'a Json>,
+    /// The architecture, as the GGUF says or else the user.
+    pub(super) architecture: Option<&'a [u8]>,
 }
 
 impl Comparison<'_> {
@@ -54,6 +57,13 @@ impl Comparison<'_> {
             findings.push(record_only(&what).at(gguf_place(entry, key, None)));
         }
         let suffix = self.suffix(&name);
+        if self.is_unsaid(key, suffix, head.value(entry)) && !self.is_record_only(key) {
+            let finding = match key {
+                ARCHITECTURE => computes_otherwise(&show(head.value(entry))),
+                _ => not_carried(&shorten(&name)),
+            };
+            findings.push(finding.at(gguf_place(entry, key, None)));
+        }
         let rule = table::rule(&name, suffix);
         let scaling = suffix.and_then(|suffix| suffix.strip_prefix(".rope.scaling."));
         // What describes the model and is no string has no place in the JSON, where null stands for none.
@@ -120,6 +130,16 @@ impl Comparison<'_> {
             status,
             values: [of_apr, Some(show(head.value(entry)))],
         });
+    }
+
+    /// Whether a key changes what the model computes although loaders do not read it where the JSON has it.
+    fn is_unsaid(&self, key: &[u8], suffix: Option<&str>, value: Value<'_>) -> bool {
+        if key == ARCHITECTURE {
+            let name = value.as_string().unwrap_or_default();
+            return unsaid::computes_otherwise(name);
+        }
+        let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
+        ending.is_some_and(|ending| unsaid::is_unread(&self.gguf.metadata, ending, value))
     }
 
     /// Whether the record says of a key or a tensor that it stands in it alone.
@@ -217,7 +237,7 @@ impl Comparison<'_> {
 
     /// What follows the architecture's name in a key of the architecture, with the dot.
     pub(super) fn suffix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        suffix(self.gguf.metadata.architecture()?, key)
+        suffix(self.architecture?, key)
     }
 
     /// The values of a rule's keys that the APR file has; an alias stands in for a canonical key that is absent.

@@ -1,6 +1,6 @@
 //! Keys of an APR file that no single key of the GGUF holds, and GGUF keys that the tensors say as well.
 
-use super::{Comparison, rope};
+use super::{Comparison, rope, unsaid};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::apr::{Json, Kind};
 use crate::decode::container::Container;
@@ -28,16 +28,9 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
 /// Tells whether a key that the GGUF does not have follows from what it has.
 pub(super) fn explains(comparison: &Comparison<'_>, key: &str, json: &Json) -> bool {
     let metadata = &comparison.gguf.metadata;
-    let number = |name: &str| {
-        metadata
-            .of_architecture(name)
-            .and_then(|value| value.as_u64())
-    };
     let expected = match key {
-        "num_kv_heads" => number("attention.head_count"),
-        "head_dim" => number("embedding_length")
-            .zip(number("attention.head_count"))
-            .and_then(|(size, heads)| size.checked_div(heads)),
+        "num_kv_heads" => unsaid::count(metadata, "attention.head_count"),
+        "head_dim" => unsaid::head_dim(metadata),
         "vocab_size" => vocabulary_size(comparison.gguf),
         _ => None,
     };
@@ -74,9 +67,7 @@ pub(super) fn is_implied(gguf: &Container<gguf::Metadata>, suffix: &str, value: 
 
 fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
     let architecture = comparison
-        .gguf
-        .metadata
-        .architecture()
+        .architecture
         .and_then(|name| std::str::from_utf8(name).ok())
         .unwrap_or_default();
     let expected = rope::rope_type(architecture);

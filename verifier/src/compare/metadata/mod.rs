@@ -9,6 +9,7 @@ mod comparison;
 mod derived;
 mod equal;
 mod expected;
+mod loaders;
 mod look_alike;
 mod only_apr;
 pub(crate) mod record;
@@ -16,6 +17,7 @@ mod rope;
 pub(crate) mod same_format;
 mod table;
 mod typed;
+mod unsaid;
 mod whole;
 
 use std::collections::{BTreeSet, HashMap};
@@ -135,6 +137,9 @@ pub(crate) fn compare(
     let record_only = record
         .as_ref()
         .map_or(&[][..], |record| &record.record_only);
+    let mut given = record.iter().flat_map(|record| &record.set);
+    let given = given.find(|set| set.key == ARCHITECTURE);
+    let given = given.and_then(|set| set.value().as_string());
     let comparison = Comparison {
         apr,
         gguf,
@@ -143,6 +148,7 @@ pub(crate) fn compare(
         record_only,
         expected: expected.as_ref(),
         scaling: members_of(document, "rope_scaling"),
+        architecture: gguf.metadata.architecture().or(given),
     };
     let keys = &mut outcome.keys;
     for entry in &head.entries {
@@ -157,6 +163,9 @@ pub(crate) fn compare(
     }
     derived::check(&comparison, &mut findings);
     typed::check(&comparison, &mut findings);
+    if record_only.is_empty() {
+        loaders::check(&apr.tensors, &mut findings);
+    }
     match (&record, &expected) {
         (Some(record), Some(expected)) => {
             // What another producer may leave out, a conversion of ours writes.
@@ -227,6 +236,18 @@ fn record_only(what: &str) -> Finding {
         format!("{what}: no loader of APR runs this model as the GGUF says"),
     )
     .hint("run the GGUF itself, which `aprove restore` gives back")
+}
+
+/// What is said of an architecture that no loader of APR computes.
+fn computes_otherwise(architecture: &str) -> Finding {
+    Finding::new(
+        "meta.not-carried",
+        Effect::Different,
+        format!(
+            "loaders of APR do not compute what a {architecture} does, and no key of APR says it"
+        ),
+    )
+    .hint("run the GGUF itself: as an APR file this model computes something else")
 }
 
 /// What is said of a key, or a tensor, that changes what the model computes and that no loader reads.

@@ -6,7 +6,7 @@ use super::{Metadata, align};
 use crate::code::Code;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::findings::Findings;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, escape, follow};
 use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
 
@@ -296,7 +296,7 @@ fn end(
                         Finding::new(
                             "apr.trailing",
                             Effect::Different,
-                            format!("{} bytes follow the footer", trailing.length),
+                            follow(trailing.length, "the footer"),
                         )
                         .at(Place::new(Side::Apr, 0)
                             .region(RegionKind::Trailing)

@@ -5,7 +5,7 @@ use super::tensors::Info;
 use crate::code::Code;
 use crate::decode::container::Tensor;
 use crate::decode::findings::Findings;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, escape, follow};
 use crate::region::{Region, RegionKind, Span, push};
 use crate::source::Source;
 
@@ -24,6 +24,7 @@ pub(super) fn lay_out(
     };
     parts.data_offset = data_offset;
     check_order(shard, parts, &infos, findings);
+    let sizes: Vec<Option<u64>> = infos.iter().map(|info| info.size).collect();
     let mut tensors: Vec<Tensor> = infos
         .into_iter()
         .map(|info| place_tensor(shard, parts, info, length, findings))
@@ -37,11 +38,15 @@ pub(super) fn lay_out(
     });
     let mut cursor = parts.infos_end;
     let mut last: Vec<u8> = Vec::new();
+    // The tensor before, where nobody knows how long it is: what follows up to the next one is its own, and no padding.
+    let mut is_open = false;
     for index in order {
         let Some(tensor) = tensors.get_mut(index) else {
             continue;
         };
-        if !tensor.sound || tensor.span.length == 0 {
+        let begins = (cursor..length).contains(&tensor.span.offset);
+        let is_endless = begins && sizes.get(index).is_none_or(Option::is_none);
+        if !is_endless && (!tensor.sound || tensor.span.length == 0) {
             continue;
         }
         if tensor.span.offset < cursor {
@@ -58,15 +63,29 @@ pub(super) fn lay_out(
         }
         push(
             regions,
-            RegionKind::Padding,
+            if is_open {
+                RegionKind::Undecoded
+            } else {
+                RegionKind::Padding
+            },
             between(cursor, tensor.span.offset),
             &last,
         );
         push(regions, RegionKind::Tensor, tensor.span, &tensor.name);
+        is_open = is_endless;
         cursor = tensor.span.end();
         last.clone_from(&tensor.name);
     }
-    end(shard, parts, cursor, length, &last, regions, findings);
+    if is_open {
+        push(
+            regions,
+            RegionKind::Undecoded,
+            between(cursor, length),
+            &last,
+        );
+    } else {
+        end(shard, parts, cursor, length, &last, regions, findings);
+    }
     tensors
 }
 
@@ -110,7 +129,7 @@ fn end(
             Finding::new(
                 "gguf.trailing",
                 Effect::Different,
-                format!("{} bytes follow the last tensor", trailing.length),
+                follow(trailing.length, "the last tensor"),
             )
             .at(Place::new(Side::Gguf, shard)
                 .region(RegionKind::Trailing)

@@ -80,8 +80,11 @@ impl ShardHead {
     /// Returns the value of a key; of a duplicate key, the first.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Value<'_>> {
-        let entry = self.entries.get(*self.index.get(key)?)?;
-        Some(self.value(entry))
+        Some(self.value(self.entry(key)?))
+    }
+
+    pub(super) fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        self.entries.get(*self.index.get(key)?)
     }
 
     /// Returns the bytes of a key.

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::Metadata;
+use super::{Metadata, ShardHead};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -58,6 +58,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
             refuse("gguf.split.tensors", 0, text);
         }
     }
+    check_keys(heads, &mut refuse);
     let mut names = HashSet::new();
     for tensor in &container.tensors {
         if !names.insert(&tensor.name) && heads.len() > 1 {
@@ -66,6 +67,29 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
                 tensor.shard,
                 format!("{} stands in two files", escape(&tensor.name)),
             );
+        }
+    }
+}
+
+/// Loaders read the keys of the first file: what another one says of the model must be said there, too.
+fn check_keys(heads: &[ShardHead], refuse: &mut impl FnMut(&'static str, usize, String)) {
+    let Some((first, others)) = heads.split_first() else {
+        return;
+    };
+    for (shard, head) in (1..).zip(others) {
+        for entry in &head.entries {
+            let key = head.key(entry);
+            if key.starts_with(b"split.") || key == b"general.alignment" {
+                continue;
+            }
+            let of_first = first.entry(key).map(|entry| first.raw(entry));
+            if of_first != Some(head.raw(entry)) {
+                let text = format!(
+                    "{} is not what the first file of the set says, which is the one that loaders read",
+                    escape(key)
+                );
+                refuse("gguf.split.key", shard, text);
+            }
         }
     }
 }

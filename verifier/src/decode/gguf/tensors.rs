@@ -102,37 +102,33 @@ fn decode_one(
     let problem = match ggml_type(type_id) {
         TypeId::Known(block_type) => {
             info.block_type = Some(block_type);
-            size(block_type, &info.dims)
-                .map(|size| info.size = Some(size))
-                .map_err(|(code, expected)| {
-                    (code, expected, dims_offset, format!("{:?}", info.dims))
+            let size = size(block_type, &info.dims);
+            size.map(|size| info.size = Some(size))
+                .map_err(|(code, text, expected)| {
+                    let found = format!("{:?}", info.dims);
+                    (code, text.to_owned(), expected, dims_offset, found)
                 })
         }
         TypeId::Removed => Err((
             "gguf.type.removed",
+            format!("type {type_id} is one that ggml has taken out"),
             "a type that ggml still has".to_owned(),
             type_offset,
             type_id.to_string(),
         )),
         TypeId::Unknown => Err((
             "gguf.type.unknown",
+            format!("type {type_id} is none of ggml's table, so that its data cannot be read"),
             "a type of ggml's table".to_owned(),
             type_offset,
             type_id.to_string(),
         )),
     };
-    if let Err((code, expected, offset, found)) = problem {
+    if let Err((code, text, expected, offset, found)) = problem {
         let length = head.position().saturating_sub(offset).saturating_sub(8);
-        let what = code.trim_start_matches("gguf.");
+        let text = format!("{}: {text}", escape(&info.name));
         findings.push(
-            finding(
-                shard,
-                code,
-                &format!("{}: {what}", escape(&info.name)),
-                offset,
-                length.max(4),
-            )
-            .expected_found(expected, found),
+            finding(shard, code, &text, offset, length.max(4)).expected_found(expected, found),
         );
     }
     warn_of_oddities(shard, &info, findings);
@@ -140,20 +136,26 @@ fn decode_one(
 }
 
 /// Bytes of a tensor by type and shape, with every product checked.
-fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, String)> {
+fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, &'static str, String)> {
     let most = i64::MAX.unsigned_abs();
     if dims.iter().any(|&dim| dim > most) {
-        return Err(("gguf.tensor.dim", format!("dimensions of at most {most}")));
+        let expected = format!("dimensions of at most {most}");
+        return Err(("gguf.tensor.dim", "a dimension is too large", expected));
     }
     let elements = dims
         .iter()
         .try_fold(1_u64, |product, &dim| product.checked_mul(dim))
         .filter(|&elements| elements <= most)
-        .ok_or(("gguf.tensor.elements", format!("at most {most} elements")))?;
+        .ok_or((
+            "gguf.tensor.elements",
+            "the dimensions multiply to more than any tensor holds",
+            format!("at most {most} elements"),
+        ))?;
     let row = dims.first().copied().unwrap_or(1);
     if !row.is_multiple_of(block_type.elements) {
         return Err((
             "gguf.tensor.row",
+            "its rows are not whole blocks",
             format!(
                 "rows of whole blocks of {} elements for {}",
                 block_type.elements, block_type.name
@@ -166,6 +168,7 @@ fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, Stri
         .and_then(|_| block_type.size_of(elements))
         .ok_or((
             "gguf.tensor.bytes",
+            "its bytes are more than any file holds",
             "elements times block bytes below 2^64".to_owned(),
         ))
 }

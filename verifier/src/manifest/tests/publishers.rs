@@ -151,7 +151,7 @@ fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
         file_digests: false,
     };
     let verdict = |text: &str| {
-        let manifest = Manifest::of_digest(text).unwrap();
+        let manifest = Manifest::of_digest(text, "t.gguf").unwrap();
         check(&manifest, &input(&["t.gguf"], &files), &options, &()).verdict
     };
     for right in [
@@ -165,7 +165,27 @@ fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
     for wrong in [format!("sha256:{BLAKE3}"), format!("blake3:{HEX}")] {
         assert_eq!(verdict(&wrong), Verdict::Different, "{wrong}");
     }
-    assert!(Manifest::of_digest("sha1:00").is_none());
+    assert!(Manifest::of_digest("sha1:00", "t.gguf").is_none());
+}
+
+#[test]
+fn a_digest_of_the_command_line_is_of_the_file_of_a_set_that_was_named() {
+    let set = models::tiny().shards(2);
+    let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
+    let options = CheckOptions {
+        threads: 1,
+        allow_unbound_metadata: false,
+        file_digests: false,
+    };
+    let right = blake3::hash(&set[1]).to_hex();
+    for (digest, verdict, code) in [
+        (right.as_str(), Verdict::Undecided, "manifest.missing"),
+        (HEX, Verdict::Different, "manifest.mismatch"),
+    ] {
+        let manifest = Manifest::of_digest(digest, names[1]).unwrap();
+        let found = check(&manifest, &input(&names, &set), &options, &());
+        assert_judged(&found, verdict, code);
+    }
 }
 
 #[test]

@@ -329,20 +329,22 @@ fn check_head(
     head: &gguf::ShardHead,
     findings: &mut Findings,
 ) {
-    let found = usize::try_from(head.data_offset)
-        .ok()
-        .and_then(|end| head.bytes.get(..end));
-    // Of a file without tensors the reader may have kept less.
-    let found = found.unwrap_or(&head.bytes);
-    if source.head == found {
+    let recorded = source.head.len() as u64;
+    if head.tensor_count > 0 && recorded != head.data_offset {
+        let part = format!("sources[{shard}].data_offset");
+        let (expected, found) = (head.data_offset.to_string(), recorded.to_string());
+        findings.push(wrong(&part, expected, found));
+    }
+    // The reader may have kept less than all of the padding, which is looked at where the file is read.
+    let end = usize::try_from(head.infos_end).unwrap_or(usize::MAX);
+    let zeros = std::iter::repeat(&0);
+    let found = head.bytes.get(..end).unwrap_or(&head.bytes);
+    let found = found.iter().chain(zeros);
+    let alike = source.head.iter().zip(found);
+    let same = alike.take_while(|(one, other)| one == other).count() as u64;
+    if same == recorded {
         return;
     }
-    let same = source
-        .head
-        .iter()
-        .zip(found)
-        .take_while(|(one, other)| one == other)
-        .count() as u64;
     let region = source
         .regions
         .iter()

@@ -297,6 +297,6 @@ const BOOL: u32 = 7;
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 const F64: u32 = 12;
-/// The alignment is at most 1 MiB.
-const LARGEST_PADDING: u64 = 1 << 20;
+/// The alignment is at most 1 MiB, and that of a set of many files usually less.
+const LARGEST_PADDING: u64 = 16 << 20;
 const DEEPEST: usize = 64;

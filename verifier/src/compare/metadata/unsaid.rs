@@ -1,0 +1,142 @@
+//! Keys that an APR file may hold at its top level, and that no loader reads there: a copy helps nobody.
+//!
+//! Two sources: what loaders read of an .apr file is in `apr-format.md`, from the loaders of `apr` 0.72.3; what llama.cpp
+//! does with each key, and which graph each architecture has, is in its own source (`load_arch_hparams` and the graphs of
+//! `src/models`, `llm_arch_is_recurrent`, `llm_arch_is_hybrid` and `llm_arch_is_diffusion` of `src/llama-arch.cpp`).
+
+use crate::decode::gguf::{Metadata, Value};
+
+/// Whether loaders of APR compute something else than an architecture does, whatever its keys: a norm that subtracts a mean,
+/// layers with a state, attention that looks ahead.
+pub(super) fn computes_otherwise(architecture: &[u8]) -> bool {
+    OTHER_GRAPHS
+        .iter()
+        .any(|name| name.as_bytes() == architecture)
+}
+
+/// Whether a key of the architecture, by what follows its dot, changes what the model computes with this value and has no
+/// loader that reads it.
+pub(super) fn is_unread(metadata: &Metadata, ending: &str, value: Value<'_>) -> bool {
+    if value.as_array().is_some() {
+        // Layers with numbers of their own, where loaders read one.
+        return OF_LAYERS.contains(&ending) && one(value).is_none();
+    }
+    match ending {
+        "rope.dimension_count" => one(value) != head_dim(metadata),
+        "attention.sliding_window" => one(value) != Some(0) && has_windows(metadata),
+        "rope.scaling.attn_factor" => !matches!(number(value), Some(0.0 | 1.0)),
+        "rope.scaling.alpha" | "rope.scaling.yarn_log_multiplier" => number(value) != Some(0.0),
+        _ => false,
+    }
+}
+
+fn has_windows(metadata: &Metadata) -> bool {
+    let architecture = metadata.architecture().unwrap_or_default();
+    WITH_WINDOWS
+        .iter()
+        .any(|name| name.as_bytes() == architecture)
+}
+
+/// The values of a head.
+pub(super) fn head_dim(metadata: &Metadata) -> Option<u64> {
+    let number = |ending| count(metadata, ending);
+    let divided = || number("embedding_length")?.checked_div(number("attention.head_count")?);
+    number("attention.key_length").or_else(divided)
+}
+
+/// The count at a key of the architecture, or the one that its list says for every layer.
+pub(super) fn count(metadata: &Metadata, ending: &str) -> Option<u64> {
+    one(metadata.of_architecture(ending)?)
+}
+
+fn one(value: Value<'_>) -> Option<u64> {
+    let Some(mut items) = value.as_array() else {
+        return value.as_u64();
+    };
+    let first = items.next()?.as_u64()?;
+    items
+        .all(|item| item.as_u64() == Some(first))
+        .then_some(first)
+}
+
+fn number(value: Value<'_>) -> Option<f64> {
+    let float = value.as_f32().map(f64::from).or_else(|| value.as_f64());
+    let integer = || u32::try_from(value.as_u64()?).ok().map(f64::from);
+    float.or_else(integer)
+}
+
+const OF_LAYERS: [&str; 5] = [
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "feed_forward_length",
+];
+
+/// Those that read `attention.sliding_window` and mask by it.
+const WITH_WINDOWS: [&str; 14] = [
+    "afmoe",
+    "cohere2",
+    "exaone-moe",
+    "exaone4",
+    "gemma2",
+    "gemma3",
+    "gemma3n",
+    "gemma4",
+    "gpt-oss",
+    "llama4",
+    "mimo2",
+    "olmo2",
+    "plamo3",
+    "smallthinker",
+];
+
+const OTHER_GRAPHS: [&str; 43] = [
+    // LayerNorm.
+    "bloom",
+    "codeshell",
+    "cohere2",
+    "command-r",
+    "dbrx",
+    "falcon",
+    "gpt2",
+    "gptneox",
+    "jais",
+    "jais2",
+    "mpt",
+    "nemotron",
+    "olmo",
+    "orion",
+    "phi2",
+    "stablelm",
+    "starcoder",
+    "starcoder2",
+    // Layers with a state, or with a convolution.
+    "arwkv7",
+    "falcon-h1",
+    "granitehybrid",
+    "jamba",
+    "kimi-linear",
+    "lfm2",
+    "lfm2moe",
+    "mamba",
+    "mamba2",
+    "nemotron_h",
+    "nemotron_h_moe",
+    "plamo2",
+    "qwen35",
+    "qwen35moe",
+    "qwen3next",
+    "rwkv6",
+    "rwkv6qwen2",
+    "rwkv7",
+    // Attention that looks ahead.
+    "dream",
+    "llada",
+    "llada-moe",
+    "rnd1",
+    // Encoders, whose result is no token.
+    "bert",
+    "modern-bert",
+    "nomic-bert",
+];
