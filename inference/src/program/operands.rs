@@ -195,7 +195,7 @@ impl fmt::Display for Reach {
 
 impl Reach {
     /// The first position that a token sees.
-    pub(crate) const fn first(self, position: usize) -> usize {
+    pub const fn first(self, position: usize) -> usize {
         match self {
             Self::All => 0,
             Self::Last(n) => (position + 1).saturating_sub(n),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use inference::{Model, Stage, Step};
+use inference::{Heads, Model, Stage, Step};
 
 /// One meaning of a record: stages of ours joined for each token, and the order of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Capture {
     pub steps: Vec<Step>,
     /// The order of the values.
     pub layout: Layout,
+    /// Whether no name tells it: then the values must be near.
+    pub by_value: bool,
 }
 
 /// The order of the values of a record.
@@ -25,6 +27,8 @@ pub enum Layout {
     Heads,
     /// As [`Self::Heads`], before the scale and for unseen positions as well.
     UnscaledHeads,
+    /// Head by head; for each head and token the values that the head has.
+    HeadRows,
 }
 
 impl Capture {
@@ -32,6 +36,7 @@ impl Capture {
         Self {
             steps: vec![step],
             layout: Layout::Tokens,
+            by_value: false,
         }
     }
 
@@ -41,7 +46,13 @@ impl Capture {
         Self {
             steps: steps.collect(),
             layout: Layout::Tokens,
+            by_value: false,
         }
+    }
+
+    pub(crate) const fn by_value(mut self) -> Self {
+        self.by_value = true;
+        self
     }
 
     pub(crate) const fn laid_out(mut self, layout: Layout) -> Self {
@@ -65,18 +76,25 @@ impl Capture {
         match self.layout {
             Layout::Tokens => Some(values),
             Layout::Halves => neighbours(&values, model, layer?),
-            Layout::Heads => by_token(&values, tokens, scores?.0.queries, 1.0),
+            Layout::Heads => by_token(&values, tokens, scores?.0, 1.0),
             Layout::UnscaledHeads => {
                 let (heads, scale) = scores?;
-                by_token(&values, tokens, heads.queries, scale.as_f32())
+                by_token(&values, tokens, heads, scale.as_f32())
+            }
+            Layout::HeadRows => {
+                let heads = scores?.0.queries;
+                let width = values.len().checked_div(heads.checked_mul(tokens)?)?;
+                let rows: Vec<_> = values.chunks_exact(width.max(1)).collect();
+                let token = |token| rows.iter().skip(token).step_by(tokens).copied().flatten();
+                Some((0..tokens).flat_map(token).copied().collect())
             }
         }
     }
 }
 
 /// From heads x tokens x columns to tokens x heads x positions. Unseen positions become +0, which they may already be.
-fn by_token(values: &[f32], tokens: usize, heads: usize, scale: f32) -> Option<Vec<f32>> {
-    let rows = heads.checked_mul(tokens)?;
+fn by_token(values: &[f32], tokens: usize, heads: Heads, scale: f32) -> Option<Vec<f32>> {
+    let rows = heads.queries.checked_mul(tokens)?;
     let columns = values.len().checked_div(rows)?;
     if columns < tokens || values.len() != columns.checked_mul(rows)? {
         return None;
@@ -84,10 +102,11 @@ fn by_token(values: &[f32], tokens: usize, heads: usize, scale: f32) -> Option<V
     let rows: Vec<_> = values.chunks_exact(columns).collect();
     let mut out = Vec::new();
     for token in 0..tokens {
+        let first = heads.reach.first(token);
         for head in rows.chunks(tokens) {
             let row = head.get(token)?.iter().take(tokens).enumerate();
             out.extend(row.map(|(position, value)| {
-                if position <= token {
+                if position <= token && position >= first {
                     value * scale
                 } else {
                     0.0
@@ -130,16 +149,38 @@ impl fmt::Display for Capture {
 
 #[cfg(test)]
 mod tests {
+    use inference::Reach;
+
     use super::*;
+
+    const HEADS: Heads = Heads {
+        queries: 2,
+        key_values: 2,
+        key_dim: 1,
+        value_dim: 1,
+        reach: Reach::All,
+    };
 
     #[test]
     fn heads_of_padded_rows_become_rows_of_tokens() {
         // 2 heads, 2 tokens, 3 columns of which the third is padding.
         let values = [1.0, 9.0, 0.0, 2.0, 3.0, 0.0, 4.0, 9.0, 0.0, 5.0, 6.0, 0.0];
-        let found = by_token(&values, 2, 2, 2.0);
+        let found = by_token(&values, 2, HEADS, 2.0);
         assert_eq!(found, Some(vec![2.0, 0.0, 8.0, 0.0, 4.0, 6.0, 10.0, 12.0]));
-        assert_eq!(by_token(&values, 5, 2, 1.0), None);
-        assert_eq!(by_token(&values[..11], 2, 2, 1.0), None);
-        assert_eq!(by_token(&[], 0, 0, 1.0), None);
+        assert_eq!(by_token(&values, 5, HEADS, 1.0), None);
+        assert_eq!(by_token(&values[..11], 2, HEADS, 1.0), None);
+        assert_eq!(by_token(&[], 0, HEADS, 1.0), None);
+    }
+
+    #[test]
+    fn scores_that_a_window_hides_become_zeros() {
+        let values = [1.0, 9.0, 9.0, 1.0, 2.0, 9.0, 1.0, 2.0, 3.0];
+        let heads = Heads {
+            queries: 1,
+            reach: Reach::Last(2),
+            ..HEADS
+        };
+        let expected = vec![1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0, 3.0];
+        assert_eq!(by_token(&values, 3, heads, 1.0), Some(expected));
     }
 }

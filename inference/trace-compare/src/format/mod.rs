@@ -12,6 +12,7 @@ mod capture;
 mod digests;
 mod error;
 mod names;
+mod nodes;
 mod npy;
 mod npz;
 mod open;

@@ -2,7 +2,10 @@
 //!
 //! A name that does not say where a value was taken gets every capture point that it may mean; comparing decides.
 
-use super::capture::{Capture, Layout};
+use super::{
+    capture::{Capture, Layout},
+    nodes::Node,
+};
 use inference::{Stage, Step};
 
 /// A folder of APRT files: `embedding`, `layer-N/STAGE`.
@@ -56,7 +59,10 @@ pub(crate) fn payload(layer: Option<usize>, name: &str) -> Vec<Capture> {
 
 /// A node of llama.cpp, `NAME-LAYER|OPERATION`.
 pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
-    let Some((name, operation)) = key.split_once('|') else {
+    let Some(Node {
+        name, operation, ..
+    }) = Node::of(key)
+    else {
         return Vec::new();
     };
     match (name, operation) {
@@ -93,7 +99,7 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         ("Kcur_normed", "MUL") => one(Stage::KNorm),
         ("Qcur", "ROPE") => one(Stage::QRope),
         ("Kcur", "ROPE") => one(Stage::KRope),
-        ("kq", "MUL_MAT") => heads(Stage::AttnScores, Layout::UnscaledHeads),
+        ("kq", "MUL_MAT") => scores(Step::in_layer(layer, Stage::AttnScores)),
         ("kq_soft_max", "SOFT_MAX") => heads(Stage::AttnSoftmax, Layout::Heads),
         ("kqv_out", "CONT") => one(Stage::Attention),
         ("attn_out", "MUL_MAT") => one(Stage::AttnOut),
@@ -130,10 +136,11 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
     }
 }
 
-/// The number of a node that llama.cpp left unnamed, `node_31|MUL_MAT`: the output matrices of attentions are such.
-pub(crate) fn unnamed_matmul(key: &str) -> Option<u64> {
-    let number = key.strip_prefix("node_")?.strip_suffix("|MUL_MAT")?;
-    number.parse().ok()
+/// Scores before the scale, or of queries that were scaled.
+pub(crate) fn scores(step: Step) -> Vec<Capture> {
+    let layouts = [Layout::UnscaledHeads, Layout::Heads];
+    let one = |layout| Capture::one(step).laid_out(layout);
+    layouts.map(one).into()
 }
 
 /// A module of Hugging Face transformers, with or without `.output` at its end, or a hidden state.
@@ -270,8 +277,6 @@ mod tests {
         ] {
             assert!(llama_cpp(key).is_empty(), "{key}");
         }
-        assert_eq!(unnamed_matmul("node_31|MUL_MAT"), Some(31));
-        assert_eq!(unnamed_matmul("node_x|MUL_MAT"), None);
     }
 
     #[test]

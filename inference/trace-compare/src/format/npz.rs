@@ -45,7 +45,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, TraceError> {
         records.push(Record {
             name,
             captures: Vec::new(),
-            content: Content::Held(Element::decode(header.element, data), header.element),
+            content: Content::Held(Element::decode(header.element, data).into(), header.element),
         });
     }
     Ok(records)

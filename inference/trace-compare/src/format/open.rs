@@ -15,7 +15,7 @@ use super::{
     record::{Record, Trace, TraceFormat},
     safetensors,
 };
-use inference::{Stage, Step};
+use inference::Step;
 
 impl Trace {
     /// Opens a trace: a folder of APRT files, `.npz`, `.safetensors`, or what `apr trace --payload` prints as text or JSON.
@@ -81,9 +81,6 @@ impl Trace {
                 _ => names::hugging_face(&record.name),
             };
         }
-        if format == TraceFormat::LlamaCpp {
-            name_output_matrices(&mut records);
-        }
         let engine = labels.get("engine").map(|engine| {
             let version = labels.get("version").map_or("", String::as_str);
             format!("{engine} {version}").trim_end().to_owned()
@@ -95,35 +92,6 @@ impl Trace {
             tokens,
             labels,
             records,
-        }
-    }
-}
-
-/// llama.cpp does not name every output matrix of an attention. Its numbers grow in the order of execution, so the unnamed
-/// products belong to the layers in turn, when there is one for each layer that has an attention and no named product.
-fn name_output_matrices(records: &mut [Record]) {
-    let layers = |records: &[Record], wanted: Stage| -> Vec<usize> {
-        let captures = records.iter().flat_map(|record| &record.captures);
-        let steps = captures.flat_map(|capture| &capture.steps);
-        let mut layers: Vec<_> = steps
-            .filter(|step| step.stage == wanted)
-            .filter_map(|step| step.layer)
-            .collect();
-        layers.sort_unstable();
-        layers.dedup();
-        layers
-    };
-    let named = layers(records, Stage::AttnOut);
-    let mut open = layers(records, Stage::Attention);
-    open.retain(|layer| !named.contains(layer));
-    let mut unnamed: Vec<_> = records
-        .iter_mut()
-        .filter_map(|record| Some((names::unnamed_matmul(&record.name)?, record)))
-        .collect();
-    unnamed.sort_by_key(|(number, _)| *number);
-    if unnamed.len() == open.len() {
-        for ((_, record), layer) in unnamed.into_iter().zip(open) {
-            record.captures = vec![Capture::one(Step::in_layer(layer, Stage::AttnOut))];
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use super::{capture::Capture, error::TraceError};
 
 /// The records of one run of an engine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trace {
     /// The file or folder.
     pub path: PathBuf,
@@ -45,7 +45,7 @@ pub enum TraceFormat {
 }
 
 /// One value of a trace.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// The name that the engine gave it.
     pub name: String,
@@ -56,15 +56,15 @@ pub struct Record {
 }
 
 /// The content of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Content {
-    Held(Vec<f32>, Element),
+    Held(Arc<[f32]>, Element),
     InFile(Place),
     Statistics(Statistics),
 }
 
 /// Values that are read when they are needed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) file: Arc<File>,
     pub(crate) offset: u64,
@@ -116,7 +116,7 @@ impl Trace {
     /// Fails when the file cannot be read.
     pub fn values(&self, record: &Record) -> Result<Option<Vec<f32>>, TraceError> {
         match &record.content {
-            Content::Held(values, _) => Ok(Some(values.clone())),
+            Content::Held(values, _) => Ok(Some(values.to_vec())),
             Content::InFile(place) => place.read(&self.path).map(Some),
             Content::Statistics(_) => Ok(None),
         }

@@ -64,7 +64,8 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
             }
         }
     }
-    found.sort_by_key(|(_, tensor)| tensor.begin);
+    // An empty tensor begins where the next one does.
+    found.sort_by_key(|(_, tensor)| (tensor.begin, tensor.end));
     // Every byte of the data belongs to one tensor.
     let mut end = 0;
     let mut records = Vec::new();

@@ -1,9 +1,9 @@
 //! The plain comparison: our run and theirs, record by record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{difference::Difference, forced::STORED, view::View};
-use crate::format::{Trace, TraceError};
+use crate::format::{Capture, Trace, TraceError};
 use inference::{Model, Stage, StageSink, Step};
 
 /// A record compared with our run.
@@ -73,10 +73,37 @@ impl<'a> FreeRun<'a> {
         match self.failure {
             Some(failure) => Err(failure),
             None => Ok(Found {
-                chosen: self.chosen,
+                chosen: self.without_doubles(),
                 captures: self.found,
             }),
         }
+    }
+
+    /// What was chosen, without records that only their values tell where another record is the same stage.
+    fn without_doubles(&self) -> Vec<Option<usize>> {
+        let records = self.view.trace.records.iter().zip(&self.chosen).enumerate();
+        let meant = records.filter_map(|(index, (record, chosen))| {
+            let place = (*chosen)?;
+            let plain = self.found.get(index)?.get(place)?.as_ref();
+            let relative = plain.map_or(f64::INFINITY, |plain| plain.difference.relative);
+            Some((index, record.captures.get(place)?, relative))
+        });
+        let mut meant: Vec<_> = meant.collect();
+        meant.sort_by(|(_, a, near), (_, b, other)| {
+            let told = a.by_value.cmp(&b.by_value);
+            told.then(near.total_cmp(other))
+        });
+        let mut chosen = self.chosen.clone();
+        let mut held = BTreeSet::new();
+        for (index, capture, _) in meant {
+            let steps = capture.steps.iter().map(|step| step.order());
+            // All of them are held from here on.
+            let double = steps.filter(|step| !held.insert(*step)).count() > 0;
+            if let (true, true, Some(place)) = (double, capture.by_value, chosen.get_mut(index)) {
+                *place = None;
+            }
+        }
+        chosen
     }
 
     fn judge(&mut self, index: usize) -> Result<(), TraceError> {
@@ -121,8 +148,13 @@ impl<'a> FreeRun<'a> {
             let plain = found.get(*place).and_then(Option::as_ref);
             plain.map_or(f64::INFINITY, |plain| plain.difference.relative)
         };
+        let is_near = |place: &usize| {
+            let told = |capture: &Capture| !capture.by_value;
+            record.captures.get(*place).is_some_and(told) || relative(place) < NEAR
+        };
         let nearest = exists
             .iter()
+            .filter(|place| is_near(place))
             .min_by(|a, b| relative(a).total_cmp(&relative(b)))
             .copied();
         if let Some(chosen) = self.chosen.get_mut(index) {
@@ -176,6 +208,10 @@ fn joined(parts: &[&[f32]], tokens: usize, last: bool) -> Vec<f64> {
     }
     out
 }
+
+/// How near a record without a name must be to the stage that it is taken for: other values are farther off than 1, and
+/// 8-bit engines nearer than a tenth.
+const NEAR: f64 = 0.5;
 
 /// In a plain comparison a value is named when it is farther off than this times the root mean square: f32 engines that
 /// add in another order stay well below.

@@ -6,7 +6,9 @@ use super::{
     report::{Comparison, Findings, TraceReport, Verdict},
     search, values,
 };
-use crate::format::{Trace, capture_point_schema, stage_widths};
+use std::collections::BTreeSet;
+
+use crate::format::{Capture, Trace, capture_point_schema, stage_widths};
 use inference::Options;
 use inference::{Model, NUMERICS, Source, Step};
 
@@ -24,28 +26,41 @@ pub fn compare(
     tokens: Option<&[u32]>,
     options: &Options,
 ) -> Result<Comparison, CompareError> {
+    let traces: Vec<_> = traces.iter().map(|trace| trace.of_model(model)).collect();
     let mut reports = Vec::new();
-    for trace in traces {
+    for trace in &traces {
         check_labels(trace)?;
-        let (tokens, tokens_from) = prompt::tokens(model, sources, trace, tokens, traces)?;
+        let (tokens, tokens_from) = prompt::tokens(model, sources, trace, tokens, &traces)?;
         let findings = if trace.is_statistics() {
             Findings::Statistics(search::judge(model, sources, trace, &tokens, options)?)
         } else {
             Findings::Values(values::judge(model, sources, trace, &tokens, options)?)
         };
         let widths = stage_widths(model, tokens.len());
+        // A record of values is what it was taken for; statistics may be all that their names allow.
         let known = |step: &Step| widths.iter().any(|(other, _)| other == step);
-        let held: Vec<Step> = trace
-            .records
+        let meant: Vec<(&str, &Capture)> = match &findings {
+            Findings::Values(report) => {
+                let rows = report.records.iter();
+                rows.map(|row| (row.name.as_str(), &row.capture)).collect()
+            }
+            Findings::Statistics(_) => {
+                let records = trace.records.iter();
+                let meant = records.flat_map(|record| {
+                    let captures = record.captures.iter();
+                    captures.map(|capture| (record.name.as_str(), capture))
+                });
+                let known = |capture: &Capture| capture.steps.iter().all(known);
+                meant.filter(|(_, capture)| known(capture)).collect()
+            }
+        };
+        let held: BTreeSet<_> = meant
             .iter()
-            .flat_map(|record| &record.captures)
-            .flat_map(|capture| &capture.steps)
-            .copied()
+            .flat_map(|(_, capture)| capture.steps.iter().map(|step| step.order()))
             .collect();
-        let foreign = trace.records.iter().filter(|record| {
-            let mut captures = record.captures.iter();
-            !captures.any(|capture| capture.steps.iter().all(known))
-        });
+        let ours: BTreeSet<_> = meant.iter().map(|(name, _)| *name).collect();
+        let foreign = trace.records.iter();
+        let foreign = foreign.filter(|record| !ours.contains(record.name.as_str()));
         reports.push(TraceReport {
             name: trace.short_name(),
             format: trace.format,
@@ -54,7 +69,7 @@ pub fn compare(
             ours_only: widths
                 .iter()
                 .map(|(step, _)| *step)
-                .filter(|step| !held.contains(step))
+                .filter(|step| !held.contains(&step.order()))
                 .collect(),
             tokens,
             tokens_from,

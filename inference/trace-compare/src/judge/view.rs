@@ -104,7 +104,7 @@ impl<'a> View<'a> {
         let tokens = if last { 1 } else { self.tokens };
         // Rows of heads are as long as the prompt: the last token alone is recognised by consecutive tokens.
         let values = match capture.layout {
-            Layout::Heads | Layout::UnscaledHeads if last => return None,
+            Layout::Heads | Layout::UnscaledHeads | Layout::HeadRows if last => return None,
             _ => capture.ours(values, tokens, self.model)?,
         };
         let found = values.len().checked_div(tokens)?;

@@ -148,6 +148,16 @@ fn a_header_that_contradicts_the_file_is_refused() {
 }
 
 #[test]
+fn an_empty_tensor_stands_before_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.safetensors");
+    let tensors = [("b", vec![]), ("a", vec![1.0])];
+    let tensors = tensors.map(|(name, values)| (name.to_owned(), values));
+    safetensors(&path, "{}", &tensors);
+    assert_eq!(Trace::open(&path).unwrap().records.len(), 2);
+}
+
+#[test]
 fn aprt_files_that_lie_are_named_with_their_offset() {
     let folder = tempfile::tempdir().unwrap();
     let loaded = Loaded::new(models::llama().to_bytes());
