@@ -11,7 +11,7 @@ mod program;
 mod record;
 mod run;
 
-pub use architectures::Architecture;
+pub use architectures::{Activation, Architecture};
 pub use arithmetic::instruction_set::instruction_set;
 pub use error::Error;
 pub use gguf_file::ReadAt;

@@ -94,7 +94,7 @@ impl Tensor {
         clippy::arithmetic_side_effects,
         reason = "loading checked that all slices are in the file"
     )]
-    pub(crate) fn slice(&self, slice: usize) -> Self {
+    pub fn slice(&self, slice: usize) -> Self {
         Self {
             dims: vec![self.columns(), self.rows()],
             offset: self.offset + self.stride * slice as u64,

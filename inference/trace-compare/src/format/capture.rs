@@ -29,6 +29,8 @@ pub enum Layout {
     UnscaledHeads,
     /// Head by head; for each head and token the values that the head has.
     HeadRows,
+    /// As ours, with other values behind them: the state of a recurrence.
+    Leading,
 }
 
 impl Capture {
@@ -74,7 +76,7 @@ impl Capture {
         let layer = self.steps.first().and_then(|step| step.layer);
         let scores = layer.and_then(|layer| model.scores(layer));
         match self.layout {
-            Layout::Tokens => Some(values),
+            Layout::Tokens | Layout::Leading => Some(values),
             Layout::Halves => neighbours(&values, model, layer?),
             Layout::Heads => by_token(&values, tokens, scores?.0, 1.0),
             Layout::UnscaledHeads => {

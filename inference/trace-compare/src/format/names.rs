@@ -82,8 +82,8 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
     };
     let one = |stage| vec![Capture::one(Step::in_layer(layer, stage))];
     // The stages that a model does not have are no meanings of its records.
-    let either = |stages: [Stage; 2]| -> Vec<Capture> {
-        let steps = stages.into_iter().map(|stage| Step::in_layer(layer, stage));
+    let either = |stages: &[Stage]| -> Vec<Capture> {
+        let steps = stages.iter().map(|stage| Step::in_layer(layer, *stage));
         steps.map(Capture::one).collect()
     };
     let heads = |stage, layout| vec![Capture::one(Step::in_layer(layer, stage)).laid_out(layout)];
@@ -106,15 +106,15 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         ("ffn_inp" | "sa_out" | "attn_residual", "ADD") => one(Stage::FfnInp),
         ("ffn_norm", "MUL" | "ADD") => one(Stage::FfnNorm),
         ("attn_post_norm" | "post_attn_norm", "MUL") => {
-            either([Stage::AttnPostNorm, Stage::FfnNorm])
+            either(&[Stage::AttnPostNorm, Stage::FfnNorm])
         }
         ("ffn_post_norm" | "post_mlp_norm", "MUL") => one(Stage::FfnPostNorm),
         // A shared expert has the names of a dense feed-forward; no layer has both.
-        ("ffn_gate", "MUL_MAT") => either([Stage::FfnGate, Stage::SharedGate]),
-        ("ffn_up", "MUL_MAT") => either([Stage::FfnUp, Stage::SharedUp]),
-        ("ffn_swiglu", "SWIGLU" | "GLU") => either([Stage::FfnSwiglu, Stage::SharedGated]),
+        ("ffn_gate", "MUL_MAT") => either(&[Stage::FfnGate, Stage::SharedGate]),
+        ("ffn_up", "MUL_MAT") => either(&[Stage::FfnUp, Stage::SharedUp]),
+        ("ffn_swiglu", "SWIGLU" | "GLU") => either(&[Stage::FfnSwiglu, Stage::SharedGated]),
         ("ffn_out" | "ffn_down", "MUL_MAT") => one(Stage::FfnDown),
-        ("ffn_out", "ADD") => either([Stage::FfnDownBias, Stage::FfnOut]),
+        ("ffn_out", "ADD") => either(&[Stage::FfnDownBias, Stage::FfnOut, Stage::FfnInput]),
         ("ffn_moe_logits", "MUL_MAT") => one(Stage::MoeLogits),
         ("ffn_moe_probs", "ADD") => one(Stage::MoeLogitsBias),
         ("ffn_moe_probs", "SOFT_MAX" | "SIGMOID") => one(Stage::MoeProbs),
@@ -131,7 +131,7 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         ("ffn_shexp" | "ffn_moe_shexp", "MUL_MAT") => one(Stage::SharedDown),
         ("ffn_shexp_gate_inp" | "shared_expert_gate", "MUL_MAT") => one(Stage::SharedWeight),
         ("ffn_shexp_out" | "ffn_shexp_gated", "MUL") => one(Stage::SharedOut),
-        ("l_out", "ADD") => one(Stage::LayerOut),
+        ("l_out", "ADD") => either(&[Stage::LayerOut, Stage::FfnOut]),
         _ => Vec::new(),
     }
 }

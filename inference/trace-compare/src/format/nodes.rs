@@ -90,6 +90,10 @@ fn by_weight(node: Node<'_>, model: &Model) -> Vec<Capture> {
     };
     let found = performing(node.operation, model);
     let reads = |taken: &&Instruction| {
+        // The small tensors of a recurrence are read on the way there.
+        if matches!(taken.op, Op::StateSpace(_)) {
+            return false;
+        }
         let tensors = taken.op.tensors();
         tensors.iter().any(|tensor| tensor.name == weight)
     };
@@ -112,6 +116,7 @@ fn captures(taken: &Instruction) -> Vec<Capture> {
     match taken.op {
         Op::Scores { .. } => names::scores(taken.step),
         _ if taken.step.stage.is_per_position() => vec![one.laid_out(Layout::Heads)],
+        Op::Delta(_) => vec![one.laid_out(Layout::Leading)],
         Op::Weighted { .. } | Op::HeadProduct { .. } => {
             vec![one.clone().laid_out(Layout::HeadRows), one]
         }
@@ -125,12 +130,15 @@ fn performing<'a>(operation: &'a str, model: &'a Model) -> impl Iterator<Item = 
         "GET_ROWS" => matches!(op, Op::Lookup { .. } | Op::ExpertWeights(_)),
         "ADD" => match op {
             Op::Norm { norm, .. } => norm.bias.is_some(),
+            Op::Convolve { bias, .. } => bias.is_some(),
             _ => matches!(
                 op,
                 Op::Add { .. }
                     | Op::AddVector { .. }
                     | Op::AddPositions { .. }
                     | Op::ExpertSum { .. }
+                    // Its last part is what skips the state.
+                    | Op::StateSpace(_)
             ),
         },
         "ADD_ID" => matches!(op, Op::ExpertBias { .. }),
@@ -171,8 +179,7 @@ fn performing<'a>(operation: &'a str, model: &'a Model) -> impl Iterator<Item = 
             op,
             Op::Pick { .. } | Op::Join { .. } | Op::Copy { .. } | Op::Weighted { .. }
         ),
-        "SSM_CONV" => matches!(op, Op::Convolve { .. }),
-        "SSM_SCAN" => matches!(op, Op::StateSpace(_)),
+        "SSM_CONV" => matches!(op, Op::Convolve { bias: None, .. }),
         "GATED_DELTA_NET" => matches!(op, Op::Delta(_)),
         _ => false,
     };
@@ -218,8 +225,8 @@ mod tests {
 
     #[test]
     fn a_node_without_a_name_may_be_what_its_layer_computes_so() {
-        let found = meanings(&["ffn_norm-1|MUL", "node_9|ADD", "l_out-1|ADD"]);
+        let found = meanings(&["ffn_norm-1|MUL", "node_9|ADD", "kqv_out-1|CONT"]);
         let sums = "1.q_post_bias, 1.k_post_bias, 1.v_post_bias, 1.ffn_inp, 1.layer_out";
-        assert_eq!(found, ["1.ffn_norm", sums, "1.layer_out"]);
+        assert_eq!(found, ["1.ffn_norm", sums, "1.attention"]);
     }
 }

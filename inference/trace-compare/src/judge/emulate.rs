@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{product::rounded_products, reference::Reference, rounding::Rounding};
+use super::{reference::Reference, rounding::Rounding};
 use crate::format::stage_widths;
 use inference::{Error, Stage, StageSink, WeightType};
 
@@ -18,6 +18,16 @@ pub(crate) fn emulate(
 ) -> Result<(), Error> {
     let tokens = reference.tokens.len();
     let mut stages: BTreeMap<(usize, Stage), Vec<f32>> = BTreeMap::new();
+    let mut last_use = BTreeMap::new();
+    for (step, _) in stage_widths(reference.model, tokens) {
+        for input in reference
+            .operation(step)
+            .into_iter()
+            .flat_map(|found| found.inputs)
+        {
+            last_use.insert(input.order(), step.order());
+        }
+    }
     for (step, _) in stage_widths(reference.model, tokens) {
         let Some(operation) = reference.operation(step) else {
             continue;
@@ -32,12 +42,8 @@ pub(crate) fn emulate(
             .collect();
         let values = match operation.matrix {
             Some(matrix) => {
-                let [input] = inputs.as_slice() else {
-                    unreachable!("{step} is a product of one input");
-                };
                 let rounding = [rounding(matrix.weight_type)];
-                let sources = reference.sources;
-                let mut results = rounded_products(matrix, sources, input, &rounding, threads)?;
+                let mut results = reference.products(matrix, &inputs, &rounding, threads)?;
                 let result = results.pop();
                 result.unwrap_or_else(|| unreachable!("a rounding has a result"))
             }
@@ -45,17 +51,7 @@ pub(crate) fn emulate(
         };
         let values: Vec<f32> = values.into_iter().map(narrowed).collect();
         sink.stage(step, tokens, &values);
-        // A later layer reads its own input only.
-        let (layer, _) = step.order();
-        if step.layer.is_some()
-            && operation
-                .inputs
-                .iter()
-                .any(|input| input.layer != step.layer)
-        {
-            let entering: Vec<_> = operation.inputs.iter().map(|input| input.order()).collect();
-            stages.retain(|kept, _| kept.0 == layer || entering.contains(kept));
-        }
+        stages.retain(|kept, _| last_use.get(kept).is_some_and(|last| *last > step.order()));
         stages.insert(step.order(), values);
     }
     Ok(())
@@ -67,4 +63,43 @@ pub(crate) fn emulate(
 )]
 pub(crate) const fn narrowed(value: f64) -> f32 {
     value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::{Options, Step, forward_in_f64};
+
+    use super::*;
+
+    /// The logits.
+    #[derive(Default)]
+    struct Last<F>(Vec<F>);
+
+    impl<F: Copy> StageSink<F> for Last<F> {
+        fn stage(&mut self, _step: Step, _tokens: usize, values: &[F]) {
+            self.0 = values.to_vec();
+        }
+    }
+
+    #[needs::data("arch/gemma4.f32.gguf")]
+    #[test]
+    fn what_later_layers_read_is_kept() {
+        let bytes = fixtures::shared::read("arch/gemma4.f32.gguf");
+        let model = &inference::load(&[&bytes]).unwrap();
+        let sources: &[&dyn inference::Source] = &[&bytes];
+        let tokens = &[7, 300, 0];
+        let reference = Reference {
+            model,
+            sources,
+            tokens,
+        };
+        let (mut found, mut expected) = (Last::default(), Last::default());
+        emulate(&reference, &|_| Rounding::None, 1, &mut found).unwrap();
+        let options = Options::default();
+        forward_in_f64(model, sources, tokens, &options, &mut expected).unwrap();
+        for (found, expected) in found.0.iter().zip(&expected.0) {
+            let expected: f64 = *expected;
+            assert!((f64::from(*found) - expected).abs() < 1e-4 * expected.abs().max(1.0));
+        }
+    }
 }

@@ -3,11 +3,12 @@
 //! Earlier operations of the engine cannot blur the result, so the gate is narrow. For a product each rounding of activations
 //! that an engine may use is tried; the one that reproduces the result is found, not assumed.
 
+use std::collections::BTreeSet;
+
 use super::{
     difference::Difference,
     emulate::narrowed,
     error::CompareError,
-    product::rounded_products,
     reference::{Operation, Reference},
     rounding::Rounding,
     view::{Held, Seen, View},
@@ -37,6 +38,8 @@ pub enum Outcome {
         difference: Difference,
         /// For a product, what is known about its rounding.
         product: Option<Product>,
+        /// For a gelu that is looked up in ggml's table of f16: |theirs - ours| / |ours| without it.
+        without_table: Option<f64>,
     },
     /// The record has a different number of values than the stage.
     Unfit {
@@ -129,19 +132,30 @@ fn judge(
         Difference::between(&theirs.values, ours, theirs.width, skipped, element_gate)
     };
     let Some(matrix) = operation.matrix else {
-        let difference = compare(&reference.compute(step, &inputs)?);
+        let mut difference = compare(&reference.compute(step, &inputs)?);
+        let mut without_table = None;
+        if !difference.within(gate)
+            && let Some(ours) = reference.compute_by_table(step, &inputs)?
+        {
+            let looked_up = compare(&ours);
+            if looked_up.within(gate) {
+                without_table = Some(difference.relative);
+                difference = looked_up;
+            }
+        }
         return Ok(Outcome::Judged {
             within: difference.within(gate),
             difference,
             product: None,
+            without_table,
         });
     };
-    let input = inputs.first().map_or(&[][..], Vec::as_slice);
-    let (difference, product) = nearest(matrix, reference, input, &compare, gate, threads)?;
+    let (difference, product) = nearest(matrix, reference, &inputs, &compare, gate, threads)?;
     Ok(Outcome::Judged {
         within: difference.within(gate),
         difference,
         product: Some(product),
+        without_table: None,
     })
 }
 
@@ -162,6 +176,11 @@ fn obtain(
         Held::Values(_, seen) if last => return Ok(Some(last_of(seen.values, seen.width))),
         Held::Values(..) | Held::Unfit(..) => return Ok(None),
         Held::Nothing => {}
+    }
+    // Where values are what keys are, an engine multiplies once.
+    let twin = reference.twin(step);
+    if let Some(twin) = twin.filter(|twin| view.holder(*twin).is_some()) {
+        return obtain(view, reference, twin, last);
     }
     let Some(operation) = reference
         .operation(step)
@@ -187,11 +206,32 @@ fn obtain(
     }))
 }
 
+/// The stages that were not recorded and that operations which agree were judged across: those that [`obtain`] computed,
+/// and activations that an operation takes as well.
+pub(crate) fn inside(
+    view: &View<'_>,
+    reference: &Reference<'_>,
+    rows: &[OperationRow],
+) -> BTreeSet<(usize, Stage)> {
+    let judged = |row: &&OperationRow| matches!(row.outcome, Outcome::Judged { within: true, .. });
+    let mut open: Vec<_> = rows.iter().filter(judged).map(|row| row.step).collect();
+    let mut inside = BTreeSet::new();
+    while let Some(operation) = open.pop().map(|step| reference.operation(step)) {
+        let Some(operation) = operation else { continue };
+        for step in operation.inputs.into_iter().chain(operation.fused) {
+            if view.holder(step).is_none() && inside.insert(step.order()) {
+                open.push(step);
+            }
+        }
+    }
+    inside
+}
+
 /// The product whose rounding comes nearest; none where that is within the gate already.
 fn nearest(
     matrix: &Tensor,
     reference: &Reference<'_>,
-    input: &[f32],
+    inputs: &[Vec<f32>],
     compare: &dyn Fn(&[f64]) -> Difference,
     gate: f64,
     threads: usize,
@@ -203,7 +243,7 @@ fn nearest(
         if found.iter().any(|(difference, _)| difference.within(gate)) {
             break;
         }
-        let results = rounded_products(matrix, reference.sources, input, candidates, threads)?;
+        let results = reference.products(matrix, inputs, candidates, threads)?;
         let differences = results.iter().map(|ours| compare(ours));
         found.extend(differences.zip(candidates.iter().copied()));
     }

@@ -150,7 +150,9 @@ impl<'a> FreeRun<'a> {
         };
         let is_near = |place: &usize| {
             let told = |capture: &Capture| !capture.by_value;
-            record.captures.get(*place).is_some_and(told) || relative(place) < NEAR
+            let plain = found.get(*place).and_then(Option::as_ref);
+            record.captures.get(*place).is_some_and(told)
+                || plain.is_some_and(|plain| !plain.last && plain.difference.relative < NEAR)
         };
         let nearest = exists
             .iter()

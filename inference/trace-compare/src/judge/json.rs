@@ -69,7 +69,9 @@ struct TraceOut<'a> {
     sentence: String,
     /// Records that are no stage of ours.
     theirs_only: &'a [String],
-    /// Stages that were not recorded.
+    /// Stages that were not recorded and are judged inside of others.
+    inside: Vec<String>,
+    /// Other stages that were not recorded.
     ours_only: Vec<String>,
     /// Of a trace of values.
     values: Option<ValuesOut<'a>>,
@@ -156,6 +158,8 @@ struct JudgedOut {
     difference: DifferenceOut,
     /// Of a product with a matrix.
     product: Option<ProductOut>,
+    /// Of a gelu that is looked up in a table of f16: the relative difference without it.
+    without_table: Option<f64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -315,6 +319,7 @@ impl<'a> From<&'a TraceReport> for TraceOut<'a> {
             verdict: report.verdict().name(),
             sentence: report.sentence(),
             theirs_only: &report.theirs_only,
+            inside: report.inside.iter().map(ToString::to_string).collect(),
             ours_only: report.ours_only.iter().map(ToString::to_string).collect(),
             values,
             statistics,
@@ -375,10 +380,12 @@ impl From<&Outcome> for OutcomeOut {
                 within,
                 difference,
                 product,
+                without_table,
             } => {
                 let judged = JudgedOut {
                     difference: difference.into(),
                     product: product.as_ref().map(Into::into),
+                    without_table: *without_table,
                 };
                 if *within {
                     Self::Within(judged)

@@ -15,6 +15,7 @@ mod emulate;
 mod error;
 mod forced;
 mod free;
+mod gelu;
 mod json;
 mod mismatch;
 mod moments;

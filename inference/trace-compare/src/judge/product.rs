@@ -25,6 +25,39 @@ pub(crate) fn rounded_products(
     Ok(results)
 }
 
+/// The same of a matrix with a slice for each expert or head: `slices` names that of each result. A row of activations is used
+/// by as many results in turn as there are for each row.
+pub(crate) fn rounded_products_of_slices(
+    matrix: &Tensor,
+    sources: &[&dyn Source],
+    activations: &[f32],
+    slices: &[usize],
+    roundings: &[Rounding],
+    threads: usize,
+) -> Result<Vec<Vec<f64>>, Error> {
+    let rows: Vec<&[f32]> = activations.chunks(matrix.columns()).collect();
+    let each = slices.len() / rows.len().max(1);
+    let mut results = vec![vec![0.0; slices.len() * matrix.rows()]; roundings.len()];
+    for slice in 0..matrix.slices() {
+        let places = slices.iter().enumerate();
+        let places = places.filter(|(_, used)| **used == slice);
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        let taken = places.iter().filter_map(|place| rows.get(place / each));
+        let taken: Vec<f32> = taken.copied().flatten().copied().collect();
+        let matrix = matrix.slice(slice);
+        let found = rounded_products(&matrix, sources, &taken, roundings, threads)?;
+        for (result, found) in results.iter_mut().zip(found) {
+            let mut to: Vec<&mut [f64]> = result.chunks_mut(matrix.rows()).collect();
+            for (place, row) in places.iter().zip(found.chunks(matrix.rows())) {
+                if let Some(to) = to.get_mut(*place) {
+                    to.copy_from_slice(row);
+                }
+            }
+        }
+    }
+    Ok(results)
+}
+
 /// Multiplies a matrix with several sets of token rows at once, so that its weights are read once.
 ///
 /// Each set holds `columns` values per token; each result holds `rows` values per token.
@@ -160,6 +193,32 @@ mod tests {
             .map(|k| f64::from(weights[69 * 5 + k]) * k as f64)
             .sum();
         assert_eq!(found[0][69], expected);
+    }
+
+    #[test]
+    fn each_row_is_multiplied_with_its_slice() {
+        let weights: Vec<u8> = (0..3 * 2 * 4)
+            .flat_map(|i| (i as f32).to_le_bytes())
+            .collect();
+        let matrix = Tensor {
+            stride: 2 * 4 * 4,
+            is_whole: true,
+            name: "w".to_owned(),
+            weight_type: WeightType::F32,
+            dims: vec![4, 2, 3],
+            shard: 0,
+            offset: 0,
+            size: weights.len() as u64,
+        };
+        let rows = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+        let found = |slices: &[usize]| {
+            let none = [Rounding::None];
+            rounded_products_of_slices(&matrix, &[&weights], &rows, slices, &none, 1).unwrap()
+        };
+        // One slice for each row, and two.
+        assert_eq!(found(&[2, 0]), [[16.0, 20.0, 1.0, 5.0]]);
+        let expected = [16.0, 20.0, 0.0, 4.0, 9.0, 13.0, 1.0, 5.0];
+        assert_eq!(found(&[2, 0, 1, 0]), [expected]);
     }
 
     /// The product of ggml, block by block: `d * dx * sum of (q * qx) + m * s`, with integers and stored sums.

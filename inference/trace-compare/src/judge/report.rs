@@ -68,7 +68,9 @@ pub struct TraceReport {
     pub findings: Findings,
     /// Records that are not a stage of ours.
     pub theirs_only: Vec<String>,
-    /// Stages that the trace does not hold.
+    /// Stages that the trace does not hold and that were judged as a part of operations.
+    pub inside: Vec<Step>,
+    /// Other stages that the trace does not hold.
     pub ours_only: Vec<Step>,
 }
 

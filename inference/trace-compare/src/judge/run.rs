@@ -61,16 +61,19 @@ pub fn compare(
         let ours: BTreeSet<_> = meant.iter().map(|(name, _)| *name).collect();
         let foreign = trace.records.iter();
         let foreign = foreign.filter(|record| !ours.contains(record.name.as_str()));
+        let missing = widths.iter().map(|(step, _)| *step);
+        let missing = missing.filter(|step| !held.contains(&step.order()));
+        let (inside, ours_only) = missing.partition(|step| match &findings {
+            Findings::Values(report) => report.inside.contains(&step.order()),
+            Findings::Statistics(_) => false,
+        });
         reports.push(TraceReport {
             name: trace.short_name(),
             format: trace.format,
             engine: trace.engine.clone(),
             theirs_only: foreign.map(|record| record.name.clone()).collect(),
-            ours_only: widths
-                .iter()
-                .map(|(step, _)| *step)
-                .filter(|step| !held.contains(&step.order()))
-                .collect(),
+            inside,
+            ours_only,
             tokens,
             tokens_from,
             findings,

@@ -55,10 +55,8 @@ impl TraceReport {
         ];
         for (label, names) in [
             ("theirs only", self.theirs_only.clone()),
-            (
-                "ours only",
-                self.ours_only.iter().map(ToString::to_string).collect(),
-            ),
+            ("judged inside", keys(&self.inside)),
+            ("ours only", keys(&self.ours_only)),
         ] {
             if !names.is_empty() {
                 rows.push(vec![label.to_owned(), some(&names)]);
@@ -164,6 +162,7 @@ impl ValuesReport {
                     within: true,
                     difference,
                     product: Some(product),
+                    ..
                 } if (product.weight_type, product.rounding) == (weight_type, rounding)
                     && rounding != Rounding::None =>
                 {
@@ -203,12 +202,17 @@ impl ValuesReport {
     }
 }
 
+fn keys(steps: &[inference::Step]) -> Vec<String> {
+    steps.iter().map(ToString::to_string).collect()
+}
+
 fn operation(row: &OperationRow) -> Vec<String> {
     let mut cells = vec![row.step.to_string(), shown(&row.record)];
     match &row.outcome {
         Outcome::Judged {
             difference,
             product,
+            without_table,
             ..
         } => {
             cells.push(format!("{:.1e}", difference.relative));
@@ -216,7 +220,7 @@ fn operation(row: &OperationRow) -> Vec<String> {
                 Some(product) if product.rounding != Rounding::None => {
                     format!("{:.1e}", product.unrounded)
                 }
-                _ => String::new(),
+                _ => without_table.map_or_else(String::new, |off| format!("{off:.1e}")),
             });
             cells.push(difference.first.map_or_else(String::new, element));
         }

@@ -1,12 +1,12 @@
 //! Traces that hold values: the plain comparison, the sharp one, and what explains a divergence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     difference::Difference,
     emulate::emulate,
     error::CompareError,
-    forced::{OperationRow, Outcome, STORED, judge_layer},
+    forced::{OperationRow, Outcome, STORED, inside, judge_layer},
     free::{FreeRun, Plain},
     reference::Reference,
     rounding::Rounding,
@@ -24,6 +24,8 @@ pub struct ValuesReport {
     pub records: Vec<RecordRow>,
     /// The operations, each on the inputs that the engine recorded, in execution order.
     pub operations: Vec<OperationRow>,
+    /// The stages that no record is and that operations were judged across, by [`Step::order`].
+    pub inside: BTreeSet<(usize, Stage)>,
     /// What the other engine does otherwise.
     pub explanation: Option<Explanation>,
     /// How the engine rounds activations, by the type of the weights, and in how many products.
@@ -134,7 +136,10 @@ pub(crate) fn judge(
             }
         }
         let Some(capture) = capture else { continue };
-        let name = &record.name;
+        let name = match view.same_record(record, &capture)? {
+            Some(same) => same,
+            None => &record.name,
+        };
         let gate = PLAIN_GATE + STORED * record.precision();
         let status = status(
             trace,
@@ -160,6 +165,7 @@ pub(crate) fn judge(
         effect(&reference, &records, &roundings, &logits, threads)?
     };
     Ok(ValuesReport {
+        inside: inside(&view, &reference, &operations),
         records,
         operations,
         explanation,

@@ -20,6 +20,8 @@ pub(crate) struct Variant {
     head_from_hidden: bool,
     /// The biases of query, key and value are left out.
     no_biases: bool,
+    /// Nothing is added in norms.
+    no_epsilon: bool,
 }
 
 impl Variant {
@@ -32,8 +34,13 @@ impl Variant {
             other_pairing: bits & 2 != 0,
             head_from_hidden: bits & 4 != 0,
             no_biases: bits & 8 != 0,
+            no_epsilon: false,
         };
-        all.into_iter().map(of).collect()
+        let alone = Self {
+            no_epsilon: true,
+            ..Self::default()
+        };
+        all.into_iter().map(of).chain([alone]).collect()
     }
 
     /// Returns the changed model; `None` when a change does not apply to it.
@@ -50,6 +57,13 @@ impl Variant {
             for instruction in &mut changed.program {
                 if let Op::Rotate(rotation) = &mut instruction.op {
                     rotation.rope.pairing = other(rotation.rope.pairing);
+                }
+            }
+        }
+        if self.no_epsilon {
+            for instruction in &mut changed.program {
+                if let Op::Norm { norm, .. } = &mut instruction.op {
+                    norm.epsilon = 0.0;
                 }
             }
         }
@@ -87,6 +101,9 @@ impl Variant {
         }
         if self.no_biases {
             changes.push("leaves out the biases of q, k and v".to_owned());
+        }
+        if self.no_epsilon {
+            changes.push("adds no epsilon in norms".to_owned());
         }
         changes
     }
@@ -133,6 +150,10 @@ fn shrink_heads(model: &mut Model) -> Option<()> {
             (Op::Product { matrix, .. }, _) if width > 0 => *matrix.dims.get_mut(1)? = width,
             (Op::AddVector { vector }, _) if width > 0 => *vector.dims.first_mut()? = width,
             (Op::Rotate(rotation), _) => {
+                // A latent attention has rows of other sizes.
+                if rotation.head_dim != heads.key_dim {
+                    return None;
+                }
                 rotation.head_dim = dim;
                 rotation.rope.dims = rotation.rope.dims.min(dim);
             }
@@ -167,14 +188,22 @@ mod tests {
         let applicable = |bytes: Vec<u8>| {
             let model = inference::load(&[&bytes]).unwrap();
             let all = Variant::all();
-            assert_eq!(all.len(), 15);
+            assert_eq!(all.len(), 16);
             all.into_iter()
                 .filter(|variant| variant.apply(&model).is_some())
                 .count()
         };
-        // The pairing; the pairing and the biases, alone and together; the head norms likewise.
-        assert_eq!(applicable(models::llama().to_bytes()), 1);
-        assert_eq!(applicable(models::qwen2().to_bytes()), 3);
-        assert!(applicable(models::qwen3().to_bytes()) >= 3);
+        // The pairing; the pairing and the biases, alone and together; the head norms likewise; and everywhere the epsilon.
+        assert_eq!(applicable(models::llama().to_bytes()), 2);
+        assert_eq!(applicable(models::qwen2().to_bytes()), 4);
+        assert!(applicable(models::qwen3().to_bytes()) >= 4);
+    }
+
+    #[needs::data("arch/deepseek2.f32.gguf")]
+    #[test]
+    fn heads_of_a_latent_attention_are_not_made_smaller() {
+        let bytes = fixtures::shared::read("arch/deepseek2.f32.gguf");
+        let mut model = inference::load(&[&bytes]).unwrap();
+        assert_eq!(shrink_heads(&mut model), None);
     }
 }

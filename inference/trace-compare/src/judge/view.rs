@@ -69,6 +69,12 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The name of the record that holds a stage.
+    pub(crate) fn holder(&self, step: Step) -> Option<&'a str> {
+        let (record, _) = self.holders.get(&step.order())?;
+        Some(&record.name)
+    }
+
     /// Returns what the trace says of a stage.
     ///
     /// # Errors
@@ -89,6 +95,27 @@ impl<'a> View<'a> {
         }))
     }
 
+    /// The record that a stage is judged by, where another one holds the same bits.
+    ///
+    /// # Errors
+    /// Fails when the trace cannot be read.
+    pub(crate) fn same_record(
+        &self,
+        record: &Record,
+        capture: &Capture,
+    ) -> Result<Option<&'a str>, TraceError> {
+        let [step] = capture.steps.as_slice() else {
+            return Ok(None);
+        };
+        let (Held::Values(holder, judged), Some(values)) =
+            (self.stage(*step)?, self.trace.values(record)?)
+        else {
+            return Ok(None);
+        };
+        let same = self.fit(record, capture, values) == Some(judged);
+        Ok(same.then_some(holder))
+    }
+
     /// The values that a stage has for a token; `None` when the model does not have it.
     pub(crate) fn width(&self, step: Step) -> Option<usize> {
         self.widths.get(&step.order()).copied()
@@ -100,6 +127,10 @@ impl<'a> View<'a> {
             .steps
             .iter()
             .try_fold(0usize, |sum, step| sum.checked_add(self.width(*step)?))?;
+        let mut values = values;
+        if capture.layout == Layout::Leading {
+            values.truncate(width.checked_mul(self.tokens)?);
+        }
         let last = values.len() == width && self.tokens > 1;
         let tokens = if last { 1 } else { self.tokens };
         // Rows of heads are as long as the prompt: the last token alone is recognised by consecutive tokens.

@@ -648,7 +648,7 @@ fn files<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     names.map(shared::path)
 }
 
-fn values(found: &Comparison, trace: usize) -> &ValuesReport {
+pub(crate) fn values(found: &Comparison, trace: usize) -> &ValuesReport {
     match &found.traces[trace].findings {
         Findings::Values(values) => values,
         Findings::Statistics(_) => panic!("statistics"),
