@@ -38,6 +38,41 @@ pub(crate) struct Found {
     pub(crate) captures: Vec<Vec<Option<Plain>>>,
 }
 
+impl Found {
+    /// Takes records that are near nothing for stages that nothing else is, and that do not lie in `others`: a value that is
+    /// wrong is near nothing. Tells whether there was one.
+    pub(crate) fn take_the_rest(
+        &mut self,
+        trace: &Trace,
+        others: &BTreeSet<(usize, Stage)>,
+    ) -> bool {
+        let mut held = others.clone();
+        for (record, chosen) in trace.records.iter().zip(&self.chosen) {
+            let capture = chosen.and_then(|place| record.captures.get(place));
+            let steps = capture.into_iter().flat_map(|capture| &capture.steps);
+            held.extend(steps.map(|step| step.order()));
+        }
+        let mut some = false;
+        let records = trace.records.iter().zip(&mut self.chosen);
+        for ((record, chosen), found) in records.zip(&self.captures) {
+            let captures = record.captures.iter().zip(found).enumerate();
+            let open = captures.filter_map(|(place, (capture, plain))| {
+                let plain = plain.as_ref().filter(|plain| !plain.last)?;
+                let mut steps = capture.steps.iter();
+                let is_open = steps.all(|step| !held.contains(&step.order()));
+                is_open.then_some((place, capture, plain.difference.relative))
+            });
+            let nearest = open.min_by(|(_, _, a), (_, _, b)| a.total_cmp(b));
+            if let (None, Some((nearest, capture, _))) = (*chosen, nearest) {
+                *chosen = Some(nearest);
+                held.extend(capture.steps.iter().map(|step| step.order()));
+                some = true;
+            }
+        }
+        some
+    }
+}
+
 impl<'a> FreeRun<'a> {
     pub(crate) fn new(trace: &'a Trace, model: &'a Model, tokens: usize) -> Self {
         let records = trace.records.len();

@@ -100,15 +100,19 @@ pub(crate) fn judge(
 ) -> Result<ValuesReport, CompareError> {
     let mut run = FreeRun::new(trace, model, tokens.len());
     let logits = forward(model, sources, tokens, options, &mut run)?;
-    let found = run.finish()?;
-    let view = View::new(trace, model, tokens.len(), &found.chosen);
+    let mut found = run.finish()?;
+    let mut view = View::new(trace, model, tokens.len(), &found.chosen);
     let reference = Reference {
         model,
         sources,
         tokens,
     };
     let threads = options.threads;
-    let operations = all_layers(&view, &reference, threads)?;
+    let mut operations = all_layers(&view, &reference, threads)?;
+    if found.take_the_rest(trace, &inside(&view, &reference, &operations)) {
+        view = View::new(trace, model, tokens.len(), &found.chosen);
+        operations = all_layers(&view, &reference, threads)?;
+    }
     let explanation = match operations.iter().find(|row| row.fails()) {
         Some(first) => {
             let failing = first.step.layer;

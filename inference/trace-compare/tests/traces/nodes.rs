@@ -79,6 +79,18 @@ fn nodes_without_a_name_are_told_and_judged() {
     assert_eq!(found.verdict, Verdict::Differs);
     let first = values(&found, 0).first_failing().unwrap();
     assert_eq!(first.step, Step::in_layer(1, Stage::KRope));
+    // So is a node that is near nothing: not a stage that is missing.
+    let sum = Step::in_layer(1, Stage::LayerOut);
+    let found = compare(&loaded, |step, values| {
+        if step == sum {
+            values.iter_mut().for_each(|value| *value *= -2.0);
+        }
+        // What it feeds would tell that it was right.
+        !matches!(step.stage, Stage::FinalNorm | Stage::Logits)
+    });
+    assert_eq!(found.verdict, Verdict::Differs, "{}", found.text());
+    let first = values(&found, 0).first_failing().unwrap();
+    assert_eq!(first.step, sum);
 }
 
 #[needs::data("arch/gemma4-moe.f32.gguf", "arch/nemotron_h_moe.f32.gguf")]
