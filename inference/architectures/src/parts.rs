@@ -136,10 +136,21 @@ pub struct Window {
     pub only_with_layers: Option<usize>,
     /// The base of the angles of these layers.
     pub base: WindowBase,
-    /// Whether linear scaling holds in these layers as well.
-    pub scaled: bool,
-    /// Whether YaRN and `attn_factor` hold in these layers as well.
-    pub yarn: bool,
+    /// How their positions are stretched.
+    pub scaling: WindowScaling,
+}
+
+/// How positions are stretched in layers with a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowScaling {
+    /// As in the other layers.
+    Same,
+    /// As in the other layers, but the type `none` does not turn the factor off.
+    OwnFactor,
+    /// Not at all; what cosines and sines are multiplied by holds, without the part that grows with the factor.
+    Unstretched,
+    /// Not at all, whatever the keys say.
+    None,
 }
 
 /// Where a window starts.
@@ -375,8 +386,7 @@ impl Window {
             pattern: Some(pattern),
             only_with_layers: None,
             base: WindowBase::Same,
-            scaled: true,
-            yarn: true,
+            scaling: WindowScaling::Same,
         }
     }
 }

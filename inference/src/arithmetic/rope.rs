@@ -145,7 +145,7 @@ impl Scaling {
     /// What cosine and sine are multiplied by, as YaRN has it.
     pub(crate) fn magnitude(&self) -> f64 {
         match self {
-            Self::Yarn(yarn) if yarn.extrapolation != 0.0 => {
+            Self::Yarn(yarn) if yarn.extrapolation != 0.0 && yarn.factor > 1.0 => {
                 f64::from(yarn.attention) * (1.0 + 0.1 * libm::log(f64::from(yarn.factor)))
             }
             Self::Yarn(yarn) => f64::from(yarn.attention),

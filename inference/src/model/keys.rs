@@ -121,3 +121,58 @@ impl<'a> Keys<'a> {
         self.ask(key).text(key)
     }
 }
+
+/// Keys of a test: numbers and texts, and nothing for each layer.
+#[cfg(test)]
+pub(crate) struct Listed<'a> {
+    pub(crate) numbers: &'a [(&'a str, f32)],
+    pub(crate) texts: &'a [(&'a str, &'a str)],
+}
+
+#[cfg(test)]
+impl Listed<'_> {
+    fn number(&self, key: &str) -> Option<f32> {
+        let mut numbers = self.numbers.iter();
+        numbers
+            .find(|(name, _)| *name == key)
+            .map(|(_, number)| *number)
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests state small whole numbers"
+)]
+impl Stated for Listed<'_> {
+    fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
+        Ok(self.number(key).map(|number| number as usize))
+    }
+
+    fn counts(&self, key: &'static str) -> Result<Option<PerLayer<usize>>, Error> {
+        Ok(self.count(key)?.map(PerLayer::One))
+    }
+
+    fn flags(&self, key: &'static str) -> Result<Option<PerLayer<bool>>, Error> {
+        Ok(self.count(key)?.map(PerLayer::One))
+    }
+
+    fn float(&self, key: &'static str) -> Result<Option<f32>, Error> {
+        Ok(self.number(key))
+    }
+
+    fn flag(&self, key: &'static str) -> Result<Option<bool>, Error> {
+        Ok(self.number(key).map(|number| number != 0.0))
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<String>, Error> {
+        let mut texts = self.texts.iter();
+        let found = texts.find(|(name, _)| *name == key);
+        Ok(found.map(|(_, text)| (*text).to_owned()))
+    }
+
+    fn name(&self, key: &'static str) -> String {
+        key.to_owned()
+    }
+}

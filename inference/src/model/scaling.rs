@@ -16,6 +16,13 @@ pub(crate) struct ScalingKeys {
 }
 
 impl ScalingKeys {
+    /// The factor of layers that the type `none` does not reach: in llama.cpp it turns off that of the context, and these
+    /// layers ask the model (src/llama-context.cpp, `get_rope_freq_scale` in src/llama-model.cpp).
+    pub(crate) fn own_factor(&self) -> Option<f32> {
+        let factor = self.factor.filter(|factor| *factor != 0.0);
+        factor.filter(|_| self.kind.as_deref() == Some("none"))
+    }
+
     /// Settles the scaling; a factor without a type is linear, as in llama.cpp.
     pub(crate) fn settle(
         self,

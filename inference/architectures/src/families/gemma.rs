@@ -25,6 +25,7 @@ pub(super) const GEMMA2: Architecture = Architecture {
     window: Some(Window {
         size: WindowSize::Key(4096),
         base: WindowBase::KeyOrSame,
+        scaling: WindowScaling::OwnFactor,
         ..Window::every(2)
     }),
     ..GEMMA
@@ -40,7 +41,7 @@ pub(super) const GEMMA3: Architecture = Architecture {
     scale: AttentionScale::ByDepth(62),
     window: Some(Window {
         base: WindowBase::KeyOr(10_000.0),
-        scaled: false,
+        scaling: WindowScaling::Unstretched,
         ..Window::every(6)
     }),
     ..GEMMA2
@@ -55,7 +56,7 @@ pub(super) const GEMMA4: Architecture = Architecture {
     rope_factors: RopeFactors::WithoutWindow,
     window: Some(Window {
         base: WindowBase::KeyOr(10_000.0),
-        scaled: false,
+        scaling: WindowScaling::Unstretched,
         pattern: None,
         ..Window::every(1)
     }),

@@ -14,6 +14,7 @@ pub(super) const GPT_OSS: Architecture = Architecture {
     sinks: true,
     window: Some(Window {
         base: WindowBase::KeyOrSame,
+        scaling: WindowScaling::OwnFactor,
         ..Window::every(2)
     }),
     activation: Activation::SwigluOai,

@@ -94,6 +94,7 @@ pub(super) const LLAMA4: Architecture = Architecture {
         kind: WindowKind::Chunked,
         size: WindowSize::Fixed(8192),
         base: WindowBase::KeyOrSame,
+        scaling: WindowScaling::OwnFactor,
         ..Window::every(4)
     }),
     head_norm: Some(HeadNorm {

@@ -25,8 +25,7 @@ pub(super) const OLMO2: Architecture = Architecture {
         ..HeadNorm::HEADS
     }),
     window: Some(Window {
-        scaled: false,
-        yarn: false,
+        scaling: WindowScaling::None,
         ..Window::every(4)
     }),
     ..PLAIN

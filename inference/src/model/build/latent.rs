@@ -1,9 +1,8 @@
 //! Attention through a latent space (MLA): keys and values of all heads come from one short row.
 
-use super::{Builder, rope::log_multiplier, times};
+use super::{Builder, times, yarn::score_scale};
 use crate::{
     error::Error,
-    model::Scaling,
     program::{Heads, Op, Rotation, ScoreScale, Slot, Stage, Width},
 };
 
@@ -102,7 +101,7 @@ impl Builder<'_> {
             let key = self.keys.name("attention.head_count_kv");
             return Err(Error::model(key, wanted, numbers.key_value_heads));
         }
-        let scale = self.latent_scale(key, &rope.scaling)?;
+        let scale = score_scale(self.architecture.yarn, self.keys, key, &rope)?;
         match old {
             true => self.expanded(index, &sizes, scale)?,
             false => self.absorbed(index, &sizes, scale)?,
@@ -141,21 +140,6 @@ impl Builder<'_> {
         let stage = Stage::QLatentProduct;
         let slots = (Slot::Latent, Slot::Query);
         self.product(layer, stage, "attn_q_b", slots, [rank, queries])
-    }
-
-    /// YaRN of deepseek2 scales the scores as well.
-    fn latent_scale(&self, key: usize, scaling: &Scaling) -> Result<ScoreScale, Error> {
-        let multiplier = log_multiplier(self.architecture.yarn, self.keys)?;
-        let factor = match scaling {
-            Scaling::Yarn(yarn) => f64::from(yarn.factor),
-            Scaling::Linear { factor } => f64::from(*factor),
-            Scaling::None => 1.0,
-        };
-        if multiplier == 0.0 || factor == 1.0 {
-            return Ok(ScoreScale::InverseRoot(key));
-        }
-        let grown = 1.0 + 0.1 * multiplier * libm::log(factor);
-        Ok(ScoreScale::Is(grown * grown / (key as f64).sqrt()))
     }
 
     /// Keys and values of each head, from one product.

@@ -12,6 +12,7 @@ mod output;
 mod projections;
 mod recurrent;
 mod rope;
+mod yarn;
 
 use std::collections::BTreeSet;
 

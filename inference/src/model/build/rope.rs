@@ -1,7 +1,8 @@
 //! The rotations of a model: those of all layers, and those of layers with a window.
 
-use architectures::{Architecture, RopeFactors, RopeKind, WindowBase, YarnKeys};
+use architectures::{Architecture, RopeFactors, RopeKind, WindowBase, WindowScaling, YarnKeys};
 
+use super::yarn::Magnitude;
 use crate::{
     error::Error,
     model::{
@@ -84,8 +85,9 @@ pub(super) fn ropes(
         attention: stated,
         betas,
     };
+    let own_factor = scaling.own_factor();
     let scaling = scaling.settle(context, has_factors, assumptions)?;
-    let magnitude = magnitude(architecture.yarn, keys, &scaling, stated)?;
+    let magnitude = Magnitude::new(architecture.yarn, keys, &scaling, stated)?;
     let dims = keys.count("rope.dimension_count")?.unwrap_or(key_dim);
     if dims > LONGEST_HEAD {
         let expected = format_args!("at most {LONGEST_HEAD}");
@@ -95,11 +97,27 @@ pub(super) fn ropes(
         pairing,
         base: with_alpha(architecture, keys, base, key_dim)?,
         dims,
-        magnitude,
+        magnitude: magnitude.stretched,
         scaling,
         still: still(architecture.rope, keys, dims)?,
     };
-    let window = window(architecture, keys, &full)?;
+    let mut window = window(architecture, keys, &full)?;
+    match architecture.window.map(|window| window.scaling) {
+        None | Some(WindowScaling::Same) => {}
+        Some(WindowScaling::OwnFactor) => {
+            if let Some(factor) = own_factor {
+                window.scaling = Scaling::Linear { factor };
+            }
+        }
+        Some(WindowScaling::Unstretched) => {
+            window.scaling = Scaling::None;
+            window.magnitude = magnitude.unstretched;
+        }
+        Some(WindowScaling::None) => {
+            window.scaling = Scaling::None;
+            window.magnitude = 1.0;
+        }
+    }
     Ok(Ropes { full, window })
 }
 
@@ -116,57 +134,10 @@ fn window(architecture: &Architecture, keys: &Keys<'_>, full: &Rope) -> Result<R
     if let Some(base) = stated {
         rope.base = base.into();
     }
-    if !window.scaled {
-        rope.scaling = Scaling::None;
-    }
-    if !window.yarn {
-        rope.scaling = Scaling::None;
-        rope.magnitude = 1.0;
-    }
     if architecture.shared_keys {
         rope.dims = keys.count("rope.dimension_count_swa")?.unwrap_or(rope.dims);
     }
     Ok(rope)
-}
-
-/// What cosines and sines are multiplied by. llama.cpp makes it of two parts, of which the first divides by what the second
-/// multiplies by; what is left is this.
-fn magnitude(
-    yarn: YarnKeys,
-    keys: &Keys<'_>,
-    scaling: &Scaling,
-    stated: Option<f32>,
-) -> Result<f64, Error> {
-    let Scaling::Yarn(numbers) = scaling else {
-        return Ok(stated.unwrap_or(1.0).into());
-    };
-    let multiplier = log_multiplier(yarn, keys)?;
-    if multiplier == 0.0 {
-        return Ok(scaling.magnitude());
-    }
-    let factor = f64::from(numbers.factor);
-    let grown = |by: f64| match factor <= 1.0 {
-        true => 1.0,
-        false => 1.0 + 0.1 * by * libm::log(factor),
-    };
-    let above = match yarn {
-        YarnKeys::Deepseek if multiplier != 1.0 => grown(multiplier),
-        _ => grown(1.0),
-    };
-    Ok(f64::from(numbers.attention) * (above / grown(multiplier)))
-}
-
-/// What `yarn_log_multiplier` means for an architecture.
-pub(super) fn log_multiplier(yarn: YarnKeys, keys: &Keys<'_>) -> Result<f64, Error> {
-    let stated = || -> Result<f64, Error> {
-        let stated = keys.float("rope.scaling.yarn_log_multiplier")?;
-        Ok(stated.unwrap_or(0.0).into())
-    };
-    Ok(match yarn {
-        YarnKeys::Plain => 0.0,
-        YarnKeys::Betas => stated()?,
-        YarnKeys::Deepseek => stated()? / 0.1,
-    })
 }
 
 /// The base of Hunyuan grows with a key.
@@ -273,5 +244,128 @@ fn shortest(number: f64) -> String {
     match f64::from(rounded) == number {
         true => rounded.to_string(),
         false => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        model::{build::yarn::score_scale, keys::Listed},
+        program::ScoreScale,
+    };
+
+    /// The rotations under a type of scaling and further keys.
+    fn with(architecture: &str, kind: &str, numbers: &[(&str, f32)]) -> Ropes {
+        let texts = [("rope.scaling.type", kind)];
+        let stated = Listed {
+            numbers,
+            texts: &texts[usize::from(kind.is_empty())..],
+        };
+        let tensors = Tensors {
+            left: BTreeMap::new(),
+            names: |_| Vec::new(),
+        };
+        ropes(
+            architectures::find(architecture).unwrap(),
+            Format::Gguf,
+            &Keys::new(&stated),
+            &tensors,
+            None,
+            (4096, 64),
+            &mut Vec::new(),
+        )
+        .unwrap()
+    }
+
+    const FACTOR: (&str, f32) = ("rope.scaling.factor", 8.0);
+
+    #[test]
+    fn the_type_none_leaves_the_factor_of_some_windows() {
+        for architecture in ["gemma2", "gpt-oss", "llama4"] {
+            let ropes = with(architecture, "none", &[FACTOR]);
+            assert_eq!(ropes.full.scaling, Scaling::None, "{architecture}");
+            let linear = Scaling::Linear { factor: 8.0 };
+            assert_eq!(ropes.window.scaling, linear, "{architecture}");
+        }
+        for architecture in ["gemma3", "cohere2", "exaone4", "olmo2"] {
+            let ropes = with(architecture, "none", &[FACTOR]);
+            assert_eq!(ropes.window.scaling, Scaling::None, "{architecture}");
+        }
+    }
+
+    #[test]
+    fn yarn_does_not_grow_what_it_does_not_stretch() {
+        let attention = ("rope.scaling.attn_factor", 1.5);
+        for (architecture, window) in [
+            ("gemma3", 1.5),
+            ("gemma4", 1.5),
+            ("olmo2", 1.0),
+            ("gemma2", 1.5 * (1.0 + 0.1 * libm::log(8.0))),
+        ] {
+            let ropes = with(architecture, "yarn", &[FACTOR, attention]);
+            let off = (ropes.window.magnitude - window).abs();
+            assert!(off < 1e-15, "{architecture}: {}", ropes.window.magnitude);
+        }
+        // A factor below 1 shrinks nothing.
+        let ropes = with("qwen3moe", "yarn", &[("rope.scaling.factor", 0.5)]);
+        assert_eq!(ropes.full.magnitude, 1.0);
+        assert_eq!(ropes.full.scaling.magnitude(), 1.0);
+    }
+
+    #[test]
+    fn the_scores_of_deepseek2_grow_with_its_rotation() {
+        let logarithm = 0.1 * libm::log(8.0);
+        let (attention, multiplier) = (
+            ("rope.scaling.attn_factor", 1.3),
+            ("rope.scaling.yarn_log_multiplier", 0.07),
+        );
+        // The key holds a tenth of the multiplier.
+        let multiplied = 1.0 + f64::from(0.07f32) / 0.1 * logarithm;
+        for (kind, numbers, grown) in [
+            ("yarn", &[FACTOR, multiplier][..], multiplied),
+            ("yarn", &[FACTOR], 1.0 + logarithm),
+            (
+                "yarn",
+                &[FACTOR, multiplier, attention],
+                multiplied * f64::from(1.3f32),
+            ),
+            (
+                "linear",
+                &[FACTOR, multiplier],
+                multiplied * (1.0 + logarithm),
+            ),
+            ("", &[FACTOR], 1.0 + logarithm),
+            ("none", &[FACTOR, attention], f64::from(1.3f32)),
+        ] {
+            let stated = Listed {
+                numbers,
+                texts: &[],
+            };
+            let keys = Keys::new(&stated);
+            let rope = with("deepseek2", kind, numbers).full;
+            let scale = |yarn| score_scale(yarn, &keys, 64, &rope).unwrap();
+            let found = match scale(YarnKeys::Deepseek) {
+                ScoreScale::Is(scale) => scale,
+                ScoreScale::InverseRoot(_) => 0.125,
+            };
+            let off = (found - grown * grown / 8.0).abs();
+            assert!(off < 1e-15, "{kind} {numbers:?}: {found}");
+            assert!(matches!(scale(YarnKeys::Plain), ScoreScale::InverseRoot(_)));
+        }
+    }
+
+    #[test]
+    fn the_multiplier_is_asked_for_without_yarn_as_well() {
+        let stated = Listed {
+            numbers: &[],
+            texts: &[],
+        };
+        let keys = Keys::new(&stated);
+        Magnitude::new(YarnKeys::Betas, &keys, &Scaling::None, None).unwrap();
+        let key = "rope.scaling.yarn_log_multiplier";
+        assert!(keys.asked().contains(key));
     }
 }
