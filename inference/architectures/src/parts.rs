@@ -316,6 +316,8 @@ pub enum KeyedGate {
     Required,
     /// [`Gate::Softmax`].
     Softmax,
+    /// [`Gate::Softmax`], but [`Gate::Sigmoid`] in GLM 4.7 flash, which is known by its numbers of layers and tokens.
+    SoftmaxButFlash,
     /// [`Gate::Sigmoid`].
     Sigmoid,
 }

@@ -53,6 +53,11 @@ impl<'a> Keys<'a> {
         self.stated
     }
 
+    /// Notes that the architecture has a key, whether or not it takes effect in this file.
+    pub(crate) fn knows(&self, key: &'static str) {
+        self.ask(key);
+    }
+
     pub(crate) fn name(&self, key: &'static str) -> String {
         self.stated.name(key)
     }

@@ -1,6 +1,6 @@
 //! Which tensor of a file stands where in a model, and whether it fits.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use super::tensor::{Tensor, WeightType};
 use crate::error::Error;
@@ -56,7 +56,8 @@ impl Tensors {
     /// The rows of a matrix, if present.
     pub(crate) fn rows(&self, place: Place<'_>) -> Option<usize> {
         let tensor = self.left.get(&self.name(place)?)?;
-        usize::try_from(*tensor.dims.get(1)?).ok()
+        tensor.dims.first()?;
+        usize::try_from(tensor.dims.get(1).copied().unwrap_or(1)).ok()
     }
 
     /// Takes a tensor that must be there.
@@ -87,19 +88,7 @@ impl Tensors {
         let weight_type = raw
             .weight_type
             .map_err(|other| Error::not_covered(format_args!("{field} of type {other}")))?;
-        let found: Option<Vec<usize>> = raw
-            .dims
-            .iter()
-            .map(|dim| usize::try_from(*dim).ok())
-            .collect();
-        let fits = |found: &Vec<usize>| {
-            found.len() == dims.len()
-                && found
-                    .iter()
-                    .zip(dims)
-                    .all(|(found, dim)| dim.is_none_or(|dim| *found == dim))
-        };
-        let Some(found) = found.filter(fits) else {
+        let Some(found) = fitted(&raw.dims, dims) else {
             let expected: Vec<String> = dims
                 .iter()
                 .map(|dim| dim.map_or("any".to_owned(), |dim| dim.to_string()))
@@ -149,6 +138,20 @@ impl Tensors {
     }
 }
 
+/// The dimensions of a tensor in the number that is expected. Writers drop ones at the end, or add them: they are nothing.
+fn fitted(found: &[u64], expected: &[Option<usize>]) -> Option<Vec<usize>> {
+    let (found, rest) = found.split_at(found.len().min(expected.len()));
+    let ones = iter::repeat(&1);
+    let fit = |(found, expected): (&u64, &Option<usize>)| {
+        let found = usize::try_from(*found).ok()?;
+        expected
+            .is_none_or(|expected| found == expected)
+            .then_some(found)
+    };
+    let dims: Option<Vec<usize>> = found.iter().chain(ones).zip(expected).map(fit).collect();
+    dims.filter(|_| rest.iter().all(|dim| *dim == 1))
+}
+
 /// The bytes of whole rows of whole blocks.
 fn byte_length(tensor: &Tensor) -> Option<u64> {
     let (elements, bytes) = tensor.weight_type.block();
@@ -158,4 +161,24 @@ fn byte_length(tensor: &Tensor) -> Option<u64> {
     let row = tensor.columns().checked_div(elements)?.checked_mul(bytes)?;
     let slice = row.checked_mul(tensor.rows())?;
     u64::try_from(slice.checked_mul(tensor.slices())?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ones_at_the_end_of_dimensions_are_nothing() {
+        for (found, expected, fits) in [
+            (&[64, 1][..], &[Some(64)][..], Some(vec![64])),
+            (&[64], &[Some(64), Some(1)], Some(vec![64, 1])),
+            (&[64], &[Some(64), None, Some(1)], Some(vec![64, 1, 1])),
+            (&[64], &[Some(64), Some(2)], None),
+            (&[64, 2], &[Some(64)], None),
+            (&[1, 64], &[Some(64)], None),
+            (&[], &[Some(64)], None),
+        ] {
+            assert_eq!(fitted(found, expected), fits, "{found:?} {expected:?}");
+        }
+    }
 }

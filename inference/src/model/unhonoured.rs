@@ -27,6 +27,8 @@ enum Neutral {
     Numbers(&'static [f64]),
     /// This flag.
     Flag(bool),
+    /// 1, and what YaRN makes of the factor beside it in any case: converters write that down.
+    Magnitude,
     /// No value.
     None,
 }
@@ -70,7 +72,7 @@ const ROWS: &[Row] = &[
     row("swin_norm", &["swin_norm"], Flag(false), "moves the norms"),
     row("rescale_every_n_layers", &["rescale_every"], OFF, "halves the residual"),
     // Mixtures of experts: read for llama as well, and by all that are named after them.
-    row("expert_count", &["num_experts", "num_local_experts", "n_experts"], OFF, "adds experts"),
+    row("expert_count", &["num_experts", "num_local_experts", "n_experts"], FACTOR, "adds experts"),
     row("expert_shared_count", &["n_shared_experts", "num_shared_experts"], OFF, "adds shared experts"),
     row("leading_dense_block_count", &["first_k_dense_replace"], OFF, "tells layers apart"),
     row("interleave_moe_layer_step", &["interleave_moe_layer_step"], OFF, "tells layers apart"),
@@ -82,7 +84,8 @@ const ROWS: &[Row] = &[
     row("attention.kv_lora_rank", &["kv_lora_rank"], OFF, "compresses keys and values"),
     row("attention.q_lora_rank", &["q_lora_rank"], OFF, "compresses queries"),
     row("ssm.state_size", &["ssm_state_size", "state_size"], OFF, "makes layers recurrent"),
-    row("num_deepstack_layers", &["num_deepstack_layers", "n_deepstack_layers"], OFF, "feeds images into layers"),
+    // Read for granite; `n_deepstack_layers` of qwen3vl tells where images go in, and no text.
+    row("deepstack_mapping", &["deepstack_mapping"], Neutral::None, "adds the embedding to layers"),
     // Rope: read for all are `freq_base`, `dimension_count`, `scaling.{type,factor,attn_factor,original_context_length}`.
     row("rope.dimension_sections", &["rope_dimension_sections", "mrope_section"], Neutral::None, "rotates by several positions"),
     row("rope.freq_base_swa", &["rope_local_base_freq", "rope_freq_base_swa"], Neutral::None, "gives layers with a window another base"),
@@ -91,7 +94,7 @@ const ROWS: &[Row] = &[
     row("rope.scaling.yarn_beta_fast", &["rope_scaling.yarn_beta_fast", "rope_scaling.beta_fast"], Numbers(&[32.0]), "is read for mistral3 and grok alone"),
     row("rope.scaling.yarn_beta_slow", &["rope_scaling.yarn_beta_slow", "rope_scaling.beta_slow"], Numbers(&[1.0]), "is read for mistral3 and grok alone"),
     row("rope.scaling.yarn_ext_factor", &["rope_scaling.yarn_ext_factor"], Numbers(&[-1.0, 1.0]), "is read for grok alone"),
-    row("rope.scaling.yarn_attn_factor", &["rope_scaling.yarn_attn_factor"], Numbers(&[1.0]), "is read for grok alone"),
+    row("rope.scaling.yarn_attn_factor", &["rope_scaling.yarn_attn_factor"], Neutral::Magnitude, "is read for grok alone"),
     row("rope.scaling.yarn_log_multiplier", &["rope_scaling.yarn_log_multiplier"], OFF, "is read for deepseek2 and mistral3 alone"),
     // Keys of Hugging Face that no GGUF has.
     row("", &["rope_scaling.attention_factor"], Neutral::None, "scales rope"),
@@ -109,9 +112,17 @@ pub(super) enum Said {
 }
 
 impl Said {
-    fn changes_nothing(&self, neutral: Neutral) -> bool {
+    fn changes_nothing(&self, neutral: Neutral, factor: impl Fn() -> Option<Self>) -> bool {
         match (self, neutral) {
             (Self::Number(number), Numbers(neutral)) => neutral.contains(number),
+            (Self::Number(number), Neutral::Magnitude) => {
+                let usual = match factor() {
+                    Some(Self::Number(factor)) if factor > 1.0 => 1.0 + 0.1 * libm::log(factor),
+                    _ => 1.0,
+                };
+                // Files hold it as f32.
+                *number == 1.0 || (number - usual).abs() < 1e-6
+            }
             (Self::Flag(flag), Flag(neutral)) => *flag == neutral,
             _ => false,
         }
@@ -161,8 +172,10 @@ fn check<'a>(
     mut keys: impl Iterator<Item = (String, &'a Row)>,
     stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<(), Error> {
-    let changing = keys
-        .find(|(key, row)| stated(key).is_some_and(|stated| !stated.changes_nothing(row.neutral)));
+    let changing = keys.find(|(key, row)| {
+        let factor = || stated(&key.replace("yarn_attn_factor", "factor"));
+        stated(key).is_some_and(|said| !said.changes_nothing(row.neutral, factor))
+    });
     match changing {
         None => Ok(()),
         Some((key, row)) => Err(Error::not_covered(format_args!("{key}: it {}", row.does))),
@@ -243,6 +256,7 @@ mod tests {
                 };
                 let neutral = with(|neutral| match neutral {
                     Numbers(numbers) => Said::Number(numbers[0]),
+                    Neutral::Magnitude => Said::Number(1.0),
                     Flag(flag) => Said::Flag(flag),
                     Neutral::None => Said::Other,
                 });
@@ -252,7 +266,7 @@ mod tests {
                     "{key}"
                 );
                 let other = with(|neutral| match neutral {
-                    Numbers(_) => Said::Number(0.7),
+                    Numbers(_) | Neutral::Magnitude => Said::Number(0.7),
                     Flag(flag) => Said::Flag(!flag),
                     Neutral::None => Said::Number(0.0),
                 });
@@ -263,6 +277,29 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_yarn_does_in_any_case_may_be_written_down() {
+        let said = |key: &str, attention, factor: Option<f64>| {
+            check_gguf("olmo2", &BTreeSet::new(), |asked| match asked {
+                _ if asked == key => Some(Said::Number(attention)),
+                "olmo2.rope.scaling.factor" => factor.map(Said::Number),
+                _ => None,
+            })
+            .is_ok()
+        };
+        let key = "olmo2.rope.scaling.yarn_attn_factor";
+        let factor = Some(8.0);
+        assert!(said(key, f64::from(1.207_944_2_f32), factor));
+        assert!(said(key, 1.0, factor));
+        assert!(!said(key, 1.2, factor));
+        assert!(!said(key, 1.207_944_2, None));
+        assert!(!said("olmo2.rope.scaling.yarn_ext_factor", 1.2, factor));
+        assert!(said("olmo2.expert_count", 1.0, None));
+        assert!(!said("olmo2.expert_count", 2.0, None));
+        assert!(!said("olmo2.deepstack_mapping", 0.0, None));
+        assert!(said("olmo2.num_deepstack_layers", 3.0, None));
     }
 
     #[test]

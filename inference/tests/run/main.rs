@@ -7,6 +7,7 @@
 
 mod architectures;
 mod forward;
+mod keys;
 mod pairs;
 #[path = "../support/mod.rs"]
 mod support;

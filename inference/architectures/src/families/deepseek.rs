@@ -31,7 +31,10 @@ pub(super) const DEEPSEEK2: Architecture = Architecture {
     name: "deepseek2",
     yarn: YarnKeys::Deepseek,
     latent: true,
-    experts: Some(EXPERTS),
+    experts: Some(Experts {
+        gate: Gate::Key(KeyedGate::SoftmaxButFlash),
+        ..EXPERTS
+    }),
     ..PLAIN
 };
 

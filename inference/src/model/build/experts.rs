@@ -1,6 +1,6 @@
 //! Experts: the router, the chosen experts of each token, and what stands beside them.
 
-use architectures::{Experts, Gate, KeyedGate, Shared, Switch};
+use architectures::{Experts, Gate, Shared, Switch};
 
 use super::{Builder, feed_forward::Gated, times};
 use crate::{
@@ -21,6 +21,9 @@ impl Builder<'_> {
         let Some(described) = self.architecture.experts else {
             return Ok(None);
         };
+        if described.shared != Shared::None {
+            self.keys.knows("expert_shared_count");
+        }
         let experts = self.keys.count("expert_count")?.unwrap_or_default();
         if experts == 0 {
             return Ok(None);
@@ -139,19 +142,6 @@ impl Builder<'_> {
         let op = Op::Add { from: Slot::Shared };
         self.push(layer, Stage::FfnOut, op, (Slot::Out, Width::Token(hidden)));
         Ok(())
-    }
-
-    fn gate(&self, gate: Gate) -> Result<Gate, Error> {
-        let Gate::Key(default) = gate else {
-            return Ok(gate);
-        };
-        let key = "expert_gating_func";
-        Ok(match (self.keys.count(key)?.unwrap_or(0), default) {
-            (1, _) | (0, KeyedGate::Softmax) => Gate::Softmax,
-            (2, _) | (0, KeyedGate::Sigmoid) => Gate::Sigmoid,
-            (3, _) => Gate::SoftmaxOfChosen,
-            (other, _) => return Err(Error::model(self.keys.name(key), "1, 2 or 3", other)),
-        })
     }
 
     fn choose(

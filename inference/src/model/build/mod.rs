@@ -4,6 +4,8 @@
 mod attention;
 mod experts;
 mod feed_forward;
+mod gate;
+mod kinds;
 mod latent;
 mod layer;
 mod layer_inputs;
@@ -85,7 +87,11 @@ pub(super) fn build(
         program,
         ..
     } = builder;
-    refuse_unread(tensors.left.keys().map(String::as_str))?;
+    let drafts = numbers.layers..numbers.blocks;
+    let left = tensors.left.keys().map(String::as_str);
+    refuse_unread(
+        left.filter(|name| !layer_of(name).is_some_and(|layer| drafts.contains(&layer))),
+    )?;
     Ok(Built {
         model: Model {
             format,
@@ -305,7 +311,7 @@ impl Builder<'_> {
     }
 
     fn refuse_further_layers(&self) -> Result<(), Error> {
-        let layers = self.numbers.layers;
+        let layers = self.numbers.blocks;
         if self.has(Some(layers), "attn_norm.weight") {
             let found = format_args!("tensors of layer {layers}");
             let expected = format_args!("no more than {layers}");
@@ -313,6 +319,12 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// The layer of a tensor, by its name in GGUF.
+fn layer_of(name: &str) -> Option<usize> {
+    let (layer, _) = name.strip_prefix("blk.")?.split_once('.')?;
+    layer.parse().ok()
 }
 
 /// What leaves out a tensor that an engine would use is not that model.

@@ -1,16 +1,19 @@
 //! The numbers of one file: what its architecture reads, with the values of llama.cpp where a key is absent.
 
 use architectures::{
-    Architecture, AttentionScale, Factor, HeadNormOf, NormKind, Number, Recurrent, RopeKind,
-    RopeLayers, WindowKind, WindowSize,
+    Architecture, AttentionScale, Factor, HeadNormOf, NormKind, Number, RopeKind, RopeLayers,
+    WindowKind,
 };
 
-use super::rope;
+use super::{
+    kinds::{recurrent, windows},
+    rope,
+};
 use crate::{
     error::Error,
     model::{
         Assumption, Config, Format, Pairing, Rope,
-        keys::{Keys, PerLayer},
+        keys::Keys,
         tensors::{Place, Tensors},
     },
     program::{Reach, ScoreScale},
@@ -21,6 +24,8 @@ use crate::{
 pub(super) struct Numbers {
     architecture: &'static Architecture,
     pub(super) layers: usize,
+    /// Those and the ones behind them that draft later tokens, which no logits come from.
+    pub(super) blocks: usize,
     pub(super) hidden: usize,
     pub(super) epsilon: f32,
     pub(super) context: usize,
@@ -58,12 +63,21 @@ impl Numbers {
         let mut assume = |what: String, value: String, why| {
             assumptions.push(Assumption { what, value, why });
         };
-        let layers = keys.needed("block_count")?;
-        if layers > tensors.left.len() {
+        let blocks = keys.needed("block_count")?;
+        if blocks > tensors.left.len() {
             // Each has tensors, and what a file says of each is kept.
             let expected = format_args!("no more than the {} tensors", tensors.left.len());
-            return Err(Error::model(keys.name("block_count"), expected, layers));
+            return Err(Error::model(keys.name("block_count"), expected, blocks));
         }
+        let drafts = match format {
+            Format::Gguf => keys.count(DRAFTS)?.unwrap_or(0),
+            // The number of layers of Hugging Face has no drafts in it.
+            Format::Apr => 0,
+        };
+        let Some(layers) = blocks.checked_sub(drafts) else {
+            let expected = format_args!("at most {blocks}");
+            return Err(Error::model(keys.name(DRAFTS), expected, drafts));
+        };
         let head_counts = keys.counts("attention.head_count", layers)?;
         let head_counts = head_counts
             .ok_or_else(|| Error::model(keys.name("attention.head_count"), "an integer", "none"))?;
@@ -137,7 +151,7 @@ impl Numbers {
             }
         }
         let windows = windows(architecture, keys, layers)?;
-        let turned = rope::ropes(
+        let mut turned = rope::ropes(
             architecture,
             format,
             keys,
@@ -169,12 +183,15 @@ impl Numbers {
                 RopeLayers::Finetuned => finetuned,
             }
         };
-        let swa = |key, other: usize| -> Result<usize, Error> {
-            Ok(match any_window && architecture.shared_keys {
-                true => keys.count(key)?.unwrap_or(other),
-                false => other,
-            })
+        let swa = |key, other: usize| match keys.count(key)?.filter(|_| any_window) {
+            Some(stated) if stated != other && !architecture.shared_keys => {
+                let key = keys.name(key);
+                let what = format_args!("{key} {stated}, where other layers have {other}");
+                Err(Error::not_covered(what))
+            }
+            stated => Ok(stated.unwrap_or(other)),
         };
+        turned.window.dims = swa("rope.dimension_count_swa", turned.window.dims)?;
         let dims_swa = (
             swa("attention.key_length_swa", key_dim)?,
             swa("attention.value_length_swa", value_dim)?,
@@ -229,6 +246,7 @@ impl Numbers {
         Ok(Self {
             architecture,
             layers,
+            blocks,
             hidden,
             epsilon,
             context,
@@ -275,73 +293,8 @@ impl Numbers {
     }
 }
 
-/// What each layer sees, where it has a window.
-fn windows(
-    architecture: &Architecture,
-    keys: &Keys<'_>,
-    layers: usize,
-) -> Result<Vec<Option<Reach>>, Error> {
-    let none = vec![None; layers];
-    let Some(window) = architecture.window else {
-        return Ok(none);
-    };
-    if window.only_with_layers.is_some_and(|only| only != layers) {
-        return Ok(none);
-    }
-    let stated = keys.count("attention.sliding_window")?;
-    let size = match window.size {
-        WindowSize::Key(default) => stated.unwrap_or(default),
-        WindowSize::Fixed(_) if stated == Some(0) => 0,
-        WindowSize::Fixed(size) => size,
-    };
-    if size == 0 {
-        return Ok(none);
-    }
-    let reach = match window.kind {
-        WindowKind::Sliding => Reach::Last(size),
-        WindowKind::Chunked => Reach::Chunk(size),
-    };
-    let pattern = keys.flags("attention.sliding_window_pattern", layers)?;
-    let pattern = pattern.or(window.pattern.map(PerLayer::One));
-    let has: Vec<bool> = match pattern {
-        Some(PerLayer::Each(flags)) => flags,
-        Some(PerLayer::One(0)) => vec![true; layers],
-        Some(PerLayer::One(n)) => (1..=layers).map(|layer| !layer.is_multiple_of(n)).collect(),
-        None => {
-            let key = keys.name("attention.sliding_window_pattern");
-            return Err(Error::model(key, "a flag for each layer", "none"));
-        }
-    };
-    Ok(has.into_iter().map(|has| has.then_some(reach)).collect())
-}
-
-/// Which layers are recurrent.
-fn recurrent(
-    architecture: &Architecture,
-    keys: &Keys<'_>,
-    key_value_heads: &[usize],
-    feed_forward: &[usize],
-) -> Result<Vec<bool>, Error> {
-    let layers = key_value_heads.len();
-    let without_heads = key_value_heads.iter().map(|heads| *heads == 0);
-    Ok(match architecture.recurrent {
-        None => vec![false; layers],
-        Some(Recurrent::Delta { .. }) => match keys.flags("attention.recurrent_layers", layers)? {
-            Some(PerLayer::Each(flags)) => flags,
-            _ => {
-                let interval = keys.count("full_attention_interval")?.unwrap_or(4);
-                (1..=layers)
-                    .map(|layer| !layer.is_multiple_of(interval))
-                    .collect()
-            }
-        },
-        Some(Recurrent::ShortConvolution | Recurrent::Mamba2) if architecture.one_block => {
-            let pairs = without_heads.zip(feed_forward);
-            pairs.map(|(without, size)| without && *size == 0).collect()
-        }
-        Some(Recurrent::ShortConvolution | Recurrent::Mamba2) => without_heads.collect(),
-    })
-}
+/// Of the layers the last ones that draft later tokens: llama.cpp counts none of them, whatever the architecture.
+const DRAFTS: &str = "nextn_predict_layers";
 
 fn score_scale(
     architecture: &Architecture,

@@ -134,9 +134,6 @@ fn window(architecture: &Architecture, keys: &Keys<'_>, full: &Rope) -> Result<R
     if let Some(base) = stated {
         rope.base = base.into();
     }
-    if architecture.shared_keys {
-        rope.dims = keys.count("rope.dimension_count_swa")?.unwrap_or(rope.dims);
-    }
     Ok(rope)
 }
 
