@@ -61,10 +61,12 @@ impl Sources {
     pub fn is_sound(&self) -> bool {
         self.allow.iter().all(|entry| {
             let place = entry.split_once("://");
-            let is_place = place.is_some_and(|(scheme, place)| {
-                PLACES.contains(&scheme) && !place.contains(|letter: char| letter.is_whitespace())
+            let is_sound = place.is_some_and(|(scheme, place)| {
+                PLACES.contains(&scheme)
+                    && (place.is_empty() || is_place(scheme, place))
+                    && !place.contains(char::is_whitespace)
             });
-            is_place || is_origin(entry)
+            is_sound || is_origin(entry)
         })
     }
 
@@ -111,26 +113,52 @@ impl Sources {
 
     fn has_place(&self, scheme: &str, rest: &str) -> Result<(), Refused> {
         let is_named = self.allow.iter().any(|entry| {
-            let Some((named, beginning)) = entry.split_once("://") else {
-                return false;
-            };
-            let beginning = beginning.trim_end_matches('/');
-            named == scheme
-                && rest.strip_prefix(beginning).is_some_and(|more| {
-                    beginning.is_empty()
-                        || more.is_empty()
-                        || more.starts_with(['/', '?', '@', ':'])
-                })
+            entry.split_once("://").is_some_and(|(named, beginning)| {
+                named == scheme && begins(scheme, beginning, rest)
+            })
         });
-        // No store has such keys, and no key may lead out of what is named.
-        let leads_out = rest.split('/').any(|part| matches!(part, "." | ".."));
-        if is_named && !leads_out {
+        if is_named && is_place(scheme, rest) {
             Ok(())
         } else {
             let place = rest.split(['?', '#']).next().unwrap_or_default();
             Err(Refused::NotNamed(format!("`{scheme}://{place}`")))
         }
     }
+}
+
+/// Whether an entry of the list is a place or a folder above it. What names a version of a place is no part of its name.
+fn begins(scheme: &str, beginning: &str, rest: &str) -> bool {
+    let version = match scheme {
+        "hf" => rest.rfind('@'),
+        "ollama" => rest
+            .rfind(':')
+            .filter(|&colon| rest.rfind('/').is_none_or(|slash| slash < colon)),
+        _ => rest.find('?'),
+    };
+    let place = rest.split_at(version.unwrap_or(rest.len())).0;
+    let beginning = beginning.trim_end_matches('/');
+    beginning.is_empty()
+        || [place, rest].iter().any(|whole| {
+            let more = whole.strip_prefix(beginning);
+            more.is_some_and(|more| more.is_empty() || more.starts_with('/'))
+        })
+}
+
+/// Whether a place is read as what it looks like. No store has other keys, and no key may lead out of what is named.
+fn is_place(scheme: &str, rest: &str) -> bool {
+    let has_bucket =
+        matches!(scheme, "hf" | "ollama") || is_bucket(rest.split('/').next().unwrap_or_default());
+    let leads_out = rest.split('/').any(|part| matches!(part, "." | ".."));
+    let is_odd = rest.contains(|letter: char| matches!(letter, '\\' | '#') || letter.is_control())
+        || rest.to_ascii_lowercase().contains("%2e");
+    has_bucket && !leads_out && !is_odd
+}
+
+/// Whether a store can have a bucket of this name. It becomes part of an address, where any other letter can mean something.
+#[must_use]
+pub fn is_bucket(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !matches!(name, "" | "." | "..") && name.bytes().all(is_letter)
 }
 
 /// Whether an entry is `https://HOST`, `https://HOST:PORT`, or the same with `*.` before the host.
@@ -214,6 +242,19 @@ mod tests {
             "s3://part/other/m.gguf",
             "s3://part/models/../other/m.gguf",
             "s3://part/models2/m.gguf",
+            "s3://box:\\..\\secret/m.gguf",
+            "s3://box@\\..\\secret/m.gguf",
+            "s3://box:\\%2e%2e\\secret/m.gguf",
+            "s3://box:x@evil/m.gguf",
+            "s3://box@evil#/m.gguf",
+            "s3://box\\..\\secret/m.gguf",
+            "s3://box/..\\..\\secret/m.gguf",
+            "s3://box/%2E%2e/secret/m.gguf",
+            "s3://part/models:secret/m.gguf",
+            "s3://part/models@secret/m.gguf",
+            "hf://org@x/r/m.gguf@main",
+            "hf://org/r\\..\\..\\x/m.gguf",
+            "ollama://evil:80\\x",
             "gs://box/m.gguf",
             "hf://org2/r/m.gguf",
             "hf://other/org/m.gguf",
@@ -263,6 +304,9 @@ mod tests {
             "https://*",
             "ftp://h",
             "https://a.*.h",
+            "s3://b\\..\\c",
+            "s3://b:c",
+            "s3://b c",
         ] {
             let sources = Sources {
                 allow: vec![entry.to_owned()],

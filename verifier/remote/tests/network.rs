@@ -155,3 +155,26 @@ fn what_a_server_gives_wrongly_is_an_error_in_words() {
     assert!(said(|_| Answer::of(404)).contains("404"));
     assert!(said(|_| Answer::of(403)).contains("403"));
 }
+
+#[test]
+fn no_model_is_as_long_as_a_server_may_claim() {
+    let said = said(|_| Answer {
+        body: vec![0; 1 << 19],
+        ..Answer::of(206)
+            .with("ETag", ETAG)
+            .with("Content-Range", "bytes 0-524287/9223372036854775808")
+    });
+    assert!(said.contains("no model has so many"), "{said}");
+}
+
+#[test]
+fn a_bucket_is_a_name_and_no_address() {
+    for bucket in ["b b", "box:\\..\\secret", "box@evil#", "box%2f", ".."] {
+        for scheme in ["s3", "gs", "az"] {
+            let address = format!("{scheme}://{bucket}/m.gguf");
+            let said = Location::of(Path::new(&address)).open().err().unwrap();
+            let said = said.to_string();
+            assert!(said.contains("a bucket has"), "{address}: {said}");
+        }
+    }
+}

@@ -72,7 +72,7 @@ pub(crate) fn put(
     };
     let (bucket, key) = folder.rest.split_once('/').unwrap_or((folder.rest, ""));
     let done = runtime::wait(async {
-        let store = store::store(kind, bucket, limit.as_ref()).map_err(store::failure)?;
+        let store = store::store(kind, bucket, limit.as_ref())?;
         let put = put::Put {
             store: &*store,
             folder: key,

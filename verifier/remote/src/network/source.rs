@@ -12,6 +12,9 @@ use super::parts::{Claim, Found, PART, Part, Parts};
 use super::pinned::Pinned;
 use super::{Object, runtime};
 
+/// The bytes of the largest object of any store, and then some; lengths are added up, and must not overflow.
+const LONGEST: u64 = 1 << 50;
+
 /// An object of a network. Its identity is taken with the first bytes, and holds for every reply.
 pub(crate) struct RemoteSource(Arc<Shared>);
 
@@ -28,6 +31,11 @@ impl RemoteSource {
     /// Opens an object, called by its address without secrets.
     pub(super) fn open(object: Box<dyn Object>, location: String) -> io::Result<Self> {
         let first = runtime::wait(attempts(|| object.get(0..PART, None)))??;
+        let length = first.pinned.length;
+        if length > LONGEST {
+            let why = format!("it has {length} bytes, as its server says: no model has so many");
+            return Err(Failure::Lasting(why).into());
+        }
         let Pinned {
             etag,
             last_modified,

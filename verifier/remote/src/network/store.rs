@@ -9,7 +9,8 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore, RetryConfig};
-use reach::Sources;
+use reach::{Sources, is_bucket};
+use reqwest::Url;
 
 use super::failure::{Failure, in_words};
 use super::limited::Connector;
@@ -51,7 +52,7 @@ pub(super) fn object(
         return Err(expected());
     }
     Ok(Box::new(StoredObject {
-        store: store(kind, bucket, limit).map_err(failure)?,
+        store: store(kind, bucket, limit)?,
         key: Path::parse(key).map_err(|why| Failure::Lasting(in_words(&why)))?,
         version,
     }))
@@ -61,7 +62,15 @@ pub(super) fn store(
     kind: Kind,
     bucket: &str,
     limit: Option<&Sources>,
-) -> Result<Arc<dyn ObjectStore>, Error> {
+) -> Result<Arc<dyn ObjectStore>, Failure> {
+    if !is_bucket(bucket) {
+        let why = "a bucket has letters, digits, `.`, `-` and `_`, and nothing else";
+        return Err(Failure::Lasting(why.to_owned()));
+    }
+    build(kind, bucket, limit).map_err(failure)
+}
+
+fn build(kind: Kind, bucket: &str, limit: Option<&Sources>) -> Result<Arc<dyn ObjectStore>, Error> {
     let connector = Connector(limit.map(Sources::reach));
     let retry = RetryConfig {
         max_retries: 7,
@@ -72,6 +81,13 @@ pub(super) fn store(
         Kind::S3 => {
             let builder = AmazonS3Builder::from_env();
             let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+            if let Some(endpoint) = &endpoint {
+                // Its client ends the program over one that is none.
+                Url::parse(endpoint).map_err(|source| Error::Generic {
+                    store: "AWS_ENDPOINT_URL",
+                    source: source.into(),
+                })?;
+            }
             let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
             let builder = builder
                 .with_bucket_name(bucket)
