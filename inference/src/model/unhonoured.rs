@@ -75,7 +75,7 @@ const ROWS: &[Row] = &[
     row("expert_count", &["num_experts", "num_local_experts", "n_experts"], FACTOR, "adds experts"),
     row("expert_shared_count", &["n_shared_experts", "num_shared_experts"], OFF, "adds shared experts"),
     row("leading_dense_block_count", &["first_k_dense_replace"], OFF, "tells layers apart"),
-    row("interleave_moe_layer_step", &["interleave_moe_layer_step"], OFF, "tells layers apart"),
+    row("interleave_moe_layer_step", &["interleave_moe_layer_step"], FACTOR, "tells layers apart"),
     row("moe_every_n_layers", &["moe_every_n_layers"], OFF, "tells layers apart"),
     // Layers of other kinds.
     row("nextn_predict_layers", &["num_nextn_predict_layers", "nextn_predict_layers"], OFF, "makes the last layers draft ones"),
@@ -298,6 +298,7 @@ mod tests {
         assert!(!said("olmo2.rope.scaling.yarn_ext_factor", 1.2, factor));
         assert!(said("olmo2.expert_count", 1.0, None));
         assert!(!said("olmo2.expert_count", 2.0, None));
+        assert!(said("olmo2.interleave_moe_layer_step", 1.0, None));
         assert!(!said("olmo2.deepstack_mapping", 0.0, None));
         assert!(said("olmo2.num_deepstack_layers", 3.0, None));
     }

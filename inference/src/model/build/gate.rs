@@ -48,6 +48,8 @@ fn settled(
         (1, _) | (0, KeyedGate::Softmax) => Gate::Softmax,
         (2, _) | (0, KeyedGate::Sigmoid) => Gate::Sigmoid,
         (3, _) => Gate::SoftmaxOfChosen,
+        // The square root of softplus, which llama.cpp has.
+        (4, _) => return Err(Error::not_covered(format_args!("{} 4", keys.name(KEY)))),
         (other, _) => return Err(Error::model(keys.name(KEY), "1, 2 or 3", other)),
     };
     Ok((gate, None))
@@ -79,5 +81,11 @@ mod tests {
             assert_eq!(found, gate, "{numbers:?} {layers} {vocabulary}");
             assert_eq!(assumption.is_some(), gate == Gate::Sigmoid);
         }
+        let stated = Listed {
+            numbers: &[(KEY, 4.0)],
+            texts: &[],
+        };
+        let error = settled(KeyedGate::Softmax, &Keys::new(&stated), (2, 320)).unwrap_err();
+        assert_eq!(error.to_string(), "not covered (expert_gating_func 4)");
     }
 }
