@@ -151,6 +151,10 @@ impl Folder {
             Err(_) if said.contains("memory allocation of") || said.contains("aprove stopped") => {
                 (undecided(Reason::WorkerDied, message), Seen::default())
             }
+            // It says what it refuses, and why.
+            Err(_) if verdict == Verdict::Undecided && message.is_some() => {
+                (undecided(Reason::Refused, message), Seen::default())
+            }
             Err(why) => {
                 let message = Some(format!("{why}. {said}"));
                 (undecided(Reason::NotDone, message), Seen::default())
@@ -273,12 +277,13 @@ impl Unsupported {
 
 /// The report of a document about one pair or one model.
 fn one_report(document: &Value) -> Option<&Value> {
-    if document.get("verdict").is_some() {
-        return Some(document);
-    }
-    match document.get("models")?.as_array()?.as_slice() {
-        [one] => one.get("report"),
-        _ => None,
+    // A document about a list of models has a verdict of its own beside them.
+    match document.get("models") {
+        None => Some(document),
+        Some(models) => match models.as_array()?.as_slice() {
+            [one] => one.get("report"),
+            _ => None,
+        },
     }
 }
 

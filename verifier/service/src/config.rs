@@ -166,6 +166,15 @@ impl Config {
                 return Err(ConfigError::Value(key, "0, and must be at least 1"));
             }
         }
+        let is_postgres = |url: &String| {
+            ["postgres://", "postgresql://"]
+                .iter()
+                .any(|start| url.starts_with(start))
+        };
+        if !self.database.as_ref().is_none_or(is_postgres) {
+            let expected = "not postgres://USER:PASSWORD@HOST/NAME";
+            return Err(ConfigError::Value("database", expected));
+        }
         if !self.sources.is_sound() {
             let expected = "not a list of https://HOST[:PORT], and of s3://, gs://, az://, hf:// or ollama:// with a place";
             return Err(ConfigError::Value("sources.allow", expected));

@@ -65,13 +65,15 @@ pub enum Reason {
     ReportsDisagree,
     /// The artifact was verified, and could not be put where the job says.
     NotWritten,
+    /// The program refused the input, or could not go on, and said why.
+    Refused,
     /// The program could not be started, or its answer could not be kept.
     NotDone,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Judged,
         Self::Cancelled,
         Self::WorkerDied,
@@ -79,6 +81,7 @@ impl Reason {
         Self::InputChanged,
         Self::ReportsDisagree,
         Self::NotWritten,
+        Self::Refused,
         Self::NotDone,
     ];
 
@@ -99,7 +102,10 @@ impl Reason {
                 "two runs over the same content gave different reports: check the memory and disk of the machines"
             }
             Self::NotWritten => {
-                "the artifact was verified, and could not be put where the job says: nothing has the name of its manifest there"
+                "the artifact was verified, and could not be put where the job says, and no manifest there is that of this job"
+            }
+            Self::Refused => {
+                "the program refused the input or could not go on: its message says why"
             }
             Self::NotDone => {
                 "the program could not be started, or its answer could not be kept: see the log of the service"

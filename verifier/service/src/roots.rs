@@ -55,7 +55,7 @@ pub enum Refused {
     #[error("{0}: is no name of a model: one without `/` that does not begin with `-` or `.`")]
     BadName(String),
     /// A digest that is none.
-    #[error("`{0}` is no digest: give sha256:HEX with 64 digits")]
+    #[error("`{0}` is no digest: give sha256:HEX with 64 digits, in small letters")]
     BadDigest(String),
     /// The system cannot open it.
     #[error("{0}: cannot be opened: {1}")]
@@ -121,14 +121,7 @@ impl Roots {
     /// # Errors
     /// There is none with this digest, or the name is refused.
     pub fn blob(&self, digest: &str, name: &str) -> Result<Input, Refused> {
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64
-            || !hex
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return Err(Refused::BadDigest(digest.to_owned()));
-        }
+        let hex = hex_of(digest)?;
         let file = self.bind(name, Place::Blob(hex.to_owned()))?;
         Ok(Input {
             name: name.to_owned(),
@@ -236,6 +229,17 @@ impl Roots {
             Place::Blob(hex) => folder.join(hex),
             Place::Root { path, .. } => folder.join(path),
         })
+    }
+}
+
+/// The digits of a digest.
+pub(crate) fn hex_of(digest: &str) -> Result<&str, Refused> {
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if hex.len() == 64 && hex.bytes().all(is_digit) {
+        Ok(hex)
+    } else {
+        Err(Refused::BadDigest(digest.to_owned()))
     }
 }
 

@@ -25,6 +25,9 @@ use crate::store::tokens::{NewToken, Token};
 use crate::store::{Store, StoreError};
 use crate::worker::Worker;
 
+/// How long a connection may last once the jobs have ended.
+const CUT: Duration = Duration::from_secs(10);
+
 /// Everything that runs, before it runs.
 #[derive(Debug)]
 pub struct Service {
@@ -112,6 +115,7 @@ impl Service {
     /// The address is taken, or signals cannot be handled.
     pub fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<(), ServiceError> {
         let (stop, stopped) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
         let (tested, test) = watch::channel(None);
         let wake = Arc::new(Notify::new());
         let app = App {
@@ -125,8 +129,7 @@ impl Service {
             stop: stopped.clone(),
             tested: test,
         };
-        let worker = self.worker(wake, stopped.clone());
-        let grace = Duration::from_secs(self.config.grace_seconds.saturating_add(5));
+        let worker = self.worker(wake, stopped);
         self.runtime.block_on(async {
             let listener = TcpListener::bind(self.config.listen)
                 .await
@@ -142,7 +145,7 @@ impl Service {
             let work = tokio::spawn(worker.run());
             let answers = tokio::spawn(
                 axum::serve(listener, router(app))
-                    .with_graceful_shutdown(stops(stopped))
+                    .with_graceful_shutdown(stops(ended))
                     .into_future(),
             );
             listening(address);
@@ -150,8 +153,10 @@ impl Service {
             test.abort();
             work.await
                 .map_err(|error| ServiceError::Io("the worker".to_owned(), error.into()))?;
+            // Until now whoever waits for a job was told how it stands.
+            end.send_replace(true);
             // An upload that takes longer is cut off; its client sends it again.
-            if timeout(grace, answers).await.is_err() {
+            if timeout(CUT, answers).await.is_err() {
                 info!("a connection was cut off");
             }
             Ok(())

@@ -49,13 +49,13 @@ fn check(list: &Sources, url: &str) -> Result<(), Refused> {
     allowed.map_err(|why| Refused::Reach(shown(url), why))
 }
 
-/// Refuses a folder that the list does not allow; what is never shared stands for a job that writes there.
-pub(crate) fn destination(destinations: &Sources, url: &str) -> Result<String, Refused> {
+/// Refuses a folder that the list does not allow.
+pub(crate) fn destination(destinations: &Sources, url: &str) -> Result<(), Refused> {
     check(destinations, url)?;
     if url.contains(['?', '#']) {
         return Err(Refused::Query);
     }
-    Ok(random::<12>()?)
+    Ok(())
 }
 
 /// Binds the model at an address that the list allows.

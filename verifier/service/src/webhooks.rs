@@ -85,6 +85,7 @@ impl Webhooks {
         if !names(&self.allow, &url) {
             return Err("the service may not send there (`webhooks.allow`)".to_owned());
         }
+        self.reach().check(&url).map_err(|why| why.to_string())?;
         Ok(url)
     }
 

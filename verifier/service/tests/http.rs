@@ -342,14 +342,8 @@ fn a_webhook_goes_nowhere_that_was_not_allowed() {
     let refused = post(address, "/v1/jobs", &check);
     assert_eq!(refused.code(), (422, "webhook".to_owned()));
     // An origin that is allowed, and lies on this machine.
-    let refused = post(address, "/v1/webhooks/test", &json!({"url": origin})).json();
-    assert_eq!(refused["is_delivered"], false);
-    assert!(
-        refused["answer"]
-            .as_str()
-            .unwrap()
-            .contains("private network")
-    );
+    let refused = post(address, "/v1/webhooks/test", &json!({"url": origin}));
+    assert_eq!(refused.code(), (422, "webhook".to_owned()));
     listener.set_nonblocking(true).unwrap();
     listener.accept().unwrap_err();
 }

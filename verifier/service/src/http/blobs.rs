@@ -1,6 +1,7 @@
 //! Uploads: checked before a byte moves, hashed while they arrive.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use axum::Json;
@@ -8,17 +9,20 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::{Stream, StreamExt as _};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Code, Problem, Refusals};
 use crate::job::hex;
+use crate::roots::hex_of;
 use crate::store::tokens::Scope;
 
 /// How long an upload may be silent.
@@ -33,15 +37,25 @@ pub(crate) struct Blob {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expected {
     /// The digest that the bytes must have, `sha256:HEX`
     pub(crate) digest: Option<String>,
 }
 
+impl Expected {
+    /// Refuses what no bytes can have, before they are sent.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        self.digest
+            .as_deref()
+            .map_or(Ok(()), |digest| Ok(hex_of(digest).map(drop)?))
+    }
+}
+
 /// Uploads a file. Its length must be said; the same bytes again are the same upload.
 #[utoipa::path(put, path = "/v1/blobs", params(Expected), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 201, body = Blob), (status = "4XX", body = ProblemBody)))]
+    responses((status = 201, body = Blob), Refusals))]
 pub(crate) async fn put(
     State(app): State<App>,
     caller: Caller,
@@ -49,8 +63,16 @@ pub(crate) async fn put(
     Query(expected): Query<Expected>,
     body: Body,
 ) -> Result<(StatusCode, Json<Blob>), Problem> {
+    expected.check()?;
     let length = admitted(&app, &caller, &headers).await?;
-    let blob = receive(&app, body.into_data_stream(), length, expected.digest).await?;
+    let blob = receive(
+        &app,
+        &caller,
+        body.into_data_stream(),
+        length,
+        expected.digest,
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(blob)))
 }
 
@@ -81,12 +103,7 @@ pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(),
         );
         return Err(Problem::new(Code::TooLarge, detail));
     }
-    let status = rustix::fs::statvfs(&app.config.data).map_err(io::Error::from)?;
-    let free = status.f_bavail.saturating_mul(status.f_frsize);
-    if free < app.config.min_free_disk.saturating_add(length) {
-        let detail = "the disk of the service has no room for it";
-        return Err(Problem::new(Code::DiskFull, detail));
-    }
+    has_room(app, length)?;
     let size = i64::try_from(length).unwrap_or(i64::MAX);
     let quota = caller.upload_quota();
     if !app
@@ -100,14 +117,37 @@ pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(),
     Ok(())
 }
 
+/// Refuses what the disk has no room for beside what must stay free.
+fn has_room(app: &App, length: u64) -> Result<(), Problem> {
+    let status = rustix::fs::statvfs(&app.config.data).map_err(io::Error::from)?;
+    let free = status.f_bavail.saturating_mul(status.f_frsize);
+    if free < app.config.min_free_disk.saturating_add(length) {
+        return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+    }
+    Ok(())
+}
+
+/// Takes room on the disk for what is to arrive, so that uploads which fit one by one do not fail all together.
+pub(crate) fn reserve(app: &App, file: impl AsFd, length: u64) -> Result<(), Problem> {
+    let keep = FallocateFlags::KEEP_SIZE;
+    match fallocate(file, keep, 0, length) {
+        // There is nothing to take, or a file system that cannot.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
+        Ok(()) => has_room(app, 0),
+    }
+}
+
 /// Takes the bytes, and gives them their name once all are on disk.
 pub(crate) async fn receive<E: std::fmt::Display>(
     app: &App,
+    caller: &Caller,
     mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
     at_most: u64,
     expected: Option<String>,
 ) -> Result<Blob, Problem> {
     let file = NamedTempFile::new_in(app.config.uploads())?;
+    reserve(app, file.as_file(), at_most)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut hash = Sha256::new();
     let mut size: u64 = 0;
@@ -121,12 +161,12 @@ pub(crate) async fn receive<E: std::fmt::Display>(
         out.write_all(&piece).await?;
     }
     out.flush().await?;
+    // What was reserved beyond it is free again.
+    out.set_len(size).await?;
     out.sync_all().await?;
     let hex = hex(&hash.finalize());
     check_digest(&hex, expected.as_deref())?;
-    file.persist(app.config.blobs().join(&hex))
-        .map_err(|error| error.error)?;
-    place(app, &hex, size).await
+    place(app, caller, file.into_temp_path(), &hex, size).await
 }
 
 /// The next bytes of a body; none after its end.
@@ -150,11 +190,24 @@ pub(crate) fn check_digest(hex: &str, expected: Option<&str>) -> Result<(), Prob
     Ok(())
 }
 
-/// Remembers a file that was given its place among the blobs.
-pub(crate) async fn place(app: &App, hex: &str, size: u64) -> Result<Blob, Problem> {
+/// Gives a file its place among the blobs, and remembers whose it is. One that is there stays: jobs may be reading it.
+pub(crate) async fn place(
+    app: &App,
+    caller: &Caller,
+    file: TempPath,
+    hex: &str,
+    size: u64,
+) -> Result<Blob, Problem> {
+    let target = app.config.blobs().join(hex);
+    if let Err(error) = file.persist_noclobber(&target)
+        && !target.exists()
+    {
+        return Err(error.error.into());
+    }
     std::fs::File::open(app.config.blobs())?.sync_all()?;
     let known = i64::try_from(size).unwrap_or(i64::MAX);
     app.store.use_blob(hex, known).await?;
+    app.store.own_blob(hex, caller.owner()).await?;
     Ok(Blob {
         digest: format!("sha256:{hex}"),
         size,

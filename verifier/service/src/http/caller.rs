@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::App;
+use super::page::Page;
 use super::problem::{Code, Problem};
 use crate::identity;
 use crate::store::queue::Limits;
@@ -53,6 +54,11 @@ impl Caller {
     /// A job that they may not see does not exist.
     pub(crate) fn needs_sight(&self, row: Option<Row>) -> Result<Row, Problem> {
         self.needs(Scope::Read)?;
+        self.visible(row)
+    }
+
+    /// The same of a job that they may cancel: who may submit need not be one who may read.
+    pub(crate) fn visible(&self, row: Option<Row>) -> Result<Row, Problem> {
         row.filter(|row| self.sees().is_none_or(|owner| owner == row.owner))
             .ok_or_else(|| Problem::not_found("job"))
     }
@@ -135,8 +141,12 @@ fn refused_identity(refused: identity::Refused) -> Problem {
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        return value.to_str().ok()?.strip_prefix("Bearer ");
+    // Of another scheme it is for a proxy in front, which also hands on the cookie.
+    let value = headers.get(header::AUTHORIZATION);
+    if let Some((scheme, token)) = value.and_then(|value| value.to_str().ok()?.split_once(' '))
+        && scheme.eq_ignore_ascii_case("Bearer")
+    {
+        return Some(token.trim());
     }
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
     let mut cookies = cookies
@@ -164,11 +174,26 @@ impl Rates {
 
 /// Keeps pages of other sites out, which a browser on this machine may show, and tells browsers what our pages may do.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let refused = foreign(&app, &request);
-    let mut response = match refused {
+    let accepts = request.headers().get(header::ACCEPT);
+    let is_page = accepts
+        .and_then(|kinds| kinds.to_str().ok())
+        .is_some_and(|kinds| kinds.contains("text/html"));
+    let mut response = match foreign(&app, &request) {
         Some(detail) => Problem::new(Code::Origin, detail).into_response(),
         None => next.run(request).await,
     };
+    if is_bare(&response) {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        let problem = Problem::of(response).await;
+        response = if is_page {
+            Page::from(problem).into_response()
+        } else {
+            problem.into_response()
+        };
+        response
+            .headers_mut()
+            .extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -182,6 +207,14 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             .or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether a refusal is neither a page nor has a code.
+fn is_bare(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_told = kind.contains("json") || kind.starts_with("text/html");
+    response.status().is_client_error() && !is_told
 }
 
 /// No script at all, nothing from elsewhere, no frame of others.

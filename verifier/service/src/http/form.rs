@@ -48,7 +48,7 @@ async fn submit(
             "op" => entries.op = short(field).await?,
             "bytes_only" => entries.bytes_only = short(field).await? == "yes",
             _ => {
-                let input = input(&app, field, &name, length).await?;
+                let input = input(&app, &caller, field, &name, length).await?;
                 let [a, b] = &mut entries.inputs;
                 let slot = if name.starts_with("a_") { a } else { b };
                 *slot = slot.take().or(input);
@@ -91,6 +91,7 @@ fn broken(error: MultipartError) -> Problem {
 /// An input of the form; none where it was left empty.
 async fn input(
     app: &App,
+    caller: &Caller,
     field: Field<'_>,
     name: &str,
     length: u64,
@@ -113,7 +114,7 @@ async fn input(
     if file.is_empty() {
         return Ok(None);
     }
-    let blob = receive(app, field, length, None).await?;
+    let blob = receive(app, caller, field, length, None).await?;
     Ok(Some(InputRef {
         digest: Some(blob.digest),
         name: Some(file),

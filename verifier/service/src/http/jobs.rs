@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -17,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Problem, Refusals};
 use super::submission::{Submission, accept, named};
 use super::view::{JobView, view};
 use crate::job::{State as JobState, Verdict};
@@ -33,6 +32,7 @@ const WAIT: u64 = 60;
 const PAGE: i64 = 100;
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wait {
     /// Seconds to wait for the verdict, at most 60
@@ -41,6 +41,7 @@ pub(crate) struct Wait {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Listing {
     #[param(inline)]
@@ -65,16 +66,14 @@ pub(crate) struct JobList {
 /// Submits a job. Answered by 202 and where it is, or by 200 if it is done already, since an equal one was or `wait` sufficed.
 #[utoipa::path(post, path = "/v1/jobs",
     params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "the same key and body again are the same job")), request_body = Submission,
-    responses((status = 202, body = JobView), (status = 200, body = JobView), (status = "4XX", body = ProblemBody)))]
+    responses((status = 202, body = JobView), (status = 200, body = JobView), Refusals))]
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
     Query(wait): Query<Wait>,
     headers: HeaderMap,
-    submission: Result<Json<Submission>, JsonRejection>,
+    Json(submission): Json<Submission>,
 ) -> Result<Response, Problem> {
-    let Json(submission) =
-        submission.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
     let named = named(&headers, &submission)?;
     let id = accept(&app, &caller, submission, named).await?;
     answer(&app, &caller, &id, wait.wait).await
@@ -82,7 +81,7 @@ pub(crate) async fn submit(
 
 /// One job.
 #[utoipa::path(get, path = "/v1/jobs/{id}", params(("id" = String, Path), Wait),
-    responses((status = 200, body = JobView), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = JobView), Refusals))]
 pub(crate) async fn one(
     State(app): State<App>,
     caller: Caller,
@@ -95,21 +94,26 @@ pub(crate) async fn one(
 
 /// Cancels a job that is not done: it ends as undecided, with the reason `cancelled`.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", params(("id" = String, Path)),
-    responses((status = 202, body = JobView), (status = 200, body = JobView), (status = 404, body = ProblemBody)))]
+    responses((status = 202, body = JobView), (status = 200, body = JobView), Refusals))]
 pub(crate) async fn cancel(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    caller.needs(Scope::Submit)?;
-    caller.needs_sight(app.store.job(&id).await?)?;
-    info!(target: "audit", token = caller.owner(), job = id, "cancelled");
-    app.store.cancel(&id).await?;
+    cancelled(&app, &caller, &id).await?;
     answer(&app, &caller, &id, 0).await
 }
 
+/// Cancels a job, over HTTP and on the page.
+pub(crate) async fn cancelled(app: &App, caller: &Caller, id: &str) -> Result<(), Problem> {
+    caller.needs(Scope::Submit)?;
+    caller.visible(app.store.job(id).await?)?;
+    info!(target: "audit", token = caller.owner(), job = id, "cancelled");
+    Ok(app.store.cancel(id).await?)
+}
+
 /// Jobs, newest first.
-#[utoipa::path(get, path = "/v1/jobs", params(Listing), responses((status = 200, body = JobList)))]
+#[utoipa::path(get, path = "/v1/jobs", params(Listing), responses((status = 200, body = JobList), Refusals))]
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
@@ -143,7 +147,7 @@ pub(crate) async fn list(
 
 /// The same job again and again, as server-sent events of the name `job`, until it is done.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", params(("id" = String, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = JobView), (status = 404, body = ProblemBody)))]
+    responses((status = 200, content_type = "text/event-stream", body = JobView), Refusals))]
 pub(crate) async fn events(
     State(app): State<App>,
     caller: Caller,

@@ -24,7 +24,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use tokio::sync::{Notify, watch};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi, openapi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -63,9 +64,23 @@ const BODY: usize = 1 << 20;
         title = "aprove",
         description = "Converts GGUF models to APR v2 and proves the result. A verdict is `verified`, `different` or `undecided`; undecided is never good. Refusals are `application/problem+json` with a stable `code`."
     ),
-    components(schemas(problem::ProblemBody))
+    components(schemas(problem::ProblemBody)),
+    modifiers(&Bearer),
+    // Without tokens nothing is needed.
+    security(("bearer" = []), ())
 )]
 struct Description;
+
+/// How a token is sent.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("bearer", scheme);
+    }
+}
 
 /// Everything that is answered.
 pub(crate) fn router(app: App) -> Router {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
-use super::problem::Problem;
+use super::problem::{Problem, Refusals};
 use crate::child::FORMS;
 use crate::job::Op;
 use crate::store::tokens::Scope;
@@ -49,7 +49,7 @@ pub(crate) struct Ready {
 }
 
 /// What the service can do.
-#[utoipa::path(get, path = "/metadata", responses((status = 200, body = Metadata)))]
+#[utoipa::path(get, path = "/metadata", responses((status = 200, body = Metadata), Refusals))]
 pub(crate) async fn metadata(
     State(app): State<App>,
     caller: Caller,
@@ -93,7 +93,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Ready>) 
 }
 
 /// Numbers for Prometheus; of all processes on one database.
-#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String), Refusals))]
 pub(crate) async fn metrics(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.needs(Scope::Read)?;
     let depth = app.store.depth().await?;

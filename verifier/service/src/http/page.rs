@@ -14,10 +14,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
 use super::caller::{COOKIE, Caller};
+use super::jobs::cancelled;
 use super::problem::{Code, Problem};
 use super::view::{InputView, JobView, view};
 use crate::job::{State as JobState, Verdict};
-use crate::store::queue::{Depth, JobQueue as _};
+use crate::store::queue::Depth;
 use crate::store::read::Filter;
 use crate::store::tokens::Scope;
 
@@ -230,10 +231,7 @@ async fn cancel(
     caller: Result<Caller, Problem>,
     Path(id): Path<String>,
 ) -> Result<Redirect, Page> {
-    let caller = caller?;
-    caller.needs(Scope::Submit)?;
-    caller.needs_sight(app.store.job(&id).await?)?;
-    app.store.cancel(&id).await?;
+    cancelled(&app, &caller?, &id).await?;
     Ok(Redirect::to(&format!("/jobs/{id}")))
 }
 

@@ -1,11 +1,15 @@
 //! What a refusal looks like: `application/problem+json`, with a stable code and a sentence.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
+use axum::body::to_bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
-use utoipa::ToSchema;
+use utoipa::openapi as schema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::roots::Refused;
 use crate::sources;
@@ -17,6 +21,10 @@ use crate::store::StoreError;
 pub(crate) enum Code {
     /// The request is not what is expected.
     BadRequest,
+    /// There is nothing that is done in this way.
+    MethodNotAllowed,
+    /// The body is of another kind.
+    MediaType,
     /// An input is no file that may be read.
     Input,
     /// An address that jobs may not name.
@@ -69,6 +77,8 @@ pub(crate) enum Code {
     RateLimit,
     /// The disk has no room.
     DiskFull,
+    /// The service is about to end.
+    Stopping,
     /// A fault of the service.
     Internal,
 }
@@ -77,6 +87,8 @@ impl Code {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Input | Self::Source | Self::DigestMismatch | Self::KeyReused | Self::Webhook => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -96,6 +108,7 @@ impl Code {
             Self::UploadQuota | Self::QueueFull | Self::JobLimit | Self::RateLimit => {
                 StatusCode::TOO_MANY_REQUESTS
             }
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -105,7 +118,7 @@ impl Code {
     const fn retry_after(self) -> Option<&'static str> {
         match self {
             Self::NotDone | Self::UploadBusy => Some("1"),
-            Self::QueueFull | Self::JobLimit | Self::RateLimit => Some("10"),
+            Self::QueueFull | Self::JobLimit | Self::RateLimit | Self::Stopping => Some("10"),
             Self::UploadQuota | Self::DiskFull => Some("3600"),
             _ => None,
         }
@@ -117,6 +130,29 @@ impl Code {
 pub(crate) struct Problem {
     pub(crate) code: Code,
     pub(crate) detail: String,
+}
+
+/// How a refusal is told from an answer.
+const KIND: &str = "application/problem+json";
+
+/// Any refusal, in the description of the interface.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, schema::RefOr<schema::Response>> {
+        let content = schema::Content::new(Some(schema::Ref::from_schema_name("ProblemBody")));
+        let refusal = |why: &str| {
+            let response = schema::Response::builder();
+            let response = response.description(why).content(KIND, content.clone());
+            schema::RefOr::T(response.build())
+        };
+        [
+            ("4XX", "refused: `code` says why"),
+            ("5XX", "the service cannot do it now: `code` says why"),
+        ]
+        .map(|(status, why)| (status.to_owned(), refusal(why)))
+        .into()
+    }
 }
 
 /// The body of a refusal.
@@ -148,6 +184,27 @@ impl Problem {
         )
     }
 
+    /// What stands for a refusal that has no code: the framework's own, of a query, a body or a method that is not expected.
+    pub(crate) async fn of(refusal: Response) -> Self {
+        let code = match refusal.status() {
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::MediaType,
+            _ => Code::BadRequest,
+        };
+        let said = to_bytes(refusal.into_body(), 4096)
+            .await
+            .unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let detail = if said.is_empty() {
+            "nothing is done here in this way: /openapi.json has what is".to_owned()
+        } else {
+            said
+        };
+        Self::new(code, detail)
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(
             Code::NotFound,
@@ -164,6 +221,10 @@ impl From<StoreError> for Problem {
 
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            return Self::new(Code::DiskFull, "the disk of the service has no room for it");
+        }
         Self::internal(&error)
     }
 }
@@ -194,7 +255,7 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
+        let json = HeaderValue::from_static(KIND);
         headers.insert(header::CONTENT_TYPE, json);
         if let Some(seconds) = self.code.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));

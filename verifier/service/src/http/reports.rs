@@ -12,7 +12,7 @@ use tokio_util::io::ReaderStream;
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Code, Problem, Refusals};
 use crate::child::{ARTIFACT, FORMS};
 use crate::job::{State as JobState, Verdict};
 use crate::store::read::{Row, Seen};
@@ -21,7 +21,7 @@ use crate::store::tokens::Scope;
 /// A report, as `aprove verify --report` writes it.
 #[utoipa::path(get, path = "/v1/jobs/{id}/{report}",
     params(("id" = String, Path), ("report" = String, Path, description = "report.json, report.html, report.junit, report.sarif or report.intoto")),
-    responses((status = 200, body = String), (status = "4XX", body = ProblemBody)))]
+    responses((status = 200, body = String), Refusals))]
 pub(crate) async fn report(
     State(app): State<App>,
     caller: Caller,
@@ -56,7 +56,7 @@ pub(crate) async fn report(
 
 /// The model that a job wrote, which was verified.
 #[utoipa::path(get, path = "/v1/jobs/{id}/artifact", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = "4XX", body = ProblemBody)))]
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
 pub(crate) async fn artifact(
     State(app): State<App>,
     caller: Caller,
@@ -87,7 +87,7 @@ pub(crate) async fn artifact(
 
 /// What is known of a file: the jobs whose reports name it, newest first.
 #[utoipa::path(get, path = "/v1/models/{digest}", params(("digest" = String, Path, description = "sha256:HEX or blake3:HEX of the whole file")),
-    responses((status = 200, body = Vec<Seen>), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = Vec<Seen>), Refusals))]
 pub(crate) async fn model(
     State(app): State<App>,
     caller: Caller,

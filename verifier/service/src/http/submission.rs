@@ -10,8 +10,8 @@ use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
 use super::webhooks::allowed;
-use crate::job::{Op, Options, Output, Spec, hex};
-use crate::roots::Place;
+use crate::job::{Op, Options, Output, Spec, hex, random};
+use crate::roots::{Place, Refused};
 use crate::sources;
 use crate::store::queue::{JobQueue as _, Limits, Submitted};
 use crate::store::submissions::{Besides, Named};
@@ -80,6 +80,10 @@ pub(crate) async fn accept(
     named: Option<Named>,
 ) -> Result<String, Problem> {
     caller.needs(Scope::Submit)?;
+    if *app.stop.borrow() {
+        let detail = "the service is about to end: submit it to the next one";
+        return Err(Problem::new(Code::Stopping, detail));
+    }
     // Before anything is looked at: since it was sent first, an input may have changed.
     if let Some(named) = &named
         && let Some(earlier) = app.store.submission(caller.owner(), named).await?
@@ -90,9 +94,17 @@ pub(crate) async fn accept(
     if let Some(webhook) = &submission.webhook {
         allowed(app, webhook)?;
     }
-    let once = match &submission.output {
-        Some(output) => sources::destination(&app.config.destinations, &output.url)?,
-        None => String::new(),
+    if let Some(output) = &submission.output {
+        sources::destination(&app.config.destinations, &output.url)?;
+    }
+    let is_dated = match &submission.policy {
+        Some(policy) => is_dated(policy)?,
+        None => false,
+    };
+    let once = if is_dated || submission.output.is_some() {
+        random::<12>().map_err(|error| Problem::internal(&error))?
+    } else {
+        String::new()
     };
     let besides = Besides {
         named,
@@ -125,6 +137,12 @@ pub(crate) async fn accept(
     let spec = spec.await.map_err(|error| Problem::internal(&error))??;
     for file in spec.inputs.iter().flat_map(|input| &input.files) {
         if let Place::Blob(hex) = &file.place {
+            if let Some(owner) = caller.sees()
+                && !app.store.owns_blob(hex, owner).await?
+            {
+                // As if it were not there: who may not read it does not hear of it either.
+                return Err(Refused::Absent(format!("sha256:{hex}")).into());
+            }
             let size = i64::try_from(file.size).unwrap_or(i64::MAX);
             app.store.use_blob(hex, size).await?;
         }
@@ -163,6 +181,14 @@ fn bad(detail: &str) -> Problem {
     Problem::new(Code::BadRequest, detail)
 }
 
+/// Whether a policy allows something until a day only: then the same job can end in another way on another one.
+fn is_dated(policy: &str) -> Result<bool, Problem> {
+    let policy: toml::Table = policy
+        .parse()
+        .map_err(|error| bad(&format!("`policy` is no TOML: {error}")))?;
+    Ok(format!("{policy:?}").contains("expires"))
+}
+
 fn check(submission: &Submission) -> Result<(), Problem> {
     let options = &submission.options;
     let (op, count) = (submission.op, submission.inputs.len());
@@ -196,8 +222,11 @@ fn check(submission: &Submission) -> Result<(), Problem> {
         return Err(bad("with `digest` there is nothing to run beside it"));
     }
     let is_digest = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b':')
+        let hex = ["sha256:", "blake3:"]
+            .into_iter()
+            .find_map(|kind| text.strip_prefix(kind));
+        let hex = hex.unwrap_or(text);
+        hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     if !options.digest.as_deref().is_none_or(is_digest) {
         return Err(bad("`digest` is sha256:HEX, blake3:HEX, or HEX"));

@@ -12,13 +12,14 @@ use axum::response::{IntoResponse, Response};
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tempfile::TempPath;
 use tokio::io::AsyncWriteExt as _;
 use utoipa::ToSchema;
 
 use super::App;
-use super::blobs::{Blob, Expected, admit, check_digest, next_piece, place};
+use super::blobs::{Blob, Expected, admit, check_digest, next_piece, place, reserve};
 use super::caller::Caller;
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Code, Problem, Refusals};
 use crate::job::{hex, random};
 use crate::store::blobs::Partial;
 use crate::store::tokens::Scope;
@@ -42,13 +43,14 @@ pub(crate) struct Standing {
 /// Begins an upload in parts. `Location` is where they go.
 #[utoipa::path(post, path = "/v1/uploads",
     params(Expected, ("Upload-Length" = u64, Header, description = "bytes of the whole")),
-    responses((status = 201, body = Standing), (status = "4XX", body = ProblemBody)))]
+    responses((status = 201, body = Standing), Refusals))]
 pub(crate) async fn begin(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
     Query(expected): Query<Expected>,
 ) -> Result<Response, Problem> {
+    expected.check()?;
     let length = number(
         &headers,
         &LENGTH,
@@ -63,8 +65,10 @@ pub(crate) async fn begin(
         expected: expected.digest,
         digest: None,
     };
-    File::create_new(path(&app, &partial))?;
+    let file = TempPath::try_from_path(path(&app, &partial))?;
+    reserve(&app, File::create_new(&file)?, length)?;
     app.store.begin_partial(&partial).await?;
+    file.keep().map_err(|error| error.error)?;
     let place = HeaderValue::try_from(format!("/v1/uploads/{}", partial.id));
     let place = place.map_err(|error| Problem::internal(&error))?;
     let answer = answered(StatusCode::CREATED, &partial, 0, None);
@@ -72,8 +76,8 @@ pub(crate) async fn begin(
 }
 
 /// How far an upload is; `HEAD` says it in `Upload-Offset`.
-#[utoipa::path(get, path = "/v1/uploads/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = Standing), (status = 404, body = ProblemBody)))]
+#[utoipa::path(method(get, head), path = "/v1/uploads/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = Standing), Refusals))]
 pub(crate) async fn standing(
     State(app): State<App>,
     caller: Caller,
@@ -84,7 +88,7 @@ pub(crate) async fn standing(
         Some(digest) => (length(&partial), Some(digest.clone())),
         None => {
             let file = opened(&app, &partial)?;
-            ended(&app, &partial, file).await?
+            ended(&app, &caller, &partial, file).await?
         }
     };
     Ok(answered(StatusCode::OK, &partial, offset, digest))
@@ -94,7 +98,7 @@ pub(crate) async fn standing(
 #[utoipa::path(patch, path = "/v1/uploads/{id}",
     params(("id" = String, Path), ("Upload-Offset" = u64, Header, description = "where the part begins")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
-    responses((status = 204), (status = "4XX", body = ProblemBody)))]
+    responses((status = 204), Refusals))]
 pub(crate) async fn part(
     State(app): State<App>,
     caller: Caller,
@@ -133,7 +137,7 @@ pub(crate) async fn part(
     out.flush().await?;
     out.sync_data().await?;
     received?;
-    let (offset, digest) = ended(&app, &partial, file).await?;
+    let (offset, digest) = ended(&app, &caller, &partial, file).await?;
     Ok(answered(StatusCode::NO_CONTENT, &partial, offset, digest))
 }
 
@@ -153,6 +157,7 @@ async fn receive(out: &mut tokio::fs::File, body: Body, at_most: u64) -> Result<
 /// How much of it arrived; its digest, over all bytes as they lie on the disk, and its place among the blobs where that is all.
 async fn ended(
     app: &App,
+    caller: &Caller,
     partial: &Partial,
     mut file: File,
 ) -> Result<(u64, Option<String>), Problem> {
@@ -176,18 +181,10 @@ async fn ended(
         io::Result::Ok(hex(&hash.finalize()))
     });
     let hex = hashed.await.map_err(|error| Problem::internal(&error))??;
-    let path = path(app, partial);
-    if let Err(problem) = check_digest(&hex, partial.expected.as_deref()) {
-        std::fs::remove_file(path)?;
-        return Err(problem);
-    }
-    if let Err(error) = std::fs::rename(path, app.config.blobs().join(&hex)) {
-        // Another request was here first, with the same bytes.
-        if error.kind() != io::ErrorKind::NotFound {
-            return Err(error.into());
-        }
-    }
-    let Blob { digest, .. } = place(app, &hex, offset).await?;
+    // Gone where it is not placed.
+    let file = TempPath::try_from_path(path(app, partial))?;
+    check_digest(&hex, partial.expected.as_deref())?;
+    let Blob { digest, .. } = place(app, caller, file, &hex, offset).await?;
     app.store.end_partial(&partial.id, &digest).await?;
     Ok((offset, Some(digest)))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Code, Problem, ProblemBody};
+use super::problem::{Code, Problem, Refusals};
 use crate::job::random;
 use crate::store::deliveries::Delivery;
 use crate::store::tokens::Scope;
@@ -32,7 +32,7 @@ pub(crate) struct Tested {
 
 /// Who is told of the end of a job, and how that went.
 #[utoipa::path(get, path = "/v1/jobs/{id}/deliveries", params(("id" = String, Path)),
-    responses((status = 200, body = [Delivery]), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = [Delivery]), Refusals))]
 pub(crate) async fn deliveries(
     State(app): State<App>,
     caller: Caller,
@@ -44,7 +44,7 @@ pub(crate) async fn deliveries(
 
 /// Sends a signed event of the type `test` once, now.
 #[utoipa::path(post, path = "/v1/webhooks/test", request_body = Test,
-    responses((status = 200, body = Tested), (status = "4XX", body = ProblemBody)))]
+    responses((status = 200, body = Tested), Refusals))]
 pub(crate) async fn test(
     State(app): State<App>,
     caller: Caller,

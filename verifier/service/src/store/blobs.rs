@@ -105,6 +105,32 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers who has uploaded a file.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn own_blob(&self, digest: &str, owner: &str) -> Result<(), StoreError> {
+        let insert = "INSERT INTO uploaders (digest, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        on!(self, pool => {
+            sqlx::query(insert).bind(digest).bind(owner).execute(pool).await?;
+        });
+        Ok(())
+    }
+
+    /// Whether an owner has uploaded a file.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn owns_blob(&self, digest: &str, owner: &str) -> Result<bool, StoreError> {
+        let find = "SELECT COUNT(*) FROM uploaders WHERE digest = $1 AND owner = $2";
+        let (count,): (i64,) = on!(self, pool => sqlx::query_as(find)
+            .bind(digest)
+            .bind(owner)
+            .fetch_one(pool)
+            .await?);
+        Ok(count > 0)
+    }
+
     /// The uploads that no job used for so many milliseconds, and forgets them; none while a job waits or runs that may need one.
     ///
     /// # Errors
@@ -116,6 +142,10 @@ impl Store {
         );
         let rows: Vec<(String,)> =
             on!(self, pool => sqlx::query_as(&delete).bind(keep).fetch_all(pool).await?);
+        let nobodys = "DELETE FROM uploaders WHERE digest NOT IN (SELECT digest FROM blobs)";
+        on!(self, pool => {
+            sqlx::query(nobodys).execute(pool).await?;
+        });
         Ok(rows.into_iter().map(|(digest,)| digest).collect())
     }
 }

@@ -51,6 +51,9 @@ from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, verdict
 const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished, \
     (SELECT files FROM origins WHERE origins.job = substr(jobs.folder, 1, 24)) AS origins";
 
+/// A job whose report names a model: it made the report, or shares that of an equal one.
+const OF_MODEL: &str = "jobs.id = models.job OR substr(jobs.folder, 1, 24) = models.job";
+
 impl Row {
     /// The verdict and why, of a job that is done.
     ///
@@ -212,10 +215,12 @@ impl Store {
     /// # Errors
     /// The database fails.
     pub async fn model(&self, digest: &str, owner: Option<&str>) -> Result<Vec<Seen>, StoreError> {
-        let find = "SELECT models.name, models.size, models.job, jobs.op, jobs.verdict, jobs.finished FROM models \
-                    JOIN jobs ON jobs.id = models.job WHERE models.digest = $1 AND ($2 IS NULL OR jobs.owner = $2) \
-                    ORDER BY jobs.seq DESC LIMIT 100";
-        Ok(on!(self, pool => sqlx::query_as(find).bind(digest).bind(owner).fetch_all(pool).await?))
+        let find = format!(
+            "SELECT models.name, models.size, jobs.id AS job, jobs.op, jobs.verdict, jobs.finished FROM models \
+                    JOIN jobs ON {OF_MODEL} WHERE models.digest = $1 AND ($2 IS NULL OR jobs.owner = $2) \
+                    ORDER BY jobs.seq DESC LIMIT 100"
+        );
+        Ok(on!(self, pool => sqlx::query_as(&find).bind(digest).bind(owner).fetch_all(pool).await?))
     }
 
     /// What jobs read under a name, newest first, each with its BLAKE3: of all owners, or of one.
@@ -227,10 +232,12 @@ impl Store {
         name: &str,
         owner: Option<&str>,
     ) -> Result<Vec<Version>, StoreError> {
-        let find = "SELECT models.digest, models.size, models.job, jobs.op, jobs.verdict, jobs.finished FROM models \
-                    JOIN jobs ON jobs.id = models.job WHERE models.name = $1 AND models.digest LIKE 'blake3:%' \
-                    AND ($2 IS NULL OR jobs.owner = $2) ORDER BY jobs.seq DESC LIMIT 100";
-        Ok(on!(self, pool => sqlx::query_as(find).bind(name).bind(owner).fetch_all(pool).await?))
+        let find = format!(
+            "SELECT models.digest, models.size, jobs.id AS job, jobs.op, jobs.verdict, jobs.finished FROM models \
+                    JOIN jobs ON {OF_MODEL} WHERE models.name = $1 AND models.digest LIKE 'blake3:%' \
+                    AND ($2 IS NULL OR jobs.owner = $2) ORDER BY jobs.seq DESC LIMIT 100"
+        );
+        Ok(on!(self, pool => sqlx::query_as(&find).bind(name).bind(owner).fetch_all(pool).await?))
     }
 
     /// How many jobs ended in which way.
@@ -243,12 +250,13 @@ impl Store {
         Ok(on!(self, pool => sqlx::query_as(find).fetch_all(pool).await?))
     }
 
-    /// How many workers were heard of in the last minute.
+    /// How many workers were heard of in the last minute, or hold a job.
     ///
     /// # Errors
     /// The database fails.
     pub async fn workers(&self) -> Result<i64, StoreError> {
-        let find = self.sql("SELECT COUNT(*) FROM workers WHERE seen > {now} - 60000");
+        let find = self.sql("SELECT COUNT(*) FROM (SELECT name FROM workers WHERE seen > {now} - 60000 \
+             UNION SELECT worker FROM jobs WHERE state = 'running' AND lease_until > {now}) AS heard");
         let (count,): (i64,) = on!(self, pool => sqlx::query_as(&find).fetch_one(pool).await?);
         Ok(count)
     }
@@ -277,14 +285,14 @@ impl Store {
     /// The database fails.
     pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
         for statement in [
-            "DELETE FROM models WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
-            "DELETE FROM origins WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
             "DELETE FROM partial WHERE at < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",
+            &of_nobody("models"),
+            &of_nobody("origins"),
         ] {
             let statement = self.sql(statement);
             on!(self, pool => {
@@ -308,4 +316,13 @@ impl Store {
             .await?);
         Ok(count > 0)
     }
+}
+
+/// Forgets what was read by jobs that neither stand nor left a report that another job or result shares.
+fn of_nobody(table: &str) -> String {
+    format!(
+        "DELETE FROM {table} WHERE $1 = $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = {table}.job) \
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE substr(folder, 1, 24) = {table}.job) \
+         AND NOT EXISTS (SELECT 1 FROM results WHERE substr(folder, 1, 24) = {table}.job)"
+    )
 }

@@ -86,6 +86,12 @@ CREATE TABLE IF NOT EXISTS blobs (
     size BIGINT NOT NULL,
     used BIGINT NOT NULL
 );
+-- Who has uploaded them: nobody else gets what is in one by its digest.
+CREATE TABLE IF NOT EXISTS uploaders (
+    digest TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    PRIMARY KEY (digest, owner)
+);
 -- What was said with an `Idempotency-Key`; kept as long as the job.
 CREATE TABLE IF NOT EXISTS submissions (
     owner TEXT NOT NULL,
