@@ -67,6 +67,7 @@ pub(crate) fn findings(
     let holders = holders(inputs, pairing, scan);
     let mut decoded = Vec::new();
     let mut other_types = OtherTypes::default();
+    let search = cause::Search::of(inputs);
     for (pair, outcome) in pairing.pairs.iter().zip(&scan.pairs) {
         let (Some(a), Some(g)) = (
             inputs.first.tensors.get(pair.apr),
@@ -88,7 +89,13 @@ pub(crate) fn findings(
             TensorResult::NotCompared => findings.push(not_compared(inputs, a, g)),
             TensorResult::Different => {
                 if let Some(outcome) = outcome {
-                    findings.push(different(inputs, *pair, outcome, &holders, damaged));
+                    findings.push(different(
+                        inputs,
+                        *pair,
+                        outcome,
+                        (&holders, &search),
+                        damaged,
+                    ));
                 }
             }
         }
@@ -126,7 +133,7 @@ fn different(
     inputs: &Inputs<'_>,
     pair: Pair,
     outcome: &PairOutcome,
-    holders: &HashMap<[u8; 32], &Tensor>,
+    (holders, search): (&HashMap<[u8; 32], &Tensor>, &cause::Search),
     damaged: Option<Side>,
 ) -> Finding {
     let (Some(a), Some(g)) = (
@@ -201,7 +208,7 @@ fn different(
             ),
         );
         finding.places = places.to_vec();
-        finding.cause = cause::of_tensor(inputs, a, g, outcome);
+        finding.cause = cause::of_tensor(inputs, a, g, outcome, search);
         let mut finding = cause::with_bytes(finding, inputs, a, g, difference.first);
         if is_second_damaged {
             std::mem::swap(&mut finding.expected, &mut finding.found);

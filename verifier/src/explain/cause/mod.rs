@@ -7,4 +7,4 @@ mod order;
 mod tensor;
 
 pub(crate) use file::text_mode;
-pub(crate) use tensor::{fine_place, of_tensor, with_bytes};
+pub(crate) use tensor::{Search, fine_place, of_tensor, with_bytes};

@@ -1,5 +1,6 @@
 //! Signatures of a damage inside tensor data.
 
+use std::cell::Cell;
 use std::io;
 
 use crate::code::CauseCode;
@@ -60,12 +61,33 @@ pub(crate) fn with_bytes(
     }
 }
 
+/// What the searches for causes of all tensors together may still read: as much as there is of both files, so that many
+/// small tensors cost no more than a few large ones.
+pub(crate) struct Search(Cell<u64>);
+
+impl Search {
+    pub(crate) fn of(inputs: &Inputs<'_>) -> Self {
+        let models = inputs.models().into_iter();
+        let sources = models.flat_map(|model| model.sources);
+        let all = sources.fold(0_u64, |sum, source| sum.saturating_add(source.length()));
+        Self(Cell::new(all))
+    }
+
+    /// Takes so many bytes, if they are left.
+    fn may_read(&self, bytes: u64) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(self.0.get()));
+        left.is_some()
+    }
+}
+
 /// Looks for the signature that fits, the most telling one first.
 pub(crate) fn of_tensor(
     inputs: &Inputs<'_>,
     a: &Tensor,
     g: &Tensor,
     outcome: &PairOutcome,
+    search: &Search,
 ) -> Option<Cause> {
     let difference = outcome.difference.as_ref()?;
     by_counts(inputs, difference, outcome).or_else(|| {
@@ -85,7 +107,7 @@ pub(crate) fn of_tensor(
             .or_else(|_| sides.transposed())
             .or_else(|_| sides.moved_rows())
             .or_else(|_| sides.permuted())
-            .or_else(|_| sides.repeated_page(inputs, difference))
+            .or_else(|_| sides.repeated_page(inputs, difference, search))
             .or_else(|_| sides.shift(inputs, difference))
             .ok()
     })
@@ -173,7 +195,12 @@ impl Sides<'_> {
     }
 
     /// A differing page that stands a second time in its file, within reach.
-    fn repeated_page(&self, inputs: &Inputs<'_>, difference: &Difference) -> Found {
+    fn repeated_page(
+        &self,
+        inputs: &Inputs<'_>,
+        difference: &Difference,
+        search: &Search,
+    ) -> Found {
         for (source, tensor, model) in [
             (self.apr, self.a, &inputs.first),
             (self.gguf, self.g, &inputs.second),
@@ -196,6 +223,9 @@ impl Sides<'_> {
             }
             let start = page.saturating_sub(REACH) / PAGE * PAGE;
             let end = (page + REACH).min(source.length());
+            if !search.may_read(end - start) {
+                continue;
+            }
             let mut offset = start;
             while offset + PAGE <= end {
                 let stretch = read(source, offset, READ.min(end - offset))?;
