@@ -10,7 +10,7 @@ mod list;
 mod public;
 
 pub use client::Reach;
-pub use list::{Sources, is_bucket, is_origin, names, needs};
+pub use list::{Sources, is_bucket, is_origin, names, needs, parse};
 
 use std::net::IpAddr;
 

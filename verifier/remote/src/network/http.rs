@@ -47,7 +47,7 @@ pub(super) fn object(
 
 /// Parses an address, without repeating it.
 pub(super) fn url(text: &str) -> Result<Url, Failure> {
-    Url::parse(text).map_err(|why| Failure::Lasting(format!("it is no address: {why}")))
+    reach::parse(text).map_err(|why| Failure::Lasting(why.to_string()))
 }
 
 /// A client that follows redirects or not, and connects to what the process is limited to.
