@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fixtures::apr::{Converted, converted};
+use fixtures::blocks::random_blocks;
+use fixtures::gguf::{Tensor, Value};
+use fixtures::random::Random;
 use fixtures::{hostile, models};
 use serde_json::json;
 use verifier::report::{Report, text};
@@ -90,6 +93,77 @@ fn each_key_that_says_something_else_is_named() {
             found.findings.iter().any(|one| one.code.as_str() == code),
             "{code}: {text}"
         );
+    }
+}
+
+/// A copy at the top level helps nobody, whether the file carries our record or not.
+#[test]
+fn what_no_loader_reads_is_not_carried_by_a_copy() {
+    type Case = (&'static str, Value, &'static str, serde_json::Value);
+    let cases: [Case; 3] = [
+        (
+            "qwen2.rope.dimension_count",
+            Value::U32(32),
+            "rope_dimension_count",
+            json!(32),
+        ),
+        (
+            "qwen2.rope.scaling.attn_factor",
+            Value::F32(1.5),
+            "rope_scaling",
+            json!({"attn_factor": 1.5}),
+        ),
+        (
+            "qwen2.rope.scaling.alpha",
+            Value::F32(50.0),
+            "rope_scaling",
+            json!({"alpha": 50.0}),
+        ),
+    ];
+    for (key, value, copy, json) in cases {
+        let mut model = models::qwen2();
+        model.set(key, value);
+        for is_ours in [true, false] {
+            let mut file = converted(&model);
+            set(&mut file, copy, json.clone());
+            if !is_ours {
+                remove(&mut file, "aprove");
+            }
+            let found = report(&file.to_bytes(), &model.to_bytes());
+            assert_eq!(found.verdict, Verdict::Different, "{key}");
+            let codes: Vec<_> = found.findings.iter().map(|one| one.code.as_str()).collect();
+            assert!(codes.contains(&"meta.not-carried"), "{key}: {codes:?}");
+        }
+    }
+    let mut model = models::qwen2();
+    let apr = converted(&model).to_bytes();
+    model.set("general.architecture", "nemotron");
+    let found = report(&apr, &model.to_bytes());
+    assert!(text::full(&found).contains("do not compute what a \"nemotron\" does"));
+}
+
+#[test]
+fn tensors_that_loaders_refuse_or_take_for_others_are_named() {
+    let quantised = |name: &str| Tensor {
+        name: name.as_bytes().to_vec(),
+        dims: vec![256],
+        type_id: 12,
+        data: random_blocks(12, 256, &mut Random::new(3)),
+    };
+    for name in [
+        "a_token_embd.weight",
+        "blk.0.attn_norm.weight",
+        "blk.1.attn_q.bias",
+    ] {
+        let mut model = models::qwen2();
+        model
+            .tensors
+            .retain(|tensor| tensor.name != name.as_bytes());
+        model.tensors.push(quantised(name));
+        let found = report(&converted(&model).to_bytes(), &model.to_bytes());
+        let codes: Vec<_> = found.findings.iter().map(|one| one.code.as_str()).collect();
+        assert!(codes.contains(&"tensor.loader"), "{name}: {codes:?}");
+        assert_eq!(found.verdict, Verdict::Different, "{name}");
     }
 }
 

@@ -66,6 +66,119 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
 }
 
 #[test]
+fn keys_that_do_not_fit_the_tensors_are_named() {
+    let cases: [(&str, Value, &str); 9] = [
+        (
+            "feed_forward_length",
+            256_u32.into(),
+            "feed_forward_length is 256, and blk.0.ffn_gate.weight has 512",
+        ),
+        (
+            "attention.key_length",
+            32_u32.into(),
+            "head_count times key_length is 128, and blk.0.attn_q.weight has 256",
+        ),
+        (
+            "attention.value_length",
+            32_u32.into(),
+            "blk.0.attn_output.weight has 256",
+        ),
+        (
+            "attention.head_count_kv",
+            4_u32.into(),
+            "blk.1.attn_k.weight has 128",
+        ),
+        (
+            "embedding_length",
+            128_u32.into(),
+            "embedding_length is 128, and token_embd.weight has 256",
+        ),
+        (
+            "vocab_size",
+            5000_u32.into(),
+            "qwen2.vocab_size is 5000, and token_embd.weight has rows for",
+        ),
+        ("context_length", 0_u32.into(), "not one token fits"),
+        (
+            "rope.freq_base",
+            0_f32.into(),
+            "qwen2.rope.freq_base is 0, and has to be above 0",
+        ),
+        (
+            "attention.layer_norm_rms_epsilon",
+            0_f32.into(),
+            "has to be above 0",
+        ),
+    ];
+    for (ending, value, expected) in cases {
+        let mut model = models::qwen2();
+        model.set(format!("qwen2.{ending}"), value);
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn tensors_that_loaders_refuse_or_take_for_others_are_named() {
+    for (name, expected) in [
+        ("a_token_embd.weight", "would be taken for the embedding"),
+        (
+            "layers.0.self_attn.q_proj.weight",
+            "would be taken for blk.0.attn_q.weight",
+        ),
+        (
+            "output_norm.weight",
+            "output_norm.weight is Q4_K, and has to be one of F32, F16, BF16",
+        ),
+    ] {
+        let mut model = models::qwen2();
+        let mut extra = model.tensor("blk.0.ffn_gate.weight").clone();
+        (extra.dims, extra.name) = (vec![256], name.as_bytes().to_vec());
+        extra.data.truncate(144);
+        model
+            .tensors
+            .retain(|tensor| tensor.name != name.as_bytes());
+        model.tensors.push(extra);
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn a_tokenizer_that_loaders_refuse_is_a_warning() {
+    let merges = |items: &[&str]| Value::strings(items);
+    for (key, value, expected) in [
+        (
+            "tokenizer.ggml.merges",
+            None,
+            "there is no tokenizer.ggml.merges",
+        ),
+        (
+            "tokenizer.ggml.merges",
+            Some(merges(&["a b", "abc", "a b c", ""])),
+            "tokenizer.ggml.merges[1] (the first of 3)",
+        ),
+        (
+            "tokenizer.ggml.eos_token_id",
+            Some(Value::U32(99_999)),
+            "loaders of APR refuse such an artifact",
+        ),
+    ] {
+        let mut model = models::qwen2();
+        model.remove(key);
+        if let Some(value) = value {
+            model.set(key, value);
+        }
+        let warnings = Workbench::new(&model)
+            .convert()
+            .unwrap()
+            .warnings()
+            .join("\n");
+        assert!(warnings.contains(expected), "{warnings}");
+    }
+}
+
+#[test]
 fn a_token_that_json_cannot_hold_is_named() {
     let mut model = models::qwen2();
     let Some(Value::Array(_, mut tokens)) = model.remove("tokenizer.ggml.tokens") else {
