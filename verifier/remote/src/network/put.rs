@@ -199,9 +199,8 @@ fn there(key: &Path) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use std::fs;
+    use std::io::Write as _;
 
     use object_store::memory::InMemory;
 
@@ -230,8 +229,12 @@ mod tests {
     /// A model and its manifest on this machine.
     fn model(folder: &LocalPath, bytes: &[u8]) -> [std::path::PathBuf; 2] {
         let files = ["m.apr", "m.apr.manifest.json"].map(|name| folder.join(name));
-        fs::write(&files[0], bytes).unwrap();
-        fs::write(&files[1], [b"manifest of ", bytes].concat()).unwrap();
+        let manifest = [b"manifest of ", bytes].concat();
+        for (path, bytes) in files.iter().zip([bytes, &manifest]) {
+            let mut open = File::options();
+            let file = open.write(true).create(true).truncate(true).open(path);
+            file.unwrap().write_all(bytes).unwrap();
+        }
         files
     }
 
