@@ -121,8 +121,8 @@ impl Allow {
             names.peek().is_some()
                 && names.all(|name| name.is_some_and(|name| is_match(pattern, &escape(name))))
         };
-        let sides = [Side::BY_FORMAT, Side::BY_POSITION].concat();
-        self.code == finding.code && sides.into_iter().any(all_of)
+        let mut sides = Side::BY_FORMAT.into_iter().chain(Side::BY_POSITION);
+        self.code == finding.code && sides.any(all_of)
     }
 }
 

@@ -49,7 +49,7 @@ impl<'a> Draft<'a> {
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
         if record_only.is_empty() {
-            fit::check(&keys, set, &plan)?;
+            fit::check(&keys, &plan)?;
         }
         let facts = Facts {
             words,

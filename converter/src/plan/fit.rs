@@ -1,6 +1,6 @@
 //! Whether the sizes that the keys of a model state are those of its tensors: loaders take them from the keys.
 
-use gguf_file::{GgmlType, SplitSet};
+use gguf_file::GgmlType;
 
 use crate::{
     error::{Error, Problems},
@@ -17,11 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// Fails with all of them, and with the tensors that loaders refuse or take for others.
-pub(crate) fn check(
-    keys: &Keys<'_>,
-    set: &SplitSet<'_>,
-    plan: &TensorPlan<'_>,
-) -> Result<(), Error> {
+pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>) -> Result<(), Error> {
     let mut problems = Problems::default();
     check_tensors(plan, &mut problems);
     for ending in ["attention.layer_norm_rms_epsilon", "rope.freq_base"] {
@@ -35,26 +31,18 @@ pub(crate) fn check(
         problems.push(format!("{context} is 0, so that not one token fits"));
     }
     let sizes = Sizes::of(keys)?;
-    for (_, info) in set.tensors() {
-        let Ok(name) = str::from_utf8(info.name) else {
-            continue;
-        };
+    for tensor in plan.tensors.iter().filter(|tensor| !tensor.is_copy) {
+        let name = tensor.gguf_name;
         let Some((axis, size, what)) = sizes.of_tensor(name) else {
             continue;
         };
-        let found = info.dims.get(axis).copied();
+        let found = tensor.info.dims.get(axis).copied();
         if let Some((size, found)) = size.zip(found).filter(|(size, found)| size != found) {
             problems.push(format!("{what} is {size}, and {name} has {found}"));
         }
     }
-    let vocabulary = keys.name("vocab_size");
-    let embedding = set
-        .tensors()
-        .find(|(_, info)| info.name == EMBEDDING.as_bytes());
-    let rows = embedding.and_then(|(_, info)| info.dims.get(1).copied());
-    if let Some((size, rows)) = keys.count(&vocabulary)?.zip(rows)
-        && size > rows
-    {
+    let (vocabulary, rows) = (keys.name("vocab_size"), plan.vocabulary_rows()?);
+    if let Some(size) = keys.count(&vocabulary)?.filter(|size| *size > rows) {
         problems.push(format!(
             "{vocabulary} is {size}, and {EMBEDDING} has rows for {rows}"
         ));

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use super::integrity::digests_of;
 use super::judge::Judge;
 use super::recorded;
-use crate::check::metadata_of;
 use crate::code::Code;
-use crate::compare::metadata::record;
+use crate::compare::metadata::{self, Digests, record};
 use crate::compare::pairing::{Comparison, Pair};
 use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::container::Container;
@@ -54,13 +53,17 @@ impl Evidence {
         let recorded = (!gguf_is_source && !has_broken_record)
             .then(|| recorded::decode(records))
             .flatten();
-        // The metadata of an artifact are a function of its source: the one at hand is held against them anyway.
-        let contradicts_record = || {
-            let findings = metadata_of(apr).findings;
-            findings.iter().any(|finding| finding.effect.decides())
+        // The metadata of an artifact are a function of its source: where another file is at hand, they are held against the
+        // record.
+        let contradicts = |recorded: &Container<Metadata>| {
+            let decide = |findings: &[Finding]| findings.iter().any(|found| found.effect.decides());
+            if judge.gguf_sources().is_empty() {
+                return decide(&judge.metadata.findings);
+            }
+            decide(&metadata::compare(apr, recorded, Digests::NotAsked).findings)
         };
         let contradicts_itself =
-            judge.inputs.first.contradicts_itself() || recorded.is_some() && contradicts_record();
+            judge.inputs.first.contradicts_itself() || recorded.as_ref().is_some_and(contradicts);
         Self {
             recorded,
             apr_is_intact: apr_name != Some(false)
@@ -123,6 +126,7 @@ impl Tensors {
         }
         // A record that cannot be read is a finding of the comparison of the metadata.
         let recorded = record::tensor_digests(document).unwrap_or_default();
+        let is_other_file = judge.has_other_digest();
         for (name, blake3, ..) in recorded {
             // What was not computed says nothing.
             let Some(of_apr) = digests.get(name.as_bytes()) else {
@@ -135,9 +139,8 @@ impl Tensors {
             found.gguf_differs |= gguf_is_unlike == Some(true);
             let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
             // Of three bytes that all differ, the digest of the whole file says whether the record is the wrong one.
-            let is_other_file = || !are_equal && judge.has_other_digest();
             found.gguf_is_unlike |=
-                gguf_is_unlike == Some(true) && (!apr_is_unlike || is_other_file());
+                gguf_is_unlike == Some(true) && (!apr_is_unlike || is_other_file && !are_equal);
             if apr_is_unlike {
                 found.record_is_wrong |= are_equal;
                 found.apr_unlike.push(escape(name.as_bytes()));

@@ -28,7 +28,7 @@ pub(super) enum Neutral {
 }
 
 impl Neutral {
-    fn is(self, value: Value<'_>) -> bool {
+    pub(super) fn is(self, value: Value<'_>) -> bool {
         let number = value
             .as_f32()
             .map(f64::from)

@@ -364,7 +364,7 @@ fn are_exact(mut items: Items<'_>) -> bool {
 }
 
 /// A whole number that is not negative; a list of equal ones, for the layers, stands as one.
-fn count(value: Value<'_>) -> Option<u64> {
+pub(super) fn count(value: Value<'_>) -> Option<u64> {
     let Some(mut items) = value.as_array() else {
         return value.as_u64();
     };

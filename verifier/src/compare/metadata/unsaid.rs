@@ -4,6 +4,8 @@
 //! does with each key, and which graph each architecture has, is in its own source (`load_arch_hparams` and the graphs of
 //! `src/models`, `llm_arch_is_recurrent`, `llm_arch_is_hybrid` and `llm_arch_is_diffusion` of `src/llama-arch.cpp`).
 
+use super::behaviour::Neutral;
+use super::expected;
 use crate::decode::gguf::{Metadata, Value};
 
 /// Whether loaders of APR compute something else than an architecture does, whatever its keys: a norm that subtracts a mean,
@@ -19,13 +21,13 @@ pub(super) fn computes_otherwise(architecture: &[u8]) -> bool {
 pub(super) fn is_unread(metadata: &Metadata, ending: &str, value: Value<'_>) -> bool {
     if value.as_array().is_some() {
         // Layers with numbers of their own, where loaders read one.
-        return OF_LAYERS.contains(&ending) && one(value).is_none();
+        return OF_LAYERS.contains(&ending) && expected::count(value).is_none();
     }
     match ending {
-        "rope.dimension_count" => one(value) != head_dim(metadata),
-        "attention.sliding_window" => one(value) != Some(0) && has_windows(metadata),
-        "rope.scaling.attn_factor" => !matches!(number(value), Some(0.0 | 1.0)),
-        "rope.scaling.alpha" | "rope.scaling.yarn_log_multiplier" => number(value) != Some(0.0),
+        "rope.dimension_count" => expected::count(value) != head_dim(metadata),
+        "attention.sliding_window" => !Neutral::Zero.is(value) && has_windows(metadata),
+        "rope.scaling.attn_factor" => !Neutral::ZeroOrOne.is(value),
+        "rope.scaling.alpha" | "rope.scaling.yarn_log_multiplier" => !Neutral::Zero.is(value),
         _ => false,
     }
 }
@@ -46,23 +48,7 @@ pub(super) fn head_dim(metadata: &Metadata) -> Option<u64> {
 
 /// The count at a key of the architecture, or the one that its list says for every layer.
 pub(super) fn count(metadata: &Metadata, ending: &str) -> Option<u64> {
-    one(metadata.of_architecture(ending)?)
-}
-
-fn one(value: Value<'_>) -> Option<u64> {
-    let Some(mut items) = value.as_array() else {
-        return value.as_u64();
-    };
-    let first = items.next()?.as_u64()?;
-    items
-        .all(|item| item.as_u64() == Some(first))
-        .then_some(first)
-}
-
-fn number(value: Value<'_>) -> Option<f64> {
-    let float = value.as_f32().map(f64::from).or_else(|| value.as_f64());
-    let integer = || u32::try_from(value.as_u64()?).ok().map(f64::from);
-    float.or_else(integer)
+    expected::count(metadata.of_architecture(ending)?)
 }
 
 const OF_LAYERS: [&str; 5] = [
