@@ -148,11 +148,14 @@ fn sentence(
     }));
     if parts.is_empty() {
         let layers = models.map(|model| model.config.layers);
-        parts.push(if layers[0] == layers[1] {
-            format!("{step}: same bytes, same metadata: engines differ")
-        } else {
+        let is_of_key = |one: &&FindingRow| one.decides() && one.code.group() == Group::Metadata;
+        parts.push(if layers[0] != layers[1] {
             let layers = layers.map(|count| count.to_string());
             in_both(report, "num_layers", [&layers[0], &layers[1]])
+        } else if let Some(of_key) = report.findings.iter().find(is_of_key) {
+            of_key.message.clone()
+        } else {
+            format!("{step}: same bytes, same metadata: engines differ")
         });
     }
     parts.join("; ")

@@ -1,11 +1,12 @@
 //! What to do next, as a command where there is one, by what a report concludes.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use remote::Location;
-use verifier::code::{Code, Group};
+use verifier::code::Code;
 use verifier::decode::container::Format;
-use verifier::finding::Side;
+use verifier::finding::{Side, escape};
 use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
 
 use crate::input::Files;
@@ -58,22 +59,23 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         return (report.reasons == [Code::BehaviourNotCovered])
             .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));
     };
+    // The artifact knows every byte of its source, unless tensors were decoded.
+    let restore = (are_files && report.counts.values_equal == 0).then(|| {
+        format!("aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from")
+    });
     match (conclusion.kind, conclusion.at_fault) {
         (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
-        (_, AtFault::Apr) | (ConclusionKind::Rewritten, _) => convert,
-        // The artifact is what was written, and knows every byte of its source, unless tensors were decoded.
+        (_, AtFault::Apr) => convert,
+        // The artifact is what was written, and is not replaced.
+        (ConclusionKind::Rewritten, _) => restore,
         (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)
-            if are_files
-                && report.reasons.contains(&Code::SourceChanged)
-                && report.counts.values_equal == 0 =>
+            if report.reasons.contains(&Code::SourceChanged) =>
         {
-            Some(format!(
-                "aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from"
-            ))
+            restore.or(Some(fetch))
         }
-        (ConclusionKind::Damaged | ConclusionKind::Unreadable, _) => Some(fetch),
-        (ConclusionKind::Unlike, _) if first.code.group() == Group::Metadata => convert,
-        (ConclusionKind::Unlike, _) => Some(fetch),
+        (ConclusionKind::Damaged | ConclusionKind::Unreadable | ConclusionKind::Unlike, _) => {
+            Some(fetch)
+        }
     }
 }
 
@@ -86,20 +88,33 @@ fn damaged_file(report: &Report, first: &FindingRow, gguf: &Path) -> PathBuf {
 
 /// A path as a shell takes it.
 pub(crate) fn shown(path: &Path) -> String {
-    let text = Location::of(path).to_string();
-    if text.starts_with('-') {
-        return format!("'{}'", format!("./{text}").replace('\'', "'\\''"));
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        return quoted(Path::new(".").join(path));
     }
-    quoted(&text)
+    argument(path.as_os_str())
 }
 
-/// A word as a shell takes it.
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        return text.to_owned();
+/// An argument as a shell takes it, without what gives access to an address.
+pub(crate) fn argument(argument: &OsStr) -> String {
+    match Location::of(Path::new(argument)) {
+        Location::Path(path) => quoted(path),
+        address @ Location::Address(_) => quoted(address.to_string()),
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A word as a shell takes it: in the quotes that know numbers of bytes where it holds what a terminal would not show, or the
+/// runner of GitHub would take for a command.
+fn quoted(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref().as_encoded_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(byte);
+    let text = escape(word).replace("##[", "#\\x23[");
+    if !word.is_empty() && word.iter().all(is_plain) {
+        text
+    } else if text.contains('\\') {
+        format!("$'{}'", text.replace('\'', "\\'"))
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +127,11 @@ mod tests {
             ("models/a-1.gguf", "models/a-1.gguf"),
             ("my model.gguf", "'my model.gguf'"),
             ("it's.gguf", "'it'\\''s.gguf'"),
-            ("-q.gguf", "'./-q.gguf'"),
+            ("-q.gguf", "./-q.gguf"),
+            ("two\nlines.gguf", "$'two\\x0alines.gguf'"),
+            ("it's\u{202e}.gguf", "$'it\\'s\\xe2\\x80\\xae.gguf'"),
+            ("x##[y.gguf", "$'x#\\x23[y.gguf'"),
+            ("größe.gguf", "'größe.gguf'"),
         ] {
             assert_eq!(shown(Path::new(path)), expected);
         }

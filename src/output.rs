@@ -18,16 +18,23 @@ use crate::{color, progress};
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.
 pub(crate) fn is_closed() -> bool {
-    WAS_CLOSED.load(Ordering::Relaxed)
+    STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
 }
 
-static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+/// The same of standard error, where commands for the runner of GitHub go.
+pub(crate) fn is_stderr_closed() -> bool {
+    STDERR_WAS_CLOSED.load(Ordering::Relaxed)
+}
+
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+static STDERR_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 ctor::declarative::ctor! {
     #[ctor(unsafe)]
-    fn look_at_stdout() {
-        let is_closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
-        WAS_CLOSED.store(is_closed, Ordering::Relaxed);
+    fn look_at_streams() {
+        let is_closed = |stream| rustix::io::fcntl_getfd(stream).is_err();
+        STDOUT_WAS_CLOSED.store(is_closed(rustix::stdio::stdout()), Ordering::Relaxed);
+        STDERR_WAS_CLOSED.store(is_closed(rustix::stdio::stderr()), Ordering::Relaxed);
     }
 }
 
@@ -70,8 +77,8 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Writes a command for the runner of GitHub to stderr: it reads both streams, and stdout is for answers.
-pub(crate) fn command(line: &str) {
-    drop(writeln!(io::stderr().lock(), "{line}"));
+pub(crate) fn command(line: &str) -> anyhow::Result<()> {
+    writeln!(io::stderr().lock(), "{line}").context("standard error cannot be written")
 }
 
 /// Text without control characters but line ends and tabs: what a path or an argument holds must not reach a terminal.

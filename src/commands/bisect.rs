@@ -253,8 +253,21 @@ impl Answer {
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
-        let verdict = report::text::verdict(&self.report);
-        writeln!(out, "{verdict}: {}", self.cause())?;
+        let report = &self.report;
+        let verdict = report::text::verdict(report);
+        // A stage says more than who is at fault, but of a file that is another model, or half of one.
+        let has_stage = report.cause.is_some() && !self.diagnoses.is_empty();
+        let who = report.conclusion.as_ref().map(|said| said.text.clone());
+        let (first, more) = match who {
+            Some(who) if !has_stage => (who, ("cause", report.cause.clone())),
+            who => (self.cause(), ("files", who)),
+        };
+        writeln!(out, "{verdict}: {first}")?;
+        for (name, line) in [more, ("next", report.next.clone())] {
+            if let Some(line) = line {
+                writeln!(out, "  {name:<5} {line}")?;
+            }
+        }
         for diagnosis in &self.diagnoses {
             writeln!(
                 out,

@@ -70,6 +70,14 @@ impl Arguments {
         let others: Vec<&Path> = others.into_iter().collect();
         let mut targets: Vec<(Form, Target)> = Vec::new();
         for (form, path) in &self.reports {
+            if (*form == Form::Github || path == Path::new("/dev/stderr"))
+                && output::is_stderr_closed()
+            {
+                bail!(
+                    "standard error is closed: the {} report could not be written",
+                    form.name()
+                );
+            }
             let target = Target::new(path, *form == Form::Github)?;
             if targets.iter().any(|(_, other)| other.is_same(&target)) {
                 bail!("two reports would be written to {}", path.display());
@@ -169,14 +177,17 @@ impl Reports {
         {
             unreachable!("a report says what the exit code says");
         }
-        if self.targets.iter().any(|(form, _)| *form == Form::Github) {
-            github::annotations(&answer)
-                .iter()
-                .for_each(|line| output::command(line));
-        }
+        let annotations = || {
+            let lines = github::annotations(&answer);
+            lines.iter().try_for_each(|line| output::command(line))
+        };
         let mut failed = None;
         for (form, target) in &self.targets {
-            if let Err(why) = target.write(&form.write(&answer)) {
+            let mut written = target.write(&form.write(&answer));
+            if *form == Form::Github {
+                written = written.and(annotations());
+            }
+            if let Err(why) = written {
                 let why = why.context(format!("the {} report was not written", form.name()));
                 failed
                     .into_iter()
@@ -237,16 +248,12 @@ fn command(arguments: impl IntoIterator<Item = OsString>) -> String {
         .file_name()
         .unwrap_or(&program)
         .to_owned();
-    let mut words = vec![next_command::quoted(&program.to_string_lossy())];
+    let mut words = vec![next_command::argument(&program)];
     while let Some(argument) = arguments.next() {
-        let argument = argument.to_string_lossy();
-        match argument.strip_prefix("--report") {
+        match argument.to_string_lossy().strip_prefix("--report") {
             Some("") => drop(arguments.next()),
             Some(value) if value.starts_with('=') => {}
-            _ => {
-                let shown = Location::of(Path::new(&*argument)).to_string();
-                words.push(next_command::quoted(&shown));
-            }
+            _ => words.push(next_command::argument(&argument)),
         }
     }
     words.join(" ")

@@ -91,7 +91,7 @@ fn policy(answer: &Answer<'_>) -> Option<Value> {
 
 /// What holds for every pair or model.
 fn properties(answer: &Answer<'_>) -> Vec<&'static str> {
-    let mut all = answer.subjects.iter().map(|one| properties_of(&one.report));
+    let mut all = answer.subjects.iter().map(properties_of);
     let first = all.next().unwrap_or_default();
     all.fold(first, |common, other| {
         common
@@ -101,11 +101,16 @@ fn properties(answer: &Answer<'_>) -> Vec<&'static str> {
     })
 }
 
-fn properties_of(report: &Report) -> Vec<&'static str> {
-    if report.verdict != Verdict::Verified {
+fn properties_of(subject: &Subject) -> Vec<&'static str> {
+    let report = &subject.report;
+    // A file that was held against itself has shown nothing.
+    let is_one_file = report.mode == Mode::Pair && subject.paths.first() == subject.paths.last();
+    if report.verdict != Verdict::Verified || is_one_file {
         return Vec::new();
     }
-    let is_allowed = report.findings.iter().any(|row| row.allowed_by.is_some());
+    // What no row of a manifest binds was let pass as well, by a flag.
+    let is_bound = report.manifest.iter().all(|row| row.unbound.is_empty());
+    let is_allowed = !is_bound || report.findings.iter().any(|row| row.allowed_by.is_some());
     let mut properties = vec![match (report.mode, is_allowed) {
         (Mode::Pair, false) => "APROVE_PAIR_VERIFIED",
         (Mode::Pair, true) => "APROVE_PAIR_VERIFIED_UNDER_POLICY",

@@ -157,7 +157,8 @@ fn write_findings(text: &mut String, report: &Report) -> std::fmt::Result {
     if kinds.is_empty() {
         return Ok(());
     }
-    let total = report.findings.len();
+    let count = |rows: &mut dyn Iterator<Item = &FindingRow>| rows.map(|row| row.count).sum();
+    let total: usize = count(&mut report.findings.iter());
     let plural = if total == 1 { "" } else { "s" };
     writeln!(
         text,
@@ -178,11 +179,8 @@ fn write_findings(text: &mut String, report: &Report) -> std::fmt::Result {
         for row in rows.iter().take(MOST_OF_A_KIND) {
             write_finding(text, row)?;
         }
-        if let Some(more) = rows
-            .len()
-            .checked_sub(MOST_OF_A_KIND)
-            .filter(|more| *more > 0)
-        {
+        let more: usize = count(&mut rows.iter().skip(MOST_OF_A_KIND).copied());
+        if more > 0 {
             writeln!(text, "- ... and {more} more")?;
         }
         writeln!(text)?;

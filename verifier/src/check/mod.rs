@@ -103,11 +103,14 @@ pub fn not_done(is_io: bool, why: &str) -> Report {
         let hint = "see to it that it can be read";
         return not_opened(Mode::Pair, &[], &[NotOpened { why, hint }]);
     }
+    let (why, hint) = why.split_once("\nhint: ").unwrap_or((why, ""));
     let why = escape(why.as_bytes());
-    nothing_compared(
-        &[],
-        &[Finding::new(Code::NothingCompared, Effect::Undecided, why)],
-    )
+    let finding = Finding::new(Code::NothingCompared, Effect::Undecided, why);
+    let finding = match hint {
+        "" => finding,
+        hint => finding.hint(hint),
+    };
+    nothing_compared(&[], &[finding])
 }
 
 /// What is no longer the file that was opened: the verdict is about the bytes that were read.

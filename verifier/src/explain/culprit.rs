@@ -89,7 +89,9 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             AtFault::Gguf,
             format!("the GGUF is not what its name says: {message}"),
         )
-    } else if evidence.gguf_is_source || evidence.record_is_wrong {
+    } else if first.effect == Effect::Different
+        && (evidence.gguf_is_source || evidence.record_is_wrong)
+    {
         (
             ConclusionKind::Unlike,
             AtFault::Apr,
@@ -317,22 +319,26 @@ impl Judge<'_> {
         if rewriting.changes.is_empty() || (!is_same_set && rewriting.changes.len() == 1) {
             return None;
         }
-        let finding = Finding::new(
-            Code::SourceRewritten,
-            Effect::Different,
+        let changes = rewriting.changes.join("; ");
+        let keys = &self.metadata.findings;
+        let message = if keys.iter().any(|found| found.effect.decides()) {
             format!(
-                "the GGUF is the model that the APR file was made from, written in another way: {}",
-                rewriting.changes.join("; ")
-            ),
-        )
-        .at(if rewriting.is_other_version {
-            Place::new(Side::Gguf, 0)
-                .region(RegionKind::Header)
-                .span(Span::new(VERSION_OFFSET as u64, 4))
+                "the GGUF is not the file that the APR file was made from, and has other keys: {changes}"
+            )
         } else {
-            Place::new(Side::Gguf, 0)
-        })
-        .hint("convert it again, or give the file that the APR file was made from");
+            format!(
+                "the GGUF is the model that the APR file was made from, written in another way: {changes}"
+            )
+        };
+        let finding = Finding::new(Code::SourceRewritten, Effect::Different, message)
+            .at(if rewriting.is_other_version {
+                Place::new(Side::Gguf, 0)
+                    .region(RegionKind::Header)
+                    .span(Span::new(VERSION_OFFSET as u64, 4))
+            } else {
+                Place::new(Side::Gguf, 0)
+            })
+            .hint("convert it again, or give the file that the APR file was made from");
         Some((finding, rewriting))
     }
 

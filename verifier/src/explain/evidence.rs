@@ -62,8 +62,11 @@ impl Evidence {
             }
             decide(&metadata::compare(apr, recorded, Digests::NotAsked).findings)
         };
-        let contradicts_itself =
-            judge.inputs.first.contradicts_itself() || recorded.as_ref().is_some_and(contradicts);
+        // It records tensors that the file which it was made from does not hold.
+        let is_unlike_source = gguf_is_source && tensors.gguf_differs;
+        let contradicts_itself = judge.inputs.first.contradicts_itself()
+            || is_unlike_source
+            || recorded.as_ref().is_some_and(contradicts);
         Self {
             recorded,
             apr_is_intact: apr_name != Some(false)
@@ -79,7 +82,7 @@ impl Evidence {
                 || !tensors.apr_unlike.is_empty(),
             gguf_is_source,
             gguf_is_misnamed: gguf_name == Some(false),
-            gguf_is_unlike: tensors.gguf_is_unlike,
+            gguf_is_unlike: tensors.gguf_is_unlike && !gguf_is_source,
             rewriting: None,
             unlike_record: tensors.apr_unlike,
             record_is_wrong: tensors.record_is_wrong,
@@ -150,8 +153,12 @@ impl Tensors {
     }
 }
 
-/// Whether every byte of the GGUF is one that the artifact records: by the digest of the file, or part by part.
+/// Whether every byte of the GGUF is one that the artifact records: by the digest of the file, or part by part. The digest
+/// is of the source itself, and what is recorded of its tensors comes after it.
 fn is_source(judge: &Judge<'_>, tensors: &Tensors) -> bool {
+    if judge.gguf.complete && judge.has_recorded_digests() {
+        return true;
+    }
     let records = &judge.metadata.records;
     let sources = judge.gguf_sources();
     if records.len() != sources.len() || !judge.gguf.complete {

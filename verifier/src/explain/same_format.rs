@@ -248,10 +248,17 @@ impl Judge<'_> {
             return None;
         }
         let [first, second] = models.map(|model| model.called);
-        let message = format!(
-            "{second} is the model of {first}, written in another way: {}",
-            changes.join("; ")
-        );
+        let changes = changes.join("; ");
+        let keys_differ = self
+            .metadata
+            .findings
+            .iter()
+            .any(|found| found.effect.decides());
+        let message = if keys_differ {
+            format!("{second} has the tensors of {first}, and other keys: {changes}")
+        } else {
+            format!("{second} is the model of {first}, written in another way: {changes}")
+        };
         Some(Finding::new(Code::PairRewritten, Effect::Warning, message).at(Place::new(Side::B, 0)))
     }
 

@@ -142,10 +142,12 @@ impl Report {
         self.findings.clear();
         for (allowed_by, group) in groups {
             let rows = capped(&group, self.counts.tensors_compared);
-            self.findings.extend(rows.iter().map(|finding| FindingRow {
-                allowed_by,
-                ..FindingRow::from(finding)
-            }));
+            self.findings
+                .extend(rows.iter().map(|(finding, count)| FindingRow {
+                    allowed_by,
+                    count: *count,
+                    ..FindingRow::from(finding)
+                }));
         }
         // A stable sort keeps the order of causes.
         self.findings.sort_by_key(|finding| match finding.effect {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use crate::code::Code;
 use crate::finding::{Effect, Finding};
 
-/// Keeps the first findings of each kind and counts the rest. `tensors` is the number of tensors that were compared.
-pub(super) fn capped(findings: &[Finding], tensors: usize) -> Vec<Finding> {
+/// Keeps the first findings of each kind and counts the rest: each with how many it stands for. `tensors` is the number of
+/// tensors that were compared.
+pub(super) fn capped(findings: &[Finding], tensors: usize) -> Vec<(Finding, usize)> {
     let mut totals: HashMap<(Code, Effect), usize> = HashMap::new();
     for finding in findings {
         let total = totals.entry((finding.code, finding.effect)).or_default();
@@ -22,15 +23,16 @@ pub(super) fn capped(findings: &[Finding], tensors: usize) -> Vec<Finding> {
         *before += 1;
         let most = most_of(finding.code);
         if total <= most {
-            kept.push(finding.clone());
+            kept.push((finding.clone(), 1));
         } else if finding.code == Code::TensorBytes && total == tensors {
             if number == 0 {
-                kept.push(all_differ(finding, total));
+                kept.push((all_differ(finding, total), total));
             }
         } else if number < most.min(SHOWN) {
-            kept.push(finding.clone());
+            kept.push((finding.clone(), 1));
         } else if number == most.min(SHOWN) {
-            kept.push(rest_of(finding, total.saturating_sub(number), total));
+            let more = total - number;
+            kept.push((rest_of(finding, more, total), more));
         }
     }
     kept
@@ -79,7 +81,8 @@ mod tests {
     #[test]
     fn a_few_findings_stay_as_they_are() {
         let few = findings(Code::TensorBytes, MOST);
-        assert_eq!(capped(&few, 1000), few);
+        let kept = few.iter().map(|finding| (finding.clone(), 1));
+        assert_eq!(capped(&few, 1000), kept.collect::<Vec<_>>());
     }
 
     #[test]
@@ -88,17 +91,20 @@ mod tests {
         many.extend(findings(Code::MetaLost, 2));
         let kept = capped(&many, 1000);
         assert_eq!(kept.len(), SHOWN + 1 + 2);
+        let (rest, count) = &kept[SHOWN];
         assert!(
-            kept[SHOWN]
-                .message
+            rest.message
                 .starts_with("92 more findings of this kind, 100 in all")
         );
+        assert_eq!(*count, 92);
+        assert_eq!(kept.iter().map(|(_, count)| count).sum::<usize>(), 102);
     }
 
     #[test]
     fn that_all_tensors_differ_is_one_finding() {
         let kept = capped(&findings(Code::TensorBytes, 1011), 1011);
         assert_eq!(kept.len(), 1);
-        assert!(kept[0].message.starts_with("all 1011 tensors differ"));
+        assert!(kept[0].0.message.starts_with("all 1011 tensors differ"));
+        assert_eq!(kept[0].1, 1011);
     }
 }

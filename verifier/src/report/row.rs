@@ -17,6 +17,10 @@ pub struct FindingRow {
     /// The entry of the policy that lets it pass, from 0: it does not decide the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_by: Option<usize>,
+    /// How many findings of its kind it stands for, beyond a few; 1 where absent.
+    #[serde(skip_serializing_if = "is_one")]
+    #[schemars(default = "one")]
+    pub count: usize,
     /// One sentence. Bytes of the files that could confuse a reader are escaped.
     pub message: String,
     /// Where, the damaged file first.
@@ -41,6 +45,18 @@ impl FindingRow {
     pub const fn decides(&self) -> bool {
         self.effect.decides() && self.allowed_by.is_none()
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
+const fn one() -> usize {
+    1
 }
 
 /// The likely cause of a damage: a hint that never changes the verdict.
@@ -82,6 +98,7 @@ impl From<&Finding> for FindingRow {
             code: finding.code,
             effect: finding.effect,
             allowed_by: None,
+            count: 1,
             message: finding.message.clone(),
             places: finding.places.iter().map(PlaceRow::from).collect(),
             expected: finding.expected.clone(),

@@ -2,7 +2,7 @@
 
 use architectures::{Experts, Gate, Shared, Switch};
 
-use super::{Builder, feed_forward::Gated, times};
+use super::{Builder, feed_forward::Gated, gate::in_words, times};
 use crate::{
     error::Error,
     model::tensor::Tensor,
@@ -94,7 +94,8 @@ impl Builder<'_> {
                     softmax: gate == Gate::Softmax,
                 };
                 let to = (Slot::RouterProbabilities, Width::Token(experts));
-                self.push(layer, Stage::MoeProbs, op, to);
+                let settings = self.push(layer, Stage::MoeProbs, op, to);
+                settings.push(super::setting("expert_gating_func", in_words(gate)));
                 Slot::RouterProbabilities
             }
         };
@@ -115,10 +116,14 @@ impl Builder<'_> {
             // None and 0 are no factor.
             scale: if scale == 0.0 { 1.0 } else { scale },
         };
-        let shown = weighing.scale;
+        let shown = [
+            super::setting("expert_weights_scale", weighing.scale),
+            super::setting("expert_weights_norm", weighing.normalised),
+            super::setting("expert_gating_func", in_words(gate)),
+        ];
         let to = (Slot::ExpertWeights, Width::Token(used));
         let settings = self.push(layer, Stage::MoeWeights, Op::ExpertWeights(weighing), to);
-        settings.push(super::setting("expert_weights_scale", shown));
+        settings.extend(shown);
         let inner = self.each_expert(index, input, described, counts)?;
         let latent = described.latent && self.has(layer, "ffn_latent_up.weight");
         let sum = if latent { Slot::ExpertInput } else { Slot::Out };
@@ -188,6 +193,12 @@ impl Builder<'_> {
             super::setting("num_experts", counts.experts),
             super::setting("num_experts_per_tok", counts.used),
         ]);
+        if let Some((groups, kept)) = groups {
+            settings.extend([
+                super::setting("expert_group_count", groups),
+                super::setting("expert_group_used_count", kept),
+            ]);
+        }
         Ok(())
     }
 

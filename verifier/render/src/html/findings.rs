@@ -59,8 +59,8 @@ pub(super) fn findings(report: &Report, limits: Limits) -> Findings {
     }
     let mut left = limits.findings;
     let groups = codes.iter().map(|code| {
-        let rows = report.findings.iter().filter(|row| row.code == *code);
-        let findings = Shown::of(rows, left.min(MOST_OF_CODE), |row| {
+        let rows = || report.findings.iter().filter(|row| row.code == *code);
+        let findings = Shown::of(rows(), left.min(MOST_OF_CODE), |row| {
             finding(report, row, limits)
         });
         left = left.saturating_sub(findings.rows.len());
@@ -70,7 +70,7 @@ pub(super) fn findings(report: &Report, limits: Limits) -> Findings {
             title: explained.title,
             meaning: explained.meaning,
             action: explained.action,
-            total: findings.total(),
+            total: rows().map(|row| row.count).sum(),
             findings,
         }
     });

@@ -126,15 +126,14 @@ impl Report {
     /// Adds what running both files said. It can only make a verdict worse.
     ///
     /// Where the row says which bytes were run, they are held against those that were compared. An outcome that rests on no
-    /// stage is not covered.
+    /// stage, or on values that are no numbers, is not covered.
     pub fn add_behaviour(&mut self, behaviour: &Behaviour, mut row: BehaviourRow) {
         let bound = self.bind(&row.used);
         row.weights = bound.as_ref().ok().copied().filter(|count| *count > 0);
         let other = match bound {
             Err(why) => Some(Behaviour::Changed { why }),
-            Ok(_) if *behaviour == Behaviour::Equal && row.stages == 0 => {
-                let why = "no stage was compared".to_owned();
-                Some(Behaviour::NotCovered { why })
+            Ok(_) if *behaviour == Behaviour::Equal => {
+                row.says_nothing().map(|why| Behaviour::NotCovered { why })
             }
             Ok(_) => None,
         };

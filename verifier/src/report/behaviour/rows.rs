@@ -109,6 +109,22 @@ pub struct PromptRow {
     pub table: Vec<StageRow>,
 }
 
+impl BehaviourRow {
+    /// Why stages that are all equal prove nothing.
+    pub(super) fn says_nothing(&self) -> Option<String> {
+        if self.stages == 0 {
+            return Some("no stage was compared".to_owned());
+        }
+        let rows = self.prompts.iter().flat_map(|prompt| &prompt.table);
+        let is_number = |row: &&StageRow| row.sides.all().all(|(_, side)| side.nans == 0);
+        let first = { rows }.find(|row| !is_number(row))?;
+        Some(format!(
+            "both models compute NaN from stage {} on, and NaN equals NaN whatever it comes from",
+            first.stage
+        ))
+    }
+}
+
 /// One stage for one set of tokens. Statistics are information; the bits are judged.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StageRow {

@@ -93,6 +93,45 @@ fn a_run_of_no_stage_is_not_covered() {
 }
 
 #[test]
+fn a_run_that_gives_no_numbers_is_not_covered() {
+    let side = || StageSide {
+        elements: 4,
+        blake3: String::new(),
+        nans: 1,
+        mean: None,
+        standard_deviation: None,
+        minimum: None,
+        maximum: None,
+    };
+    let stage = StageRow {
+        stage: "0.attn_norm".to_owned(),
+        capture_point: "after the norm".to_owned(),
+        token_set: TokenSet::All,
+        result: StageResult::Equal,
+        sides: Sides::new(Side::BY_POSITION, [Some(side()), Some(side())]),
+        ratio: None,
+        drift: None,
+        difference: None,
+    };
+    let prompts = vec![PromptRow {
+        name: "eight".to_owned(),
+        tokens: vec![1],
+        sides: Sides::new(Side::BY_POSITION, [None, None]),
+        recorded: None,
+        equal_left_out: 0,
+        table: vec![stage],
+    }];
+    let mut report = report(Verdict::Verified);
+    report.add_behaviour(&Behaviour::Equal, BehaviourRow { prompts, ..row() });
+    assert_eq!(report.reasons, ["behaviour.not-covered"]);
+    assert!(
+        report.findings[0]
+            .message
+            .contains("NaN from stage 0.attn_norm on")
+    );
+}
+
+#[test]
 fn bytes_that_were_run_are_held_against_those_that_were_compared() {
     let side = |blake3: Option<&str>| TensorSide {
         name: "a".to_owned(),
