@@ -13,8 +13,8 @@ pub(super) struct Bound {
 }
 
 impl Judge<'_> {
-    /// Says what is bound. Metadata that no row binds leave the model undecided, unless the caller allows it.
-    pub(super) fn bind(&mut self, allow_unbound_metadata: bool) -> Bound {
+    /// Says what is bound, and what it means, and what to do, where no row binds header and metadata.
+    pub(super) fn bind(&mut self, effect: Effect, hint: &str) -> Bound {
         let mut bound = Bound::default();
         if self.outcomes.is_empty() {
             return bound;
@@ -44,18 +44,11 @@ impl Judge<'_> {
                 .push(Finding::new("manifest.bound", Effect::Note, text));
         }
         if !bound.unbound.is_empty() {
-            let effect = if allow_unbound_metadata {
-                Effect::Warning
-            } else {
-                Effect::Undecided
-            };
             let text = format!("bound by no row of the manifest: {}", words(&bound.unbound));
             self.findings.push(
                 Finding::new("manifest.coverage", effect, text)
                     .at(self.target.file_place(0))
-                    .hint(
-                        "check against a digest of the whole file, or allow it with --allow-unbound-metadata",
-                    ),
+                    .hint(hint),
             );
         }
         bound

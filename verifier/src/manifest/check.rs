@@ -102,7 +102,15 @@ pub fn check(
     if resolved.names_tensors {
         judge.find_missing_tensors(&wanted);
     }
-    let bound = judge.bind(options.allow_unbound_metadata);
+    let effect = if options.allow_unbound_metadata {
+        Effect::Warning
+    } else {
+        Effect::Undecided
+    };
+    let bound = judge.bind(
+        effect,
+        "check against a digest of the whole file, or allow it with --allow-unbound-metadata",
+    );
     judge.findings = cap(judge.findings);
     judge.findings.splice(0..0, changed(decoded.side(), input));
     judge.report(manifest, resolved.names_tensors, bound)

@@ -67,12 +67,15 @@ pub(crate) fn hold(
         }
     }
     let mut bound = Bound::default();
-    if !claims.is_empty() {
+    if matches!(manifest.rows, Rows::Described(_)) {
         judge.compare(&claims);
         if resolved.names_tensors {
             judge.find_missing_tensors(&wanted);
         }
-        bound = judge.bind(true);
+        bound = judge.bind(
+            Effect::Undecided,
+            "write the sidecar again with `aprove manifest`, or leave it out with --no-sidecar",
+        );
     }
     let of_tensors = |is_equal: bool| {
         let outcomes = judge.outcomes.iter();

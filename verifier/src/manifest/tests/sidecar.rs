@@ -1,6 +1,8 @@
 //! What the converter writes beside an artifact.
 
 use super::*;
+use crate::check::Sidecar;
+use crate::verify::Options;
 
 const SHA256: &str = "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e";
 
@@ -114,4 +116,26 @@ fn a_sidecar_of_version_1_says_that_it_is_of_an_older_program() {
     let report = checked(old, &["t.apr"], &[apr()]);
     assert_judged(&report, Verdict::Undecided, "manifest.syntax");
     assert!(report.findings[0].message.contains("older aprove"));
+}
+
+#[test]
+fn a_sidecar_that_leaves_the_metadata_open_is_no_pass() {
+    let apr = [apr()];
+    let full: serde_json::Value = serde_json::from_str(&text(&apr[0])).unwrap();
+    for (left_out, code) in [
+        (&["files"][..], "manifest.coverage"),
+        (&["files", "tensors"], "nothing-compared"),
+    ] {
+        let mut sidecar = full.clone();
+        for list in left_out {
+            sidecar[*list] = serde_json::json!([]);
+        }
+        let sidecar = sidecar.to_string();
+        let report = checked(&sidecar, &["t.apr"], &apr);
+        assert_judged(&report, Verdict::Undecided, code);
+        let beside = Sidecar::Read(parse("list", sidecar.as_bytes()).unwrap());
+        let options = Options::default();
+        let report = crate::check::check(&input(&["t.apr"], &apr), &beside, &options, &());
+        assert_judged(&report, Verdict::Undecided, code);
+    }
 }
