@@ -112,6 +112,8 @@ pub fn check(
         "check against a digest of the whole file, or allow it with --allow-unbound-metadata",
     );
     judge.findings = cap(judge.findings);
+    // What differs is said before what could not be compared.
+    judge.findings.sort_by_key(|finding| finding.effect);
     judge.findings.splice(0..0, changed(decoded.side(), input));
     judge.report(manifest, resolved.names_tensors, bound)
 }

@@ -52,14 +52,13 @@ impl Judge<'_> {
 
     /// What a digest that does not hold comes to.
     fn conclude(&self, report: &Report, manifest: &Manifest) -> Option<Conclusion> {
-        if report.reasons.first() != Some(&Code::ManifestMismatch) {
+        let mut deciding = self.findings.iter().filter(|one| one.effect.decides());
+        let first = deciding.next()?;
+        if first.code != Code::ManifestMismatch {
             return None;
         }
-        let model = self
-            .target
-            .names
-            .first()
-            .map_or_else(String::new, |name| escape(name.as_bytes()));
+        let shard = first.places.first()?.shard;
+        let model = escape(self.target.names.get(shard)?.as_bytes());
         let described = match manifest.form {
             "digest" => "with this digest".to_owned(),
             _ => format!("that {} describes", escape(manifest.name.as_bytes())),

@@ -185,6 +185,13 @@ fn a_digest_of_the_command_line_is_of_the_file_of_a_set_that_was_named() {
         let manifest = Manifest::of_digest(digest, names[1]).unwrap();
         let found = check(&manifest, &input(&names, &set), &options, &());
         assert_judged(&found, verdict, code);
+        assert_eq!(found.reasons[0], code);
+        let concluded = found.conclusion.map(|conclusion| conclusion.text);
+        let expected = "t-00002-of-00002.gguf is not the file with this digest";
+        assert_eq!(
+            concluded.as_deref(),
+            (code == "manifest.mismatch").then_some(expected)
+        );
     }
 }
 
