@@ -126,7 +126,7 @@ fn common_name(model: &Model<'_>, tensor: &Tensor) -> Vec<u8> {
     }
 }
 
-/// A loader looks for all tensors under one naming: what has a name of another one is not found.
+/// Every known producer has one naming for all tensors of a file; a loader may know no other beside it.
 fn mixed_names(apr: &Model<'_>) -> Option<Finding> {
     let mut named = apr.tensors.iter().filter_map(|tensor| {
         let naming = naming(&tensor.name)?;
@@ -139,7 +139,7 @@ fn mixed_names(apr: &Model<'_>) -> Option<Finding> {
             "tensor.naming",
             Effect::Different,
             format!(
-                "{} and {} are names of two namings: a loader finds the tensors of one",
+                "{} and {} are names of two namings, and no producer has two in one file",
                 escape(&other.name),
                 escape(&odd.name)
             ),

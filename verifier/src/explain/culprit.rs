@@ -37,7 +37,7 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             return Some(conclusion(
                 ConclusionKind::Unlike,
                 AtFault::Apr,
-                format!("no loader finds all tensors of the APR file: {message}"),
+                format!("the tensors of the APR file are named in two ways: {message}"),
             ));
         }
         _ => {}

@@ -42,7 +42,7 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
         ),
         Code::TensorNaming => explain(
             "the tensors of an APR file have names of two namings",
-            "A loader looks for all of them under the names of Hugging Face, or under those of the GGUF; what it does not find it leaves out, biases without a word.",
+            "Every producer that is known names all tensors of a file in one way. The loader of apr 0.72.3 looks for each tensor under its name of Hugging Face and then under that of the GGUF; one that knows a single naming does not find the others, and what is not found is left out, biases without a word.",
             "An edit, or a producer that renames some tensors.",
             CONVERT,
             DIFFERENT,
