@@ -34,12 +34,30 @@ pub(crate) fn findings(files: &[FileRow]) -> Vec<Finding> {
     files.iter().filter_map(finding).collect()
 }
 
+/// Whether the files of a side have the digests that their publisher gives; none where that is not known of all of them.
+pub(crate) fn holds(files: &[FileRow], side: Side) -> Option<bool> {
+    let of_side = files.iter().filter(|file| side_of(file) == side);
+    let holds = of_side.map(|file| {
+        let published = file.origin.as_ref()?.published_sha256.as_ref()?;
+        Some(file.sha256.as_ref()? == published)
+    });
+    let holds: Vec<Option<bool>> = holds.collect();
+    if holds.contains(&Some(false)) {
+        return Some(false);
+    }
+    (!holds.contains(&None)).then_some(true)
+}
+
+const fn side_of(file: &FileRow) -> Side {
+    match (file.side, file.format) {
+        (Some(side), _) => side,
+        (None, FileFormat::Apr) => Side::Apr,
+        (None, FileFormat::Gguf | FileFormat::Unknown) => Side::Gguf,
+    }
+}
+
 fn finding(file: &FileRow) -> Option<Finding> {
     let published = file.origin.as_ref()?.published_sha256.as_deref()?;
-    let side = file.side.unwrap_or(match file.format {
-        FileFormat::Apr => Side::Apr,
-        FileFormat::Gguf | FileFormat::Unknown => Side::Gguf,
-    });
     let name = &file.name;
     let finding = match file.sha256.as_deref() {
         Some(found) if found == published => return None,
@@ -55,7 +73,7 @@ fn finding(file: &FileRow) -> Option<Finding> {
             format!("{name}: not all of it was held against the SHA-256 that its publisher gives"),
         ),
     };
-    let finding = finding.at(Place::new(side, file.shard));
+    let finding = finding.at(Place::new(side_of(file), file.shard));
     Some(
         finding.hint(
             "run again; if it stays, tell the publisher: it is not the file that was published",

@@ -265,13 +265,20 @@ impl Pair<'_, '_> {
         let scan = scan::scan(&inputs, &pairing, &options, observer);
         let starts = [(&given[0], 0), (&given[1], first.len())];
         let named = starts.map(|(given, file)| (given, scan.sha256.get(file).copied().flatten()));
-        let names = named.map(|(given, sha256)| blob::holds(given.input, sha256));
-        let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, names, structure);
+        let files = self.file_rows(&inputs, &scan);
+        let hold = named.map(|(given, sha256)| {
+            let name = blob::holds(given.input, sha256);
+            let publisher = origin::holds(&files, given.side);
+            name.zip(publisher)
+                .map(|(a, b)| a && b)
+                .or(name)
+                .or(publisher)
+        });
+        let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, hold, structure);
         let (mut findings, known) = judged;
         for (given, sha256) in named {
             findings.extend(blob::finding(given.side, given.input, sha256));
         }
-        let files = self.file_rows(&inputs, &scan);
         findings.splice(0..0, origin::findings(&files));
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
@@ -363,7 +370,7 @@ fn judge(
     inputs: &Inputs<'_>,
     pairing: &Pairing,
     scan: &Scan,
-    names_hold: [Option<bool>; 2],
+    digests_hold: [Option<bool>; 2],
     structure: Vec<Finding>,
 ) -> (Outcome, (Vec<Finding>, Known)) {
     let are_complete = inputs.first.complete && inputs.second.complete;
@@ -387,7 +394,7 @@ fn judge(
                 gguf,
                 pairing,
                 scan,
-                names_hold,
+                digests_hold,
                 metadata: &metadata,
             };
             let (findings, evidence) = judge.findings(structure);
@@ -403,7 +410,7 @@ fn judge(
                 inputs,
                 pairing,
                 scan,
-                names_hold,
+                digests_hold,
                 metadata: &metadata,
             };
             let (findings, facts) = judge.findings(structure);

@@ -6,7 +6,8 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixtures::{apr, models};
-use verifier::report::Report;
+use verifier::origin::Origin;
+use verifier::report::{AtFault, Report};
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
 
@@ -122,4 +123,58 @@ fn files_of_one_format_and_name_are_called_by_position() {
     assert_eq!(found.verdict, Verdict::Different);
     let text = verifier::report::text::full(&found);
     assert!(text.contains("at the second file, byte"), "{text}");
+}
+
+/// An object whose publisher gives another digest than it has.
+struct Misstated(Vec<u8>, Origin);
+
+impl Misstated {
+    fn new(bytes: &[u8]) -> Self {
+        let origin = Origin {
+            published_sha256: Some("0".repeat(64)),
+            ..Origin::default()
+        };
+        Self(bytes.to_vec(), origin)
+    }
+}
+
+impl Source for Misstated {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(offset, buffer)
+    }
+
+    fn check_unchanged(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.1)
+    }
+}
+
+#[test]
+fn the_file_that_its_publisher_gives_otherwise_is_at_fault() {
+    let model = models::tiny();
+    let (gguf, apr) = (model.to_bytes(), apr::converted(&model).to_bytes());
+    let [wrong_gguf, wrong_apr] = [&gguf, &apr].map(|bytes| Misstated::new(bytes));
+    for (a, b, at_fault) in [
+        (
+            &apr as &dyn Source,
+            &wrong_gguf as &dyn Source,
+            AtFault::Gguf,
+        ),
+        (&wrong_apr, &gguf, AtFault::Apr),
+        (&wrong_apr, &wrong_gguf, AtFault::Both),
+        (&gguf, &wrong_gguf, AtFault::B),
+    ] {
+        let found = report(a, b);
+        assert_eq!(found.verdict, Verdict::Different);
+        assert_eq!(found.reasons, ["input.published"]);
+        let concluded = found.conclusion.unwrap();
+        assert_eq!(concluded.at_fault, at_fault, "{}", concluded.text);
+    }
 }

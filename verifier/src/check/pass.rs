@@ -68,7 +68,7 @@ pub(super) fn check(
         pairing: &pairing,
         scan: &scan,
         // The name of the file is held against its digest below.
-        names_hold: [None; 2],
+        digests_hold: [None; 2],
         metadata: &metadata,
     };
     let (mut findings, evidence) = judge.findings(Vec::new());

@@ -87,7 +87,12 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
         (
             ConclusionKind::Damaged,
             AtFault::Gguf,
-            format!("the GGUF is not what its name says: {message}"),
+            match first.code {
+                Code::InputPublished => {
+                    format!("the GGUF is not what its publisher gives: {message}")
+                }
+                _ => format!("the GGUF is not what its name says: {message}"),
+            },
         )
     } else if first.effect == Effect::Different
         && (evidence.gguf_is_source || evidence.record_is_wrong)

@@ -25,7 +25,7 @@ pub(crate) struct Evidence {
     pub(crate) apr_is_damaged: bool,
     /// Whether the GGUF is byte for byte a source that the artifact records.
     pub(crate) gguf_is_source: bool,
-    /// Whether the GGUF does not have the digest that its name gives.
+    /// Whether the GGUF does not have the digest that its name or its publisher gives.
     pub(crate) gguf_is_misnamed: bool,
     /// Whether the GGUF holds a tensor that is not the recorded one, where no damage of the record explains it.
     pub(crate) gguf_is_unlike: bool,
@@ -48,7 +48,7 @@ impl Evidence {
             .any(|finding| finding.code == Code::MetaRecord);
         let apr = judge.apr;
         let crc_is_wrong = crc.is_err();
-        let [apr_name, gguf_name] = judge.names_hold;
+        let [apr_name, gguf_name] = judge.digests_hold;
         let gguf_is_source = !records.is_empty() && is_source(judge, &tensors);
         let recorded = (!gguf_is_source && !has_broken_record)
             .then(|| recorded::decode(records))

@@ -27,8 +27,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) gguf: &'a Container<gguf::Metadata>,
     pub(crate) pairing: &'a Pairing,
     pub(crate) scan: &'a Scan,
-    /// Whether each file has the digest that its name gives, where it gives one.
-    pub(crate) names_hold: [Option<bool>; 2],
+    /// Whether each file has the digest that its name or its publisher gives, where one does.
+    pub(crate) digests_hold: [Option<bool>; 2],
     pub(crate) metadata: &'a Outcome,
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) inputs: &'a Inputs<'a>,
     pub(crate) pairing: &'a Pairing,
     pub(crate) scan: &'a Scan,
-    /// Whether each file has the digest that its name gives, where it gives one.
-    pub(crate) names_hold: [Option<bool>; 2],
+    /// Whether each file has the digest that its name or its publisher gives, where one does.
+    pub(crate) digests_hold: [Option<bool>; 2],
     pub(crate) metadata: &'a Outcome,
 }
 
@@ -44,7 +44,7 @@ impl Judge<'_> {
     pub(crate) fn findings(&self, structure: Vec<Finding>) -> (Vec<Finding>, Facts) {
         let models = self.inputs.models();
         let [of_a, of_b] = self.scan.crc;
-        let [name_of_a, name_of_b] = self.names_hold;
+        let [name_of_a, name_of_b] = self.digests_hold;
         let integrity = [(models[0], of_a, name_of_a), (models[1], of_b, name_of_b)].map(
             |(model, crc, name)| Integrity::of(model, crc, self.pairing, self.scan).named(name),
         );
