@@ -189,8 +189,25 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
     assert_eq!(harmless.verdict, Verdict::Verified);
     assert_eq!(harmless.findings.len(), before.findings.len());
 
+    for (key, value) in [
+        ("model_type", "Auto"),
+        ("model_type", "transformer_lm_q4k"),
+        ("hf_model_type", "qwen2"),
+        ("hf_architecture", "Qwen2ForCausalLM"),
+    ] {
+        let harmless = other(&|file| set(file, key, json!(value)));
+        assert_eq!(harmless.findings.len(), before.findings.len(), "{value}");
+    }
+
     let different = [
         ("meta.type", "model_type", json!(null)),
+        ("meta.architecture", "model_type", json!("llama")),
+        ("meta.architecture", "hf_model_type", json!("Ernie4.5")),
+        (
+            "meta.architecture",
+            "hf_architecture",
+            json!("LlamaForCausalLM"),
+        ),
         ("meta.type", "total_size", json!(null)),
         ("meta.type", "quantization", json!({})),
         ("meta.type", "quantization", with(&bits, "bits", json!(256))),
@@ -226,6 +243,17 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
         ("meta.tensor_shapes", "tensor_shapes", json!({"none": [1]})),
     ];
     let warned = [
+        ("meta.unexplained", "model_type", json!("transformer")),
+        ("meta.unexplained", "hf_architecture", json!("MistralModel")),
+        ("meta.unexplained", "chat_format", json!("chatml")),
+        ("meta.unexplained", "created_at", json!("2026")),
+        ("meta.unexplained", "total_size", json!(1)),
+        ("meta.unexplained", "version", json!("2.0.0")),
+        (
+            "meta.unexplained",
+            "quantization",
+            with(&bits, "quant_type", json!("Q2_K")),
+        ),
         ("meta.changed", "original_format", json!("safetensors")),
         ("meta.invented", "author", json!("nobody")),
         ("meta.unexplained", "Rope_Theta", json!(null)),

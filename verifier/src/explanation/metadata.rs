@@ -33,7 +33,7 @@ fn values(code: Code) -> Option<Explanation> {
         Code::MetaArchitecture => value!(
             "architecture",
             "general.architecture",
-            "By it a loader decides what to compute with the tensors.",
+            "By it a loader decides what to compute with the tensors; `model_type`, `hf_model_type` and `hf_architecture` name no other one.",
             DIFFERENT
         ),
         Code::MetaAttentionScale => value!(
@@ -377,7 +377,7 @@ fn whole(code: Code) -> Option<Explanation> {
         ),
         Code::MetaUnexplained => explain(
             "a key of the APR file is explained by nothing",
-            "In an artifact of `aprove convert` every key follows from the source and the options, so this one is a difference. In files of other producers it is a warning.",
+            "In an artifact of `aprove convert` every key follows from the source and the options, so this one is a difference. In files of other producers it is a warning, and so is a key that describes the model where the GGUF says nothing of it.",
             "A tool that added a key, or a producer with its own keys.",
             CONVERT,
             DIFFERENT_OR_WARNING,

@@ -12,6 +12,7 @@ mod expected;
 mod loaders;
 mod look_alike;
 mod only_apr;
+mod producer;
 pub(crate) mod record;
 mod rope;
 pub(crate) mod same_format;
@@ -181,7 +182,10 @@ pub(crate) fn compare(
             recorded.check(&mut findings);
             comparison.name_given_keys(record, &mut findings);
         }
-        _ => comparison.find_invented(&mut findings, keys),
+        _ => {
+            comparison.find_invented(&mut findings, keys);
+            producer::check(&comparison, &mut findings);
+        }
     }
     comparison.name_unread_keys(head, &mut findings);
     comparison.name_factors(&mut findings);

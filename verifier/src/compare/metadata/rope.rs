@@ -22,6 +22,11 @@ pub(super) fn rope_type(architecture: &str) -> Option<u64> {
     }
 }
 
+/// The architectures of the table.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    rows(TABLE).map(|(name, _)| name)
+}
+
 fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
     table
         .lines()
