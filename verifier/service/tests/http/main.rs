@@ -1,18 +1,16 @@
 //! What is sent again or in parts, and who is told of a verdict: asked with plain HTTP.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::File;
+use std::fs::{File, Permissions, set_permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fixtures::client::{self, Reply};
 use ring::hmac;
 use serde_json::{Value, json};
 use service::Service;
@@ -24,76 +22,41 @@ fn write(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// A server in a thread, which ends with the process.
+/// A server in a thread, which ends with the process, and does no jobs.
 fn serve(folder: &Path, lines: &str) -> SocketAddr {
     let path = folder.join("aprove.toml");
-    let text = format!("listen = \"127.0.0.1:0\"\njobs = 0\n{lines}");
+    let text = format!("listen = \"127.0.0.1:0\"\n{lines}");
     write(&path, &text);
-    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
+    let service = Service::open(Config::read(&path).unwrap(), program);
+    let lines = format!("jobs = 0\n{lines}");
+    serve_with(folder, &lines, PathBuf::from("/bin/false"))
+}
+
+/// The same with a program of ours, a script whose words are those of a shell alone: its environment is empty.
+fn serve_script(folder: &Path, lines: &str, script: &str) -> SocketAddr {
+    let program = folder.join("program");
+    // The service tests the program, too, in the folder of this test.
+    write(
+        &program,
+        &format!("#!/bin/sh\n[ -d artifact ] || exit 0\n{script}"),
+    );
+    set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    serve_with(folder, lines, program)
+}
+
+fn serve_with(folder: &Path, lines: &str, program: PathBuf) -> SocketAddr {
     let service = service.unwrap();
     let (tell, told) = channel();
     std::thread::spawn(move || service.serve(|address| tell.send(address).unwrap()));
     told.recv().unwrap()
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
+fn ask(address: SocketAddr, method: &str, path: &str, headers: &[String], body: &[u8]) -> Reply {
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    client::ask(&address.to_string(), method, path, &headers, body).unwrap()
 }
 
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn code(&self) -> (u16, String) {
-        let code = self.json()["code"].as_str().unwrap().to_owned();
-        (self.status, code)
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let line = self.head.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().trim_start_matches(": ")
-    }
-}
-
-fn open(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[String],
-    length: usize,
-) -> TcpStream {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    head.push_str(&format!("Content-Length: {length}\r\n"));
-    for header in headers {
-        head.push_str(&format!("{header}\r\n"));
-    }
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream
-}
-
-fn ask(address: SocketAddr, method: &str, path: &str, headers: &[String], body: &[u8]) -> Answer {
-    let mut stream = open(address, method, path, headers, body.len());
-    // One that refuses by the head may close before it has the body.
-    let _sent = stream.write_all(body);
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer
-        .windows(4)
-        .position(|bytes| bytes == b"\r\n\r\n")
-        .unwrap();
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    Answer {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body: answer[end..][4..].to_vec(),
-        head,
-    }
-}
-
-fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
+fn post(address: SocketAddr, path: &str, body: &Value) -> Reply {
     let json = ["Content-Type: application/json".to_owned()];
     ask(address, "POST", path, &json, body.to_string().as_bytes())
 }
@@ -139,7 +102,9 @@ fn an_upload_goes_on_where_it_was_cut_off() {
     assert_eq!(begun.status, 201);
     let place = begun.header("location").to_owned();
 
-    let mut cut = open(address, "PATCH", &place, &offset(0), bytes.len());
+    let [first] = &offset(0);
+    let cut = client::open(&address.to_string(), "PATCH", &place, &[first], bytes.len());
+    let mut cut = cut.unwrap();
     cut.write_all(&bytes[..150_000]).unwrap();
     drop(cut);
     // It is noticed once the rest was read: what arrived until then is there.
@@ -308,7 +273,7 @@ fn a_webhook_is_told_of_the_verdict_and_can_check_who_said_it() {
     assert_eq!(tested.join().unwrap()["is_delivered"], true);
 
     // The same on the page, without a script.
-    let page = |answer: Answer| String::from_utf8(answer.body).unwrap();
+    let page = |answer: Reply| String::from_utf8(answer.body).unwrap();
     let listed = page(ask(address, "GET", "/webhooks", &[], b""));
     assert!(listed.contains(&format!("<code>{url}</code>")), "{listed}");
     let form = ["Content-Type: application/x-www-form-urlencoded".to_owned()];
