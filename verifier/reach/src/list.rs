@@ -56,18 +56,19 @@ impl Sources {
         words.join(" ")
     }
 
-    /// Whether each entry can name something.
+    /// The first entry that can name nothing, or more than it looks like.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.allow.iter().all(|entry| {
+    pub fn unsound(&self) -> Option<&str> {
+        let is_sound = |entry: &str| {
             let place = entry.split_once("://");
-            let is_sound = place.is_some_and(|(scheme, place)| {
-                PLACES.contains(&scheme)
-                    && (place.is_empty() || is_place(scheme, place))
-                    && !place.contains(char::is_whitespace)
+            let is_sound = place.is_some_and(|(scheme, place)| match place {
+                "" => scheme == "ollama",
+                _ => PLACES.contains(&scheme) && is_place(scheme, place),
             });
-            is_sound || is_origin(entry)
-        })
+            (is_sound && !entry.contains(char::is_whitespace)) || is_origin(entry)
+        };
+        let mut entries = self.allow.iter().map(String::as_str);
+        entries.find(|entry| !is_sound(entry))
     }
 
     /// Which addresses may be connected to.
@@ -160,13 +161,19 @@ pub fn is_bucket(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.bytes().all(is_letter)
 }
 
-/// Whether an entry is `https://HOST`, `https://HOST:PORT`, or the same with `*.` before the host.
+/// Whether an entry is `https://HOST`, `https://HOST:PORT`, or the same with `*.` before the host, as an address would have it:
+/// in small letters, without a port that goes without saying, without a dot at the end.
 #[must_use]
 pub fn is_origin(entry: &str) -> bool {
     let whole = entry.replacen("://*.", "://any.", 1);
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_letter);
     Url::parse(&whole).is_ok_and(|url| {
-        let origin = url.origin().ascii_serialization();
-        matches!(url.scheme(), "http" | "https") && origin == whole && !origin.contains('*')
+        let host = url.host_str().unwrap_or_default();
+        matches!(url.scheme(), "http" | "https")
+            && url.origin().ascii_serialization() == whole
+            && (host.starts_with('[') || host.split('.').all(is_name))
+            && url.port() != Some(0)
     })
 }
 
@@ -220,7 +227,7 @@ mod tests {
 
     fn list(text: &str) -> Sources {
         let sources = Sources::of(text);
-        assert!(sources.is_sound(), "{text}");
+        assert_eq!(sources.unsound(), None);
         assert_eq!(Sources::of(&sources.to_text()), sources);
         sources
     }
@@ -333,13 +340,51 @@ mod tests {
             "s3://b\\..\\c",
             "s3://b:c",
             "s3://b c",
+            "s3://",
+            "gs:///p",
+            "hf://",
+            "",
+            "private",
+            "https://",
+            "https://.",
+            "https://*.",
+            "https://h.example.",
+            "https://*.h.example.",
+            "https://.h.example",
+            "https://h..example",
+            "https://H.example",
+            "https://h.example,https://i.example",
+            "https://h.example,i.example",
+            "https://h.example:443",
+            "http://h.example:80",
+            "https://h.example:",
+            "https://h.example:0",
+            "https://h.example:65536",
+            "https://h.example:-1",
+            "https://@h.example",
+            "https://h.example?",
+            "https://h.example#",
+            "https:/h.example",
+            "https://h.example\\",
+            "https://h%2eexample",
+            "http://[fe80::1%25eth0]",
+            "http://[fe80::1%eth0]",
+            "http://[::1",
+            "http://::1",
+            "http://[0:0::1]",
+            "http://0x7f.1",
+            "http://127.1",
+            "https://*.127.0.0.1",
         ] {
             let sources = Sources {
-                allow: vec![entry.to_owned()],
+                allow: vec!["https://h".to_owned(), entry.to_owned()],
                 private: false,
             };
-            assert!(!sources.is_sound(), "{entry}");
+            assert_eq!(sources.unsound(), Some(entry));
         }
+        list(
+            "http://h http://h:8080 https://a_b.h-1 http://[::1]:81 https://[::1] http://127.0.0.1:1 https://xn--bcher-kva.h",
+        );
         assert!(Sources::of("").allowed("https://h.example/m").is_err());
     }
 

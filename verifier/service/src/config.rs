@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 use reach::Sources;
@@ -44,6 +45,10 @@ pub struct Config {
     pub grace_seconds: u64,
     /// Bytes of one upload.
     pub max_upload: u64,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Seconds in which a request must have come, but for the body of an upload.
+    pub request_seconds: u32,
     /// Jobs that may wait.
     pub max_queued: u32,
     /// Jobs of one token that may wait or run, where the token says nothing else.
@@ -91,6 +96,8 @@ impl Default for Config {
             tries: 3,
             grace_seconds: 30,
             max_upload: 16 << 30,
+            max_connections: 1000,
+            request_seconds: 30,
             max_queued: 1000,
             max_jobs_of_token: 100,
             max_rate_of_token: 600,
@@ -116,6 +123,9 @@ pub enum ConfigError {
     /// A value that leads to nothing.
     #[error("`{0}` is {1}")]
     Value(&'static str, &'static str),
+    /// An entry of a list that can name nothing, or more than it looks like.
+    #[error("`{0}` has the entry `{1}`, which is no {2}")]
+    Entry(&'static str, String, &'static str),
     /// A root that cannot be used.
     #[error("root `{0}` is `{1}`, which is no folder that can be opened: {2}")]
     Root(String, String, #[source] io::Error),
@@ -160,6 +170,8 @@ impl Config {
             ("wall_seconds", self.wall_seconds == 0),
             ("lease_seconds", self.lease_seconds == 0),
             ("tries", self.tries == 0),
+            ("max_connections", self.max_connections == 0),
+            ("request_seconds", self.request_seconds == 0),
             ("keep_hours", self.keep_hours == 0),
         ] {
             if is_zero {
@@ -175,14 +187,24 @@ impl Config {
             let expected = "not postgres://USER:PASSWORD@HOST/NAME";
             return Err(ConfigError::Value("database", expected));
         }
-        if !self.sources.is_sound() {
-            let expected = "not a list of https://HOST[:PORT], and of s3://, gs://, az://, hf:// or ollama:// with a place";
-            return Err(ConfigError::Value("sources.allow", expected));
+        if let Some(entry) = self.sources.unsound() {
+            let expected = "https://HOST or https://HOST:PORT as an address has it, s3://, gs://, az:// or hf:// with a place, or ollama://";
+            return Err(ConfigError::Entry(
+                "sources.allow",
+                entry.to_owned(),
+                expected,
+            ));
         }
-        let is_store = |entry: &String| STORES.iter().any(|store| entry.starts_with(store));
-        if !self.destinations.is_sound() || !self.destinations.allow.iter().all(is_store) {
-            let expected = "not a list of s3://, gs:// or az:// with a bucket or a place in one";
-            return Err(ConfigError::Value("destinations.allow", expected));
+        let is_store = |entry: &str| STORES.iter().any(|store| entry.starts_with(store));
+        let mut folders = self.destinations.allow.iter().map(String::as_str);
+        let wrong = self.destinations.unsound();
+        if let Some(entry) = wrong.or_else(|| folders.find(|entry| !is_store(entry))) {
+            let expected = "s3://, gs:// or az:// with a bucket or a place in one";
+            return Err(ConfigError::Entry(
+                "destinations.allow",
+                entry.to_owned(),
+                expected,
+            ));
         }
         self.webhooks.check()?;
         self.identities.iter().try_for_each(Identity::check)?;
@@ -207,6 +229,18 @@ impl Config {
     #[must_use]
     pub fn needs_tokens(&self) -> bool {
         self.auth == Auth::Tokens || !self.listen.ip().is_loopback()
+    }
+
+    /// How long a client may take to say what it wants.
+    pub(crate) const fn patience(&self) -> Duration {
+        Duration::from_secs(self.request_seconds as u64)
+    }
+
+    /// Bytes of the disk of `data` beside those that stay free; negative where fewer are free.
+    pub(crate) fn room(&self) -> io::Result<f64> {
+        let status = rustix::fs::statvfs(&self.data)?;
+        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        Ok(free as f64 - self.min_free_disk as f64)
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {

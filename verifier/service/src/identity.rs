@@ -9,7 +9,7 @@ use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::signature::{Error as SignatureError, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation, decode, decode_header};
-use reach::Reach;
+use reach::{Reach, parse};
 use reqwest::Url;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
@@ -83,9 +83,7 @@ impl Identity {
                 "not of letters, digits and `-`",
             ));
         }
-        if self.keys.starts_with("http://")
-            || (self.keys.starts_with(ADDRESS) && self.address().is_none())
-        {
+        if self.keys.contains("://") && self.address().is_none() {
             return Err(ConfigError::Value(
                 "identities.keys",
                 "not https:// or a file",
@@ -108,7 +106,7 @@ impl Identity {
     /// Where the keys are, if not in a file.
     fn address(&self) -> Option<Url> {
         let is_address = self.keys.starts_with(ADDRESS);
-        is_address.then(|| Url::parse(&self.keys).ok()).flatten()
+        is_address.then(|| parse(&self.keys).ok()).flatten()
     }
 
     fn has_claims(&self, claims: &Value) -> bool {

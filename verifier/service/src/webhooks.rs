@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reach::{Reach, is_origin, names};
+use reach::{Reach, is_origin, names, parse};
 use reqwest::Url;
 use ring::hmac;
 use serde::Deserialize;
@@ -49,9 +49,13 @@ impl Webhooks {
         if self.allow.is_empty() {
             return Ok(());
         }
-        if !self.allow.iter().all(|entry| is_origin(entry)) {
-            let expected = "not a list of https://HOST or https://HOST:PORT, without a path";
-            return Err(ConfigError::Value("webhooks.allow", expected));
+        if let Some(entry) = self.allow.iter().find(|entry| !is_origin(entry)) {
+            let expected = "https://HOST or https://HOST:PORT as an address has it, without a path";
+            return Err(ConfigError::Entry(
+                "webhooks.allow",
+                entry.clone(),
+                expected,
+            ));
         }
         if self.key().is_none() {
             let expected = "not `whsec_` and base64 of 24 bytes or more (openssl rand -base64 32)";
@@ -78,7 +82,7 @@ impl Webhooks {
         if address.len() > LONGEST {
             return Err(format!("it has more than {LONGEST} letters"));
         }
-        let url = Url::parse(address).map_err(|error| format!("it is no URL: {error}"))?;
+        let url = parse(address).map_err(|why| why.to_string())?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it has a name or password in it".to_owned());
         }
