@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use tokio::fs;
 use tokio::time::sleep;
 use tracing::warn;
@@ -45,9 +46,9 @@ async fn forget(worker: &Worker) -> Result<(), Failed> {
     }
     let keep = worker.config.keep_milliseconds();
     worker.store.forget(keep).await?;
-    for hex in worker.store.forget_blobs(keep).await? {
-        absent_is_fine(fs::remove_file(worker.config.blobs().join(hex)).await)?;
-    }
+    let blobs = worker.config.blobs();
+    let remove = |hex: &str| absent_is_fine(std::fs::remove_file(blobs.join(hex)));
+    while worker.store.forget_blob(keep, remove).await? {}
     let mut folders = fs::read_dir(worker.config.job_folders()).await?;
     while let Some(entry) = folders.next_entry().await? {
         let job = entry.file_name().to_string_lossy().into_owned();
@@ -55,18 +56,32 @@ async fn forget(worker: &Worker) -> Result<(), Failed> {
             absent_is_fine(fs::remove_dir_all(entry.path()).await)?;
         }
     }
-    forget_uploads(&worker.config.uploads()).await?;
+    forget_uploads(worker).await
+}
+
+/// What a client or a killed service never finished. An upload is as young as its newest byte, however long ago it began.
+async fn forget_uploads(worker: &Worker) -> Result<(), Failed> {
+    let folder = worker.config.uploads();
+    let mut files = fs::read_dir(&folder).await?;
+    while let Some(entry) = files.next_entry().await? {
+        absent_is_fine(forget_upload(&entry.path()))?;
+    }
+    let since = i64::try_from(UPLOAD.as_millis()).unwrap_or(i64::MAX);
+    for id in worker.store.unfinished(since).await? {
+        if !fs::try_exists(folder.join(&id)).await? {
+            worker.store.forget_partial(&id).await?;
+        }
+    }
     Ok(())
 }
 
-/// What a service left that was killed during an upload.
-async fn forget_uploads(folder: &Path) -> io::Result<()> {
-    let mut files = fs::read_dir(folder).await?;
-    while let Some(entry) = files.next_entry().await? {
-        let age = entry.metadata().await?.modified()?.elapsed();
-        if age.is_ok_and(|age| age > UPLOAD) {
-            absent_is_fine(fs::remove_file(entry.path()).await)?;
-        }
+fn forget_upload(path: &Path) -> io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    // One that is locked is being written or digested.
+    let is_free = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    let age = file.metadata()?.modified()?.elapsed();
+    if is_free && age.is_ok_and(|age| age > UPLOAD) {
+        std::fs::remove_file(path)?;
     }
     Ok(())
 }
@@ -76,5 +91,30 @@ fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_is_as_young_as_its_newest_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("upload");
+        let file = File::create_new(&path).unwrap();
+        forget_upload(&path).unwrap();
+        assert!(path.exists());
+        let old = SystemTime::now().checked_sub(UPLOAD + HOUR).unwrap();
+        file.set_times(FileTimes::new().set_modified(old)).unwrap();
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        forget_upload(&path).unwrap();
+        assert!(path.exists());
+        flock(&file, FlockOperation::Unlock).unwrap();
+        forget_upload(&path).unwrap();
+        assert!(!path.exists());
     }
 }

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::child::{Folder, Seen, changed};
 use crate::config::Config;
-use crate::job::{Op, Outcome, Reason, Spec, Verdict};
+use crate::job::{Outcome, Reason, Spec, Verdict};
 use crate::retention;
 use crate::roots::Roots;
 use crate::store::queue::{Claimed, Ended, Failure, JobQueue as _, Lease, Order, Terms};
@@ -72,9 +72,15 @@ impl Worker {
 
     async fn claim_all(mut self, name: String) {
         while !*self.stop.borrow() {
-            let claimed = match self.has_room() {
-                Ok(true) => self.store.claim(&name, self.terms()).await,
-                Ok(false) => Ok(None),
+            let claimed = match self.config.room() {
+                Ok(room) if room >= 0.0 => {
+                    let terms = Terms {
+                        room,
+                        ..self.terms()
+                    };
+                    self.store.claim(&name, terms).await
+                }
+                Ok(_) => Ok(None),
                 Err(error) => {
                     error!(%error, "the free space of the disk cannot be read");
                     Ok(None)
@@ -103,16 +109,8 @@ impl Worker {
         Terms {
             lease: i64::from(self.config.lease_seconds).saturating_mul(1000),
             tries: i64::from(self.config.tries),
+            room: 0.0,
         }
-    }
-
-    fn free_disk(&self) -> io::Result<u64> {
-        let status = rustix::fs::statvfs(&self.config.data)?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
-    }
-
-    fn has_room(&self) -> io::Result<bool> {
-        Ok(self.free_disk()? >= self.config.min_free_disk)
     }
 
     async fn work(&mut self, job: &Claimed) -> Result<(), StoreError> {
@@ -147,11 +145,18 @@ impl Worker {
 
     /// What the job ends with; none where it was put back or lost.
     async fn outcome(&mut self, lease: &Lease, spec: &Spec) -> io::Result<Option<Outcome>> {
-        let needed = match spec.op {
-            Op::Convert | Op::Restore => spec.size(),
-            Op::Verify | Op::Check => 0,
-        };
-        if self.free_disk()? < self.config.min_free_disk.saturating_add(needed) {
+        let needed = self.store.writes(&lease.id).await;
+        let needed = needed.map_err(io::Error::other)?;
+        // PostgreSQL lets two workers claim at once, neither of which sees the other: the older job goes first.
+        let reserved = self.store.reserved(Some(&lease.id)).await;
+        let reserved = reserved.map_err(io::Error::other)?;
+        let room = self.config.room()?;
+        if needed > 0.0 && reserved > 0.0 && room < needed + reserved {
+            let put_back = self.put_back(lease, "the disk has no room now").await;
+            sleep(BEAT).await;
+            return put_back;
+        }
+        if room < needed {
             return Ok(Some(Outcome {
                 message: Some("the disk has no room for what the job would write".to_owned()),
                 ..Outcome::undecided(Reason::NotDone)
@@ -175,16 +180,18 @@ impl Worker {
                 }
             }
             Err(End::Killed(reason)) => Outcome::undecided(reason),
-            Err(End::Stopped) => {
-                info!(job = lease.id, "put back: the service stops");
-                let put_back = self.store.fail(lease, Failure::Stopped).await;
-                put_back.map_err(io::Error::other)?;
-                return Ok(None);
-            }
+            Err(End::Stopped) => return self.put_back(lease, "the service stops").await,
             Err(End::Lost) => return Ok(None),
         };
         folder.tidy()?;
         Ok(Some(outcome))
+    }
+
+    async fn put_back(&self, lease: &Lease, why: &str) -> io::Result<Option<Outcome>> {
+        info!(job = lease.id, "put back: {why}");
+        let put_back = self.store.fail(lease, Failure::NotNow).await;
+        put_back.map_err(io::Error::other)?;
+        Ok(None)
     }
 
     /// What the program says of the job, and whether what it wrote is where the job says.

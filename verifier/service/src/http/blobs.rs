@@ -103,7 +103,7 @@ pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(),
         );
         return Err(Problem::new(Code::TooLarge, detail));
     }
-    has_room(app, length)?;
+    has_room(app, length).await?;
     let size = i64::try_from(length).unwrap_or(i64::MAX);
     let quota = caller.upload_quota();
     if !app
@@ -117,24 +117,23 @@ pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(),
     Ok(())
 }
 
-/// Refuses what the disk has no room for beside what must stay free.
-fn has_room(app: &App, length: u64) -> Result<(), Problem> {
-    let status = rustix::fs::statvfs(&app.config.data).map_err(io::Error::from)?;
-    let free = status.f_bavail.saturating_mul(status.f_frsize);
-    if free < app.config.min_free_disk.saturating_add(length) {
+/// Refuses what the disk has no room for beside what must stay free and what running jobs may write.
+async fn has_room(app: &App, length: u64) -> Result<(), Problem> {
+    let reserved = app.store.reserved(None).await?;
+    if app.config.room()? < length as f64 + reserved {
         return Err(io::Error::from(io::ErrorKind::StorageFull).into());
     }
     Ok(())
 }
 
 /// Takes room on the disk for what is to arrive, so that uploads which fit one by one do not fail all together.
-pub(crate) fn reserve(app: &App, file: impl AsFd, length: u64) -> Result<(), Problem> {
+pub(crate) async fn reserve(app: &App, file: impl AsFd, length: u64) -> Result<(), Problem> {
     let keep = FallocateFlags::KEEP_SIZE;
     match fallocate(file, keep, 0, length) {
         // There is nothing to take, or a file system that cannot.
         Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
-        Ok(()) => has_room(app, 0),
+        Ok(()) => has_room(app, 0).await,
     }
 }
 
@@ -147,7 +146,7 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     expected: Option<String>,
 ) -> Result<Blob, Problem> {
     let file = NamedTempFile::new_in(app.config.uploads())?;
-    reserve(app, file.as_file(), at_most)?;
+    reserve(app, file.as_file(), at_most).await?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut hash = Sha256::new();
     let mut size: u64 = 0;
@@ -199,14 +198,15 @@ pub(crate) async fn place(
     size: u64,
 ) -> Result<Blob, Problem> {
     let target = app.config.blobs().join(hex);
+    let known = i64::try_from(size).unwrap_or(i64::MAX);
+    // First: from now on one that is there is not taken away as unused.
+    app.store.use_blob(hex, known).await?;
     if let Err(error) = file.persist_noclobber(&target)
         && !target.exists()
     {
         return Err(error.error.into());
     }
     std::fs::File::open(app.config.blobs())?.sync_all()?;
-    let known = i64::try_from(size).unwrap_or(i64::MAX);
-    app.store.use_blob(hex, known).await?;
     app.store.own_blob(hex, caller.owner()).await?;
     Ok(Blob {
         digest: format!("sha256:{hex}"),

@@ -145,6 +145,8 @@ pub(crate) async fn accept(
             }
             let size = i64::try_from(file.size).unwrap_or(i64::MAX);
             app.store.use_blob(hex, size).await?;
+            // It may have been taken away as unused just before.
+            app.roots.is_unchanged(file)?;
         }
     }
     let limits = caller.limits(app);

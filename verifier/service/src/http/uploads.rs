@@ -66,7 +66,7 @@ pub(crate) async fn begin(
         digest: None,
     };
     let file = TempPath::try_from_path(path(&app, &partial))?;
-    reserve(&app, File::create_new(&file)?, length)?;
+    reserve(&app, File::create_new(&file)?, length).await?;
     app.store.begin_partial(&partial).await?;
     file.keep().map_err(|error| error.error)?;
     let place = HeaderValue::try_from(format!("/v1/uploads/{}", partial.id));
@@ -185,7 +185,7 @@ async fn ended(
     let file = TempPath::try_from_path(path(app, partial))?;
     check_digest(&hex, partial.expected.as_deref())?;
     let Blob { digest, .. } = place(app, caller, file, &hex, offset).await?;
-    app.store.end_partial(&partial.id, &digest).await?;
+    app.store.end_partial(partial, &digest).await?;
     Ok((offset, Some(digest)))
 }
 

@@ -1,5 +1,7 @@
 //! Which uploads there are, and how much each token has uploaded.
 
+use std::io;
+
 use super::{Store, StoreError, from_row, on};
 
 /// An upload that comes in parts.
@@ -49,14 +51,48 @@ impl Store {
         Ok(on!(self, pool => sqlx::query_as(find).bind(id).fetch_optional(pool).await?))
     }
 
-    /// Remembers the digest of one that arrived as a whole.
+    /// Remembers the digest of one that arrived as a whole, from now on.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn end_partial(&self, id: &str, digest: &str) -> Result<(), StoreError> {
-        let update = "UPDATE partial SET digest = $2 WHERE id = $1";
+    pub async fn end_partial(&self, partial: &Partial, digest: &str) -> Result<(), StoreError> {
+        // Between the end of its file and this it looks as if it had never been finished, and may just be forgotten.
+        let end = self.sql(
+            "INSERT INTO partial (id, owner, size, expected, digest, at) VALUES ($1, $2, $3, $4, $5, {now}) \
+             ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, at = excluded.at",
+        );
         on!(self, pool => {
-            sqlx::query(update).bind(id).bind(digest).execute(pool).await?;
+            sqlx::query(&end)
+                .bind(&partial.id)
+                .bind(&partial.owner)
+                .bind(partial.size)
+                .bind(&partial.expected)
+                .bind(digest)
+                .execute(pool)
+                .await?;
+        });
+        Ok(())
+    }
+
+    /// Those that were begun so many milliseconds ago and did not arrive as a whole.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn unfinished(&self, since: i64) -> Result<Vec<String>, StoreError> {
+        let find = self.sql("SELECT id FROM partial WHERE digest IS NULL AND at < {now} - $1");
+        let rows: Vec<(String,)> =
+            on!(self, pool => sqlx::query_as(&find).bind(since).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Forgets one that was never finished.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_partial(&self, id: &str) -> Result<(), StoreError> {
+        let delete = "DELETE FROM partial WHERE id = $1 AND digest IS NULL";
+        on!(self, pool => {
+            sqlx::query(delete).bind(id).execute(pool).await?;
         });
         Ok(())
     }
@@ -131,21 +167,33 @@ impl Store {
         Ok(count > 0)
     }
 
-    /// The uploads that no job used for so many milliseconds, and forgets them; none while a job waits or runs that may need one.
+    /// Removes an upload that no job used for so many milliseconds, and forgets it; false where there is none. One that a job needs
+    /// which waits or runs is used. Whoever uses it at the same time finds it gone, or keeps it.
     ///
     /// # Errors
-    /// The database fails.
-    pub async fn forget_blobs(&self, keep: i64) -> Result<Vec<String>, StoreError> {
+    /// The database fails, or it cannot be removed.
+    pub async fn forget_blob(
+        &self,
+        keep: i64,
+        remove: impl Fn(&str) -> io::Result<()>,
+    ) -> Result<bool, StoreError> {
         let delete = self.sql(
-            "DELETE FROM blobs WHERE used < {now} - $1 AND NOT EXISTS \
-             (SELECT 1 FROM jobs WHERE state <> 'done' AND spec LIKE '%' || blobs.digest || '%') RETURNING digest",
+            "DELETE FROM blobs WHERE digest = (SELECT digest FROM blobs WHERE used < {now} - $1 AND NOT EXISTS \
+             (SELECT 1 FROM jobs WHERE state <> 'done' AND spec LIKE '%' || blobs.digest || '%') LIMIT 1 {locked}) RETURNING digest",
         );
-        let rows: Vec<(String,)> =
-            on!(self, pool => sqlx::query_as(&delete).bind(keep).fetch_all(pool).await?);
-        let nobodys = "DELETE FROM uploaders WHERE digest NOT IN (SELECT digest FROM blobs)";
+        let nobodys = "DELETE FROM uploaders WHERE digest = $1";
+        let begin = self.begin();
         on!(self, pool => {
-            sqlx::query(nobodys).execute(pool).await?;
-        });
-        Ok(rows.into_iter().map(|(digest,)| digest).collect())
+            let mut transaction = pool.begin_with(begin).await?;
+            let row: Option<(String,)> =
+                sqlx::query_as(&delete).bind(keep).fetch_optional(&mut *transaction).await?;
+            if let Some((digest,)) = &row {
+                sqlx::query(nobodys).bind(digest).execute(&mut *transaction).await?;
+                // Before the end of the transaction, for which whoever uses it has to wait.
+                remove(digest).map_err(sqlx::Error::from)?;
+            }
+            transaction.commit().await?;
+            Ok(row.is_some())
+        })
     }
 }

@@ -18,6 +18,10 @@ use sqlx::{Connection as _, PgPool, SqlitePool};
 /// The tables, in the words of both.
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Bytes that a job may write: a model as large as its inputs, with a margin for what the other format says in more words.
+const WRITES: &str = "(CASE WHEN op IN ('convert', 'restore') \
+    THEN CAST(size AS DOUBLE PRECISION) * 1.0625 + 16777216 ELSE 0.0 END)";
+
 /// A handle to the database; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -134,7 +138,7 @@ impl Store {
     }
 
     /// A statement in the words of this database: `{now}` is its clock in milliseconds, `{locked}` leaves out rows that another
-    /// connection is taking.
+    /// connection is taking, `{writes}` is what a job may write.
     fn sql(&self, statement: &str) -> String {
         let (now, locked) = match self.pool {
             Pool::Sqlite(_) => ("CAST(unixepoch('subsec') * 1000 AS BIGINT)", ""),
@@ -143,7 +147,10 @@ impl Store {
                 "FOR UPDATE SKIP LOCKED",
             ),
         };
-        statement.replace("{now}", now).replace("{locked}", locked)
+        statement
+            .replace("{writes}", WRITES)
+            .replace("{now}", now)
+            .replace("{locked}", locked)
     }
 
     /// What begins a transaction that writes: SQLite takes the lock at once, since one that is taken later fails.

@@ -62,14 +62,19 @@ pub struct Limits {
     pub of_owner: i64,
 }
 
-/// How long a worker may be silent, and how often a job may be begun.
+/// How long a worker may be silent, how often a job may be begun, and what it may write.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// Milliseconds.
     pub lease: i64,
     /// A job that was begun so often and never ended is undecided.
     pub tries: i64,
+    /// Bytes that jobs may write, all that run together.
+    pub room: f64,
 }
+
+/// What running jobs may write.
+const RESERVED: &str = "COALESCE(SUM({writes}), 0.0) FROM jobs AS other WHERE state = 'running' AND lease_until > {now}";
 
 /// What became of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +132,8 @@ pub enum Ended {
 /// Why a worker puts a job back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The worker is being stopped; the try does not count.
-    Stopped,
+    /// The worker is being stopped, or another one took the room; the try does not count.
+    NotNow,
     /// The job could not be begun here.
     NotBegun,
 }
@@ -222,12 +227,15 @@ impl JobQueue for Store {
         );
         // The row is chosen and taken in one statement: no two workers get it. A lease that ends later than any does is of a clock
         // that was set back since; workers may have unequal leases.
-        let take = self.sql(
+        // One that would write waits while the room is reserved by others; one that has all of it and finds it too small, ends.
+        let take = self.sql(&format!(
             "UPDATE jobs SET state = 'running', attempt = attempt + 1, tries = tries + 1, worker = $1, \
-             lease_until = {now} + $2, started = COALESCE(started, {now}) \
+             lease_until = {{now}} + $2, started = COALESCE(started, {{now}}) \
              WHERE seq = (SELECT seq FROM jobs WHERE state <> 'done' AND (state = 'queued' \
-             OR lease_until <= {now} OR lease_until > {now} + 10 * $2) ORDER BY seq LIMIT 1 {locked}) RETURNING id, attempt, tries, cancelled, spec",
-        );
+             OR lease_until <= {{now}} OR lease_until > {{now}} + 10 * $2) \
+             AND ({{writes}} = 0 OR (SELECT {RESERVED}) = 0 OR {{writes}} + (SELECT {RESERVED}) <= $3) \
+             ORDER BY seq LIMIT 1 {{locked}}) RETURNING id, attempt, tries, cancelled, spec",
+        ));
         on!(self, pool => {
             sqlx::query(&seen).bind(worker).execute(pool).await?;
         });
@@ -235,6 +243,7 @@ impl JobQueue for Store {
             let row: Option<ClaimRow> = on!(self, pool => sqlx::query_as(&take)
                 .bind(worker)
                 .bind(terms.lease)
+                .bind(terms.room)
                 .fetch_optional(pool)
                 .await?);
             let Some(row) = row else { return Ok(None) };
@@ -301,7 +310,7 @@ impl JobQueue for Store {
     async fn fail(&self, lease: &Lease, failure: Failure) -> Result<(), StoreError> {
         let put_back = "UPDATE jobs SET state = 'queued', lease_until = NULL, progress = NULL, tries = tries - $3 \
                         WHERE id = $1 AND attempt = $2 AND state = 'running'";
-        let uncounted = i64::from(failure == Failure::Stopped);
+        let uncounted = i64::from(failure == Failure::NotNow);
         on!(self, pool => {
             sqlx::query(put_back)
                 .bind(&lease.id)
@@ -330,6 +339,30 @@ pub struct Depth {
 }
 
 impl Store {
+    /// Bytes that running jobs may write: all of them, or those that were submitted before one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn reserved(&self, before: Option<&str>) -> Result<f64, StoreError> {
+        let find = self.sql(&format!(
+            "SELECT {RESERVED} AND ($1 IS NULL OR seq < (SELECT seq FROM jobs WHERE id = $1))"
+        ));
+        let (bytes,): (f64,) =
+            on!(self, pool => sqlx::query_as(&find).bind(before).fetch_one(pool).await?);
+        Ok(bytes)
+    }
+
+    /// Bytes that a job may write.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn writes(&self, id: &str) -> Result<f64, StoreError> {
+        let find = self.sql("SELECT {writes} FROM jobs WHERE id = $1");
+        let (bytes,): (f64,) =
+            on!(self, pool => sqlx::query_as(&find).bind(id).fetch_one(pool).await?);
+        Ok(bytes)
+    }
+
     /// How many jobs wait and run.
     ///
     /// # Errors

@@ -288,7 +288,7 @@ impl Store {
             "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
             "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
-            "DELETE FROM partial WHERE at < {now} - $1",
+            "DELETE FROM partial WHERE digest IS NOT NULL AND at < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",
             &of_nobody("models"),

@@ -6,6 +6,8 @@
 )]
 
 mod postgres;
+mod room;
+mod uploads;
 
 use std::path::Path;
 
@@ -27,9 +29,10 @@ const LIMITS: Limits = Limits {
 const LONG: Terms = Terms {
     lease: 3_600_000,
     tries: 3,
+    room: 0.0,
 };
 /// A lease that is over when it is given.
-const OVER: Terms = Terms { lease: 0, tries: 3 };
+const OVER: Terms = Terms { lease: 0, ..LONG };
 
 fn spec(content: &str) -> Spec {
     Spec {
@@ -194,7 +197,7 @@ async fn a_job_that_is_put_back_by_a_stop_loses_no_try(store: Store) {
     let id = submitted(&store, "1").await;
     for _ in 0..10 {
         let lease = claimed(&store, LONG).await.lease;
-        store.fail(&lease, Failure::Stopped).await.unwrap();
+        store.fail(&lease, Failure::NotNow).await.unwrap();
     }
     assert_eq!(row(&store, &id).await.state, State::Queued);
     for _ in 0..3 {
@@ -474,6 +477,9 @@ async fn sqlite(folder: &Path) -> Store {
     Store::sqlite(&folder.join("queue.sqlite")).await.unwrap()
 }
 
+use room::*;
+use uploads::*;
+
 contract! {
     a_job_is_claimed_once_and_oldest_first
     two_claims_at_once_get_two_jobs
@@ -495,4 +501,8 @@ contract! {
     an_equal_job_of_a_named_one_keeps_its_name
     a_webhook_is_told_once_after_the_end
     one_process_of_all_has_the_turn
+    a_job_that_writes_waits_for_the_room_of_others
+    an_upload_in_progress_is_not_forgotten
+    an_upload_that_cannot_be_removed_is_not_forgotten
+    an_upload_of_a_job_that_is_not_done_is_used
 }
