@@ -1,6 +1,6 @@
 //! Rope scaling as both formats state it.
 
-use super::config::{Assumption, Scaling, Yarn};
+use super::config::{Assumption, Format, Scaling, Yarn};
 use crate::error::Error;
 
 /// What a file says about rope scaling.
@@ -24,8 +24,12 @@ impl ScalingKeys {
     }
 
     /// Settles the scaling; a factor without a type is linear, as in llama.cpp.
+    ///
+    /// `default` and `llama3` are words of Hugging Face, which an APR file may have. llama.cpp stops at any word but `none`,
+    /// `linear`, `yarn` and `longrope` (`LLAMA_ROPE_SCALING_TYPES` in src/llama-model.cpp): a GGUF with one runs nowhere.
     pub(crate) fn settle(
         self,
+        format: Format,
         context: usize,
         has_factors: bool,
         assumptions: &mut Vec<Assumption>,
@@ -36,9 +40,10 @@ impl ScalingKeys {
             return Err(Error::model("rope scaling factor", expected, factor));
         }
         match (self.kind.as_deref(), factor) {
-            (Some("none" | "default"), _) | (None, None) => Ok(Scaling::None),
+            (Some("none"), _) | (None, None) => Ok(Scaling::None),
+            (Some("default"), _) if format == Format::Apr => Ok(Scaling::None),
             // The tensor of factors holds all of it.
-            (Some("llama3"), _) if has_factors => Ok(Scaling::None),
+            (Some("llama3"), _) if format == Format::Apr && has_factors => Ok(Scaling::None),
             (None, Some(factor)) => {
                 assumptions.push(Assumption {
                     what: "type of rope scaling".to_owned(),
@@ -87,28 +92,38 @@ mod tests {
             ..ScalingKeys::default()
         };
         let mut assumptions = Vec::new();
-        let scaling = keys.settle(2048, false, &mut assumptions);
+        let scaling = keys.settle(Format::Gguf, 2048, false, &mut assumptions);
         assert_eq!(scaling, Ok(Scaling::Linear { factor: 2.0 }));
         assert_eq!(assumptions.len(), 1);
     }
 
     #[test]
-    fn llama3_needs_its_factors_and_other_kinds_are_not_covered() {
-        for (kind, has_factors, covered) in [
-            ("llama3", true, true),
-            ("llama3", false, false),
-            ("longrope", true, true),
-            ("longrope", false, false),
-            ("ntk", true, false),
-            ("none", false, true),
+    fn a_word_that_llama_cpp_does_not_know_is_not_covered() {
+        for (kind, has_factors, in_gguf, in_apr) in [
+            ("llama3", true, false, true),
+            ("llama3", false, false, false),
+            ("default", false, false, true),
+            ("longrope", true, true, true),
+            ("longrope", false, false, false),
+            ("ntk", true, false, false),
+            ("Linear", false, false, false),
+            ("", true, false, false),
+            ("none", false, true, true),
         ] {
-            let keys = ScalingKeys {
-                kind: Some(kind.to_owned()),
-                factor: Some(8.0),
-                ..ScalingKeys::default()
-            };
-            let result = keys.settle(2048, has_factors, &mut Vec::new());
-            assert_eq!(result.is_ok(), covered, "{kind}");
+            for (format, covered) in [(Format::Gguf, in_gguf), (Format::Apr, in_apr)] {
+                let keys = ScalingKeys {
+                    kind: Some(kind.to_owned()),
+                    factor: Some(8.0),
+                    ..ScalingKeys::default()
+                };
+                match keys.settle(format, 2048, has_factors, &mut Vec::new()) {
+                    Ok(_) => assert!(covered, "{kind} {format:?}"),
+                    Err(error) => {
+                        let text = format!("not covered (rope scaling \"{kind}\")");
+                        assert_eq!((error.to_string(), covered), (text, false), "{format:?}");
+                    }
+                }
+            }
         }
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn ropes(
         betas,
     };
     let own_factor = scaling.own_factor();
-    let scaling = scaling.settle(context, has_factors, assumptions)?;
+    let scaling = scaling.settle(format, context, has_factors, assumptions)?;
     let magnitude = Magnitude::new(architecture.yarn, keys, &scaling, stated)?;
     let dims = keys.count("rope.dimension_count")?.unwrap_or(key_dim);
     if dims > LONGEST_HEAD {
