@@ -11,6 +11,7 @@ pub mod confined;
 mod http;
 pub mod identity;
 pub mod job;
+mod listen;
 mod outgoing;
 mod retention;
 pub mod roots;

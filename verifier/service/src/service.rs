@@ -20,6 +20,7 @@ use crate::child::confined;
 use crate::config::{Config, ConfigError};
 use crate::http::{App, router};
 use crate::identity::Identities;
+use crate::listen::answer;
 use crate::roots::{Roots, check_kernel};
 use crate::store::tokens::{NewToken, Token};
 use crate::store::{Store, StoreError};
@@ -143,11 +144,10 @@ impl Service {
                 tested,
             ));
             let work = tokio::spawn(worker.run());
-            let answers = tokio::spawn(
-                axum::serve(listener, router(app))
-                    .with_graceful_shutdown(stops(ended))
-                    .into_future(),
-            );
+            let config = Arc::clone(&self.config);
+            let answers = tokio::spawn(async move {
+                answer(listener, router(app), &config, stops(ended)).await;
+            });
             listening(address);
             stop_on_signal(stop).await?;
             test.abort();

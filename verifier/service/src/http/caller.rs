@@ -1,22 +1,32 @@
 //! Who asks, and what they may.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::{StreamExt as _, stream};
+use tokio::time::sleep;
 
 use super::App;
 use super::page::Page;
 use super::problem::{Code, Problem};
 use crate::identity;
+use crate::listen::FIELDS;
 use crate::store::queue::Limits;
 use crate::store::read::Row;
 use crate::store::tokens::{Refused, Scope, Token};
+
+/// Bytes of an address.
+const ADDRESS: usize = 8 << 10;
+/// Bytes of the fields of a head.
+const HEAD: usize = 32 << 10;
 
 /// The name under which a browser keeps a token.
 pub(crate) const COOKIE: &str = "aprove_token";
@@ -178,8 +188,12 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let is_page = accepts
         .and_then(|kinds| kinds.to_str().ok())
         .is_some_and(|kinds| kinds.contains("text/html"));
-    let mut response = match foreign(&app, &request) {
-        Some(detail) => Problem::new(Code::Origin, detail).into_response(),
+    let refused = match foreign(&app, &request) {
+        Some(detail) => Some(Problem::new(Code::Origin, detail)),
+        None => long(&request),
+    };
+    let mut response = match refused {
+        Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
     if is_bare(&response) {
@@ -209,6 +223,21 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
+/// Cuts off the body of a request that is no upload where it does not come in time.
+pub(crate) async fn prompt(State(app): State<App>, request: Request, next: Next) -> Response {
+    let late = sleep(app.config.patience());
+    next.run(request.map(|body| {
+        let begin = (body.into_data_stream(), Box::pin(late));
+        Body::from_stream(stream::try_unfold(begin, async |(mut body, mut late)| {
+            tokio::select! {
+                piece = body.next() => Ok(piece.transpose()?.map(|piece| (piece, (body, late)))),
+                () = &mut late => Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut))),
+            }
+        }))
+    }))
+    .await
+}
+
 /// Whether a refusal is neither a page nor has a code.
 fn is_bare(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -219,6 +248,22 @@ fn is_bare(response: &Response) -> bool {
 
 /// No script at all, nothing from elsewhere, no frame of others.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// A head that says more than anybody needs. What is longer still the library refuses by itself, without a body.
+fn long(request: &Request) -> Option<Problem> {
+    if request.uri().to_string().len() > ADDRESS {
+        let detail = format!("the address has more than {ADDRESS} bytes");
+        return Some(Problem::new(Code::AddressTooLong, detail));
+    }
+    let fields = request.headers();
+    let bytes = fields
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    (fields.len() > FIELDS || bytes.sum::<usize>() > HEAD).then(|| {
+        let detail = format!("the head has more than {FIELDS} fields or {HEAD} bytes");
+        Problem::new(Code::HeadTooLarge, detail)
+    })
+}
 
 fn foreign(app: &App, request: &Request) -> Option<&'static str> {
     let header = |name| {

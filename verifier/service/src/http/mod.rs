@@ -11,6 +11,7 @@ mod operations;
 mod page;
 mod problem;
 mod reports;
+mod sent;
 mod submission;
 mod uploads;
 mod view;
@@ -100,6 +101,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(page::router())
         .merge(lookup::router())
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(app.clone(), caller::prompt))
         .routes(routes!(blobs::put))
         .routes(routes!(uploads::begin))
         .routes(routes!(uploads::standing, uploads::part))

@@ -53,10 +53,18 @@ pub(crate) enum Code {
     NotDone,
     /// The job has its verdict, and none of these.
     NoReport,
+    /// The client holds another version of it.
+    PreconditionFailed,
+    /// There is nothing where the range begins.
+    Range,
     /// The service may not send there.
     Webhook,
     /// The length must be said first.
     LengthRequired,
+    /// The address is too long.
+    AddressTooLong,
+    /// The head is too large.
+    HeadTooLarge,
     /// The body is too large.
     TooLarge,
     /// The body came too slowly, or ended early.
@@ -102,7 +110,11 @@ impl Code {
             Self::NotFound | Self::NoReport => StatusCode::NOT_FOUND,
             Self::NotDone | Self::UploadOffset => StatusCode::CONFLICT,
             Self::UploadBusy => StatusCode::LOCKED,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::Range => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::UploadQuota | Self::QueueFull | Self::JobLimit | Self::RateLimit => {
@@ -186,17 +198,19 @@ impl Problem {
 
     /// What stands for a refusal that has no code: the framework's own, of a query, a body or a method that is not expected.
     pub(crate) async fn of(refusal: Response) -> Self {
-        let code = match refusal.status() {
-            StatusCode::NOT_FOUND => Code::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::MediaType,
-            _ => Code::BadRequest,
-        };
+        let status = refusal.status();
         let said = to_bytes(refusal.into_body(), 4096)
             .await
             .unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
+        let code = match status {
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::MediaType,
+            _ if said.starts_with("Failed to buffer") => Code::BodyIncomplete,
+            _ => Code::BadRequest,
+        };
         let detail = if said.is_empty() {
             "nothing is done here in this way: /openapi.json has what is".to_owned()
         } else {

@@ -1,18 +1,17 @@
 //! What a job left behind: its reports, its artifact, and what they say of each file.
 
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::{fs, io};
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
-use tokio_util::io::ReaderStream;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 
 use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem, Refusals};
+use super::sent::{disposition, file};
 use crate::child::{ARTIFACT, FORMS};
 use crate::job::{State as JobState, Verdict};
 use crate::store::read::{Row, Seen};
@@ -25,6 +24,7 @@ use crate::store::tokens::Scope;
 pub(crate) async fn report(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     Path((id, report)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let form = report.strip_prefix("report.");
@@ -32,7 +32,8 @@ pub(crate) async fn report(
         return Err(Problem::not_found("report of this form"));
     };
     let row = caller.needs_sight(app.store.job(&id).await?)?;
-    let path = folder(&app, &row)?.join(&report);
+    let folder = folder(&row)?;
+    let path = app.config.job_folders().join(folder).join(&report);
     let kind = match form {
         "html" => "text/html; charset=utf-8",
         "junit" => "application/xml",
@@ -40,7 +41,7 @@ pub(crate) async fn report(
         "intoto" => "application/vnd.in-toto+json",
         _ => "application/json",
     };
-    let mut response = file(path, kind).await?;
+    let mut response = file(&headers, path, kind, &format!("{folder}/{report}")).await?;
     if form == "html" {
         // It has its style in it, and runs and loads nothing.
         let policy =
@@ -54,18 +55,20 @@ pub(crate) async fn report(
     Ok(response)
 }
 
-/// The model that a job wrote, which was verified.
+/// The model that a job wrote, which was verified; also a part of it (`Range`), and only if it is still the same (`If-Range`).
 #[utoipa::path(get, path = "/v1/jobs/{id}/artifact", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
 pub(crate) async fn artifact(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let row = caller.needs_sight(app.store.job(&id).await?)?;
-    let folder = folder(&app, &row)?;
+    let folder = folder(&row)?;
     let is_verified = matches!(row.ended()?, Some((Verdict::Verified, _)));
-    let path = artifact_of(&folder)?
+    let path = artifact_of(&app.config.job_folders().join(folder))?
         .filter(|_| is_verified)
         .ok_or_else(|| {
             Problem::new(
@@ -74,11 +77,10 @@ pub(crate) async fn artifact(
             )
         })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    let name: String = name.chars().filter(|&letter| plain(letter)).collect();
-    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    let disposition = HeaderValue::try_from(disposition(&name));
     let disposition = disposition.map_err(|error| Problem::internal(&error))?;
-    let mut response = file(path, "application/octet-stream").await?;
+    let tag = format!("{folder}/{ARTIFACT}");
+    let mut response = file(&headers, path, "application/octet-stream", &tag).await?;
     response
         .headers_mut()
         .insert(header::CONTENT_DISPOSITION, disposition);
@@ -101,36 +103,19 @@ pub(crate) async fn model(
     Ok(Json(seen))
 }
 
-/// The folder of what a job left behind.
-fn folder(app: &App, row: &Row) -> Result<PathBuf, Problem> {
+/// The folder of what a job left behind, which nobody writes to any more.
+fn folder(row: &Row) -> Result<&str, Problem> {
     if row.state != JobState::Done {
         return Err(Problem::new(Code::NotDone, "the job has no verdict yet"));
     }
-    let folder = row.folder.as_ref().ok_or_else(|| {
+    row.folder.as_deref().ok_or_else(|| {
         let detail = "the job ended without a report: its `reason` says why";
         Problem::new(Code::NoReport, detail)
-    })?;
-    Ok(app.config.job_folders().join(folder))
-}
-
-async fn file(path: PathBuf, kind: &'static str) -> Result<Response, Problem> {
-    let file = tokio::fs::File::open(path).await.map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            Problem::new(Code::NoReport, "the job left no such report")
-        } else {
-            error.into()
-        }
-    })?;
-    let length = file.metadata().await?.len();
-    let headers: [(HeaderName, HeaderValue); 2] = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_LENGTH, HeaderValue::from(length)),
-    ];
-    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+    })
 }
 
 /// The artifact of a job, in its folder.
-fn artifact_of(folder: &std::path::Path) -> io::Result<Option<PathBuf>> {
+fn artifact_of(folder: &FilePath) -> io::Result<Option<PathBuf>> {
     let mut found = None;
     for entry in fs::read_dir(folder.join(ARTIFACT))? {
         let path = entry?.path();

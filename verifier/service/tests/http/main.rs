@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 use service::Service;
 use service::config::Config;
 
+mod artifacts;
+mod connections;
+mod room;
+
 #[expect(clippy::disallowed_methods, reason = "a configuration of the test")]
 fn write(path: &Path, text: &str) {
     let mut file = File::create(path).unwrap();
@@ -24,10 +28,6 @@ fn write(path: &Path, text: &str) {
 
 /// A server in a thread, which ends with the process, and does no jobs.
 fn serve(folder: &Path, lines: &str) -> SocketAddr {
-    let path = folder.join("aprove.toml");
-    let text = format!("listen = \"127.0.0.1:0\"\n{lines}");
-    write(&path, &text);
-    let service = Service::open(Config::read(&path).unwrap(), program);
     let lines = format!("jobs = 0\n{lines}");
     serve_with(folder, &lines, PathBuf::from("/bin/false"))
 }
@@ -45,6 +45,10 @@ fn serve_script(folder: &Path, lines: &str, script: &str) -> SocketAddr {
 }
 
 fn serve_with(folder: &Path, lines: &str, program: PathBuf) -> SocketAddr {
+    let path = folder.join("aprove.toml");
+    let text = format!("listen = \"127.0.0.1:0\"\n{lines}");
+    write(&path, &text);
+    let service = Service::open(Config::read(&path).unwrap(), program);
     let service = service.unwrap();
     let (tell, told) = channel();
     std::thread::spawn(move || service.serve(|address| tell.send(address).unwrap()));
