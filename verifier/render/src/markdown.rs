@@ -7,7 +7,7 @@ use verifier::finding::Effect;
 use verifier::report::{FindingRow, Report, text::grouped};
 use verifier::verdict::Verdict;
 
-use crate::words::{clipped, counts, headline};
+use crate::words::{clipped, counts, headline, is_command};
 use crate::{Answer, Subject};
 
 /// Characters of a page. A comment on GitHub has at most 65,536.
@@ -108,7 +108,7 @@ fn sections(subject: &Subject) -> Vec<String> {
         sections.push(format!("**Cause:** {}\n\n", inline(cause)));
     }
     if let Some(next) = &report.next {
-        sections.push(format!("**Next:**\n\n{}\n", block("sh", next)));
+        sections.push(what_next(next));
     }
     let (mut files, mut findings) = (String::new(), String::new());
     // Writing to a String cannot fail.
@@ -120,6 +120,15 @@ fn sections(subject: &Subject) -> Vec<String> {
         .collect();
     sections.extend([files, counts, findings]);
     sections
+}
+
+/// A line for a shell is copied from its block; a sentence is read.
+fn what_next(next: &str) -> String {
+    if is_command(next) {
+        format!("**Next:**\n\n{}\n", block("sh", next))
+    } else {
+        format!("**Next:** {}\n\n", inline(next))
+    }
 }
 
 fn write_files(text: &mut String, subject: &Subject) -> std::fmt::Result {
@@ -283,6 +292,22 @@ mod tests {
             ("a\nb\u{202e}", r"a\\u\{a\}b\\u\{202e\}"),
         ] {
             assert_eq!(inline(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_in_no_block_for_a_shell() {
+        for (next, expected) in [
+            (
+                "verify m.apr m.gguf --forward off",
+                "**Next:**\n\n```sh\nverify m.apr m.gguf --forward off\n```\n\n",
+            ),
+            (
+                "download *it* again",
+                "**Next:** download \\*it\\* again\n\n",
+            ),
+        ] {
+            assert_eq!(what_next(next), expected);
         }
     }
 

@@ -17,6 +17,11 @@ pub(crate) fn reason(report: &Report) -> String {
     }
 }
 
+/// Whether what to do next is a line for a shell; else it is a sentence.
+pub(crate) fn is_command(next: &str) -> bool {
+    next.starts_with("aprove ") || next.starts_with("verify ")
+}
+
 /// How much was compared, in a line for each kind of thing.
 pub(crate) fn counts(report: &Report) -> Vec<String> {
     let counts = &report.counts;

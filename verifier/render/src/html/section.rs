@@ -13,7 +13,7 @@ use super::findings::{Findings, findings};
 use super::metadata::{Metadata, metadata};
 use super::shown::{Limits, Shown};
 use super::tensors::{Tensors, tensors};
-use crate::words::reason;
+use crate::words::{is_command, reason};
 
 /// One subject.
 #[derive(Template)]
