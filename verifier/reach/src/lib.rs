@@ -5,16 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+#[cfg(feature = "network")]
 mod client;
+#[cfg(feature = "network")]
 mod list;
+#[cfg(feature = "network")]
 mod public;
 
+pub use address::Address;
+#[cfg(feature = "network")]
 pub use client::Reach;
+#[cfg(feature = "network")]
 pub use list::{Sources, is_bucket, is_origin, names, needs, parse};
 
+#[cfg(feature = "network")]
 use std::net::IpAddr;
 
 /// Why something is not asked.
+#[cfg(feature = "network")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It cannot be read as an address.

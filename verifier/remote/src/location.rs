@@ -62,10 +62,11 @@ impl<'a> Location<'a> {
     /// Reads what the user named.
     #[must_use]
     pub fn of(path: &'a Path) -> Self {
-        let parts = path.to_str().and_then(|text| text.split_once("://"));
-        let address = parts.and_then(|(scheme, rest)| {
-            let is_named = |one: &Scheme| one.name().eq_ignore_ascii_case(scheme);
+        let address = path.to_str().and_then(reach::Address::of);
+        let address = address.and_then(|address| {
+            let is_named = |one: &Scheme| one.name().eq_ignore_ascii_case(address.scheme);
             let scheme = Scheme::ALL.into_iter().find(is_named)?;
+            let rest = address.rest;
             Some(Self::Address(Address { scheme, rest }))
         });
         address.unwrap_or(Self::Path(path))
@@ -79,7 +80,7 @@ impl<'a> Location<'a> {
             Self::Address(address) => match address.scheme {
                 Scheme::Ollama => ollama::blob(address.rest)
                     .map_or_else(|_| address.rest.to_owned(), |blob| name_of(&blob)),
-                _ => address.parts().1.to_owned(),
+                _ => address.text().parts().1.to_owned(),
             },
         }
     }
@@ -92,7 +93,7 @@ impl<'a> Location<'a> {
             Self::Address(address) => match address.scheme {
                 Scheme::Ollama => Some(ollama::blob(address.rest).ok()?.with_file_name(name)),
                 scheme => {
-                    let (folder, _, end) = address.parts();
+                    let (folder, _, end) = address.text().parts();
                     let name = name.as_ref().to_str()?;
                     Some(format!("{}://{folder}{name}{end}", scheme.name()).into())
                 }
@@ -120,18 +121,13 @@ impl<'a> Location<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// The folder, the name of the file, and what follows it: a revision, or a query.
-    fn parts(&self) -> (&'a str, &'a str, &'a str) {
-        let is_hub = self.scheme == Scheme::Hub;
-        let end = if is_hub {
-            self.rest.rfind('@')
-        } else {
-            self.rest.find(['?', '#'])
-        };
-        let (path, end) = self.rest.split_at(end.unwrap_or(self.rest.len()));
-        let name = path.rfind('/').map_or(0, |slash| slash.saturating_add(1));
-        let (folder, name) = path.split_at(name);
-        (folder, name, end)
+    /// The same as text.
+    fn text(&self) -> reach::Address<'a> {
+        let scheme = self.scheme.name();
+        reach::Address {
+            scheme,
+            rest: self.rest,
+        }
     }
 
     /// All of it, with what gives access.
@@ -141,31 +137,13 @@ impl<'a> Address<'a> {
     }
 }
 
-/// As a person may read it: an address without what gives access, which are its user and its query.
+/// As a person may read it.
 impl fmt::Display for Location<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = match self {
-            Self::Path(path) => return path.display().fmt(out),
-            Self::Address(address) => address,
-        };
-        let (folder, name, end) = address.parts();
-        let path = match address.scheme {
-            Scheme::Ollama | Scheme::Hub => address.rest.to_owned(),
-            _ => {
-                let end = end.split(['&', '#']).next().unwrap_or_default();
-                // A version gives no access, and says which object is meant.
-                let end = if end.starts_with("?versionId=") {
-                    end
-                } else {
-                    ""
-                };
-                let path = format!("{folder}{name}");
-                let (host, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-                format!("{host}{rest}{end}")
-            }
-        };
-        write!(out, "{}://{path}", address.scheme.name())
+        match self {
+            Self::Path(path) => path.display().fmt(out),
+            Self::Address(address) => address.text().fmt(out),
+        }
     }
 }
 
@@ -179,32 +157,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_what_gives_access() {
-        for (text, shown, name) in [
-            (
-                "https://me:key@h/a/m.gguf?X-Amz-Signature=key",
-                "https://h/a/m.gguf",
-                "m.gguf",
-            ),
-            ("https://h/m.gguf#key", "https://h/m.gguf", "m.gguf"),
-            ("az://box/m.gguf?sig=key", "az://box/m.gguf", "m.gguf"),
-            (
-                "s3://key:key@b/m.apr?versionId=1&sig=key",
-                "s3://b/m.apr?versionId=1",
-                "m.apr",
-            ),
-            (
-                "hf://o/r/a/m.gguf@refs/pr/1",
-                "hf://o/r/a/m.gguf@refs/pr/1",
-                "m.gguf",
-            ),
-            ("HTTP://h/m.gguf", "http://h/m.gguf", "m.gguf"),
-            ("https://h?key", "https://h", "h"),
-        ] {
-            let location = Location::of(Path::new(text));
-            assert!(location.is_address());
-            assert_eq!((&*location.to_string(), &*location.name()), (shown, name));
-        }
+    fn an_address_has_a_scheme_that_is_known() {
+        let location = Location::of(Path::new("HTTP://me:key@h/m.gguf?key"));
+        assert!(location.is_address());
+        let shown = (&*location.to_string(), &*location.name());
+        assert_eq!(shown, ("http://h/m.gguf", "m.gguf"));
         for text in ["./s3:/a", "C://a", "/a/https://h/m.gguf", "ftp://h/m.gguf"] {
             assert_eq!(
                 Location::of(Path::new(text)),

