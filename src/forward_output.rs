@@ -67,7 +67,7 @@ impl Answer {
             let count = self.model.unused.len();
             let names = self.model.unused.join(", ");
             let names = names.escape_debug();
-            writeln!(out, "  note    tensors not read ({count}): {names}")?;
+            writeln!(out, "  note    not read by any step ({count}): {names}")?;
         }
         writeln!(out, "\nnext token")?;
         for (token, logit) in self.top() {
@@ -167,7 +167,7 @@ pub(crate) struct Forwarded<'a> {
     tokens: &'a [u32],
     /// What the file does not say and the run took for granted.
     assumptions: Vec<AssumptionRow>,
-    /// Tensors that no step reads.
+    /// Tensors and keys that no step reads.
     unused_tensors: &'a [String],
     /// The most likely next tokens, the likeliest first.
     next_token: Vec<NextToken>,

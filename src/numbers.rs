@@ -21,7 +21,7 @@ pub(crate) struct Numbers {
     not_covered: Option<String>,
     /// What the file does not say and was assumed.
     assumptions: Vec<String>,
-    /// Tensors that no step reads.
+    /// Tensors and keys that no step reads.
     unused: Vec<String>,
     numbers: Vec<NumberRow>,
 }

@@ -161,7 +161,6 @@ fn names_of(key: &str) -> &'static [&'static str] {
             "rope_scaling.original_max_position_embeddings",
         ],
         "rope.scaling.attn_factor" => &["rope_scaling.attn_factor"],
-        "attention.scale" => &["attention_scale"],
         "context_length" => &[
             "max_position_embeddings",
             "max_seq_len",

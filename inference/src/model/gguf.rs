@@ -6,7 +6,7 @@ use gguf_file::{Content, Limits, SplitSet, Value, read_header};
 
 use super::{
     Model,
-    build::build,
+    build::{Built, build},
     config::Format,
     keys::{PerLayer, Stated},
     tensor::WeightType,
@@ -55,15 +55,15 @@ pub(super) fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
         left: tensors.collect::<BTreeMap<_, _>>(),
         names,
     };
-    let model = build(Format::Gguf, &name, &stated, tensors, None)?;
-    let asked = model.asked;
-    unhonoured::check_gguf(&name, &asked, |key| {
+    let Built { mut model, asked } = build(Format::Gguf, &name, &stated, tensors, None)?;
+    let named = unhonoured::check_gguf(&name, &asked, |key| {
         Some(match set.get(key.as_bytes())? {
             Value::Bool(flag) => Said::Flag(*flag),
             value => number(value).map_or(Said::Other, Said::Number),
         })
     })?;
-    Ok(model.model)
+    model.unused.extend(named);
+    Ok(model)
 }
 
 /// A number of any type.

@@ -58,6 +58,14 @@ impl<'a> Keys<'a> {
         self.ask(key);
     }
 
+    /// Notes a key that says what is done without it as well.
+    pub(crate) fn knows_as(&self, key: &'static str, usual: f32) -> Result<(), Error> {
+        if self.stated.float(key)? == Some(usual) {
+            self.knows(key);
+        }
+        Ok(())
+    }
+
     pub(crate) fn name(&self, key: &'static str) -> String {
         self.stated.name(key)
     }

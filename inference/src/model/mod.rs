@@ -35,7 +35,8 @@ pub struct Model {
     pub config: Config,
     /// Assumptions about what the file does not say.
     pub assumptions: Vec<Assumption>,
-    /// The names of tensors that neither the forward nor any engine reads, sorted.
+    /// The names of tensors that neither the forward nor any engine reads, sorted; then keys that llama.cpp does not read for
+    /// the architecture, where they would change something.
     pub unused: Vec<String>,
     /// What is computed, in the order of execution.
     pub program: Vec<Instruction>,

@@ -1,9 +1,10 @@
 //! The keys and tensors that change what an engine computes and that the forward does not honour: a model that has one is not
-//! covered, whatever else it holds.
+//! covered, whatever else it holds. A key of a GGUF that llama.cpp does not read for the architecture has no effect and is named.
 //!
 //! Two sources: the keys are those of `LLM_KV_NAMES` (llama.cpp, src/llama-arch.cpp), and which architectures read them is
-//! said by `load_arch_hparams` (src/models/*.cpp) at commit 0c1e57098. None of the architectures that the forward covers
-//! reads one of these but where a row says so; an engine that reads them for every architecture computes something else.
+//! said by `load_hparams` (src/llama-model.cpp) and `load_arch_hparams` (src/models/*.cpp) at commit 0c1e57098. The
+//! description of an architecture asks for those that it reads; where it does not, a row says so. Of an APR file no engine
+//! says which it reads, and every key counts.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,18 @@ struct Row {
     neutral: Neutral,
     /// What the key does.
     does: &'static str,
+    /// The architectures for which llama.cpp reads it and the forward may not.
+    readers: &'static [&'static str],
+}
+
+/// As readers: all.
+const EVERY: &[&str] = &["*"];
+
+impl Row {
+    const fn read_by(mut self, readers: &'static [&'static str]) -> Self {
+        self.readers = readers;
+        self
+    }
 }
 
 /// The values under which an engine computes what it computes without the key.
@@ -49,6 +62,7 @@ const fn row(
         apr,
         neutral,
         does,
+        readers: &[],
     }
 }
 
@@ -63,31 +77,34 @@ const ROWS: &[Row] = &[
     row("residual_scale", &["residual_scale", "residual_multiplier"], FACTOR, "scales what a layer adds"),
     row("embedding_scale", &["embedding_scale", "embedding_multiplier"], FACTOR, "scales the embedding"),
     row("attention.output_scale", &["attention_output_scale"], FACTOR, "scales what the attention gives"),
-    row("attention.temperature_scale", &["attention_temperature_scale"], OFF, "scales queries by position"),
+    row("attention.temperature_scale", &["attention_temperature_scale"], OFF, "scales queries by position").read_by(&["deepseek2"]),
+    row("attention.scale", &["attention_scale"], OFF, "scales scores, where it is read: for granite"),
     // OLMo, DBRX, MPT, BLOOM.
     row("attention.clamp_kqv", &["clip_qkv", "clamp_kqv"], OFF, "clips query, key and value"),
     row("attention.max_alibi_bias", &["max_alibi_bias", "alibi_bias_max"], OFF, "adds a bias by distance to scores"),
-    row("attention.causal", &["is_causal", "causal"], Flag(true), "lets tokens see later ones"),
+    row("attention.causal", &["is_causal", "causal"], Flag(true), "lets tokens see later ones").read_by(EVERY),
     row("use_parallel_residual", &["use_parallel_residual", "parallel_residual"], Flag(false), "runs attention and feed-forward beside each other"),
     row("swin_norm", &["swin_norm"], Flag(false), "moves the norms"),
     row("rescale_every_n_layers", &["rescale_every"], OFF, "halves the residual"),
     // Mixtures of experts: read for llama as well, and by all that are named after them.
-    row("expert_count", &["num_experts", "num_local_experts", "n_experts"], FACTOR, "adds experts"),
+    row("expert_count", &["num_experts", "num_local_experts", "n_experts"], FACTOR, "adds experts").read_by(EVERY),
     row("expert_shared_count", &["n_shared_experts", "num_shared_experts"], OFF, "adds shared experts"),
-    row("leading_dense_block_count", &["first_k_dense_replace"], OFF, "tells layers apart"),
-    row("interleave_moe_layer_step", &["interleave_moe_layer_step"], FACTOR, "tells layers apart"),
+    row("leading_dense_block_count", &["first_k_dense_replace"], OFF, "tells layers apart")
+        .read_by(&["deepseek", "deepseek2", "dots1", "ernie4_5-moe", "glm4moe", "lfm2moe"]),
+    row("interleave_moe_layer_step", &["interleave_moe_layer_step"], FACTOR, "tells layers apart").read_by(&["ernie4_5-moe", "llama4"]),
     row("moe_every_n_layers", &["moe_every_n_layers"], OFF, "tells layers apart"),
     // Layers of other kinds.
     row("nextn_predict_layers", &["num_nextn_predict_layers", "nextn_predict_layers"], OFF, "makes the last layers draft ones"),
     row("full_attention_interval", &["full_attention_interval"], OFF, "makes layers recurrent"),
     row("attention.shared_kv_layers", &["num_kv_shared_layers"], OFF, "shares keys and values between layers"),
-    row("attention.kv_lora_rank", &["kv_lora_rank"], OFF, "compresses keys and values"),
-    row("attention.q_lora_rank", &["q_lora_rank"], OFF, "compresses queries"),
+    row("attention.kv_lora_rank", &["kv_lora_rank"], OFF, "compresses keys and values").read_by(&["deepseek2", "minicpm3"]),
+    row("attention.q_lora_rank", &["q_lora_rank"], OFF, "compresses queries").read_by(&["deepseek2", "minicpm3"]),
     row("ssm.state_size", &["ssm_state_size", "state_size"], OFF, "makes layers recurrent"),
-    // Read for granite; `n_deepstack_layers` of qwen3vl tells where images go in, and no text.
-    row("deepstack_mapping", &["deepstack_mapping"], Neutral::None, "adds the embedding to layers"),
+    // `n_deepstack_layers` of qwen3vl tells where images go in, and no text.
+    row("deepstack_mapping", &["deepstack_mapping"], Neutral::None, "adds the embedding to layers").read_by(&["granite"]),
     // Rope: read for all are `freq_base`, `dimension_count`, `scaling.{type,factor,attn_factor,original_context_length}`.
-    row("rope.dimension_sections", &["rope_dimension_sections", "mrope_section"], Neutral::None, "rotates by several positions"),
+    row("rope.dimension_sections", &["rope_dimension_sections", "mrope_section"], Neutral::None, "rotates by several positions")
+        .read_by(&["ernie4_5", "ernie4_5-moe", "glm4", "glm4moe", "hunyuan-dense"]),
     row("rope.freq_base_swa", &["rope_local_base_freq", "rope_freq_base_swa"], Neutral::None, "gives layers with a window another base"),
     row("rope.scaling.alpha", &["rope_scaling.alpha"], OFF, "changes the base (Hunyuan)"),
     // Read for mistral3 and grok alone; the values are those that llama.cpp takes for the others.
@@ -129,7 +146,7 @@ impl Said {
     }
 }
 
-/// Looks up every key of GGUF.
+/// Looks up every key of GGUF; returns those that would change the result and that llama.cpp does not read.
 ///
 /// # Errors
 /// Fails with [`Error::NotCovered`] for the first key that changes the result.
@@ -137,12 +154,20 @@ pub(super) fn check_gguf(
     architecture: &str,
     read: &BTreeSet<&str>,
     stated: impl Fn(&str) -> Option<Said>,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     let rows = unread(read).filter(|row| !row.gguf.is_empty());
-    check(
+    let changing = changing(
         rows.map(|row| (format!("{architecture}.{}", row.gguf), row)),
-        |key| stated(key),
-    )
+        stated,
+    );
+    let mut named = Vec::new();
+    for (key, row) in changing {
+        if row.readers == EVERY || row.readers.contains(&architecture) {
+            return Err(refused(&key, row));
+        }
+        named.push(format!("key {key}"));
+    }
+    Ok(named)
 }
 
 /// Looks up every key of APR; a dot leads into an object.
@@ -154,7 +179,10 @@ pub(super) fn check_apr(
     stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<(), Error> {
     let keys = unread(read).flat_map(|row| row.apr.iter().map(move |key| ((*key).to_owned(), row)));
-    check(keys, stated)
+    match changing(keys, stated).next() {
+        None => Ok(()),
+        Some((key, row)) => Err(refused(&key, row)),
+    }
 }
 
 /// The keys that the description of the architecture does not read.
@@ -168,18 +196,18 @@ pub(super) fn apr_names(gguf: &str) -> &'static [&'static str] {
     row.map_or(&[], |row| row.apr)
 }
 
-fn check<'a>(
-    mut keys: impl Iterator<Item = (String, &'a Row)>,
+fn changing<'a>(
+    keys: impl Iterator<Item = (String, &'a Row)>,
     stated: impl Fn(&str) -> Option<Said>,
-) -> Result<(), Error> {
-    let changing = keys.find(|(key, row)| {
+) -> impl Iterator<Item = (String, &'a Row)> {
+    keys.filter(move |(key, row)| {
         let factor = || stated(&key.replace("yarn_attn_factor", "factor"));
         stated(key).is_some_and(|said| !said.changes_nothing(row.neutral, factor))
-    });
-    match changing {
-        None => Ok(()),
-        Some((key, row)) => Err(Error::not_covered(format_args!("{key}: it {}", row.does))),
-    }
+    })
+}
+
+fn refused(key: &str, row: &Row) -> Error {
+    Error::not_covered(format_args!("{key}: it {}", row.does))
 }
 
 /// Returns whether an engine would use a tensor that no step reads, by its name in either format.
@@ -287,7 +315,7 @@ mod tests {
                 "olmo2.rope.scaling.factor" => factor.map(Said::Number),
                 _ => None,
             })
-            .is_ok()
+            .is_ok_and(|named| named.is_empty())
         };
         let key = "olmo2.rope.scaling.yarn_attn_factor";
         let factor = Some(8.0);
@@ -301,6 +329,38 @@ mod tests {
         assert!(said("olmo2.interleave_moe_layer_step", 1.0, None));
         assert!(!said("olmo2.deepstack_mapping", 0.0, None));
         assert!(said("olmo2.num_deepstack_layers", 3.0, None));
+    }
+
+    #[test]
+    fn a_key_counts_where_llama_cpp_reads_it_and_is_named_elsewhere() {
+        let check = |architecture: &str, key: &str| {
+            let stated = format!("{architecture}.{key}");
+            check_gguf(architecture, &BTreeSet::new(), |asked| {
+                (asked == stated).then_some(Said::Number(7.0))
+            })
+        };
+        for (architecture, key) in [
+            ("llama", "attention.scale"),
+            ("gemma4", "attention.scale"),
+            ("llama", "rope.scaling.yarn_beta_fast"),
+            ("olmo2", "rope.freq_base_swa"),
+            ("qwen3", "attention.temperature_scale"),
+            ("qwen2", "rope.dimension_sections"),
+        ] {
+            let named = vec![format!("key {architecture}.{key}")];
+            assert_eq!(check(architecture, key), Ok(named));
+        }
+        for (architecture, key) in [
+            ("deepseek2", "attention.temperature_scale"),
+            ("glm4", "rope.dimension_sections"),
+            ("granite", "deepstack_mapping"),
+            ("qwen2", "expert_count"),
+            ("qwen2", "attention.causal"),
+        ] {
+            let text = check(architecture, key).unwrap_err().to_string();
+            let start = format!("not covered ({architecture}.{key}: it ");
+            assert!(text.starts_with(&start), "{text}");
+        }
     }
 
     #[test]

@@ -223,31 +223,12 @@ fn what_is_not_covered_says_what() {
     gemma.set("general.architecture", "gemma3n");
     let mut longrope = models::llama_scaled();
     longrope.set("llama.rope.scaling.type", "longrope");
-    let with = |key: &str, value: f32| {
-        let mut model = models::llama();
-        model.set(key, value);
-        model
-    };
-    let mut betas = models::llama_scaled();
-    betas.set("llama.rope.scaling.yarn_beta_fast", 31f32);
     let scales = with_tensors(
         models::qwen3(),
         &["blk.0.attn_q.input_scale", "blk.1.ffn_up.input_scale"],
     );
     for (model, text) in [
         (gemma, "not covered (arch gemma3n)"),
-        (
-            with("llama.attention.scale", 0.25),
-            "not covered (attention.scale 0.25, which is read for granite alone)",
-        ),
-        (
-            with("llama.attn_logit_softcapping", 50.0),
-            "not covered (llama.attn_logit_softcapping: it caps attention scores)",
-        ),
-        (
-            betas,
-            "not covered (llama.rope.scaling.yarn_beta_fast: it is read for mistral3 and grok alone)",
-        ),
         (
             scales,
             "not covered (tensor \"blk.0.attn_q.input_scale\" and 1 more)",
@@ -311,6 +292,25 @@ fn keys_that_say_what_engines_do_anyway_are_covered() {
     let (_, plain) = run(&models::llama_scaled().to_bytes(), &[1, 2], &options).unwrap();
     let (_, stated) = run(&model.to_bytes(), &[1, 2], &options).unwrap();
     assert_eq!(stated.digests, plain.digests);
+}
+
+#[test]
+fn keys_that_llama_cpp_does_not_read_are_named_and_have_no_effect() {
+    let mut model = models::llama_scaled();
+    let options = Options::default();
+    let (_, plain) = run(&model.to_bytes(), &[1, 2], &options).unwrap();
+    let keys = [
+        "llama.attn_logit_softcapping",
+        "llama.attention.scale",
+        "llama.rope.freq_base_swa",
+        "llama.rope.scaling.yarn_beta_fast",
+    ];
+    for key in keys {
+        model.set(key, 0.75f32);
+    }
+    let (loaded, stated) = run(&model.to_bytes(), &[1, 2], &options).unwrap();
+    assert_eq!(stated.digests, plain.digests);
+    assert_eq!(loaded.unused, keys.map(|key| format!("key {key}")));
 }
 
 #[test]

@@ -36,12 +36,11 @@ fn outcome(model: &Fixture) -> Result<(Model, String), String> {
 fn what_stablelm_writes_of_its_branches_is_what_it_is() {
     let mut model = named("stablelm", &[]);
     let plain = outcome(&model).unwrap().1;
-    model.set("stablelm.use_parallel_residual", Value::Bool(true));
-    assert_eq!(outcome(&model).unwrap().1, plain);
-    let mut other = models::llama();
-    other.set("llama.use_parallel_residual", Value::Bool(true));
-    let text = "not covered (llama.use_parallel_residual: it runs attention and feed-forward beside each other)";
-    assert_eq!(outcome(&other).unwrap_err(), text);
+    let key = "stablelm.use_parallel_residual";
+    model.set(key, Value::Bool(true));
+    let (loaded, stated) = outcome(&model).unwrap();
+    assert_eq!(stated, plain);
+    assert_eq!(loaded.unused, [format!("key {key}")]);
 }
 
 #[test]
@@ -125,4 +124,77 @@ fn a_dimension_of_one_at_the_end_changes_nothing() {
     model.tensor_mut("output_norm.weight").dims.push(1);
     model.tensor_mut("blk.0.attn_q.weight").dims.push(1);
     assert_eq!(outcome(&model).unwrap().1, plain);
+}
+
+#[test]
+fn numbers_and_biases_that_llama_cpp_does_not_use_have_no_effect() {
+    for (architecture, part, length, used) in [
+        ("llama", "blk.0.ffn_up.scale", 1, true),
+        ("qwen2", "blk.0.ffn_up.scale", 1, false),
+        ("smollm3", "blk.0.ffn_down.scale", 1, false),
+        ("smollm3", "blk.0.attn_q.scale", 1, true),
+        ("llama", "blk.0.attn_norm.bias", 256, false),
+        ("llama", "blk.0.attn_output.bias", 256, true),
+        ("llama", "output.bias", 320, false),
+        ("smollm3", "blk.0.attn_output.bias", 256, false),
+        ("ernie4_5", "blk.0.attn_output.bias", 256, true),
+        ("deepseek", "blk.0.ffn_down.bias", 256, false),
+        ("orion", "blk.0.attn_norm.bias", 256, true),
+        ("orion", "blk.0.ffn_down.bias", 256, false),
+    ] {
+        let mut model = named(architecture, &[]);
+        if architecture == "qwen2" {
+            model = models::qwen2();
+        }
+        let key = format!("{architecture}.attention.layer_norm_epsilon");
+        model.set(key, 1e-5f32);
+        let plain = outcome(&model).unwrap().1;
+        model.tensors.push(Tensor {
+            name: part.as_bytes().to_vec(),
+            dims: vec![length],
+            type_id: 0,
+            data: 0.75f32
+                .to_le_bytes()
+                .repeat(usize::try_from(length).unwrap()),
+        });
+        match outcome(&model) {
+            Ok((_, other)) => {
+                assert!(used, "{architecture}: {part} is used");
+                assert_ne!(other, plain, "{architecture}: {part}");
+            }
+            Err(text) => {
+                let expected = format!("not covered (tensor \"{part}\")");
+                assert_eq!((text, used), (expected, false), "{architecture}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_of_used_experts_for_each_layer_is_not_covered() {
+    let mut model = models::llama();
+    for layer in 0..2 {
+        for part in ["gate", "up", "down"] {
+            let tensor = model.tensor_mut(format!("blk.{layer}.ffn_{part}.weight"));
+            tensor.name = format!("blk.{layer}.ffn_{part}_exps.weight").into_bytes();
+            tensor.dims.push(3);
+            tensor.data = tensor.data.repeat(3);
+        }
+        model.tensors.push(Tensor {
+            name: format!("blk.{layer}.ffn_gate_inp.weight").into_bytes(),
+            dims: vec![256, 3],
+            type_id: 0,
+            data: 0.5f32.to_le_bytes().repeat(256 * 3),
+        });
+    }
+    model.set("llama.expert_count", 3_u32);
+    model.set("llama.expert_used_count", 2_u32);
+    let plain = outcome(&model).unwrap().1;
+    let each = |counts: [i32; 2]| Value::Array(5, counts.map(Value::I32).to_vec());
+    model.set("llama.expert_used_count", each([2, 2]));
+    assert_eq!(outcome(&model).unwrap().1, plain);
+    // llama.cpp would take the first for both.
+    model.set("llama.expert_used_count", each([2, 1]));
+    let text = "not covered (expert_used_count for each layer)";
+    assert_eq!(outcome(&model).unwrap_err(), text);
 }

@@ -335,9 +335,9 @@ fn behaviour(code: Code) -> Option<Explanation> {
             NOTE,
         ),
         Code::BehaviourUnused => explain(
-            "tensors have no part in the run",
-            "Their bytes were compared like those of all tensors, but no step of the forward reads them, nor does any engine.",
-            "Old tables of rotary angles, which engines compute themselves, or tensors that a tool added for itself.",
+            "tensors or keys have no part in the run",
+            "They were compared like all others, but no step of the forward reads them: no engine reads such a tensor, and llama.cpp no such key for the architecture.",
+            "Old tables of rotary angles, which engines compute themselves, tensors that a tool added for itself, or a key that converters write for other architectures, such as attention.scale in a llama.",
             "Nothing, unless an engine of yours reads them: then its behaviour is not covered.",
             NOTE,
         ),

@@ -123,11 +123,7 @@ impl Builder<'_> {
                 let flag = self.keys.flag(key)?;
                 flag.ok_or_else(|| Error::model(self.keys.name(key), "true or false", "none"))?
             }
-            Parallel::WithoutNorm => {
-                // Converters write it into every file, whatever the model does.
-                self.keys.knows("use_parallel_residual");
-                !self.has(Some(index), "ffn_norm.weight")
-            }
+            Parallel::WithoutNorm => !self.has(Some(index), "ffn_norm.weight"),
         })
     }
 }

@@ -306,7 +306,7 @@ fn score_scale(
     let usual = ScoreScale::InverseRoot(key_dim);
     Ok(match architecture.scale {
         AttentionScale::HeadDim => {
-            refuse_scale(keys, key_dim)?;
+            keys.knows_as("attention.scale", usual.as_f32())?;
             usual
         }
         AttentionScale::Key => match keys.float("attention.scale")? {
@@ -320,19 +320,6 @@ fn score_scale(
         }
         AttentionScale::ByDepth(_) => usual,
     })
-}
-
-/// llama.cpp reads the key for the granite family alone.
-fn refuse_scale(keys: &Keys<'_>, key_dim: usize) -> Result<(), Error> {
-    let usual = ScoreScale::InverseRoot(key_dim).as_f32();
-    match keys.float("attention.scale")? {
-        Some(found) if found != 0.0 && found.to_bits() != usual.to_bits() => {
-            let key = keys.name("attention.scale");
-            let what = format_args!("{key} {found}, which is read for granite alone");
-            Err(Error::not_covered(what))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_rope(layer: &LayerNumbers) -> Result<(), Error> {

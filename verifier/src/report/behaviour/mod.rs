@@ -192,7 +192,7 @@ impl Report {
     }
 }
 
-/// One note for all tensors that were compared and have no part in the run.
+/// One note for all tensors and keys that were compared and have no part in the run.
 fn unused(names: &[String]) -> Option<Finding> {
     let (shown, more) = names.split_at(names.len().min(UNUSED_SHOWN));
     let more = match more.len() {
@@ -200,16 +200,11 @@ fn unused(names: &[String]) -> Option<Finding> {
         more => format!(" and {more} more"),
     };
     (!names.is_empty()).then(|| {
-        let count = match names.len() {
-            1 => "1 tensor is".to_owned(),
-            count => format!("{count} tensors are"),
-        };
         let names = shown.join(", ");
-        let message =
-            format!("{count} compared, and read by no step of the forward: {names}{more}");
+        let message = format!("compared, and read by no step of the forward: {names}{more}");
         Finding::new(Code::BehaviourUnused, Effect::Note, message)
     })
 }
 
-/// Names of unused tensors in a finding.
+/// Names of unused tensors and keys in a finding.
 const UNUSED_SHOWN: usize = 6;

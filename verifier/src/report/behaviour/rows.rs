@@ -35,7 +35,7 @@ pub struct BehaviourRow {
     pub experts: Option<ExpertsRow>,
     /// What each file did not say and the run assumed.
     pub assumptions: Vec<String>,
-    /// Tensors of each file that no step reads and no engine would.
+    /// Tensors and keys of each file that no step reads and no engine would.
     pub unused: Vec<String>,
     /// The prompts, each with its table of stages.
     pub prompts: Vec<PromptRow>,
