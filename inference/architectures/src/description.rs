@@ -73,14 +73,17 @@ pub struct Architecture {
     pub value_norm: bool,
     /// Biases of query, key and value.
     pub biases: Biases,
-    /// Whether other matrices, and norms by root mean square, have biases where the tensors are there.
-    pub further_biases: bool,
+    /// The other matrices and the norms that have biases, where the tensors are there.
+    pub further_biases: &'static [&'static str],
     /// The function of the feed-forward.
     pub activation: Activation,
     /// Whether the feed-forward has a gate beside up.
     pub gated: bool,
     /// Whether the gate is always the first half of the rows of `ffn_up`.
     pub fused_gate: bool,
+    /// Whether one number beside a matrix of the dense feed-forward (`ffn_up.scale`) multiplies its product. llama.cpp loads
+    /// such a tensor for every architecture and computes with it in these alone (`build_ffn` in src/models/*.cpp).
+    pub dense_factors: bool,
     /// The experts, where a file states some.
     pub experts: Option<Experts>,
     /// The factor of what a layer adds.

@@ -129,8 +129,8 @@ pub struct Window {
     pub kind: WindowKind,
     /// Its size.
     pub size: WindowSize,
-    /// The default of `attention.sliding_window_pattern`: of n layers the last has none; `None` where the key is an array
-    /// and required.
+    /// The default of `attention.sliding_window_pattern`: of n layers the last has none; 0 where all have one and the key is
+    /// not read; `None` where the key is an array and required.
     pub pattern: Option<usize>,
     /// The number of layers of the only models that have it.
     pub only_with_layers: Option<usize>,
@@ -276,6 +276,8 @@ pub struct Experts {
     pub gate: Gate,
     /// Whether the weights of the chosen are divided by their sum.
     pub normalised: Switch,
+    /// Whether `expert_used_count` may have a number for each layer.
+    pub used_by_layer: bool,
     /// Whether `expert_weights_scale` is read.
     pub scaled: bool,
     /// Whether `exp_probs_b.bias` is added for the choice.
@@ -398,6 +400,7 @@ impl Experts {
     pub const SOFTMAX: Self = Self {
         gate: Gate::Softmax,
         normalised: Switch::On,
+        used_by_layer: false,
         scaled: false,
         choice_bias: false,
         shared: Shared::None,

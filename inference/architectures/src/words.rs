@@ -158,7 +158,7 @@ fn window_in_words(window: Window) -> String {
         WindowKind::Chunked => "chunks",
     };
     match window.pattern {
-        Some(1) => format!("{kind} in all layers"),
+        Some(0) => format!("{kind} in all layers with attention, as a key says"),
         Some(pattern) => format!("{kind} in all but one of {pattern} layers"),
         None => format!("{kind} as a key says"),
     }

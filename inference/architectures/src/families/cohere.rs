@@ -17,6 +17,7 @@ pub(super) const COMMAND_R: Architecture = Architecture {
         after_rope: false,
     }),
     rope_factors: RopeFactors::All,
+    further_biases: &[],
     ..LAYER_NORM
 };
 
@@ -24,6 +25,7 @@ pub(super) const COMMAND_R: Architecture = Architecture {
 pub(super) const COHERE2: Architecture = Architecture {
     name: "cohere2",
     head_norm: None,
+    dense_factors: true,
     rope_layers: RopeLayers::Window,
     window: Some(Window::every(4)),
     ..COMMAND_R

@@ -1,6 +1,6 @@
 //! DeepSeek, and experts in its manner.
 
-use super::llama::{LLAMA, PLAIN};
+use super::llama::{BASE, PLAIN};
 use crate::*;
 
 const EXPERTS: Experts = Experts {
@@ -23,7 +23,7 @@ pub(super) const DEEPSEEK: Architecture = Architecture {
         dense_lead: true,
         ..Experts::SOFTMAX
     }),
-    ..LLAMA
+    ..BASE
 };
 
 /// DeepSeek 2, 3 and R1, GLM 4.7 flash, Kimi K2.
@@ -58,7 +58,7 @@ pub(super) const BAILINGMOE: Architecture = Architecture {
         shared: Shared::Plain,
         ..Experts::SOFTMAX
     }),
-    ..LLAMA
+    ..BASE
 };
 
 /// GLM 4.5 and later.

@@ -1,6 +1,6 @@
 //! Falcon and others with LayerNorm.
 
-use super::llama::LAYER_NORM;
+use super::{gpt::ALL_BIASES, llama::LAYER_NORM};
 use crate::*;
 
 /// Falcon 7B and 40B.
@@ -10,6 +10,8 @@ pub(super) const FALCON: Architecture = Architecture {
     parallel: Parallel::Yes,
     attention_norm: &["attn_norm_2", "attn_norm"],
     feed_forward_norm: &["attn_norm"],
+    biases: Biases::Refused,
+    further_biases: &["attn_norm", "attn_norm_2", "output_norm"],
     activation: Activation::Gelu,
     gated: false,
     ..LAYER_NORM
@@ -44,6 +46,7 @@ pub(super) const NEMOTRON: Architecture = Architecture {
     name: "nemotron",
     rope: RopeKind::Neox,
     output: Output::Own,
+    further_biases: ALL_BIASES,
     activation: Activation::ReluSquared,
     gated: false,
     ..LAYER_NORM
@@ -54,6 +57,8 @@ pub(super) const DBRX: Architecture = Architecture {
     name: "dbrx",
     rope: RopeKind::Neox,
     clamp: true,
+    biases: Biases::Refused,
+    further_biases: &[],
     output: Output::Own,
     feed_forward_norm: &["attn_output_norm"],
     experts: Some(Experts::SOFTMAX),

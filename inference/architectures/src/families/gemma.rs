@@ -63,6 +63,8 @@ pub(super) const GEMMA4: Architecture = Architecture {
     layer_inputs: true,
     shared_keys: true,
     layer_scale: true,
+    biases: Biases::Refused,
+    dense_factors: true,
     experts: Some(Experts {
         beside_dense: true,
         ..Experts::SOFTMAX

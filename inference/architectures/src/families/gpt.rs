@@ -8,7 +8,13 @@ pub(super) const GPT_OSS: Architecture = Architecture {
     name: "gpt-oss",
     rope: RopeKind::Neox,
     output: Output::Own,
-    further_biases: true,
+    further_biases: &[
+        "attn_output",
+        "ffn_gate_inp",
+        "ffn_gate_exps",
+        "ffn_up_exps",
+        "ffn_down_exps",
+    ],
     feed_forward_norm: &["post_attention_norm"],
     scale: AttentionScale::RopeDims,
     sinks: true,
@@ -26,6 +32,17 @@ pub(super) const GPT_OSS: Architecture = Architecture {
     ..PLAIN
 };
 
+/// All norms and matrices but query, key and value.
+pub(super) const ALL_BIASES: &[&str] = &[
+    "token_embd_norm",
+    "attn_norm",
+    "attn_output",
+    "ffn_norm",
+    "ffn_up",
+    "ffn_down",
+    "output_norm",
+];
+
 /// Learned positions, a GELU without a gate.
 pub(super) const GPT2: Architecture = Architecture {
     name: "gpt2",
@@ -33,6 +50,7 @@ pub(super) const GPT2: Architecture = Architecture {
     learned_positions: true,
     activation: Activation::Gelu,
     gated: false,
+    further_biases: ALL_BIASES,
     ..LAYER_NORM
 };
 

@@ -11,6 +11,7 @@ pub(super) const QWEN35: Architecture = Architecture {
     feed_forward_norm: &["post_attention_norm"],
     head_norm: Some(HeadNorm::HEADS),
     query_gate: true,
+    dense_factors: true,
     recurrent: Some(Recurrent::Delta {
         sharing: Sharing::Modulo,
         fused: false,
@@ -21,6 +22,7 @@ pub(super) const QWEN35: Architecture = Architecture {
 /// Qwen 3.5 and 3.6 with experts.
 pub(super) const QWEN35MOE: Architecture = Architecture {
     name: "qwen35moe",
+    dense_factors: false,
     experts: Some(Experts {
         shared: Shared::Gated,
         ..Experts::SOFTMAX
@@ -45,6 +47,7 @@ pub(super) const LFM2: Architecture = Architecture {
     rope: RopeKind::Neox,
     head_norm: Some(HeadNorm::HEADS),
     recurrent: Some(Recurrent::ShortConvolution),
+    window: Some(Window::every(0)),
     final_norm: "token_embd_norm",
     ..PLAIN
 };
@@ -52,6 +55,7 @@ pub(super) const LFM2: Architecture = Architecture {
 /// LFM 2 with experts.
 pub(super) const LFM2MOE: Architecture = Architecture {
     name: "lfm2moe",
+    window: None,
     experts: Some(Experts {
         gate: Gate::Key(KeyedGate::Required),
         choice_bias: true,
@@ -68,6 +72,8 @@ pub(super) const NEMOTRON_H: Architecture = Architecture {
     feed_forward_norm: &[],
     activation: Activation::ReluSquared,
     gated: false,
+    further_biases: &["attn_output", "ffn_up", "ffn_down", "ssm_conv1d"],
+    dense_factors: true,
     recurrent: Some(Recurrent::Mamba2),
     one_block: true,
     ..PLAIN
@@ -79,6 +85,7 @@ pub(super) const NEMOTRON_H_MOE: Architecture = Architecture {
     experts: Some(Experts {
         gate: Gate::Sigmoid,
         normalised: Switch::Key,
+        used_by_layer: true,
         scaled: true,
         shared: Shared::Plain,
         choice_bias: true,

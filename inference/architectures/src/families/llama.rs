@@ -2,9 +2,12 @@
 
 use crate::*;
 
-/// Llama 1 to 3 and all that converters write as it; mixtures of experts such as Mixtral.
-pub(super) const LLAMA: Architecture = Architecture {
-    name: "llama",
+/// All matrices of a dense layer but query, key and value.
+pub(super) const DENSE_BIASES: &[&str] = &["attn_output", "ffn_gate", "ffn_up", "ffn_down"];
+
+/// What is alike in llama and in all that is described by what it does otherwise.
+pub(super) const BASE: Architecture = Architecture {
+    name: "",
     norm: NormKind::Rms,
     usual_epsilon: 1e-5,
     embedding_scale: Factor::One,
@@ -37,10 +40,11 @@ pub(super) const LLAMA: Architecture = Architecture {
     query_gate: false,
     value_norm: false,
     biases: Biases::Optional,
-    further_biases: true,
+    further_biases: &[],
     activation: Activation::Silu,
     gated: true,
     fused_gate: false,
+    dense_factors: false,
     experts: Some(Experts {
         size: "feed_forward_length",
         ..Experts::SOFTMAX
@@ -57,18 +61,25 @@ pub(super) const LLAMA: Architecture = Architecture {
     final_norm: "output_norm",
 };
 
-/// Llama, dense, without factors of angles: where most others start.
+/// Llama 1 to 3 and all that converters write as it; mixtures of experts such as Mixtral.
+pub(super) const LLAMA: Architecture = Architecture {
+    name: "llama",
+    further_biases: DENSE_BIASES,
+    dense_factors: true,
+    ..BASE
+};
+
+/// Dense, without factors of angles: where most others start.
 pub(super) const PLAIN: Architecture = Architecture {
     rope_factors: RopeFactors::None,
     experts: None,
-    further_biases: false,
-    ..LLAMA
+    ..BASE
 };
 
-/// With LayerNorm.
+/// With LayerNorm, and its biases.
 pub(super) const LAYER_NORM: Architecture = Architecture {
     norm: NormKind::Layer,
-    further_biases: true,
+    further_biases: &["attn_norm", "ffn_norm", "output_norm"],
     ..PLAIN
 };
 
@@ -111,7 +122,7 @@ pub(super) const LLAMA4: Architecture = Architecture {
         weight_first: true,
         ..Experts::SOFTMAX
     }),
-    ..LLAMA
+    ..BASE
 };
 
 /// SmolLM 3: every fourth layer does not rotate.
@@ -127,7 +138,7 @@ pub(super) const ARCEE: Architecture = Architecture {
     activation: Activation::ReluSquared,
     gated: false,
     experts: None,
-    ..LLAMA
+    ..BASE
 };
 
 /// InternLM 2.

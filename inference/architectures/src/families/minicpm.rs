@@ -1,6 +1,6 @@
 //! MiniCPM: scales by the shape of the model.
 
-use super::llama::LLAMA;
+use super::llama::{BASE, DENSE_BIASES};
 use crate::*;
 
 /// MiniCPM.
@@ -9,7 +9,8 @@ pub(super) const MINICPM: Architecture = Architecture {
     embedding_scale: Factor::Key("embedding_scale", Number::Is(12.0)),
     residual_scale: Factor::Key("residual_scale", Number::ByDepth),
     logit_scale: LogitScale::Divide(Some(Number::ByWidth)),
-    ..LLAMA
+    further_biases: DENSE_BIASES,
+    ..BASE
 };
 
 /// MiniCPM 3: keys and values through a latent space; its scales are no keys.
@@ -22,5 +23,5 @@ pub(super) const MINICPM3: Architecture = Architecture {
     final_scale: Factor::Fixed(Number::ByWidth),
     latent: true,
     experts: None,
-    ..LLAMA
+    ..BASE
 };

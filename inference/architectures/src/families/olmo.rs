@@ -8,6 +8,7 @@ pub(super) const OLMO: Architecture = Architecture {
     name: "olmo",
     norm: NormKind::LayerWithoutWeight,
     clamp: true,
+    further_biases: &[],
     ..LAYER_NORM
 };
 

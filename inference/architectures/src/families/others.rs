@@ -31,6 +31,7 @@ pub(super) const EXAONE4: Architecture = Architecture {
 /// ERNIE 4.5.
 pub(super) const ERNIE4_5: Architecture = Architecture {
     name: "ernie4_5",
+    further_biases: &["attn_output"],
     ..PLAIN
 };
 
@@ -44,7 +45,7 @@ pub(super) const ERNIE4_5_MOE: Architecture = Architecture {
         interleaved: true,
         ..Experts::SOFTMAX
     }),
-    ..PLAIN
+    ..ERNIE4_5
 };
 
 /// Hunyuan: norms of heads after the rotation.
@@ -103,7 +104,9 @@ pub(super) const BITNET: Architecture = Architecture {
     name: "bitnet",
     rope: RopeKind::Neox,
     output: Output::Embedding,
+    biases: Biases::Refused,
     attention_sub_norm: Some("attn_sub_norm"),
     feed_forward_sub_norm: Some("ffn_sub_norm"),
+    dense_factors: true,
     ..PLAIN
 };

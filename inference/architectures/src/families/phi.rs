@@ -1,6 +1,6 @@
 //! Phi 2 to 4.
 
-use super::llama::{LAYER_NORM, LLAMA};
+use super::llama::{BASE, LAYER_NORM};
 use crate::*;
 
 /// Phi 2.
@@ -11,6 +11,14 @@ pub(super) const PHI2: Architecture = Architecture {
     feed_forward_norm: &["attn_norm"],
     activation: Activation::Gelu,
     gated: false,
+    further_biases: &[
+        "attn_norm",
+        "attn_output",
+        "ffn_up",
+        "ffn_down",
+        "output_norm",
+        "output",
+    ],
     output: Output::Own,
     ..LAYER_NORM
 };
@@ -22,14 +30,19 @@ pub(super) const PHI3: Architecture = Architecture {
     ignores_window: true,
     fused_gate: true,
     rope: RopeKind::Neox,
-    further_biases: false,
-    ..LLAMA
+    ..BASE
 };
 
 /// Phi 3.5 with experts.
 pub(super) const PHIMOE: Architecture = Architecture {
     name: "phimoe",
-    further_biases: true,
+    further_biases: &[
+        "attn_norm",
+        "attn_output",
+        "ffn_norm",
+        "output_norm",
+        "output",
+    ],
     output: Output::Own,
     ..PHI3
 };

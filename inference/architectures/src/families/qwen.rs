@@ -11,12 +11,14 @@ pub(super) const QWEN2: Architecture = Architecture {
     usual_epsilon: 1e-6,
     rope: RopeKind::Neox,
     biases: Biases::Required,
+    further_biases: &["output"],
     ..PLAIN
 };
 
 /// Qwen 2 with experts: one of them is shared, behind a gate.
 pub(super) const QWEN2MOE: Architecture = Architecture {
     name: "qwen2moe",
+    further_biases: &[],
     output: Output::Own,
     experts: Some(Experts {
         normalised: Switch::Off,
@@ -37,13 +39,16 @@ pub(super) const QWEN2VL: Architecture = Architecture {
 pub(super) const QWEN3: Architecture = Architecture {
     name: "qwen3",
     biases: Biases::Refused,
+    further_biases: &[],
     head_norm: Some(HeadNorm::HEADS),
+    dense_factors: true,
     ..QWEN2
 };
 
 /// Qwen 3 with experts.
 pub(super) const QWEN3MOE: Architecture = Architecture {
     name: "qwen3moe",
+    dense_factors: false,
     experts: EXPERTS,
     ..QWEN3
 };
@@ -52,6 +57,7 @@ pub(super) const QWEN3MOE: Architecture = Architecture {
 pub(super) const QWEN3VL: Architecture = Architecture {
     name: "qwen3vl",
     rope: RopeKind::InterleavedSections,
+    dense_factors: false,
     ..QWEN3
 };
 

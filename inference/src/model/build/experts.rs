@@ -28,9 +28,7 @@ impl Builder<'_> {
         if experts == 0 {
             return Ok(None);
         }
-        let used = self.keys.counts("expert_used_count", self.numbers.layers)?;
-        let used = used.and_then(|used| used.get(index).copied());
-        let used = used.unwrap_or_default();
+        let used = self.used_by(index, described)?;
         if used == 0 || used > experts {
             let expected = format_args!("1 to {experts}");
             return Err(Error::model(
@@ -52,6 +50,22 @@ impl Builder<'_> {
         // gemma4 tells its layers apart by their tensors.
         let present = !described.beside_dense || self.has(Some(index), "ffn_gate_inp.weight");
         Ok((index >= lead && due && present).then_some(Counts { experts, used }))
+    }
+
+    /// How many experts a token of the layer uses. llama.cpp takes the number of the first layer for all, but in nemotron_h
+    /// (`n_expert_used` in src/models/*.cpp).
+    fn used_by(&self, index: usize, described: Experts) -> Result<usize, Error> {
+        let key = "expert_used_count";
+        let used = self.keys.counts(key, self.numbers.layers)?;
+        let used = used.unwrap_or_else(|| vec![0; self.numbers.layers]);
+        let alike = used.iter().all(|count| Some(count) == used.first());
+        match described.used_by_layer || alike {
+            true => Ok(used.get(index).copied().unwrap_or_default()),
+            false => {
+                let key = self.keys.name(key);
+                Err(Error::not_covered(format_args!("{key} for each layer")))
+            }
+        }
     }
 
     pub(super) fn experts(
@@ -244,8 +258,8 @@ impl Builder<'_> {
         };
         self.push(layer, Stage::MoeUp, op, (Slot::Up, width));
         for (stage, part, slot) in [
-            (Stage::MoeGateBias, "ffn_gate_exps.bias", Slot::Gate),
-            (Stage::MoeUpBias, "ffn_up_exps.bias", Slot::Up),
+            (Stage::MoeGateBias, "ffn_gate_exps", Slot::Gate),
+            (Stage::MoeUpBias, "ffn_up_exps", Slot::Up),
         ] {
             self.expert_bias(index, stage, part, (slot, width), [feed_forward, experts])?;
         }
@@ -271,7 +285,7 @@ impl Builder<'_> {
         self.expert_bias(
             index,
             Stage::MoeDownBias,
-            "ffn_down_exps.bias",
+            "ffn_down_exps",
             to,
             [inner, experts],
         )?;
@@ -321,8 +335,9 @@ impl Builder<'_> {
         to: (Slot, Width),
         dims: [usize; 2],
     ) -> Result<(), Error> {
-        if self.has(Some(index), part) {
-            let bias = self.take(Some(index), part, &dims)?;
+        let name = format!("{part}.bias");
+        if self.architecture.further_biases.contains(&part) && self.has(Some(index), &name) {
+            let bias = self.take(Some(index), &name, &dims)?;
             self.push(Some(index), stage, Op::ExpertBias { bias }, to);
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Builder<'_> {
             true => {
                 let rows = times(width, 2, "feed-forward size")?;
                 let matrix = self.take(layer, "ffn_up.weight", &[hidden, rows])?;
-                let bias = self.further_bias(layer, "ffn_up.bias", rows)?;
+                let bias = self.further_bias(layer, "ffn_up", rows)?;
                 Some((matrix, bias))
             }
         };
@@ -96,11 +96,11 @@ impl Builder<'_> {
                 to(Slot::Up),
             );
         }
-        let up_factor = self.vector(layer, "ffn_up.scale", 1)?;
+        let up_factor = self.dense_factor(layer, "ffn_up.scale")?;
         let gate_factor = match fused {
             // One number for both halves of a matrix.
             true => up_factor.clone(),
-            false => self.vector(layer, "ffn_gate.scale", 1)?,
+            false => self.dense_factor(layer, "ffn_gate.scale")?,
         };
         self.factor(layer, Stage::FfnGateFactor, gate_factor, to(Slot::Gate));
         self.factor(layer, Stage::FfnUpFactor, up_factor, to(Slot::Up));
@@ -121,7 +121,7 @@ impl Builder<'_> {
         let stages = [Stage::FfnDown, Stage::FfnDownBias];
         let slots = (Slot::Gate, Slot::Out);
         self.biased_product(layer, stages, "ffn_down", slots, [width, hidden])?;
-        let factor = self.vector(layer, "ffn_down.scale", 1)?;
+        let factor = self.dense_factor(layer, "ffn_down.scale")?;
         let to = (Slot::Out, Width::Token(hidden));
         self.factor(layer, Stage::FfnDownFactor, factor, to);
         Ok(())
@@ -144,6 +144,14 @@ impl Builder<'_> {
         }
     }
 
+    /// The number beside a matrix; where it has no effect it is left, and refused with its name.
+    fn dense_factor(&mut self, layer: Option<usize>, part: &str) -> Result<Option<Tensor>, Error> {
+        match self.architecture.dense_factors {
+            true => self.vector(layer, part, 1),
+            false => Ok(None),
+        }
+    }
+
     pub(super) fn vector(
         &mut self,
         layer: Option<usize>,
@@ -156,15 +164,15 @@ impl Builder<'_> {
         }
     }
 
-    /// The bias of a matrix other than query, key and value.
+    /// The bias of a norm, or of a matrix other than query, key and value.
     pub(super) fn further_bias(
         &mut self,
         layer: Option<usize>,
         part: &str,
         length: usize,
     ) -> Result<Option<Tensor>, Error> {
-        match self.architecture.further_biases {
-            true => self.vector(layer, part, length),
+        match self.architecture.further_biases.contains(&part) {
+            true => self.vector(layer, &format!("{part}.bias"), length),
             false => Ok(None),
         }
     }
@@ -176,7 +184,7 @@ impl Builder<'_> {
         [columns, rows]: [usize; 2],
     ) -> Result<(Tensor, Option<Tensor>), Error> {
         let matrix = self.take(layer, &format!("{part}.weight"), &[columns, rows])?;
-        let bias = self.further_bias(layer, &format!("{part}.bias"), rows)?;
+        let bias = self.further_bias(layer, part, rows)?;
         Ok((matrix, bias))
     }
 }

@@ -34,8 +34,11 @@ pub(super) fn windows(
         WindowKind::Sliding => Reach::Last(size),
         WindowKind::Chunked => Reach::Chunk(size),
     };
-    let pattern = keys.flags("attention.sliding_window_pattern", layers)?;
-    let pattern = pattern.or(window.pattern.map(PerLayer::One));
+    let stated = match window.pattern {
+        Some(0) => None,
+        _ => keys.flags("attention.sliding_window_pattern", layers)?,
+    };
+    let pattern = stated.or(window.pattern.map(PerLayer::One));
     let has: Vec<bool> = match pattern {
         Some(PerLayer::Each(flags)) => flags,
         Some(PerLayer::One(0)) => vec![true; layers],
@@ -74,4 +77,34 @@ pub(super) fn recurrent(
         }
         Some(Recurrent::ShortConvolution | Recurrent::Mamba2) => without_heads.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::keys::Listed;
+
+    #[test]
+    fn all_attention_layers_of_lfm2_have_the_window_of_the_key() {
+        let of = |architecture, numbers| {
+            let stated = Listed {
+                numbers,
+                texts: &[],
+            };
+            let architecture = architectures::find(architecture).unwrap();
+            windows(architecture, &Keys::new(&stated), 3).unwrap()
+        };
+        let (size, pattern) = (
+            ("attention.sliding_window", 5.0),
+            ("attention.sliding_window_pattern", 2.0),
+        );
+        let (one, both) = ([size], [size, pattern]);
+        let window = Some(Reach::Last(5));
+        assert_eq!(of("lfm2", &one), [window; 3]);
+        // llama.cpp reads no pattern for it (src/models/lfm2.cpp), and no window with experts.
+        assert_eq!(of("lfm2", &both), [window; 3]);
+        assert_eq!(of("lfm2", &[]), [None; 3]);
+        assert_eq!(of("lfm2moe", &one), [None; 3]);
+        assert_eq!(of("cohere2", &both), [window, None, window]);
+    }
 }

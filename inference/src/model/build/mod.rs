@@ -183,7 +183,7 @@ impl Builder<'_> {
         part: &str,
         (to, rows): (Slot, usize),
     ) -> Result<(), Error> {
-        if let Some(vector) = self.further_bias(layer, &format!("{part}.bias"), rows)? {
+        if let Some(vector) = self.further_bias(layer, part, rows)? {
             let op = Op::AddVector { vector };
             self.push(layer, stage, op, (to, Width::Token(rows)));
         }
@@ -266,12 +266,7 @@ impl Builder<'_> {
                 Some(self.take(layer, &format!("{part}.weight"), &[length])?)
             }
         };
-        let bias = format!("{part}.bias");
-        let read = kind == NormKind::Layer || self.architecture.further_biases;
-        let bias = match read && weight.is_some() && self.has(layer, &bias) {
-            true => Some(self.take(layer, &bias, &[length])?),
-            false => None,
-        };
+        let bias = self.further_bias(layer, part, length)?;
         Ok(Norm {
             centred: kind != NormKind::Rms,
             epsilon: self.numbers.epsilon,

@@ -70,7 +70,7 @@ impl Builder<'_> {
             },
             None,
         )];
-        if let Some(vector) = self.further_bias(None, "output.bias", vocabulary)? {
+        if let Some(vector) = self.further_bias(None, "output", vocabulary)? {
             steps.push((Stage::OutputBias, Op::AddVector { vector }, None));
         }
         let factor = self.logit_factor()?;

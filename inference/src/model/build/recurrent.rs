@@ -202,7 +202,7 @@ impl Builder<'_> {
         let taps = self.dims(layer, &name);
         let taps = taps.and_then(|dims| dims.first().copied());
         let weight = self.take(layer, &name, &[taps.unwrap_or_default(), channels])?;
-        let bias = self.vector(layer, &format!("{part}.bias"), channels)?;
+        let bias = self.further_bias(layer, part, channels)?;
         let to = (slot, Width::Token(channels));
         self.push(layer, Stage::SsmConv, Op::Convolve { weight, bias }, to);
         if activated {
