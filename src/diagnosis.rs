@@ -154,6 +154,8 @@ fn sentence(
             in_both(report, "num_layers", [&layers[0], &layers[1]])
         } else if let Some(of_key) = report.findings.iter().find(is_of_key) {
             of_key.message.clone()
+        } else if let Some(side) = only_side(report, step, models) {
+            format!("{step} is computed {} alone", within(report, side))
         } else {
             format!("{step}: same bytes, same metadata: engines differ")
         });
@@ -161,13 +163,31 @@ fn sentence(
     parts.join("; ")
 }
 
+/// The file whose model alone has the step.
+fn only_side(report: &Report, step: Step, models: [&Model; 2]) -> Option<Side> {
+    let sides = sides(report);
+    match models.map(|model| model.instruction(step).is_some()) {
+        [true, false] => Some(sides[0]),
+        [false, true] => Some(sides[1]),
+        _ => None,
+    }
+}
+
 /// How a tensor of one file differs from that of the other with the same role.
 fn tensor(report: &Report, tensors: [Option<&Tensor>; 2]) -> Fed {
     let sides = sides(report);
     let [first, second] = tensors;
     let name = second.or(first).map_or("", |tensor| &tensor.name);
+    // A step that only one model takes is no word about the tensors that it reads.
+    let is_in_both = |tensor: Option<&Tensor>, side| {
+        let has = |row: &&TensorRow| row.sides.get(side).is_some_and(|of| of.name == name);
+        let row = tensor.and_then(|_| report.tensors.iter().find(has));
+        row.is_some_and(|row| row.result.is_equal())
+    };
     let result = match (first, second) {
         (Some(first), Some(second)) => difference(report, [first, second]),
+        (None, _) if is_in_both(second, sides[1]) => FedResult::Equal,
+        (_, None) if is_in_both(first, sides[0]) => FedResult::Equal,
         (None, _) => FedResult::Unlike(format!("missing {}", within(report, sides[0]))),
         (_, None) => FedResult::Unlike(format!("not {}", within(report, sides[1]))),
     };

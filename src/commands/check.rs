@@ -151,7 +151,15 @@ pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
             Ok(manifest) => Sidecar::Read(manifest),
             Err(why) => Sidecar::Unusable(name, why),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => Sidecar::Absent,
+        // Beside a model of a very long name there can be none.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::InvalidFilename
+            ) =>
+        {
+            Sidecar::Absent
+        }
         Err(error) => Sidecar::Unusable(name, Unusable::Io(error)),
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use verifier::code::Code;
 use verifier::finding::Effect;
-use verifier::report::{FindingRow, Report, text::grouped};
+use verifier::report::text::{grouped, values};
+use verifier::report::{FindingRow, Report};
 use verifier::verdict::Verdict;
 
 use crate::words::{clipped, counts, headline, is_command};
@@ -186,7 +187,7 @@ fn write_findings(text: &mut String, report: &Report) -> std::fmt::Result {
             inline(kind.explanation().title)
         )?;
         for row in rows.iter().take(MOST_OF_A_KIND) {
-            write_finding(text, row)?;
+            write_finding(text, report, row)?;
         }
         let more: usize = count(&mut rows.iter().skip(MOST_OF_A_KIND).copied());
         if more > 0 {
@@ -197,7 +198,7 @@ fn write_findings(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "</details>")
 }
 
-fn write_finding(text: &mut String, row: &FindingRow) -> std::fmt::Result {
+fn write_finding(text: &mut String, report: &Report, row: &FindingRow) -> std::fmt::Result {
     let allowed = if row.allowed_by.is_some() {
         ", allowed by policy"
     } else {
@@ -209,13 +210,8 @@ fn write_finding(text: &mut String, row: &FindingRow) -> std::fmt::Result {
         row.effect.as_str(),
         inline(&row.message)
     )?;
-    if let (Some(expected), Some(found)) = (&row.expected, &row.found) {
-        write!(
-            text,
-            " (expected {}, found {})",
-            code(expected),
-            code(found)
-        )?;
+    if let Some(values) = values(report, row) {
+        write!(text, " ({})", code(&values))?;
     }
     if let Some(cause) = &row.cause {
         write!(text, "; likely cause: {}", inline(&cause.text))?;

@@ -225,7 +225,7 @@ fn values(code: Code) -> Option<Explanation> {
 fn whole(code: Code) -> Option<Explanation> {
     let explanation = match code {
         Code::MetaChanged => explain(
-            "a key of the APR file is not what the GGUF says",
+            "a key has another value in the other file",
             "The key has no code of its own. The report names both keys and both values.",
             "A conversion that guessed the value, an edit, or two files of two models.",
             CONVERT,

@@ -311,6 +311,14 @@ impl Builder<'_> {
             settings.len().min(3),
             ("head_dim", rotation.head_dim.to_string()),
         );
+        if let Some(Factors::ByContext { original, .. }) = rotation.factors {
+            settings.push(("rope_scaling.original_context_length", original.to_string()));
+        }
+        // In some models layers with a window rotate by other numbers, and say so first.
+        let reach = layer.map(|index| self.numbers_of(index).reach);
+        if let Some(reach) = reach.filter(|reach| *reach != crate::program::Reach::All) {
+            settings.insert(0, ("sliding_window", reach.to_string()));
+        }
         let to = (slot, Width::Token(width));
         let shown = self.push(layer, stage, Op::Rotate(rotation), to);
         shown.extend(

@@ -61,7 +61,8 @@ impl Builder<'_> {
         }
         if residual != 1.0 {
             let op = Op::Scale { factor: residual };
-            self.push(layer, Stage::AttnScaled, op, (Slot::Branch, width));
+            let shown = self.push(layer, Stage::AttnScaled, op, (Slot::Branch, width));
+            shown.push(super::setting("residual_scale", residual));
         }
         if !parallel {
             let op = Op::Add { from: Slot::Branch };
@@ -85,7 +86,8 @@ impl Builder<'_> {
         }
         if residual != 1.0 {
             let op = Op::Scale { factor: residual };
-            self.push(layer, Stage::FfnScaled, op, (Slot::Out, width));
+            let shown = self.push(layer, Stage::FfnScaled, op, (Slot::Out, width));
+            shown.push(super::setting("residual_scale", residual));
         }
         if parallel {
             let op = Op::Add { from: Slot::Out };

@@ -8,6 +8,7 @@ use verifier::finding::{Effect, Side};
 use verifier::policy::FailOn;
 use verifier::report::{
     BehaviourResult, FindingRow, KeyStatus, Mode, PlaceRow, Report, StageResult, TensorResult,
+    text::values,
 };
 use verifier::verdict::Verdict;
 
@@ -109,7 +110,7 @@ impl Case {
             return;
         }
         let lines = if self.details.len() < MOST_DETAILS {
-            details(finding, said)
+            details(report, finding, said)
         } else {
             Vec::new()
         };
@@ -123,14 +124,13 @@ impl Case {
 }
 
 /// A finding in lines.
-fn details(finding: &FindingRow, said: String) -> Vec<String> {
+fn details(report: &Report, finding: &FindingRow, said: String) -> Vec<String> {
     let mut lines = vec![said];
     for place in finding.places.iter().take(4) {
         lines.push(format!("  at {}", at(place)));
     }
-    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-        let [expected, found] = [expected, found].map(|text| clipped(text, LONG));
-        lines.push(format!("  expected {expected}, found {found}"));
+    if let Some(values) = values(report, finding) {
+        lines.push(format!("  {}", clipped(&values, 2 * LONG)));
     }
     if let Some(cause) = &finding.cause {
         lines.push(format!(

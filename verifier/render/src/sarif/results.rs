@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use verifier::code::{Code, Group};
 use verifier::finding::{Effect, Side};
 use verifier::policy::FailOn;
-use verifier::report::{FindingRow, PlaceRow, TensorResult, TensorRow, TensorSide};
+use verifier::report::{FindingRow, PlaceRow, TensorResult, TensorRow, TensorSide, text::values};
 use verifier::verdict::Verdict;
 
 use super::LONG;
@@ -180,9 +180,8 @@ fn of_finding<'a>(subject: &'a Subject, finding: &'a FindingRow) -> Parts<'a> {
         Effect::Note => "note",
     };
     let mut text = clipped(&finding.message, LONG);
-    if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-        let [expected, found] = [expected, found].map(|value| clipped(value, LONG));
-        text += &format!("; expected {expected}, found {found}");
+    if let Some(values) = values(report, finding) {
+        text += &format!("; {}", clipped(&values, 2 * LONG));
     }
     if let Some(cause) = &finding.cause {
         text += &format!("; likely cause: {}", clipped(&cause.text, LONG));
