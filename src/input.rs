@@ -110,6 +110,13 @@ impl Files {
         }
         Ok(paths)
     }
+
+    /// Which file keeps a model from being opened: of a split set the first that cannot be.
+    pub(crate) fn unopened(path: &Path) -> PathBuf {
+        let mut files = set_of(path).unwrap_or_default().into_iter();
+        let unopened = files.find(|file| Location::of(file).open().is_err());
+        unopened.unwrap_or_else(|| path.to_owned())
+    }
 }
 
 /// Reads a text that says what to do, such as a policy: a regular file, as a manifest is, and never a large one.

@@ -206,7 +206,8 @@ impl Reports {
     }
 }
 
-/// The files of these models, in the order of the files of their report.
+/// The files of these models, in the order of the files of their report; of a model that has none there, because it could
+/// not be opened, the file at fault.
 fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
     let mut models = models.to_vec();
     let files = |model: &Path| Files::paths_of_model(model).unwrap_or_else(|_| vec![model.into()]);
@@ -218,19 +219,28 @@ fn paths_of(models: &[&Path], rows: &[FileRow]) -> Vec<String> {
         let is_first = match (named(first), named(second)) {
             (named, None) => named.is_some(),
             (None, Some(_)) => false,
-            // Files of one name are told by their format; what cannot be read any more is taken as it stands.
+            // Files of one name are told by their format, or by which of them could be opened; what cannot be read any
+            // more is taken as it stands.
             (Some(path), Some(_)) => {
-                let format = Location::of(&path).open().and_then(|file| format_of(&file));
-                let format = format.ok().flatten();
-                format.is_none_or(|format| row.format == format.into())
+                match Location::of(&path).open().and_then(|file| format_of(&file)) {
+                    Ok(format) => format.is_none_or(|format| row.format == format.into()),
+                    Err(_) => rows.len() == files(first).len() + files(second).len(),
+                }
             }
         };
         if !is_first {
             models.reverse();
         }
     }
-    let paths = models.into_iter().flat_map(files);
-    paths.map(|path| shown(&path)).collect()
+    let mut paths = Vec::new();
+    for model in models {
+        if paths.len() < rows.len() {
+            paths.extend(files(model));
+        } else {
+            paths.push(Files::unopened(model));
+        }
+    }
+    paths.iter().map(|path| shown(path)).collect()
 }
 
 /// A path as reports have it: below the working folder relative to it, and escaped like a name.

@@ -109,18 +109,20 @@ fn roles<'a, 'i>(a: &'a Input<'i>, b: &'a Input<'i>) -> Result<Pair<'a, 'i>, Vec
             text,
         )])
     };
-    let (of_a, of_b) = match (kind_of(a), kind_of(b)) {
-        (Ok(of_a), Ok(of_b)) => (of_a, of_b),
-        (Err(error), _) => return Err(vec![unreadable(a, &error)]),
-        (_, Err(error)) => return Err(vec![unreadable(b, &error)]),
-    };
-    let others = [(&of_a, &of_b), (&of_b, &of_a)].map(|(file, other)| match file {
-        FileKind::NoModel(finding) => Some(match other {
-            FileKind::Model(Format::Apr) => finding.clone().at(Place::new(Side::Gguf, 0)),
-            FileKind::Model(Format::Gguf) => finding.clone().at(Place::new(Side::Apr, 0)),
-            FileKind::NoModel(_) | FileKind::Unknown => *finding.clone(),
-        }),
-        FileKind::Model(_) | FileKind::Unknown => None,
+    let [of_a, of_b] = [a, b].map(|input| {
+        kind_of(input)
+            .unwrap_or_else(|error| FileKind::NoModel(Box::new(unreadable(input, &error))))
+    });
+    let others = [(&of_a, &of_b, Side::A), (&of_b, &of_a, Side::B)].map(|(file, other, side)| {
+        let FileKind::NoModel(finding) = file else {
+            return None;
+        };
+        let side = match other {
+            FileKind::Model(Format::Apr) => Side::Gguf,
+            FileKind::Model(Format::Gguf) => Side::Apr,
+            FileKind::NoModel(_) | FileKind::Unknown => side,
+        };
+        Some(finding.clone().at(Place::new(side, 0)))
     });
     let others: Vec<Finding> = others.into_iter().flatten().collect();
     if !others.is_empty() {

@@ -52,11 +52,7 @@ fn of(subject: &Subject, kind: &'static str) -> Vec<String> {
     let rows = report.findings.iter().filter(is_of_kind);
     let mut lines: Vec<String> = rows
         .map(|row| {
-            let place = row.places.first();
-            let path = match place {
-                Some(place) => subject.path_of(place.file, place.shard),
-                None => subject.paths.first().map_or("", String::as_str),
-            };
+            let path = subject.path_at_fault(row).unwrap_or_default();
             line(kind, path, row.code.as_str(), &row.message)
         })
         .collect();

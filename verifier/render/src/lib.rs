@@ -12,8 +12,9 @@ mod markdown;
 mod sarif;
 mod words;
 
+use verifier::code::Code;
 use verifier::finding::Side;
-use verifier::report::{FileFormat, FileRow, Report};
+use verifier::report::{FileFormat, FileRow, FindingRow, Report};
 use verifier::verdict::Verdict;
 
 /// What a command answered.
@@ -56,7 +57,7 @@ pub struct PolicyFile {
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The paths as they were given, escaped like names, in the order of the report's files: an APR file before a GGUF, shard
-    /// by shard. Where the report has no files, because one could not be opened, the paths that were named.
+    /// by shard. Behind them those of what could not be opened, which are no files of the report, in the order given.
     pub paths: Vec<String>,
     /// What was found.
     pub report: Report,
@@ -72,13 +73,33 @@ impl Subject {
     /// Which file of the pair a row of the report's files is about, and its shard.
     fn side_of(&self, index: usize) -> Option<(Side, usize)> {
         let file = self.report.files.get(index)?;
+        let has = |format| self.report.files.iter().any(|file| file.format == format);
         let side = file.side.unwrap_or(match file.format {
             FileFormat::Apr => Side::Apr,
             FileFormat::Gguf => Side::Gguf,
+            // The role that the other file leaves.
+            FileFormat::Unknown if has(FileFormat::Apr) => Side::Gguf,
+            FileFormat::Unknown if has(FileFormat::Gguf) => Side::Apr,
             FileFormat::Unknown if index == 0 => Side::A,
             FileFormat::Unknown => Side::B,
         });
         Some((side, file.shard))
+    }
+
+    /// The path of the file at fault in a finding. What could not be opened has no place: its path stands behind those of
+    /// the files, in the order of the findings.
+    fn path_at_fault(&self, finding: &FindingRow) -> Option<&str> {
+        if let Some(place) = finding.places.first() {
+            return Some(self.path_of(place.file, place.shard));
+        }
+        let findings = self.report.findings.iter();
+        let mut unopened = findings.filter(|one| one.code == Code::Io && one.places.is_empty());
+        let number = unopened.position(|one| std::ptr::eq(one, finding));
+        let path = number.and_then(|number| {
+            let mut unopened = self.paths.iter().skip(self.report.files.len());
+            unopened.nth(number)
+        });
+        path.or(self.paths.first()).map(String::as_str)
     }
 
     /// The path of a file of the report; where it cannot be told which, of the first.

@@ -196,7 +196,7 @@ fn of_finding<'a>(subject: &'a Subject, finding: &'a FindingRow) -> Parts<'a> {
         .map(|place| of_place(subject, finding.code, place))
         .collect();
     if places.is_empty() {
-        places.push(first_file(subject));
+        places.push(file(subject.path_at_fault(finding).unwrap_or(".")));
     }
     let names = finding
         .places
