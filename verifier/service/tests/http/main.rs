@@ -18,7 +18,9 @@ use service::config::Config;
 
 mod artifacts;
 mod connections;
+mod refusals;
 mod room;
+mod uploads;
 
 #[expect(clippy::disallowed_methods, reason = "a configuration of the test")]
 fn write(path: &Path, text: &str) {
@@ -301,6 +303,7 @@ fn a_webhook_goes_nowhere_that_was_not_allowed() {
         "https://example.com/",
         "file:///etc/passwd",
         "x",
+        "https://evil.example\\@ci.example/",
         &name,
     ] {
         let refused = post(address, "/v1/webhooks/test", &json!({"url": url}));

@@ -445,6 +445,21 @@ async fn one_process_of_all_has_the_turn(store: Store) {
     assert!(store.is_turn("a", -1000).await.unwrap());
 }
 
+async fn a_worker_that_holds_a_job_is_heard_of(store: Store) {
+    assert_eq!(store.workers().await.unwrap(), 0);
+    assert!(store.claim("w", LONG).await.unwrap().is_none());
+    assert_eq!(store.workers().await.unwrap(), 1);
+    submitted(&store, "1").await;
+    let lease = claimed(&store, LONG).await.lease;
+    assert_eq!(store.workers().await.unwrap(), 1);
+    // It asked for no job for so long that its name is forgotten.
+    store.forget(-1000).await.unwrap();
+    assert_eq!(store.workers().await.unwrap(), 1);
+    let undecided = Outcome::undecided(Reason::NotDone);
+    store.finish(&lease, &undecided).await.unwrap();
+    assert_eq!(store.workers().await.unwrap(), 0);
+}
+
 /// Each clause, once for each database.
 macro_rules! contract {
     ($($clause:ident)*) => {
@@ -501,6 +516,7 @@ contract! {
     an_equal_job_of_a_named_one_keeps_its_name
     a_webhook_is_told_once_after_the_end
     one_process_of_all_has_the_turn
+    a_worker_that_holds_a_job_is_heard_of
     a_job_that_writes_waits_for_the_room_of_others
     an_upload_in_progress_is_not_forgotten
     an_upload_that_cannot_be_removed_is_not_forgotten
