@@ -60,6 +60,16 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
                 "the GGUF {what}, and is not the file that the APR file was made from ({changes}): {message}"
             ),
         )
+    } else if evidence.are_versions
+        && evidence.apr_is_intact
+        && !evidence.gguf_is_source
+        && first.cause.is_none()
+    {
+        (
+            ConclusionKind::Unlike,
+            AtFault::Unknown,
+            format!("{VERSIONS}: {message}"),
+        )
     } else if evidence.apr_is_intact && evidence.recorded.is_some() {
         (
             ConclusionKind::Damaged,
@@ -282,6 +292,7 @@ impl Judge<'_> {
                         .changes
                         .is_empty()
             });
+        let is_other_file = is_other_file && !evidence.are_versions;
         if !is_unlike && !census.is_mostly_unlike() && !is_other_file {
             return None;
         }
@@ -377,6 +388,16 @@ const VERSION_OFFSET: usize = 4;
 pub(super) const fn is_most(count: usize, total: usize) -> bool {
     count >= total.div_ceil(2)
 }
+
+/// Whether most tensors differ, and have nearly the values of the other file: quantised or trained another time.
+pub(super) fn are_versions(pairing: &Pairing, scan: &Scan) -> bool {
+    let total = pairing.pairs.len();
+    total > 0 && is_most(scan.differing(true), total)
+}
+
+/// What is said of two files that are.
+pub(super) const VERSIONS: &str =
+    "the files hold two versions of one model, with values near each other";
 
 /// How many tensors agree.
 pub(super) struct Census {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::culprit::are_versions;
 use super::integrity::digests_of;
 use super::judge::Judge;
 use super::recorded;
@@ -29,6 +30,8 @@ pub(crate) struct Evidence {
     pub(crate) gguf_is_misnamed: bool,
     /// Whether the GGUF holds a tensor that is not the recorded one, where no damage of the record explains it.
     pub(crate) gguf_is_unlike: bool,
+    /// Whether most tensors of both files differ and have values near each other.
+    pub(crate) are_versions: bool,
     /// How the GGUF is written otherwise than the recorded source, while its tensors differ as well.
     pub(crate) rewriting: Option<String>,
     /// APR tensors that do not have the digests that the artifact records for them, escaped.
@@ -83,6 +86,7 @@ impl Evidence {
             gguf_is_source,
             gguf_is_misnamed: gguf_name == Some(false),
             gguf_is_unlike: tensors.gguf_is_unlike && !gguf_is_source,
+            are_versions: are_versions(judge.pairing, judge.scan),
             rewriting: None,
             unlike_record: tensors.apr_unlike,
             record_is_wrong: tensors.record_is_wrong,

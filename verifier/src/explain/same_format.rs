@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::culprit::{
-    Census, conclusion, differ_as_by_damage, is_most, not_finite_in_both, other_model, unreadable,
+    Census, VERSIONS, are_versions, conclusion, differ_as_by_damage, is_most, not_finite_in_both,
+    other_model, unreadable,
 };
 use super::identity::Identity;
 use super::integrity::Integrity;
@@ -60,7 +61,7 @@ impl Judge<'_> {
             called: models.map(|model| model.called.to_owned()),
             integrity,
             rewritten: rewritten.as_ref().map(|found| found.message.clone()),
-            are_versions: self.are_versions(),
+            are_versions: are_versions(self.pairing, self.scan),
         };
 
         let mut findings = common::io_errors(self.scan);
@@ -282,25 +283,6 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether most tensors differ, and have nearly the values of the other file: quantised or trained another time.
-    fn are_versions(&self) -> bool {
-        let total = self.pairing.pairs.len();
-        total > 0 && is_most(self.differing(|is_near| is_near), total)
-    }
-
-    /// How many tensors differ whose values are near those of the other file, or far from them.
-    fn differing(&self, counts: impl Fn(bool) -> bool) -> usize {
-        let outcomes = self.scan.pairs.iter().flatten();
-        let values = outcomes.filter_map(|outcome| outcome.values);
-        let differing = values.filter(|values| values.different > 0);
-        differing
-            .filter(|values| {
-                let [a, b] = values.standard_deviation;
-                counts(values.root_mean_square < a.max(b) / 2.0)
-            })
-            .count()
-    }
-
     /// One finding for two models that have nothing to do with each other, in the place of one for each tensor and key.
     fn other_model(&self, data: &[Finding], renamed: usize) -> Option<Finding> {
         let models = self.inputs.models();
@@ -317,7 +299,7 @@ impl Judge<'_> {
         let census = Census::of_others(self.inputs, self.pairing, self.scan, data, is_unlike)?;
         let is_other = is_unlike
             || census.is_mostly_unlike() && renamed == 0
-            || is_most(self.differing(|is_near| !is_near), census.total);
+            || is_most(self.scan.differing(false), census.total);
         if !is_other {
             return None;
         }
@@ -405,7 +387,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
         return None;
     }
     let text = if facts.are_versions {
-        format!("the files hold two versions of one model, with values near each other: {message}")
+        format!("{VERSIONS}: {message}")
     } else if a.is_intact && b.is_intact {
         format!("the files differ, and each is as it was written: {message}")
     } else {

@@ -56,6 +56,21 @@ pub(crate) struct Scan {
     pub(crate) warnings: Vec<Finding>,
 }
 
+impl Scan {
+    /// How many tensors differ whose values are near those of the other file, or far from them.
+    pub(crate) fn differing(&self, near: bool) -> usize {
+        let outcomes = self.pairs.iter().flatten();
+        let values = outcomes.filter_map(|outcome| outcome.values);
+        let differing = values.filter(|values| values.different > 0);
+        differing
+            .filter(|values| {
+                let [a, b] = values.standard_deviation;
+                (values.root_mean_square < a.max(b) / 2.0) == near
+            })
+            .count()
+    }
+}
+
 /// A tensor that was hashed for itself.
 pub(crate) struct Alone {
     pub(crate) side: Side,
