@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Record, SourceRecord, tensor_digests};
-use crate::compare::metadata::{Digests, has_place, record_place};
+use crate::compare::metadata::{
+    ARCHITECTURE, Digests, behaviour, has_place, record_place, rope, suffix, unsaid,
+};
 use crate::compare::names::{OUTPUT, gguf_name, hf_name};
 use crate::compare::pairing::place;
 use crate::decode::apr::Document;
@@ -120,11 +122,7 @@ impl Recorded<'_> {
 
     /// What the user gave stands for keys that the source lacks, and never for one that it has.
     fn check_set(&self, findings: &mut Findings) {
-        let mut given = self.record.set.iter();
-        let given = given.find(|set| set.key == b"general.architecture");
-        let given = given.and_then(|set| set.value().as_string());
-        let architecture = self.gguf.metadata.architecture().or(given);
-        let architecture = architecture.unwrap_or_default();
+        let architecture = self.architecture();
         let mut last: Option<&[u8]> = None;
         for set in &self.record.set {
             let name = escape(&set.key);
@@ -236,19 +234,51 @@ impl Recorded<'_> {
         }
     }
 
-    /// What is said to stand in the record alone is a key or a tensor of the GGUF, and each is said once. What is said of too many
-    /// keys is not held against the table of keys here: it only keeps the artifact from being verified.
+    /// What is said to stand in the record alone is a key or a tensor that loaders do not find elsewhere, and each is said once.
     fn check_record_only(&self, findings: &mut Findings) {
         let keys = &self.record.record_only;
         let tensors = self.gguf.tensors.iter();
         let tensors: BTreeSet<&[u8]> = tensors.map(|tensor| tensor.name.as_slice()).collect();
-        let is_one = |name: &Vec<u8>| {
-            self.gguf.metadata.get(name).is_some() || tensors.contains(name.as_slice())
+        let is_factor = |name: &[u8]| name.ends_with(b".scale") || name.ends_with(b".input_scale");
+        let may_stand = |name: &Vec<u8>| match self.gguf.metadata.get(name) {
+            Some(value) => self.may_be_kept_alone(name, value),
+            None => is_factor(name) && tensors.contains(name.as_slice()),
         };
-        if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(is_one) {
-            let expected = "keys and tensors of the GGUF, sorted";
+        if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(may_stand) {
+            let expected = "keys and tensors of the GGUF that no key of APR carries, sorted";
             findings.push(wrong("record_only", expected, list(keys)));
         }
+    }
+
+    /// Whether an honest conversion may keep a key in the record alone. Of a key that changes what is computed with some
+    /// values every value may be: a record that says too much of it only keeps the artifact from being verified.
+    fn may_be_kept_alone(&self, key: &[u8], value: gguf::Value<'_>) -> bool {
+        let architecture = self.architecture();
+        let name = String::from_utf8_lossy(key);
+        if key == ARCHITECTURE {
+            let rope_type = str::from_utf8(architecture).ok().and_then(rope::rope_type);
+            return rope_type.is_none() || unsaid::computes_otherwise(architecture);
+        }
+        let Some(ending) = suffix(architecture, &name) else {
+            return false;
+        };
+        let ending = ending.trim_start_matches('.');
+        let is_of_layers = value.as_array().is_some();
+        match behaviour::meaning(ending) {
+            _ if is_of_layers || unsaid::is_unread(&self.gguf.metadata, ending, value) => true,
+            Some(behaviour::Meaning::Changes(_)) => true,
+            Some(behaviour::Meaning::Label) => false,
+            None => UNREAD_BY_SOME.contains(&ending) || !has_place(architecture, key),
+        }
+    }
+
+    /// The architecture, as the GGUF says or else the user.
+    fn architecture(&self) -> &[u8] {
+        let mut given = self.record.set.iter();
+        let given = given.find(|set| set.key == ARCHITECTURE);
+        let given = given.and_then(|set| set.value().as_string());
+        let architecture = self.gguf.metadata.architecture().or(given);
+        architecture.unwrap_or_default()
     }
 
     /// Each tensor has its digest, and nothing else has one; whether they are right is seen where the bytes are read.
@@ -386,6 +416,8 @@ fn list(names: &[Vec<u8>]) -> String {
     }
 }
 
+/// Keys that have a place in the JSON and that change what some architectures compute beside it.
+const UNREAD_BY_SOME: [&str; 2] = ["attention.sliding_window", "rope.scaling.finetuned"];
 const F32: u32 = 0;
 const F16: u32 = 1;
 const BF16: u32 = 30;
