@@ -66,6 +66,18 @@ impl<'a> Loaded<'a> {
     }
 }
 
+/// The tensors of a model that no step of its forward reads, as far as its architecture is known.
+pub(crate) fn unread(sources: &Files) -> Vec<String> {
+    match Loaded::new(sources, Io::Reads) {
+        Ok(loaded) => loaded.model.unused,
+        Err(error) => match error.downcast() {
+            Ok(inference::Error::Unread { tensors }) => tensors,
+            // What else keeps it from being run is said where it is run.
+            Ok(_) | Err(_) => Vec::new(),
+        },
+    }
+}
+
 /// An open file, as the forward reads it.
 enum File<'a> {
     Read(&'a Opened),

@@ -12,6 +12,12 @@ pub enum Error {
         /// What is not covered, such as `arch gemma2`.
         what: String,
     },
+    /// The file holds tensors that an engine would use and that no step of the forward reads.
+    #[error("not covered (tensor {})", first_of(.tensors))]
+    Unread {
+        /// Their names, sorted.
+        tensors: Vec<String>,
+    },
     /// The file contradicts itself, or something is missing that no rule replaces.
     #[error("{field}: expected {expected}, found {found}")]
     Model {
@@ -48,6 +54,14 @@ pub enum Error {
         /// The text of the operating system.
         message: String,
     },
+}
+
+fn first_of(names: &[String]) -> String {
+    let first = names.first().map_or("", String::as_str).escape_debug();
+    match names.len() {
+        0 | 1 => format!("\"{first}\""),
+        count => format!("\"{first}\" and {} more", count - 1),
+    }
 }
 
 impl Error {

@@ -23,6 +23,7 @@ use crate::commands::verify::FormatFlag;
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
+use crate::model::unread;
 use crate::progress::{self, Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -235,7 +236,7 @@ fn convert_all(
             Err(error) => {
                 models.push(failure(job, &error));
                 let report = check::not_done(output::is_io(&error), &format!("{error:#}"));
-                reports.add(&[&job.output, &job.input], report);
+                reports.add(&[&job.input, &job.output], report);
                 output::error(&if is_one {
                     error
                 } else {
@@ -315,6 +316,13 @@ fn convert(
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
+    let sources = Files::open_all(&job.sources)?;
+    for name in unread(&sources) {
+        output::note(&format!(
+            "warning: {}: no step of the forward reads this tensor, which is stored as it is",
+            escape(name.as_bytes())
+        ));
+    }
 
     let mut proof = None;
     let verification = if arguments.no_verify {
@@ -322,7 +330,6 @@ fn convert(
         Verification::Skipped
     } else {
         let artifact = Files::of_pending(pending.file(), destination)?;
-        let sources = Files::open_all(&job.sources)?;
         let bytes = verifier::verify::Options {
             threads,
             file_sha256: arguments.report.file_sha256(FileSha256::Apr),

@@ -324,15 +324,12 @@ fn layer_of(name: &str) -> Option<usize> {
 
 /// What leaves out a tensor that an engine would use is not that model.
 fn refuse_unread<'a>(left: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    let mut used = left.filter(|name| is_used_elsewhere(name));
-    let Some(first) = used.next() else {
+    let used = left.filter(|name| is_used_elsewhere(name));
+    let tensors: Vec<String> = used.map(str::to_owned).collect();
+    if tensors.is_empty() {
         return Ok(());
-    };
-    let first = first.escape_debug();
-    Err(match used.count() {
-        0 => Error::not_covered(format_args!("tensor \"{first}\"")),
-        more => Error::not_covered(format_args!("tensor \"{first}\" and {more} more")),
-    })
+    }
+    Err(Error::Unread { tensors })
 }
 
 /// A setting of a step.
