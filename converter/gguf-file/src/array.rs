@@ -25,8 +25,38 @@ pub struct Items<'a> {
     left: u64,
 }
 
+/// A step of a walk through an array and all arrays in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Part<'a> {
+    /// An array begins, with items of this type.
+    Open(ValueType),
+    /// An item that is no array.
+    Item(Value<'a>),
+    /// The array that began last ends.
+    Close,
+}
+
+/// Walks through an array and all arrays in it; every byte is read once, however deep they nest.
+#[derive(Debug, Clone)]
+pub struct Parts<'a> {
+    cursor: Cursor<'a>,
+    /// The array that is to begin next.
+    next: Option<(ValueType, u64)>,
+    /// The type of the items of each array that has begun, and how many are left.
+    open: Vec<(ValueType, u64)>,
+}
+
 impl<'a> Array<'a> {
-    /// Returns the items; an array in an array is a [`Value::Array`].
+    /// Returns the array and everything in it, from its beginning to its end.
+    pub fn parts(&self) -> Parts<'a> {
+        Parts {
+            cursor: Cursor::again(self.bytes),
+            next: Some((self.element_type, self.count)),
+            open: Vec::new(),
+        }
+    }
+
+    /// Returns the items; an array in an array is a [`Value::Array`], which is read to its end to find the next one.
     pub fn iter(&self) -> Items<'a> {
         Items {
             cursor: Cursor::again(self.bytes),
@@ -98,6 +128,31 @@ impl<'a> Iterator for Items<'a> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = usize::try_from(self.left).ok();
         (left.unwrap_or(usize::MAX), left)
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        if let Some(array) = self.next.take() {
+            self.open.push(array);
+            return Some(Part::Open(array.0));
+        }
+        let (element_type, left) = self.open.last_mut()?;
+        let Some(rest) = left.checked_sub(1) else {
+            self.open.pop();
+            return Some(Part::Close);
+        };
+        *left = rest;
+        // The items were read once before.
+        let place = Place::File("item");
+        if *element_type == ValueType::Array {
+            self.next = Some(read_array_head(&mut self.cursor, place).ok()?);
+            return self.next();
+        }
+        let item = Value::read(&mut self.cursor, *element_type, 0, place).ok()?;
+        Some(Part::Item(item))
     }
 }
 

@@ -20,7 +20,7 @@ mod value;
 mod value_type;
 pub mod values;
 
-pub use array::{Array, Items};
+pub use array::{Array, Items, Part, Parts};
 pub use content::{Content, read_header};
 pub use error::{Error, FormatError};
 pub use ggml_type::{GgmlType, TypeError};

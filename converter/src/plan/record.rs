@@ -3,7 +3,7 @@
 //! The format is described in `ARTIFACT.md` of this package. No file name and no SHA-256 is written: the artifact then
 //! depends on bytes and options only, and no chain that a single core computes stands between the source and its record.
 
-use gguf_file::{Content, Value};
+use gguf_file::{Array, Content, Part, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::plan::{
@@ -119,7 +119,6 @@ fn source(content: &Content<'_>, references: &[(&'static str, &'static str)]) ->
     })
 }
 
-/// Arrays nest as deep as the reader allows, so recursion is bounded.
 fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
     match *value {
         Value::U8(number) => json!(number),
@@ -141,15 +140,34 @@ fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
             let of = array.element_type.name();
             match reference {
                 Some(name) => json!({ "of": of, "ref": name }),
-                None => {
-                    let items: Vec<Json> =
-                        array.iter().map(|item| self::value(&item, None)).collect();
-                    json!({ "of": of, "v": items })
-                }
+                None => items(array),
             }
         }
         _ => unreachable!("the reader knows these thirteen types and refuses others"),
     }
+}
+
+/// The items of an array, and of those in it: one walk, as to look for the next item of an array of arrays is to read it.
+fn items(array: Array<'_>) -> Json {
+    let mut open: Vec<(&str, Vec<Json>)> = Vec::new();
+    for part in array.parts() {
+        let done = match part {
+            Part::Open(of) => {
+                open.push((of.name(), Vec::new()));
+                continue;
+            }
+            Part::Item(item) => value(&item, None),
+            Part::Close => match open.pop() {
+                Some((of, items)) => json!({ "of": of, "v": items }),
+                None => unreachable!("an array ends that has begun"),
+            },
+        };
+        match open.last_mut() {
+            Some((_, items)) => items.push(done),
+            None => return done,
+        }
+    }
+    unreachable!("an array that was read once ends")
 }
 
 /// The version of the description in `ARTIFACT.md`.

@@ -2,7 +2,7 @@
 
 use super::writer::ArrayBuffer;
 use super::*;
-use crate::{GgmlType, RegionKind, Span, ValueType, read_header};
+use crate::{GgmlType, Part, RegionKind, Span, ValueType, read_header};
 
 fn with_tensor(name: &[u8], dims: &[u64], type_id: u32, length: usize) -> Vec<u8> {
     let mut writer = Writer::new(3, 32);
@@ -187,6 +187,16 @@ fn nested_arrays_are_read_item_by_item() {
         .collect();
     assert_eq!(items, [vec![1, 2], vec![], vec![3]]);
     assert_eq!(array.iter().size_hint(), (3, Some(3)));
+    let open = Part::Open(ValueType::U8);
+    let item = |number| Part::Item(Value::U8(number));
+    let parts = [
+        &[Part::Open(ValueType::Array)][..],
+        &[open, item(1), item(2), Part::Close],
+        &[open, Part::Close],
+        &[open, item(3), Part::Close],
+        &[Part::Close],
+    ];
+    assert!(array.parts().eq(parts.concat()));
 }
 
 #[test]
