@@ -1,9 +1,12 @@
 //! Which architectures APR has no words for: their descriptions say what they compute. Those that are not described
 //! stand here by the names that gguf-py has for them, from the graphs of llama.cpp.
 
-use architectures::{NormKind, find};
+use architectures::{Factor, LogitScale, NormKind, Number, WindowSize, find};
 
-use crate::{error::Error, plan::rope};
+use crate::{
+    error::Error,
+    plan::{keys::Keys, rope},
+};
 
 /// What APR can say of an architecture.
 pub(crate) struct Words {
@@ -39,9 +42,11 @@ impl Refusal {
 ///
 /// # Errors
 /// Fails with the reason; no key can be added to the GGUF that would help.
-pub(crate) fn check(architecture: &str, record_only: bool) -> Result<Words, Error> {
+pub(crate) fn check(keys: &Keys<'_>, record_only: bool) -> Result<Words, Error> {
+    let architecture = keys.architecture();
     let rope_type = rope::rope_type(architecture);
     let refusal = refusal(architecture).or(rope_type.err());
+    let refusal = refusal.or_else(|| has_defaults(keys).then_some(DEFAULTS));
     let unsaid = match refusal {
         None => None,
         Some(Refusal::Unsaid(reason)) if record_only => Some(reason),
@@ -84,6 +89,51 @@ fn refusal(architecture: &str) -> Option<Refusal> {
         None
     }
 }
+
+/// Whether a key that is absent means a number of the architecture which APR could not say if it were there.
+fn has_defaults(keys: &Keys<'_>) -> bool {
+    let Some(described) = find(keys.architecture()) else {
+        return false;
+    };
+    let is_absent = |ending| keys.get(&keys.name(ending)).is_none();
+    let caps = [
+        ("attn_logit_softcapping", described.score_cap),
+        ("final_logit_softcapping", described.logit_cap),
+    ];
+    let mut caps = caps.into_iter();
+    let is_capped =
+        caps.any(|(ending, cap)| cap.is_some_and(|cap| cap != 0.0) && is_absent(ending));
+    let scales = [described.embedding_scale, described.residual_scale];
+    let is_scaled = scales.into_iter().any(|scale| match scale {
+        Factor::Key(ending, default) => !is_neutral(default) && is_absent(ending),
+        Factor::One | Factor::RootOfHidden | Factor::Fixed(_) => false,
+    });
+    let divides = match described.logit_scale {
+        LogitScale::Divide(Some(default)) => !is_neutral(default) && is_absent("logit_scale"),
+        LogitScale::Divide(None) | LogitScale::None | LogitScale::Multiply => false,
+    };
+    let layers = keys.count(&keys.name("block_count")).ok().flatten();
+    let has_window = described.window.is_some_and(|window| {
+        let has_layers = window
+            .only_with_layers
+            .is_none_or(|count| layers == Some(count as u64));
+        let has_size = match window.size {
+            WindowSize::Key(default) => default > 0 && is_absent("attention.sliding_window"),
+            WindowSize::Fixed(_) => true,
+        };
+        has_layers && has_size
+    });
+    is_capped || is_scaled || divides || has_window
+}
+
+/// 1, and 0, which stands for it.
+fn is_neutral(number: Number) -> bool {
+    matches!(number, Number::Is(value) if value == 0.0 || value == 1.0)
+}
+
+const DEFAULTS: Refusal = Refusal::Unsaid(
+    "where its file has no keys for soft caps, windows or scales it has those of the architecture, which no key of APR says",
+);
 
 /// Whether llama.cpp ignores a sliding window that a file of the architecture states.
 pub(crate) fn ignores_window(architecture: &str) -> bool {

@@ -43,7 +43,7 @@ impl<'a> Draft<'a> {
         kind::check(set)?;
         let given = given::read(&request.set, set)?;
         let keys = Keys::new(*set, &given)?;
-        let words = architecture::check(keys.architecture(), request.record_only)?;
+        let words = architecture::check(&keys, request.record_only)?;
         let record_only = behaviour::check(&keys, set, words.unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());

@@ -61,11 +61,15 @@ pub(crate) fn check<'k>(
         let Ok(name) = str::from_utf8(info.name) else {
             continue;
         };
-        if name.ends_with(".scale") || name.ends_with(".input_scale") {
-            let shown = name.escape_debug();
-            let consequence = format!("tensor {shown}: the product would not be multiplied by it");
-            lost.push(RecordOnly { name, consequence });
-        }
+        let effect = if name.ends_with(".scale") || name.ends_with(".input_scale") {
+            "the product would not be multiplied by it"
+        } else if LONG_AND_SHORT.contains(&name) {
+            "angles would not be divided by it"
+        } else {
+            continue;
+        };
+        let consequence = format!("tensor {}: {effect}", name.escape_debug());
+        lost.push(RecordOnly { name, consequence });
     }
     if !record_only {
         let mut problems = Problems::default();
@@ -76,6 +80,9 @@ pub(crate) fn check<'k>(
     lost.sort_by_key(|one| one.name);
     Ok(lost)
 }
+
+/// Factors of positions, for a context beyond that of the training and for one within it.
+const LONG_AND_SHORT: [&str; 2] = ["rope_factors_long.weight", "rope_factors_short.weight"];
 
 /// Says what would go wrong without a key; `None` where it is carried, or where its value changes nothing.
 fn effect(

@@ -135,8 +135,7 @@ impl Comparison<'_> {
     /// Whether a key changes what the model computes although loaders do not read it where the JSON has it.
     fn is_unsaid(&self, key: &[u8], suffix: Option<&str>, value: Value<'_>) -> bool {
         if key == ARCHITECTURE {
-            let name = value.as_string().unwrap_or_default();
-            return unsaid::computes_otherwise(name);
+            return unsaid::computes_otherwise(&self.gguf.metadata);
         }
         let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
         ending.is_some_and(|ending| unsaid::is_unread(&self.gguf.metadata, ending, value))

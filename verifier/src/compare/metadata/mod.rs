@@ -295,12 +295,12 @@ impl Comparison<'_> {
         }
     }
 
-    /// Names the tensors by which a product is multiplied: they are compared as any other, and no loader of APR reads one.
+    /// Names the tensors by which a product is multiplied, or positions divided: they are compared as any other, and no loader of APR reads one.
     fn name_factors(&self, findings: &mut Findings) {
         let tensors = self.gguf.tensors.iter();
         let mut factors: Vec<&[u8]> = tensors
             .map(|tensor| tensor.name.as_slice())
-            .filter(|name| name.ends_with(b".scale") || name.ends_with(b".input_scale"))
+            .filter(|name| unsaid::is_factor(name))
             .collect();
         // Those of which the record says so come last.
         factors.sort_by_key(|name| self.is_record_only(name));
@@ -314,7 +314,7 @@ impl Comparison<'_> {
         let place = Place::new(Side::Gguf, 0).name(*first);
         let finding = match self.is_record_only(first) {
             true => record_only(&format!(
-                "{shown} multiplies a product, which no key of APR says"
+                "{shown} changes what others compute, which no key of APR says"
             )),
             false => not_carried(&shown),
         };

@@ -8,12 +8,45 @@ use super::behaviour::Neutral;
 use super::expected;
 use crate::decode::gguf::{Metadata, Value};
 
-/// Whether loaders of APR compute something else than an architecture does, whatever its keys: a norm that subtracts a mean,
-/// layers with a state, attention that looks ahead.
-pub(super) fn computes_otherwise(architecture: &[u8]) -> bool {
-    OTHER_GRAPHS
-        .iter()
-        .any(|name| name.as_bytes() == architecture)
+/// Whether loaders of APR compute something else than the architecture of a model does, whatever its keys: a norm that
+/// subtracts a mean, layers with a state, attention that looks ahead; or where it leaves out a key that then has a number of
+/// the architecture.
+pub(super) fn computes_otherwise(metadata: &Metadata) -> bool {
+    let architecture = metadata.architecture().unwrap_or_default();
+    let is_absent = |keys: &[&str]| {
+        let mut keys = keys.iter();
+        keys.any(|key| metadata.of_architecture(key).is_none())
+    };
+    let is_other = |name: &&str| name.as_bytes() == architecture;
+    OTHER_GRAPHS.iter().any(|name| is_other(&name))
+        || match architecture {
+            b"gemma2" => is_absent(&[
+                "attention.sliding_window",
+                "attn_logit_softcapping",
+                "final_logit_softcapping",
+            ]),
+            b"gemma4" => is_absent(&["final_logit_softcapping"]),
+            b"minicpm" => is_absent(&["embedding_scale", "residual_scale", "logit_scale"]),
+            // Only the model of 64 layers has windows.
+            b"exaone4" => {
+                count(metadata, "block_count") == Some(64)
+                    && is_absent(&["attention.sliding_window"])
+            }
+            // Layers that see a part of 8192 tokens, which no key says.
+            b"llama4" => true,
+            _ => false,
+        }
+}
+
+/// Whether a tensor changes what the steps of others compute, and no loader reads it: a factor of a product, or of
+/// positions.
+pub(super) fn is_factor(tensor: &[u8]) -> bool {
+    tensor.ends_with(b".scale")
+        || tensor.ends_with(b".input_scale")
+        || matches!(
+            tensor,
+            b"rope_factors_long.weight" | b"rope_factors_short.weight"
+        )
 }
 
 /// Whether a key of the architecture, by what follows its dot, changes what the model computes with this value and has no

@@ -239,10 +239,9 @@ impl Recorded<'_> {
         let keys = &self.record.record_only;
         let tensors = self.gguf.tensors.iter();
         let tensors: BTreeSet<&[u8]> = tensors.map(|tensor| tensor.name.as_slice()).collect();
-        let is_factor = |name: &[u8]| name.ends_with(b".scale") || name.ends_with(b".input_scale");
         let may_stand = |name: &Vec<u8>| match self.gguf.metadata.get(name) {
             Some(value) => self.may_be_kept_alone(name, value),
-            None => is_factor(name) && tensors.contains(name.as_slice()),
+            None => unsaid::is_factor(name) && tensors.contains(name.as_slice()),
         };
         if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(may_stand) {
             let expected = "keys and tensors of the GGUF that no key of APR carries, sorted";
@@ -257,7 +256,7 @@ impl Recorded<'_> {
         let name = String::from_utf8_lossy(key);
         if key == ARCHITECTURE {
             let rope_type = str::from_utf8(architecture).ok().and_then(rope::rope_type);
-            return rope_type.is_none() || unsaid::computes_otherwise(architecture);
+            return rope_type.is_none() || unsaid::computes_otherwise(&self.gguf.metadata);
         }
         let Some(ending) = suffix(architecture, &name) else {
             return false;
