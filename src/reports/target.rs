@@ -40,9 +40,12 @@ impl Target {
         let name = path
             .file_name()
             .with_context(|| format!("{shown} is no place for a report"))?;
-        let name = name.to_string_lossy();
-        for (ending, what) in ENDINGS {
-            if name.ends_with(ending) {
+        // A link leads to another name.
+        let behind = path.canonicalize().ok();
+        let behind = behind.as_deref().and_then(Path::file_name);
+        for name in [Some(name), behind].into_iter().flatten() {
+            let name = name.to_string_lossy().to_ascii_lowercase();
+            if let Some((_, what)) = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)) {
                 bail!("{shown} is the name of {what}; choose another place for the report");
             }
         }

@@ -8,7 +8,7 @@ use verifier::report::text::{grouped, values};
 use verifier::report::{FindingRow, Report};
 use verifier::verdict::Verdict;
 
-use crate::words::{clipped, counts, headline, is_command};
+use crate::words::{clipped, counts, digest, headline, is_command};
 use crate::{Answer, Subject};
 
 /// Characters of a page. A comment on GitHub has at most 65,536.
@@ -139,13 +139,13 @@ fn write_files(text: &mut String, subject: &Subject) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "| file | format | bytes | BLAKE3 |\n| --- | --- | ---: | --- |"
+        "| file | format | bytes | digest |\n| --- | --- | ---: | --- |"
     )?;
     for (path, file) in subject.files().take(MOST_FILES) {
-        let digest = file
-            .blake3
-            .as_deref()
-            .map_or_else(|| "not read to its end".to_owned(), code);
+        let digest = digest(file).map_or_else(
+            || "not read to its end".to_owned(),
+            |(kind, digest)| format!("{kind} {}", code(digest)),
+        );
         let (format, size) = (file.format.as_str(), grouped(file.size));
         writeln!(text, "| {} | {format} | {size} | {digest} |", code(path))?;
     }

@@ -2,7 +2,7 @@
 
 use verifier::check;
 use verifier::finding::is_hidden;
-use verifier::report::{BehaviourRow, Mode, Report, text};
+use verifier::report::{BehaviourRow, FileRow, Mode, Report, text};
 
 /// The first line of an answer: the verdict, and why.
 pub(crate) fn headline(report: &Report) -> String {
@@ -20,6 +20,14 @@ pub(crate) fn reason(report: &Report) -> String {
 /// Whether what to do next is a line for a shell; else it is a sentence.
 pub(crate) fn is_command(next: &str) -> bool {
     next.starts_with("aprove ") || next.starts_with("verify ")
+}
+
+/// A digest of all of a file, and its kind; none where it was not read to its end.
+pub(crate) fn digest(file: &FileRow) -> Option<(&'static str, &str)> {
+    let digests = [("blake3", &file.blake3), ("sha256", &file.sha256)];
+    digests
+        .into_iter()
+        .find_map(|(kind, digest)| Some((kind, digest.as_deref()?)))
 }
 
 /// How much was compared, in a line for each kind of thing.

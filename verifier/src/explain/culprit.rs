@@ -15,13 +15,24 @@ use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{RegionKind, Span};
 use crate::report::{AtFault, Conclusion, ConclusionKind, TensorResult};
 
+/// What the first finding says, and how many tensors differ where it is about one of them.
+pub(super) fn counted_tensors(findings: &[Finding], first: &Finding) -> String {
+    let is_like = |one: &&Finding| (one.code, one.effect) == (first.code, first.effect);
+    match findings.iter().filter(is_like).count() {
+        count if first.code == Code::TensorBytes && count > 1 => {
+            format!("{count} tensors differ, the first: {}", first.message)
+        }
+        _ => first.message.clone(),
+    }
+}
+
 /// Concludes from findings in the order of causes; none when nothing decides.
 pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conclusion> {
     if let Some(unreadable) = unreadable(findings, None) {
         return Some(unreadable);
     }
     let first = findings.iter().find(|finding| finding.effect.decides())?;
-    let message = &first.message;
+    let message = &counted_tensors(findings, first);
     if let Some(other) = other_model(findings, first) {
         return Some(other);
     }

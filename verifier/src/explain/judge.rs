@@ -135,7 +135,9 @@ impl Judge<'_> {
             .findings
             .iter()
             .any(|finding| finding.code == Code::AprFooterAbsent);
-        if apr.complete && (direct && sound || no_footer) {
+        // One byte is in one tensor.
+        let is_more = evidence.unlike_record.len() > 1;
+        if apr.complete && (direct && sound || no_footer || is_more) {
             return Vec::new();
         }
         let is_right = |candidate: &Container<apr::Metadata>| {

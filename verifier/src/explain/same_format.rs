@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::culprit::{
-    Census, VERSIONS, are_versions, conclusion, differ_as_by_damage, is_most, not_finite_in_both,
-    other_model, unreadable,
+    Census, VERSIONS, are_versions, conclusion, counted_tensors, differ_as_by_damage, is_most,
+    not_finite_in_both, other_model, unreadable,
 };
 use super::identity::Identity;
 use super::integrity::Integrity;
@@ -354,7 +354,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
         return Some(unreadable);
     }
     let decisive = findings.iter().find(|finding| finding.effect.decides())?;
-    let message = &decisive.message;
+    let message = &counted_tensors(findings, decisive);
     if let Some(other) = other_model(findings, decisive) {
         return Some(other);
     }

@@ -13,7 +13,7 @@ use verifier::report::{
 use verifier::verdict::Verdict;
 
 use crate::Subject;
-use crate::words::{behaviour, clipped};
+use crate::words::{behaviour, clipped, digest};
 
 /// How a test case ends; a worse end outweighs a better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -251,7 +251,7 @@ fn containers(subject: &Subject) -> Vec<((Side, usize), Case)> {
     let cases = files.filter_map(|(index, (path, file))| {
         let case = Case::new(format!("file: {path}"));
         let rest = file.size.saturating_sub(file.covered);
-        let case = if file.blake3.is_none() {
+        let case = if digest(file).is_none() {
             case.or(open(report), "not read to its end")
         } else if rest > 0 {
             let message = format!("{rest} of {} bytes are not accounted for", file.size);

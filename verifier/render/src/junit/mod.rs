@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use verifier::code::Code;
 use verifier::report::text;
 
-use crate::words::{clipped, headline};
+use crate::words::{clipped, digest, headline};
 use crate::{Answer, Subject};
 
 use self::cases::{Case, Result, cases};
@@ -43,9 +43,9 @@ fn suite(answer: &Answer<'_>, subject: &Subject) -> TestSuite {
         Property::new("verdict", text::verdict(report).as_str()),
     ]);
     for (path, file) in subject.files() {
-        let digest = file.blake3.as_deref().unwrap_or("not read to its end");
+        let (kind, digest) = digest(file).unwrap_or(("blake3", "not read to its end"));
         suite.add_property(Property::new(
-            format!("blake3 of {}", clipped(path, LONG)),
+            format!("{kind} of {}", clipped(path, LONG)),
             digest,
         ));
     }
