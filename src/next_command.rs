@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use converter::{MadeWith, Naming, Tie, Unsupported};
 use remote::Location;
 use verifier::code::Code;
 use verifier::decode::container::Format;
@@ -50,7 +51,10 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         .map(Location::of)
         .iter()
         .any(Location::is_address);
-    let convert = are_files.then(|| format!("aprove convert {gguf} {apr} --overwrite"));
+    let convert = are_files.then(|| {
+        let options = options_of(named.apr);
+        format!("aprove convert {gguf} {apr}{options} --overwrite")
+    });
     let fetch = format!(
         "hold the GGUF against the digest that its publisher gives: verify {} --digest sha256:...",
         shown(&damaged_file(report, first, named.gguf))
@@ -77,6 +81,36 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
             Some(fetch)
         }
     }
+}
+
+/// The options by which an artifact was made, where it says so: without them another one would be made.
+fn options_of(apr: &Path) -> String {
+    let Some(made) = MadeWith::of(apr) else {
+        return String::new();
+    };
+    let mut options = String::new();
+    options += match made.naming {
+        Naming::Auto => "",
+        Naming::Gguf => " --names gguf",
+        Naming::Hf => " --names hf",
+    };
+    options += match made.tie {
+        Tie::Shared => "",
+        Tie::Duplicate => " --tie duplicate",
+    };
+    options += match made.unsupported {
+        Unsupported::Refuse => "",
+        Unsupported::DecodeF32 => " --unsupported decode-f32",
+        Unsupported::Raw => " --unsupported raw",
+        Unsupported::Auto => " --unsupported auto",
+    };
+    if made.record_only {
+        options += " --record-only";
+    }
+    for (key, value) in made.set {
+        options += &format!(" --set {}", quoted(format!("{key}={value}")));
+    }
+    options
 }
 
 /// The file of a set that a finding is about, beside the one that was named.

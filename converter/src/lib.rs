@@ -19,4 +19,5 @@ pub use plan::summary::{How, Plan, PlannedTensor, Stored};
 pub use publish::manifest::{ArtifactDigests, Fingerprint, PromptFingerprint};
 pub use publish::pending::PendingArtifact;
 pub use request::{Naming, Request, Tie, Unsupported, Verification};
+pub use restore::made_with::MadeWith;
 pub use restore::{PendingModel, RestoreRequest, RestoredFile, restore};

@@ -137,6 +137,12 @@ assert damaged.verdict is Verdict.DIFFERENT
 assert "tensor.bytes" in damaged.reasons and damaged.findings[0]["code"] == "tensor.bytes", damaged.reasons
 assert "1 of 512 blocks" in damaged.messages[0], damaged.messages
 
+import os, shutil
+for name, folder in (("damaged.apr", "made"), ("model.gguf", "sources")):
+    os.mkdir(folder)
+    shutil.copy(name, os.path.join(folder, "model" + name[name.index("."):]))
+many = aprove.verify("made", "sources", forward="off")
+assert "tensor.bytes" in many.reasons and many.messages and many.findings, many.raw
 missing = aprove.verify("model.apr", "absent.gguf")
 assert missing.verdict is Verdict.UNDECIDED and "absent.gguf" in missing.messages[0], missing.raw
 

@@ -13,6 +13,7 @@ use crate::commands::check::sidecar_of;
 use crate::in_order::in_order;
 use crate::input::{Files, read_text, split_prefix};
 use crate::models::{Found, find};
+use crate::next_command::{self, Named};
 use crate::{not_opened, output};
 
 /// Two models to compare, or one that has no other.
@@ -47,7 +48,12 @@ pub(crate) fn run(
     let work = |pair: &Pair| match pair {
         Pair::Of(first, second) => {
             match not_opened::open([&first.path, &second.path], Mode::Pair) {
-                Ok([a, b]) => compare(&first.name(), &a, &b),
+                Ok([a, b]) => {
+                    let mut report = compare(&first.name(), &a, &b);
+                    let named = Named::of((&first.path, &a), (&second.path, &b));
+                    report.next = next_command::of(&report, named.as_ref());
+                    report
+                }
                 Err(why) => why.report,
             }
         }

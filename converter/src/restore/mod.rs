@@ -5,6 +5,7 @@
 
 mod artifact;
 mod head;
+pub(crate) mod made_with;
 mod rebuild;
 mod record;
 

@@ -47,14 +47,21 @@ class Report:
         self.verdict = Verdict(raw["verdict"])
 
     @property
+    def _reports(self) -> List[Dict[str, Any]]:
+        # Of two folders, or of a list, there is one for each pair.
+        return [pair["report"] for pair in self.raw["pairs"]] if "pairs" in self.raw else [self.raw]
+
+    @property
     def reasons(self) -> List[str]:
         """The codes that decide against the pair; ``aprove explain CODE`` explains one. Empty where it is verified."""
-        return self.raw["reasons"] if "error" not in self.raw else [self.raw["error"]["code"]]
+        if "error" in self.raw:
+            return [self.raw["error"]["code"]]
+        return list(dict.fromkeys(code for report in self._reports for code in report["reasons"]))
 
     @property
     def findings(self) -> List[Dict[str, Any]]:
         """Everything that was found, what decides first: ``code``, ``effect``, ``message``, places and values."""
-        return self.raw["findings"] if "error" not in self.raw else []
+        return [] if "error" in self.raw else [one for report in self._reports for one in report["findings"]]
 
     @property
     def messages(self) -> List[str]:
@@ -84,7 +91,7 @@ def verify(
     :class:`NotRun` if there is no verdict, and ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
     """
     flags = {"policy": policy, "fail-on": fail_on, "forward": forward}
-    options = [f"--{name}={os.fspath(value)}" for name, value in flags.items() if value is not None]
+    options = [f"--{name}={os.fsdecode(value)}" for name, value in flags.items() if value is not None]
     command = [str(PROGRAM), "verify", "--format=json", *options, *arguments, "--", os.fspath(a), os.fspath(b)]
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)

@@ -1,11 +1,21 @@
 //! The address of a file.
 
-/// The address of an escaped path: relative to the working folder unless the path is absolute.
+/// The address of an escaped path: relative to the working folder unless the path is absolute, or an address already.
 pub(super) fn uri(path: &str) -> String {
     let mut uri = String::new();
+    // No path has such a name: it would begin with `./`.
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (start, path) = match path.split_once("://").filter(|(scheme, _)| is_word(scheme)) {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            (format!("{scheme}://{host}"), path)
+        }
+        None => (String::new(), path),
+    };
+    uri.push_str(&start);
     let bytes = bytes(path);
     let relative = bytes.strip_prefix(b"./").unwrap_or(&bytes);
-    if relative.starts_with(b"/") {
+    if start.is_empty() && relative.starts_with(b"/") {
         uri.push_str("file://");
     }
     for byte in relative {
@@ -51,6 +61,7 @@ mod tests {
             (b"/data/a.gguf", "file:///data/a.gguf"),
             (b"c:\\x41%", "c%3A%5Cx41%25"),
             (b"a\n\xff\"", "a%0A%FF%22"),
+            (b"http://127.0.0.1:80/a b", "http://127.0.0.1:80/a%20b"),
             ("größe\u{202e}".as_bytes(), "gr%C3%B6%C3%9Fe%E2%80%AE"),
         ] {
             assert_eq!(uri(&escape(path)), expected);
