@@ -133,7 +133,7 @@ fn told(error: &reqwest::Error) -> String {
 /// Sends what is due, until the process is to end.
 pub(crate) async fn send_all(mut worker: Worker) {
     while !*worker.stop.borrow() {
-        match worker.store.claim_delivery(LEASE).await {
+        match worker.answered(worker.store.claim_delivery(LEASE)).await {
             Ok(Some(due)) => {
                 if let Err(error) = send(&worker, &due).await {
                     warn!(job = due.job, %error, "what became of a webhook cannot be written down");

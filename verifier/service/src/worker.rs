@@ -78,7 +78,7 @@ impl Worker {
                         room,
                         ..self.terms()
                     };
-                    self.store.claim(&name, terms).await
+                    self.answered(self.store.claim(&name, terms)).await
                 }
                 Ok(_) => Ok(None),
                 Err(error) => {
@@ -105,6 +105,15 @@ impl Worker {
         }
     }
 
+    /// What the database answers before a lease is over.
+    pub(crate) async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let lease = Duration::from_secs(self.config.lease_seconds.into());
+        Store::within(lease, work).await
+    }
+
     fn terms(&self) -> Terms {
         Terms {
             lease: i64::from(self.config.lease_seconds).saturating_mul(1000),
@@ -121,18 +130,19 @@ impl Worker {
             Ok(None) => return Ok(()),
             Err(error) => {
                 warn!(job = lease.id, %error, "could not be begun and is put back");
-                self.store.fail(lease, Failure::NotBegun).await?;
+                self.answered(self.store.fail(lease, Failure::NotBegun))
+                    .await?;
                 sleep(BEAT).await;
                 return Ok(());
             }
         };
         // A database that restarts must not cost a result.
-        let mut ended = self.store.finish(lease, &outcome).await;
+        let mut ended = self.answered(self.store.finish(lease, &outcome)).await;
         for _ in 0..self.config.lease_seconds {
             let Err(error) = &ended else { break };
             warn!(job = lease.id, %error, "the verdict cannot be written yet");
             sleep(BEAT).await;
-            ended = self.store.finish(lease, &outcome).await;
+            ended = self.answered(self.store.finish(lease, &outcome)).await;
         }
         match ended? {
             Ended::With(verdict) => {
@@ -145,10 +155,10 @@ impl Worker {
 
     /// What the job ends with; none where it was put back or lost.
     async fn outcome(&mut self, lease: &Lease, spec: &Spec) -> io::Result<Option<Outcome>> {
-        let needed = self.store.writes(&lease.id).await;
+        let needed = self.answered(self.store.writes(&lease.id)).await;
         let needed = needed.map_err(io::Error::other)?;
         // PostgreSQL lets two workers claim at once, neither of which sees the other: the older job goes first.
-        let reserved = self.store.reserved(Some(&lease.id)).await;
+        let reserved = self.answered(self.store.reserved(Some(&lease.id))).await;
         let reserved = reserved.map_err(io::Error::other)?;
         let room = self.config.room()?;
         if needed > 0.0 && reserved > 0.0 && room < needed + reserved {
@@ -172,8 +182,8 @@ impl Worker {
                 if let Some(file) = changed(&self.roots, spec) {
                     input_changed(&file.name)
                 } else {
-                    if let Err(error) = self.store.saw(&lease.id, &seen.files, &seen.origins).await
-                    {
+                    let saw = self.store.saw(&lease.id, &seen.files, &seen.origins);
+                    if let Err(error) = self.answered(saw).await {
                         warn!(job = lease.id, %error, "the digests of its files are not kept");
                     }
                     outcome
@@ -189,7 +199,7 @@ impl Worker {
 
     async fn put_back(&self, lease: &Lease, why: &str) -> io::Result<Option<Outcome>> {
         info!(job = lease.id, "put back: {why}");
-        let put_back = self.store.fail(lease, Failure::NotNow).await;
+        let put_back = self.answered(self.store.fail(lease, Failure::NotNow)).await;
         put_back.map_err(io::Error::other)?;
         Ok(None)
     }
@@ -266,7 +276,8 @@ impl Worker {
                 () = until(stopping), if stopping.is_some() => break End::Stopped,
                 _ = beats.tick() => {
                     let progress = latest.borrow().clone();
-                    match self.store.heartbeat(lease, self.terms(), progress.as_deref()).await {
+                    let beat = self.store.heartbeat(lease, self.terms(), progress.as_deref());
+                    match self.answered(beat).await {
                         Ok(Order::GoOn) => {}
                         Ok(Order::Cancel) => break End::Killed(Reason::Cancelled),
                         Ok(Order::Lost) => break End::Lost,

@@ -14,10 +14,13 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, PgPool, SqlitePool};
+use tokio::time::timeout;
 
 /// The tables, in the words of both.
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// How long a connection may say nothing that has nothing to do.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Bytes that a job may write: a model as large as its inputs, with a margin for what the other format says in more words.
 const WRITES: &str = "(CASE WHEN op IN ('convert', 'restore') \
     THEN CAST(size AS DOUBLE PRECISION) * 1.0625 + 16777216 ELSE 0.0 END)";
@@ -74,6 +77,9 @@ pub enum StoreError {
     /// As the database says it.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
+    /// A connection to it is silent.
+    #[error("the database does not answer")]
+    Silent,
     /// What it holds is not what this version writes.
     #[error("the database holds what this version does not write: {0}")]
     Foreign(#[from] serde_json::Error),
@@ -114,7 +120,17 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or refuses.
     pub async fn postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            // A connection that somebody gave up on is asked whether it is still there, and must not keep its place for ever.
+            .after_release(|connection, _| {
+                Box::pin(async {
+                    let answered = timeout(SILENCE, connection.ping()).await;
+                    answered.map_or(Ok(false), |answered| answered.map(|()| true))
+                })
+            })
+            .connect(url)
+            .await?;
         Self::with_tables(Pool::Postgres(pool)).await
     }
 
@@ -135,6 +151,16 @@ impl Store {
             sqlx::raw_sql(&schema).execute(pool).await?;
         });
         Ok(store)
+    }
+
+    /// Waits so long for an answer: without an end to a connection, as where a machine lost its power, none ever comes.
+    pub(crate) async fn within<T>(
+        patience: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(patience, work)
+            .await
+            .unwrap_or(Err(StoreError::Silent))
     }
 
     /// A statement in the words of this database: `{now}` is its clock in milliseconds, `{locked}` leaves out rows that another

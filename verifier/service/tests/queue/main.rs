@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod disturbed;
 mod postgres;
 mod room;
 mod uploads;

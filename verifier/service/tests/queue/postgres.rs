@@ -43,15 +43,29 @@ impl Server {
         Self { folder, process }
     }
 
-    /// An empty database.
+    /// A store in an empty database.
     pub(crate) async fn store(&self, name: &str) -> Store {
+        Store::postgres(&self.database(name)).await.unwrap()
+    }
+
+    /// Where an empty database is.
+    pub(crate) fn database(&self, name: &str) -> String {
         run(program("createdb")
             .arg("-h")
             .arg(self.folder.path())
             .args(["-U", "postgres", name]));
         let host = self.folder.path().display();
-        let url = format!("postgres:///{name}?host={host}&user=postgres");
-        Store::postgres(&url).await.unwrap()
+        format!("postgres:///{name}?host={host}&user=postgres")
+    }
+
+    /// The program that runs these statements, and prints the last answer bare.
+    pub(crate) fn psql(&self, name: &str, statements: &str) -> Command {
+        let mut command = program("psql");
+        command
+            .arg("-h")
+            .arg(self.folder.path())
+            .args(["-U", "postgres", "-qtA", "-d", name, "-c", statements]);
+        command
     }
 }
 
