@@ -82,6 +82,19 @@ class Page(Case):
         browser.wait("document.querySelector('.good, .bad, .open') && document.readyState === 'complete'")
         return browser.value("document.querySelector('h1 .cap').textContent")
 
+    def test_a_long_name_is_not_wider_than_a_phone(self):
+        browser = self.browser
+        name = self.folder / ("m" * 190 + ".apr")
+        shutil.copyfile(self.good, name)
+        self.assertEqual(self.submit(name, self.source), "verified")
+        self.holds("job-long")
+        browser.tab_to("a[href^='/models?']")
+        browser.enter()
+        browser.wait("location.pathname === '/models'")
+        self.holds("model-long")
+        browser.open(self.home)
+        self.holds("home-long")
+
     def test_a_pair_is_submitted_and_its_report_opened_by_the_keyboard(self):
         browser = self.browser
         self.assertEqual(self.submit(self.good, self.source), "verified")
