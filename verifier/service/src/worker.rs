@@ -26,6 +26,8 @@ use crate::webhooks::{send_all, senders};
 
 /// How long a worker that found nothing waits, unless it is woken.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long a database may be busy.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// How often progress is written down.
 const BEAT: Duration = Duration::from_secs(1);
 /// What is kept of what a program says.
@@ -105,13 +107,13 @@ impl Worker {
         }
     }
 
-    /// What the database answers before a lease is over.
+    /// What the database answers while there is hope: longer than it waits for a lock, and than a lease lasts.
     pub(crate) async fn answered<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let lease = Duration::from_secs(self.config.lease_seconds.into());
-        Store::within(lease, work).await
+        Store::within(lease.max(PATIENCE), work).await
     }
 
     fn terms(&self) -> Terms {

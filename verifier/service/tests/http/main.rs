@@ -340,6 +340,22 @@ fn a_configuration_that_could_only_fail_later_is_refused() {
             good.replace("ci.example", "ci.example/path"),
             "webhooks.allow",
         ),
+        (
+            good.replace("ci.example", "ci.example."),
+            "`webhooks.allow` has the entry `https://ci.example.`",
+        ),
+        (
+            "[sources]\nallow = [\"https://h\", \"http://h:0\"]\n".to_owned(),
+            "`sources.allow` has the entry `http://h:0`",
+        ),
+        (
+            "[destinations]\nallow = [\"s3://b\", \"s3://\"]\n".to_owned(),
+            "`destinations.allow` has the entry `s3://`",
+        ),
+        (
+            identity.replace("https://ci.example/keys", "HTTPS:///keys"),
+            "identities.keys",
+        ),
         (good.replace("whsec_", "x"), "webhooks.secret"),
         (
             webhooks("https://ci.example", false).replace(&STANDARD.encode(KEY), "c2hvcnQ="),
