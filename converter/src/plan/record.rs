@@ -66,7 +66,7 @@ pub(crate) fn describe(
     if !choices.given.is_empty() {
         let given = choices.given.iter().map(|(key, value)| {
             let type_name = value.value_type().name();
-            json!([key, type_name, self::value(value, None)])
+            Json::Array(vec![json!(key), json!(type_name), self::value(value, None)])
         });
         put("set", given.collect());
     }
@@ -104,19 +104,26 @@ fn source(content: &Content<'_>, references: &[(&'static str, &'static str)]) ->
             .find(|(key, _)| key.as_bytes() == pair.key)
             .map(|(_, name)| *name);
         let type_name = pair.value.value_type().name();
-        json!([bytes(pair.key), type_name, value(&pair.value, reference)])
+        let value = value(&pair.value, reference);
+        Json::Array(vec![bytes(pair.key), json!(type_name), value])
     });
     let tensors = content
         .tensors
         .iter()
         .map(|info| json!([bytes(info.name), info.type_id, info.dims, info.offset]));
-    json!({
-        "size": content.file_length,
-        "version": content.version,
-        "data_offset": content.data_offset,
-        "kv": pairs.collect::<Vec<_>>(),
-        "tensors": tensors.collect::<Vec<_>>(),
-    })
+    object([
+        ("size", json!(content.file_length)),
+        ("version", json!(content.version)),
+        ("data_offset", json!(content.data_offset)),
+        ("kv", pairs.collect()),
+        ("tensors", tensors.collect()),
+    ])
+}
+
+/// An object of these members, which are moved: `json!` copies them, all of what nests at each depth.
+fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    let members = members.map(|(key, value)| (key.to_owned(), value));
+    Json::Object(Map::from_iter(members))
 }
 
 fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
@@ -158,7 +165,7 @@ fn items(array: Array<'_>) -> Json {
             }
             Part::Item(item) => value(&item, None),
             Part::Close => match open.pop() {
-                Some((of, items)) => json!({ "of": of, "v": items }),
+                Some((of, items)) => object([("of", json!(of)), ("v", Json::Array(items))]),
                 None => unreachable!("an array ends that has begun"),
             },
         };

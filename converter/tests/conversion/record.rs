@@ -1,5 +1,6 @@
 //! The record gives the sources back, byte for byte.
 
+use fixtures::gguf;
 use fixtures::models::{self, PRESETS};
 use serde_json::{Map, Value};
 
@@ -212,4 +213,21 @@ fn type_id(name: &str) -> u32 {
 
 fn array(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap()
+}
+
+#[test]
+fn arrays_in_arrays_cost_no_more_for_their_depth() {
+    let cost = |depth: usize| {
+        let empty = gguf::Value::Array(4, Vec::new());
+        let mut nested = gguf::Value::Array(9, vec![empty; 2_000]);
+        for _ in 1..depth {
+            nested = gguf::Value::Array(9, vec![nested]);
+        }
+        let mut model = models::tiny();
+        model.set("general.nested", nested);
+        let bench = Workbench::new(&model);
+        allocation_counter::measure(|| drop(bench.convert().unwrap())).count_total
+    };
+    let (flat, deep) = (cost(1), cost(50));
+    assert!(deep < 2 * flat, "{flat} {deep}");
 }
