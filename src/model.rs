@@ -71,7 +71,7 @@ pub(crate) fn unread(sources: &Files) -> Vec<String> {
     match Loaded::new(sources, Io::Reads) {
         Ok(loaded) => loaded.model.unused,
         Err(error) => match error.downcast() {
-            Ok(inference::Error::Unread { tensors }) => tensors,
+            Ok(inference::Error::NotCovered { unread, .. }) => unread,
             // What else keeps it from being run is said where it is run.
             Ok(_) | Err(_) => Vec::new(),
         },

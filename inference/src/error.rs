@@ -11,12 +11,8 @@ pub enum Error {
     NotCovered {
         /// What is not covered, such as `arch gemma2`.
         what: String,
-    },
-    /// The file holds tensors that an engine would use and that no step of the forward reads.
-    #[error("not covered (tensor {})", first_of(.tensors))]
-    Unread {
-        /// Their names, sorted.
-        tensors: Vec<String>,
+        /// The tensors that no step reads and an engine would use, where it is them.
+        unread: Vec<String>,
     },
     /// The file contradicts itself, or something is missing that no rule replaces.
     #[error("{field}: expected {expected}, found {found}")]
@@ -56,18 +52,11 @@ pub enum Error {
     },
 }
 
-fn first_of(names: &[String]) -> String {
-    let first = names.first().map_or("", String::as_str).escape_debug();
-    match names.len() {
-        0 | 1 => format!("\"{first}\""),
-        count => format!("\"{first}\" and {} more", count - 1),
-    }
-}
-
 impl Error {
     pub(crate) fn not_covered(what: impl fmt::Display) -> Self {
         Self::NotCovered {
             what: what.to_string(),
+            unread: Vec::new(),
         }
     }
 

@@ -325,11 +325,16 @@ fn layer_of(name: &str) -> Option<usize> {
 /// What leaves out a tensor that an engine would use is not that model.
 fn refuse_unread<'a>(left: impl Iterator<Item = &'a str>) -> Result<(), Error> {
     let used = left.filter(|name| is_used_elsewhere(name));
-    let tensors: Vec<String> = used.map(str::to_owned).collect();
-    if tensors.is_empty() {
+    let unread: Vec<String> = used.map(str::to_owned).collect();
+    let Some((first, others)) = unread.split_first() else {
         return Ok(());
-    }
-    Err(Error::Unread { tensors })
+    };
+    let first = first.escape_debug();
+    let what = match others.len() {
+        0 => format!("tensor \"{first}\""),
+        more => format!("tensor \"{first}\" and {more} more"),
+    };
+    Err(Error::NotCovered { what, unread })
 }
 
 /// A setting of a step.
