@@ -73,7 +73,8 @@ pub struct Architecture {
     pub value_norm: bool,
     /// Biases of query, key and value.
     pub biases: Biases,
-    /// The other matrices and the norms that have biases, where the tensors are there.
+    /// The other matrices and the norms that have biases, where the tensors are there. llama.cpp refuses a file with another
+    /// one, and of ernie4_5 (`attn_output`) and qwen2vl (`output`) it loads one that it does not add.
     pub further_biases: &'static [&'static str],
     /// The function of the feed-forward.
     pub activation: Activation,

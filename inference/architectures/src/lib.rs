@@ -11,12 +11,14 @@ mod description;
 mod families;
 mod needs;
 mod parts;
+mod undescribed;
 mod words;
 
 pub use description::*;
 pub use families::ALL;
 pub use needs::Need;
 pub use parts::*;
+pub use undescribed::lacking;
 
 /// Returns the description of an architecture, by the name that files state.
 pub fn find(name: &str) -> Option<&'static Architecture> {

@@ -228,7 +228,10 @@ fn what_is_not_covered_says_what() {
         &["blk.0.attn_q.input_scale", "blk.1.ffn_up.input_scale"],
     );
     for (model, text) in [
-        (gemma, "not covered (arch gemma3n)"),
+        (
+            gemma,
+            "not covered (arch gemma3n: its residual has several streams (AltUp), and its feed-forwards are sparse)",
+        ),
         (
             scales,
             "not covered (tensor \"blk.0.attn_q.input_scale\" and 1 more)",

@@ -137,7 +137,7 @@ fn numbers_and_biases_that_llama_cpp_does_not_use_have_no_effect() {
         ("llama", "blk.0.attn_output.bias", 256, true),
         ("llama", "output.bias", 320, false),
         ("smollm3", "blk.0.attn_output.bias", 256, false),
-        ("ernie4_5", "blk.0.attn_output.bias", 256, true),
+        ("ernie4_5", "blk.0.attn_output.bias", 256, false),
         ("deepseek", "blk.0.ffn_down.bias", 256, false),
         ("orion", "blk.0.attn_norm.bias", 256, true),
         ("orion", "blk.0.ffn_down.bias", 256, false),

@@ -31,7 +31,6 @@ pub(super) const EXAONE4: Architecture = Architecture {
 /// ERNIE 4.5.
 pub(super) const ERNIE4_5: Architecture = Architecture {
     name: "ernie4_5",
-    further_biases: &["attn_output"],
     ..PLAIN
 };
 
@@ -45,7 +44,7 @@ pub(super) const ERNIE4_5_MOE: Architecture = Architecture {
         interleaved: true,
         ..Experts::SOFTMAX
     }),
-    ..ERNIE4_5
+    ..PLAIN
 };
 
 /// Hunyuan: norms of heads after the rotation.

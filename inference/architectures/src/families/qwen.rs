@@ -32,6 +32,7 @@ pub(super) const QWEN2MOE: Architecture = Architecture {
 pub(super) const QWEN2VL: Architecture = Architecture {
     name: "qwen2vl",
     rope: RopeKind::Sections,
+    further_biases: &[],
     ..QWEN2
 };
 

@@ -54,8 +54,12 @@ pub(super) fn build(
     tensors: Tensors,
     pairing: Option<Pairing>,
 ) -> Result<Built, Error> {
-    let architecture = architectures::find(name)
-        .ok_or_else(|| Error::not_covered(format_args!("arch {}", name.escape_debug())))?;
+    let Some(architecture) = architectures::find(name) else {
+        let lacking = architectures::lacking(name).map(|what| format!(": {what}"));
+        let lacking = lacking.unwrap_or_default();
+        let what = format_args!("arch {}{lacking}", name.escape_debug());
+        return Err(Error::not_covered(what));
+    };
     let keys = Keys::new(stated);
     let mut assumptions = Vec::new();
     let numbers = Numbers::resolve(
