@@ -143,6 +143,24 @@ fn what_no_loader_reads_is_not_carried_by_a_copy() {
 }
 
 #[test]
+fn parallel_branches_are_a_key_of_gptneox_alone() {
+    for (architecture, changes) in [("stablelm", false), ("gptneox", true)] {
+        let mut model = models::qwen2();
+        model.set("general.architecture", architecture);
+        let key = format!("{architecture}.use_parallel_residual");
+        model.set(key.as_str(), Value::Bool(true));
+        let mut file = converted(&models::qwen2());
+        remove(&mut file, "aprove");
+        let found = report(&file.to_bytes(), &model.to_bytes());
+        let named = found
+            .findings
+            .iter()
+            .any(|one| one.code.as_str() == "meta.not-carried" && one.message.contains(&key));
+        assert_eq!(named, changes, "{architecture}");
+    }
+}
+
+#[test]
 fn tensors_that_loaders_refuse_or_take_for_others_are_named() {
     let quantised = |name: &str| Tensor {
         name: name.as_bytes().to_vec(),

@@ -106,6 +106,8 @@ fn effect(
             return (reads && value.as_bool() == Some(false))
                 .then_some("positions would be rotated, which this key turns off");
         }
+        // Converters write it for stablelm as well, where llama.cpp reads no such key.
+        "use_parallel_residual" if architecture != "gptneox" => return None,
         // The loader has the four numbers of linear and yarn scaling in `rope_scaling`.
         "attention.sliding_window" | "attention.sliding_window_pattern"
             if architecture::ignores_window(architecture) =>

@@ -311,6 +311,8 @@ fn values_that_change_nothing_are_no_reason_to_refuse() {
         ("rope.dimension_count", Value::U32(64)),
         ("rope.scaling.attn_factor", Value::F32(1.0)),
         ("nextn_predict_layers", Value::U32(0)),
+        // Read for gptneox alone.
+        ("use_parallel_residual", Value::Bool(true)),
     ] {
         model.set(format!("exaone.{ending}"), value);
     }

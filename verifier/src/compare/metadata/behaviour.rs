@@ -49,9 +49,12 @@ impl Neutral {
     }
 }
 
-/// Tells whether a key of the architecture (without its name and dot) that APR has no place for changes what the model
+/// Tells whether a key of an architecture (without its name and dot) that APR has no place for changes what the model
 /// computes.
-pub(super) fn changes(ending: &str, value: Value<'_>) -> bool {
+pub(super) fn changes(architecture: &[u8], ending: &str, value: Value<'_>) -> bool {
+    if ending == PARALLEL && architecture != b"gptneox" {
+        return false;
+    }
     match meaning(ending) {
         Some(Meaning::Changes(neutral)) => !neutral.is(value),
         Some(Meaning::Label) => false,
@@ -67,6 +70,9 @@ pub(super) fn meaning(ending: &str) -> Option<Meaning> {
 
 /// Keys that change what is computed and do not begin with the architecture.
 pub(super) const GLOBAL: [&str; 4] = ["xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"];
+
+/// Converters write it for stablelm as well, where llama.cpp reads no such key (src/models/stablelm.cpp).
+const PARALLEL: &str = "use_parallel_residual";
 
 const ZERO: Meaning = Meaning::Changes(Neutral::Zero);
 const ZERO_OR_ONE: Meaning = Meaning::Changes(Neutral::ZeroOrOne);
@@ -86,7 +92,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("swiglu_clamp_exp", ZERO),
     ("swiglu_clamp_shexp", ZERO),
     ("hidden_activation", NEVER),
-    ("use_parallel_residual", FALSE),
+    (PARALLEL, FALSE),
     ("norm_before_residual", FALSE),
     ("swin_norm", FALSE),
     ("rescale_every_n_layers", ZERO),

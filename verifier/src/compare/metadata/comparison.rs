@@ -171,7 +171,7 @@ impl Comparison<'_> {
         if (rule.is_none() || is_unread) && !is_scaling {
             let changes = ending.map_or_else(
                 || behaviour::GLOBAL.contains(&&*name),
-                |ending| behaviour::changes(ending, value),
+                |ending| behaviour::changes(self.architecture.unwrap_or_default(), ending, value),
             );
             // Said already, of a key that the record keeps.
             if changes && kept && self.is_record_only(key) {

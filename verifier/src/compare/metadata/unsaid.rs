@@ -93,7 +93,7 @@ const OF_LAYERS: [&str; 5] = [
 ];
 
 /// Those that read `attention.sliding_window` and mask by it.
-const WITH_WINDOWS: [&str; 14] = [
+const WITH_WINDOWS: [&str; 15] = [
     "afmoe",
     "cohere2",
     "exaone-moe",
@@ -103,6 +103,7 @@ const WITH_WINDOWS: [&str; 14] = [
     "gemma3n",
     "gemma4",
     "gpt-oss",
+    "lfm2",
     "llama4",
     "mimo2",
     "olmo2",
