@@ -171,6 +171,25 @@ fn numbers_and_biases_that_llama_cpp_does_not_use_have_no_effect() {
 }
 
 #[test]
+fn factors_of_rope_have_no_effect_beside_the_type_longrope() {
+    let mut model = models::llama();
+    let dims = model
+        .get("llama.rope.dimension_count")
+        .and_then(Value::as_u32);
+    let pairs = u64::from(dims.unwrap_or(64)) / 2;
+    model.tensors.push(Tensor {
+        name: b"rope_freqs.weight".to_vec(),
+        dims: vec![pairs],
+        type_id: 0,
+        data: 2f32.to_le_bytes().repeat(usize::try_from(pairs).unwrap()),
+    });
+    assert!(outcome(&model).is_ok());
+    model.set("llama.rope.scaling.type", "longrope");
+    let text = "not covered (tensor \"rope_freqs.weight\")";
+    assert_eq!(outcome(&model).unwrap_err(), text);
+}
+
+#[test]
 fn a_number_of_used_experts_for_each_layer_is_not_covered() {
     let mut model = models::llama();
     for layer in 0..2 {

@@ -269,10 +269,12 @@ impl Builder<'_> {
             return Ok(known.clone());
         }
         let kind = self.keys.text("rope.scaling.type")?;
+        // With this type llama.cpp reads the one kind of tensors, without it the other (src/models/llama.cpp).
         let by_type = self.architecture.factors_by_type;
-        let longrope = !by_type || kind.as_deref() == Some("longrope");
+        let is_longrope = kind.as_deref() == Some("longrope");
+        let longrope = !by_type || is_longrope;
         let has = |part| self.has(None, part);
-        let factors = if has("rope_freqs.weight") {
+        let factors = if !(by_type && is_longrope) && has("rope_freqs.weight") {
             Some(Factors::Always(self.take(
                 None,
                 "rope_freqs.weight",
