@@ -104,12 +104,13 @@ impl<'a> Reference<'a> {
         self.take(slots, inputs, &steps)
     }
 
-    /// The same of an operation with a gelu, which is looked up as ggml does; `None` for another operation.
+    /// The same of an operation with a gelu, which is looked up as ggml does: with the least and the largest result that its
+    /// table may hold. `None` for another operation.
     pub(crate) fn compute_by_table(
         &self,
         step: Step,
         inputs: &[Vec<f32>],
-    ) -> Result<Option<Vec<f64>>, Error> {
+    ) -> Result<Option<[Vec<f64>; 2]>, Error> {
         let instruction = self.instruction(step);
         let fused = self.fused(instruction);
         let Op::Activate {
@@ -119,15 +120,17 @@ impl<'a> Reference<'a> {
         else {
             return Ok(None);
         };
-        let mut inputs = inputs.to_vec();
-        for value in inputs.iter_mut().take(1).flatten() {
-            *value = gelu::looked_up(*value);
-        }
-        if fused.is_none() {
-            let looked_up = inputs.into_iter().flatten();
-            return Ok(Some(looked_up.map(f64::from).collect()));
-        }
-        self.take(instruction.inputs(), &inputs, &[step]).map(Some)
+        let with = |which: fn([f32; 2]) -> f32| {
+            let mut inputs = inputs.to_vec();
+            for value in inputs.iter_mut().take(1).flatten() {
+                *value = which(gelu::looked_up(*value));
+            }
+            match fused {
+                None => Ok(inputs.into_iter().flatten().map(f64::from).collect()),
+                Some(_) => self.take(instruction.inputs(), &inputs, &[step]),
+            }
+        };
+        Ok(Some([with(|[low, _]| low)?, with(|[_, high]| high)?]))
     }
 
     fn instruction(&self, step: Step) -> &'a Instruction {
