@@ -31,11 +31,8 @@ impl Builder<'_> {
         let used = self.used_by(index, described)?;
         if used == 0 || used > experts {
             let expected = format_args!("1 to {experts}");
-            return Err(Error::model(
-                self.keys.name("expert_used_count"),
-                expected,
-                used,
-            ));
+            let key = self.keys.name("expert_used_count");
+            return Err(Error::model(key, expected, used));
         }
         let lead = match described.dense_lead {
             true => self.keys.count("leading_dense_block_count")?.unwrap_or(0),
@@ -56,16 +53,15 @@ impl Builder<'_> {
     /// (`n_expert_used` in src/models/*.cpp).
     fn used_by(&self, index: usize, described: Experts) -> Result<usize, Error> {
         let key = "expert_used_count";
-        let used = self.keys.counts(key, self.numbers.layers)?;
-        let used = used.unwrap_or_else(|| vec![0; self.numbers.layers]);
-        let alike = used.iter().all(|count| Some(count) == used.first());
-        match described.used_by_layer || alike {
-            true => Ok(used.get(index).copied().unwrap_or_default()),
-            false => {
-                let key = self.keys.name(key);
-                Err(Error::not_covered(format_args!("{key} for each layer")))
-            }
+        let used = self
+            .keys
+            .counts(key, self.numbers.layers)?
+            .unwrap_or_default();
+        if !described.used_by_layer && used.iter().any(|count| Some(count) != used.first()) {
+            let key = self.keys.name(key);
+            return Err(Error::not_covered(format_args!("{key} for each layer")));
         }
+        Ok(used.get(index).copied().unwrap_or_default())
     }
 
     pub(super) fn experts(
