@@ -101,6 +101,8 @@ pub(crate) fn llama_cpp(key: &str) -> Vec<Capture> {
         ("Kcur", "ROPE") => one(Stage::KRope),
         ("kq", "MUL_MAT") => scores(Step::in_layer(layer, Stage::AttnScores)),
         ("kq_soft_max", "SOFT_MAX") => heads(Stage::AttnSoftmax, Layout::Heads),
+        // What latents or heads are made of, if a model does not stop at the values: `nodes` knows which stage that is.
+        ("kqv", "MUL_MAT") => heads(Stage::Attention, Layout::HeadRows),
         ("kqv_out", "CONT") => one(Stage::Attention),
         ("attn_out", "MUL_MAT") => one(Stage::AttnOut),
         ("ffn_inp" | "sa_out" | "attn_residual", "ADD") => one(Stage::FfnInp),

@@ -52,6 +52,87 @@ impl Trace {
     }
 }
 
+/// Why a node that is no stage of ours is compared with nothing; `None` for one that a stage should be.
+pub(crate) fn not_compared(key: &str) -> Option<&'static str> {
+    let node = Node::of(key)?;
+    let is_it = |(operations, names, _): &&NotCompared| {
+        let names_it = |start: &&str| node.name.starts_with(*start);
+        operations.contains(&node.operation) && (names.is_empty() || names.iter().any(names_it))
+    };
+    NOT_COMPARED.iter().find(is_it).map(|(_, _, why)| *why)
+}
+
+/// Operations, how the names of their nodes start (none: any), and why they are compared with nothing.
+type NotCompared = (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static str,
+);
+
+/// As found in the traces of `llama-cpp.tsv`; the numbers of nodes without a name come from the graph.
+const NOT_COMPARED: [NotCompared; 7] = [
+    (
+        &[
+            "VIEW",
+            "RESHAPE",
+            "PERMUTE",
+            "TRANSPOSE",
+            "CONT",
+            "CPY",
+            "DUP",
+            "SET_ROWS",
+            "GET_ROWS",
+            "CONCAT",
+            "REPEAT",
+            "PAD",
+            "FILL",
+        ],
+        &[],
+        "values in another place: what reads them is judged",
+    ),
+    (
+        &["SCALE"],
+        &["cache_"],
+        "the state before the prompt, which is zero",
+    ),
+    (
+        &["RMS_NORM", "NORM"],
+        &["norm", "node_", "Vcur_normed"],
+        "a norm before its weight: both are judged as one",
+    ),
+    (
+        &["MUL"],
+        &["norm_w"],
+        "a norm before its bias: both are judged as one",
+    ),
+    (
+        &[
+            "SUM_ROWS", "CLAMP", "SIGMOID", "RELU", "SOFTPLUS", "TANH", "SILU", "DIV",
+        ],
+        &[],
+        "a part of an activation, a softmax or the weights of experts: the whole is judged",
+    ),
+    (
+        &["SSM_CONV", "SSM_SCAN", "MUL", "ADD", "SCALE"],
+        &[
+            "ffn_moe_weighted",
+            "ffn_moe_probs_biased",
+            "ffn_inp",
+            "gate-",
+            "node_",
+            "kq_scaled",
+            "q_conv_predelta",
+            "k_conv_predelta",
+        ],
+        "a part of a sum of experts, of a recurrence or of scores: the whole is judged",
+    ),
+    (
+        &["SCALE", "ROPE"],
+        &["Qcur", "q_pe"],
+        "queries before another factor: the scores are judged",
+    ),
+];
+
 fn resolve(records: &mut [Record], model: &Model) {
     let layer = |record: &Record| Node::of(&record.name)?.layer();
     let layers: Vec<_> = records.iter().map(layer).collect();
@@ -70,6 +151,12 @@ fn resolve(records: &mut [Record], model: &Model) {
         };
         if !by_weight.is_empty() {
             record.captures = by_weight;
+        } else if node.name.starts_with("kqv-") {
+            // It has a name of its own: what weighs values, and nothing else.
+            let found = performing(node.operation, model);
+            let found = found
+                .filter(|taken| matches!(taken.op, Op::Weighted { .. }) && taken.step.layer == own);
+            record.captures = found.flat_map(captures).collect();
         } else if !record.captures.iter().any(exists) {
             let near: &[Option<usize>] = match own {
                 Some(_) => &[own],

@@ -26,6 +26,14 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         labels: BTreeMap::new(),
         records: Vec::new(),
     };
+    for field in MODEL_FIELDS {
+        if let Some(value) = top.get(field).filter(|value| !value.is_null()) {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            trace.labels.insert(field.to_owned(), value);
+        }
+    }
     if let Some(ids) = top.get("encoded_tokens") {
         let ids = tokens(ids)
             .ok_or_else(|| malformed("token ids in \"encoded_tokens\"", "something else"))?;
@@ -66,11 +74,19 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     }
     if let Some(Value::Object(logits)) = top.get("logits_stats") {
         let mut statistics = statistics(logits);
-        statistics.norm = top
-            .get("logits")
-            .and_then(|logits| logits.get("l2_norm"))
-            .and_then(Value::as_f64)
-            .map(Printed::whole);
+        let logits = top.get("logits").and_then(Value::as_object);
+        let norm = logits.and_then(|logits| logits.get("l2_norm")?.as_f64());
+        statistics.norm = norm.map(Printed::whole);
+        if let Some(Value::Array(greatest)) = logits.and_then(|logits| logits.get("top_k")) {
+            let one = |one: &Value| {
+                let id = usize::try_from(one.get("token_id")?.as_u64()?).ok()?;
+                Some((id, Printed::whole(one.get("logit")?.as_f64()?)))
+            };
+            let all = greatest.iter().map(one).collect::<Option<_>>();
+            statistics.top = all.ok_or_else(|| {
+                malformed("\"token_id\" and \"logit\" in each of \"top_k\"", "others")
+            })?;
+        }
         trace.records.push(record(None, "lm_head", statistics));
     }
     if trace.records.is_empty() {
@@ -78,6 +94,16 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     }
     Ok(trace)
 }
+
+/// What the object says of the model.
+pub(crate) const MODEL_FIELDS: [&str; 6] = [
+    "architecture",
+    "num_layers",
+    "hidden_dim",
+    "vocab_size",
+    "num_heads",
+    "num_kv_heads",
+];
 
 fn statistics(field: &Map<String, Value>) -> Statistics {
     let number = |name: &str| field.get(name).and_then(Value::as_f64).map(Printed::whole);
@@ -93,6 +119,9 @@ fn statistics(field: &Map<String, Value>) -> Statistics {
         greatest: number("max"),
         norm: None,
         nans: count("nan_count"),
+        infinities: count("inf_count"),
+        zeros: count("zero_count"),
+        top: Vec::new(),
     }
 }
 

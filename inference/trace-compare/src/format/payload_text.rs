@@ -49,6 +49,16 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                         trace.records.push(statistics);
                     }
                 }
+                Place::Top if line.is_empty() => {}
+                Place::Top => {
+                    let last = trace.records.last_mut();
+                    let known = greatest(line)
+                        .zip(last.and_then(Record::statistics_mut))
+                        .map(|(one, last)| last.top.push(one));
+                    known.ok_or_else(|| {
+                        malformed("\"1. token_id=3, logit=2.5\" behind the logits")
+                    })?;
+                }
                 Place::Model(name) => {
                     let known = labelled(line, &mut trace.records, name);
                     known.ok_or_else(|| malformed("labelled numbers such as \"Mean: 0.5\""))?;
@@ -69,6 +79,8 @@ enum Place {
     Elsewhere,
     Layer(usize),
     Model(&'static str),
+    /// The greatest logits.
+    Top,
 }
 
 fn section(line: &str) -> Option<Place> {
@@ -76,10 +88,11 @@ fn section(line: &str) -> Option<Place> {
         "EMBEDDING:" => Place::Model("embedding"),
         "FINAL LAYER NORM:" => Place::Model("final_norm"),
         "LM_HEAD output:" => Place::Model("lm_head"),
+        _ if line.starts_with("Top ") => Place::Top,
         "LAYER-BY-LAYER ACTIVATIONS:" | "TRACE SUMMARY:" | "TOKEN-BY-TOKEN DECODE:" => {
             Place::Elsewhere
         }
-        _ if line.starts_with("Top ") || line.starts_with("GENERATION") => Place::Elsewhere,
+        _ if line.starts_with("GENERATION") => Place::Elsewhere,
         _ => return None,
     })
 }
@@ -111,6 +124,13 @@ fn labelled(line: &str, records: &mut Vec<Record>, name: &str) -> Option<()> {
         records.push(record(None, name, statistics));
     }
     Some(())
+}
+
+/// A line such as `1. token_id=149, logit=3.3583`.
+fn greatest(line: &str) -> Option<(usize, Printed)> {
+    let (_, rest) = line.split_once("token_id=")?;
+    let (id, logit) = rest.split_once(", logit=")?;
+    Some((id.parse().ok()?, printed(logit)?))
 }
 
 fn mean_and_deviation(text: &str) -> Option<Statistics> {

@@ -98,6 +98,12 @@ pub struct Statistics {
     pub norm: Option<Printed>,
     /// The number of NaNs.
     pub nans: Option<usize>,
+    /// The number of infinities.
+    pub infinities: Option<usize>,
+    /// The number of zeros.
+    pub zeros: Option<usize>,
+    /// Of logits: the ids of the greatest, in that order, with their values.
+    pub top: Vec<(usize, Printed)>,
 }
 
 /// A number as it was printed.
@@ -174,6 +180,14 @@ impl Record {
                 element.precision()
             }
             Content::Statistics(_) => 0.0,
+        }
+    }
+
+    /// The statistics, while they are read.
+    pub(crate) const fn statistics_mut(&mut self) -> Option<&mut Statistics> {
+        match &mut self.content {
+            Content::Statistics(statistics) => Some(statistics),
+            Content::Held(..) | Content::InFile(_) => None,
         }
     }
 

@@ -62,6 +62,11 @@ impl Found {
                 let is_open = steps.all(|step| !held.contains(&step.order()));
                 is_open.then_some((place, capture, plain.difference.relative))
             });
+            // What is near a stage is that stage, even if another record is it, too.
+            let is_told = |plain: &Plain| plain.difference.relative < NEAR;
+            if found.iter().flatten().any(is_told) {
+                continue;
+            }
             let nearest = open.min_by(|(_, _, a), (_, _, b)| a.total_cmp(b));
             if let (None, Some((nearest, capture, _))) = (*chosen, nearest) {
                 *chosen = Some(nearest);

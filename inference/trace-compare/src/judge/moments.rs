@@ -17,6 +17,10 @@ pub struct Moments {
     pub least: f64,
     /// The greatest value.
     pub greatest: f64,
+    /// The number of infinities.
+    pub infinities: usize,
+    /// The number of zeros.
+    pub zeros: usize,
 }
 
 /// Which tokens a statistic covers.
@@ -28,10 +32,11 @@ pub enum WhichTokens {
     Last,
 }
 
-/// A sink that keeps the moments of every stage, and no values.
+/// A sink that keeps the moments of every stage, and of values the logits of the last token alone.
 #[derive(Debug, Default)]
 pub(crate) struct MomentsOfStages {
     stages: BTreeMap<(usize, Stage), [Moments; 2]>,
+    pub(crate) logits: Vec<f32>,
 }
 
 impl Moments {
@@ -43,6 +48,8 @@ impl Moments {
             squares: x.mul_add(x, found.squares),
             least: found.least.min(x),
             greatest: found.greatest.max(x),
+            infinities: found.infinities + usize::from(x.is_infinite()),
+            zeros: found.zeros + usize::from(x == 0.0),
         })
     }
 
@@ -54,6 +61,8 @@ impl Moments {
             squares: self.squares + other.squares,
             least: self.least.min(other.least),
             greatest: self.greatest.max(other.greatest),
+            infinities: self.infinities + other.infinities,
+            zeros: self.zeros + other.zeros,
         }
     }
 
@@ -65,6 +74,7 @@ impl Moments {
                 count,
                 least: 0.0,
                 greatest: 0.0,
+                zeros: count,
                 ..Self::default()
             }),
         }
@@ -110,6 +120,8 @@ impl Default for Moments {
             squares: 0.0,
             least: f64::INFINITY,
             greatest: f64::NEG_INFINITY,
+            infinities: 0,
+            zeros: 0,
         }
     }
 }
@@ -150,6 +162,9 @@ impl StageSink for MomentsOfStages {
         let wide = |values: &[f32], skipped| {
             Moments::of(values.iter().skip(skipped).map(|value| f64::from(*value)))
         };
+        if step.stage == Stage::Logits {
+            self.logits = values.iter().skip(skipped).copied().collect();
+        }
         let moments = [wide(values, 0), wide(values, skipped)];
         self.stages.insert(step.order(), moments);
     }

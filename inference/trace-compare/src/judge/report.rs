@@ -6,7 +6,7 @@ use super::{
     statistics::StatisticsReport,
     values::{Status, ValuesReport},
 };
-use crate::format::TraceFormat;
+use crate::format::{TraceFormat, not_compared};
 use inference::Step;
 
 /// What a comparison found.
@@ -106,14 +106,21 @@ impl Verdict {
 }
 
 impl TraceReport {
+    /// Records that were compared with nothing, and of which nothing else says that they need not be.
+    fn uncompared(&self) -> impl Iterator<Item = &str> {
+        let names = self.theirs_only.iter().map(String::as_str);
+        names.filter(|name| self.format != TraceFormat::LlamaCpp || not_compared(name).is_none())
+    }
+
     /// What this trace alone comes to.
     pub fn verdict(&self) -> Verdict {
+        let compared = self.uncompared().next().is_none();
         match &self.findings {
             Findings::Values(values) => {
                 let any = |status| values.records.iter().any(|record| record.status == status);
                 if any(Status::Differs) {
                     Verdict::Differs
-                } else if values.records.is_empty() || any(Status::NotJudged) {
+                } else if !compared || values.records.is_empty() || any(Status::NotJudged) {
                     Verdict::Undecided
                 } else {
                     Verdict::Agrees
@@ -121,7 +128,10 @@ impl TraceReport {
             }
             Findings::Statistics(statistics) => match statistics.counts() {
                 [0, 0, 0] => Verdict::Undecided,
-                [_, _, 0] if statistics.changes.is_empty() => Verdict::Consistent,
+                [_, _, 0] if statistics.changes.is_empty() => match compared {
+                    true => Verdict::Consistent,
+                    false => Verdict::Undecided,
+                },
                 _ => Verdict::Differs,
             },
         }
@@ -129,10 +139,17 @@ impl TraceReport {
 
     /// Says in one sentence what was found; it starts after the name of the trace and a colon.
     pub(crate) fn sentence(&self) -> String {
-        match &self.findings {
-            Findings::Values(values) => values.sentence(self.verdict()),
+        let verdict = self.verdict();
+        let names: Vec<_> = self.uncompared().collect();
+        let mut sentence = match &self.findings {
+            Findings::Values(values) => values.sentence(verdict, self.theirs_only.len()),
             Findings::Statistics(statistics) => statistics.sentence(),
+        };
+        if let (Verdict::Undecided, [first, ..]) = (verdict, names.as_slice()) {
+            let count = names.len();
+            sentence += &format!("; compared with nothing: {count}, the first is {first}");
         }
+        sentence
     }
 }
 
@@ -150,17 +167,23 @@ impl ValuesReport {
         self.operations.iter().find(|row| row.fails())
     }
 
-    fn sentence(&self, verdict: Verdict) -> String {
+    fn sentence(&self, verdict: Verdict, others: usize) -> String {
         let judged = |row: &&OperationRow| !matches!(row.outcome, Outcome::NoInput(_));
         let operations = self.operations.iter().filter(judged).count();
         let count = self.records.len();
-        match verdict {
-            Verdict::Agrees if operations == 0 => {
-                format!("all {count} records agree with our run")
-            }
-            Verdict::Agrees => format!(
-                "all {count} records agree: {operations} operations reproduced from the engine's own inputs"
+        let any = |status| self.records.iter().any(|record| record.status == status);
+        let which = match others {
+            0 => format!("all {count} records agree"),
+            _ => format!(
+                "{count} of {} records agree, the others are copies or parts of stages",
+                count + others
             ),
+        };
+        match verdict {
+            Verdict::Agrees if operations == 0 => format!("{which}; compared with our run"),
+            Verdict::Agrees => {
+                format!("{which}: {operations} operations reproduced from the engine's own inputs")
+            }
             Verdict::Differs => {
                 let place = match self.first_failing() {
                     Some(row) => format!("first at {} ({})", row.step, row.record),
@@ -187,6 +210,9 @@ impl ValuesReport {
                 }
             }
             _ if self.records.is_empty() => "no record is a stage of this model".to_owned(),
+            _ if !any(Status::NotJudged) => {
+                format!("{count} of {} records agree", count + others)
+            }
             _ => {
                 let open = self
                     .records

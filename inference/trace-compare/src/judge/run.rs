@@ -8,7 +8,7 @@ use super::{
 };
 use std::collections::BTreeSet;
 
-use crate::format::{Capture, Trace, capture_point_schema, stage_widths};
+use crate::format::{Capture, MODEL_FIELDS, Trace, capture_point_schema, stage_widths};
 use inference::Options;
 use inference::{Model, NUMERICS, Source, Step};
 
@@ -30,6 +30,7 @@ pub fn compare(
     let mut reports = Vec::new();
     for trace in &traces {
         check_labels(trace)?;
+        check_model(trace, model)?;
         let (tokens, tokens_from) = prompt::tokens(model, sources, trace, tokens, &traces)?;
         let findings = if trace.is_statistics() {
             Findings::Statistics(search::judge(model, sources, trace, &tokens, options)?)
@@ -104,6 +105,34 @@ fn check_labels(trace: &Trace) -> Result<(), CompareError> {
                 field,
                 found: found.escape_debug().to_string(),
                 ours: ours.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A trace that says what its model is, is of this one.
+fn check_model(trace: &Trace, model: &Model) -> Result<(), CompareError> {
+    let config = &model.config;
+    let heads = model.scores(0).map(|(heads, _)| heads);
+    for field in MODEL_FIELDS {
+        let ours = match field {
+            "architecture" => Some(config.architecture.name.to_owned()),
+            "num_layers" => Some(config.layers.to_string()),
+            "hidden_dim" => Some(config.hidden.to_string()),
+            "vocab_size" => Some(config.vocabulary.to_string()),
+            "num_heads" => heads.map(|heads| heads.queries.to_string()),
+            _ => heads.map(|heads| heads.key_values.to_string()),
+        };
+        let found = trace.label(field);
+        if let (Some(found), Some(ours)) = (found, ours)
+            && found != ours
+        {
+            return Err(CompareError::NotComparable {
+                trace: trace.short_name(),
+                field,
+                found: found.escape_debug().to_string(),
+                ours,
             });
         }
     }

@@ -6,7 +6,7 @@ use super::{
     moments::{MomentsOfStages, WhichTokens},
     reference::Reference,
     rounding::Rounding,
-    statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow, fit},
+    statistics::{Candidate, Estimator, Fit, StatisticsReport, StatisticsRow, fit, fit_of_top},
     variant::Variant,
 };
 use crate::format::{Capture, Record, Statistics, Trace, stage_widths};
@@ -196,6 +196,7 @@ impl Search<'_> {
                 if let Some(ours) = moments.joined(capture, set) {
                     let ours = ours.and_zeros(padding(capture, set));
                     let (fit, distance) = fit(theirs, &ours, estimator);
+                    let fit = fit.max(fit_of_top(theirs, &moments.logits, &ours));
                     found.push(Candidate {
                         capture: capture.clone(),
                         set,

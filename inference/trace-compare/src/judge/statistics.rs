@@ -1,5 +1,7 @@
 //! Comparison of statistics: which stage a record may be, and how near it is.
 
+use std::collections::BTreeMap;
+
 use super::moments::{Moments, WhichTokens};
 use crate::format::{Capture, Statistics};
 use inference::WeightType;
@@ -120,8 +122,14 @@ pub(crate) fn fit(theirs: &Statistics, ours: &Moments, estimator: Estimator) -> 
         });
         near &= gap <= noise.mul_add(scale, theirs.half_unit());
     }
-    let same_count = theirs.count.is_none_or(|count| count == ours.count);
-    if !same_count || theirs.nans.is_some_and(|nans| nans > 0) {
+    let counts = [
+        (theirs.count, ours.count),
+        (theirs.nans, 0),
+        (theirs.infinities, ours.infinities),
+        (theirs.zeros, ours.zeros),
+    ];
+    let other = |(theirs, ours): (Option<usize>, usize)| theirs.is_some_and(|count| count != ours);
+    if counts.into_iter().any(other) {
         return (Fit::Off, f64::INFINITY);
     }
     let fit = match (distance <= 1.0, near) {
@@ -130,6 +138,30 @@ pub(crate) fn fit(theirs: &Statistics, ours: &Moments, estimator: Estimator) -> 
         (false, false) => Fit::Off,
     };
     (fit, distance)
+}
+
+/// Holds the greatest logits of theirs against ours of the last token.
+pub(crate) fn fit_of_top(theirs: &Statistics, logits: &[f32], ours: &Moments) -> Fit {
+    let scale = ours.scale();
+    let mut rest: BTreeMap<usize, f64> = logits.iter().map(|x| f64::from(*x)).enumerate().collect();
+    let mut worst = Fit::Reproduced;
+    for (id, logit) in &theirs.top {
+        // Nothing that was not named before it is greater, as far as rounding tells.
+        let greatest = rest.values().copied().fold(f64::NEG_INFINITY, f64::max);
+        let Some(found) = rest.remove(id) else {
+            return Fit::Off;
+        };
+        let gap = (logit.value - found).abs().max(greatest - found);
+        let same = SAME.mul_add(scale.max(found.abs()), logit.half_unit());
+        worst = worst.max(if gap <= same {
+            Fit::Reproduced
+        } else if gap <= NEAR_EXTREME.mul_add(scale, logit.half_unit()) {
+            Fit::Near
+        } else {
+            Fit::Off
+        });
+    }
+    worst
 }
 
 /// What f32 sums of an engine move a number by, as a part of the scale of the values.

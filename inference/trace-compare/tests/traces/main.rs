@@ -10,6 +10,7 @@
 
 mod compare;
 mod formats;
+mod left_out;
 mod nodes;
 #[expect(dead_code, reason = "the tests of runs use the rest")]
 #[path = "../../../tests/support/mod.rs"]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use inference::{Model, Options, Source, StageSink, Step, forward, load};
 use trace_compare::{
     format::Trace,
-    judge::{Comparison, compare},
+    judge::{CompareError, Comparison, compare},
 };
 
 /// A model in memory.
@@ -31,8 +31,16 @@ impl Loaded {
     }
 
     pub(crate) fn compare(&self, traces: &[Trace], tokens: Option<&[u32]>) -> Comparison {
+        self.try_compare(traces, tokens).unwrap()
+    }
+
+    pub(crate) fn try_compare(
+        &self,
+        traces: &[Trace],
+        tokens: Option<&[u32]>,
+    ) -> Result<Comparison, CompareError> {
         let sources: [&dyn Source; 1] = [&self.bytes];
-        compare(&self.model, &sources, traces, tokens, &Options::default()).unwrap()
+        compare(&self.model, &sources, traces, tokens, &Options::default())
     }
 }
 
