@@ -110,13 +110,16 @@ impl Allow {
     }
 
     /// Whether a finding is of this kind. What it says of a file must be about names that match, each of them; which of
-    /// the two files is free, since they call one tensor by two names. A finding without a name never matches a pattern.
+    /// the two files is free, since they call one tensor by two names. Of tensors whose data were exchanged the names are
+    /// those of two: all must match. A finding without a name never matches a pattern.
     fn matches(&self, finding: &Finding) -> bool {
         let Some(pattern) = &self.pattern else {
             return self.code == finding.code;
         };
+        let is_of_two = finding.code == Code::TensorSwapped;
         let all_of = |side| {
-            let places = finding.places.iter().filter(|place| place.side == side);
+            let places = finding.places.iter();
+            let places = places.filter(|place| is_of_two || place.side == side);
             let mut names = places.map(|place| place.name.as_deref()).peekable();
             names.peek().is_some()
                 && names.all(|name| name.is_some_and(|name| is_match(pattern, &escape(name))))
@@ -321,6 +324,20 @@ mod tests {
         ] {
             assert_eq!(entry.matches(&about(Effect::Different, names)), expected);
         }
+    }
+
+    #[test]
+    fn a_pattern_matches_both_tensors_that_were_exchanged() {
+        let of = |first, second| {
+            let swapped = Finding::new(Code::TensorSwapped, Effect::Different, "");
+            swapped
+                .at(Place::new(Side::Apr, 0).name(first))
+                .at(Place::new(Side::Gguf, 0).name(second))
+        };
+        let entry = allow("tensor.swapped@blk.1.*");
+        assert!(entry.matches(&of("blk.1.attn_q.weight", "blk.1.attn_k.weight")));
+        assert!(!entry.matches(&of("blk.0.attn_q.weight", "blk.1.attn_q.weight")));
+        assert!(!entry.matches(&of("blk.1.attn_q.weight", "blk.0.attn_q.weight")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use fixtures::gguf::Model;
 use fixtures::{apr, damage, models};
+use verifier::policy::{Allow, Policy};
 use verifier::report::{AtFault, ConclusionKind, Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
@@ -114,6 +115,48 @@ fn tensors_of_other_types_are_one_finding() {
     check(&report, Different, &["Q8_0 in a.model, Q4_0 in b.model"]);
     let types = report.findings.iter();
     assert_eq!(types.filter(|one| one.code == "tensor.type").count(), 1);
+}
+
+#[test]
+fn a_rule_for_one_tensor_lets_no_other_tensor_pass() {
+    let mut retyped = edited(|model| {
+        for tensor in &mut model.tensors {
+            if tensor.type_id == 0 {
+                let values = tensor.data.as_chunks::<4>().0.iter();
+                // As BF16, the upper half of the values.
+                tensor.data = values.flat_map(|value| [value[2], value[3]]).collect();
+                tensor.type_id = 30;
+            }
+        }
+    });
+    let mut renamed = edited(|model| {
+        for tensor in model.tensors.iter_mut().skip(4) {
+            tensor.name.insert(0, b'x');
+        }
+    });
+    for (report, code) in [
+        (&mut retyped, "tensor.type"),
+        (&mut renamed, "tensor.renamed"),
+    ] {
+        let found = report.findings.iter().find(|one| one.code == code).unwrap();
+        let names: Vec<String> = found
+            .places
+            .iter()
+            .filter_map(|place| place.name.clone())
+            .collect();
+        assert!(names.len() > 2, "{names:?}");
+        let mut judged = |pattern: &str| {
+            report.set_policy(&Policy {
+                allow: vec![Allow::new(code, Some(pattern)).unwrap()],
+                ..Policy::default()
+            });
+            report.verdict
+        };
+        for name in &names {
+            assert_eq!(judged(name), Different, "{code} {name}");
+        }
+        assert_eq!(judged("*"), Verified, "{code}");
+    }
 }
 
 #[test]

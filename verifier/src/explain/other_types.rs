@@ -14,7 +14,7 @@ use crate::report::TensorResult;
 /// The pairs that were taken so far.
 #[derive(Default)]
 pub(super) struct OtherTypes<'a> {
-    first: Option<(&'a Tensor, &'a Tensor)>,
+    pairs: Vec<(&'a Tensor, &'a Tensor)>,
     /// How many pairs have these two types.
     counts: BTreeMap<[&'static str; 2], usize>,
     with_equal_values: usize,
@@ -34,7 +34,7 @@ impl<'a> OtherTypes<'a> {
         if result == TensorResult::NotCompared || a.block_type == b.block_type {
             return false;
         }
-        self.first.get_or_insert((a, b));
+        self.pairs.push((a, b));
         let count = self.counts.entry([type_name(a), type_name(b)]).or_default();
         *count += 1;
         let is_equal = result == TensorResult::ValuesEqual;
@@ -47,8 +47,8 @@ impl<'a> OtherTypes<'a> {
 
     /// What is to be said of all of them.
     pub(super) fn finding(&self, inputs: &Inputs<'_>) -> Option<Finding> {
-        let (a, b) = self.first?;
-        let total: usize = self.counts.values().sum();
+        let (a, b) = self.pairs.first()?;
+        let total = self.pairs.len();
         let (first, second) = (inputs.first.called, inputs.second.called);
         let mut message = if total == 1 {
             format!("{} is stored in another type: ", escape(&a.name))
@@ -73,11 +73,16 @@ impl<'a> OtherTypes<'a> {
         } else if self.different_values > 0 {
             message.push_str("; decoded, their values differ");
         }
-        Some(
-            Finding::new(Code::TensorType, Effect::Different, message)
+        let finding = Finding::new(Code::TensorType, Effect::Different, message);
+        let finding = match total {
+            1 => finding.expected_found(type_name(b), type_name(a)),
+            _ => finding,
+        };
+        // A policy judges a finding by its names: all of them are here.
+        Some(self.pairs.iter().fold(finding, |finding, (a, b)| {
+            finding
                 .at(listed_place(&inputs.first, a))
                 .at(listed_place(&inputs.second, b))
-                .expected_found(type_name(b), type_name(a)),
-        )
+        }))
     }
 }

@@ -226,11 +226,11 @@ impl Judge<'_> {
             1 => one,
             count => format!("{count} tensors have other names; the first: {one}"),
         };
-        Some(
-            Finding::new(Code::TensorRenamed, Effect::Different, message)
-                .at(place(first.side, a))
-                .at(place(second.side, b)),
-        )
+        let finding = Finding::new(Code::TensorRenamed, Effect::Different, message);
+        // A policy judges a finding by its names: all of them are here.
+        Some(named.iter().fold(finding, |finding, (a, b)| {
+            finding.at(place(first.side, a)).at(place(second.side, b))
+        }))
     }
 
     /// What of the second file is written otherwise than in the first, where all tensors that both have are equal.

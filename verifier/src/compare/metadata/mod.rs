@@ -311,14 +311,16 @@ impl Comparison<'_> {
             1 => escape(first),
             count => format!("{} (one of {count} factors)", escape(first)),
         };
-        let place = Place::new(Side::Gguf, 0).name(*first);
         let finding = match self.is_record_only(first) {
             true => record_only(&format!(
                 "{shown} changes what others compute, which no key of APR says"
             )),
             false => not_carried(&shown),
         };
-        findings.push(finding.at(place));
+        let places = factors
+            .iter()
+            .map(|name| Place::new(Side::Gguf, 0).name(*name));
+        findings.push(places.fold(finding, Finding::at));
     }
 
     /// Keys that change how a text becomes tokens, and that no loader of APR files reads.
