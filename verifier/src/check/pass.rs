@@ -12,7 +12,7 @@ use crate::compare::scan::{self, Scan};
 use crate::decode::container::Container;
 use crate::explain::evidence::Evidence;
 use crate::explain::judge::Judge;
-use crate::finding::{Effect, Finding, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
 use crate::origin;
@@ -74,6 +74,7 @@ pub(super) fn check(
     let (mut findings, evidence) = judge.findings(Vec::new());
     drop_chance(decoded, &evidence, &mut findings);
     findings.extend(not_read(decoded, &scan, &findings));
+    findings.extend(no_tensors(decoded));
     let seen = Seen::of(decoded, &scan);
     findings.extend(blob::finding(decoded.side(), input, seen.sha256()));
     let recorded = Recorded::of(input, decoded, &seen, sidecar);
@@ -189,6 +190,26 @@ fn not_read(decoded: &Decoded, scan: &Scan, findings: &[Finding]) -> Option<Find
             Effect::Undecided,
             format!("{missing} tensors were not read: their bytes are those of other tensors"),
         )
+    })
+}
+
+/// What has no weights is no model: nothing of it can be held against anything that is worth a verdict.
+fn no_tensors(decoded: &Decoded) -> Option<Finding> {
+    let is_vocabulary = match decoded {
+        Decoded::Gguf(gguf) => gguf.metadata.get(b"tokenizer.ggml.tokens").is_some(),
+        Decoded::Apr(_) | Decoded::Unknown(_) => false,
+    };
+    let what = if is_vocabulary {
+        "a vocabulary without weights"
+    } else {
+        "metadata without weights"
+    };
+    let is_empty = decoded.is_complete() && decoded.tensors().is_empty();
+    is_empty.then(|| {
+        let text = format!("{what}, not a model: there is no tensor to check");
+        Finding::new(Code::NothingCompared, Effect::Undecided, text)
+            .at(Place::new(decoded.side(), 0))
+            .hint("check the model itself; `aprove inspect FILE` shows what is in this file")
     })
 }
 

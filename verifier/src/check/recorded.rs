@@ -29,10 +29,13 @@ pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
         ..Outcome::default()
     };
     let document = apr.metadata.document.as_ref().filter(|_| apr.complete);
-    let record = match document.map(record::read) {
-        None | Some(Ok(None)) => return Outcome::default(),
-        Some(Err(what)) => return broken(what),
-        Some(Ok(Some(record))) => record,
+    let Some(document) = document else {
+        return Outcome::default();
+    };
+    let record = match record::read(document) {
+        Ok(None) => return metadata::alone(document, &apr.tensors),
+        Err(what) => return broken(what),
+        Ok(Some(record)) => record,
     };
     let Some(source) = recorded::decode(&record.sources) else {
         return broken("what it holds is no sound GGUF".to_owned());

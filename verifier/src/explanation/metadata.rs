@@ -303,7 +303,7 @@ fn whole(code: Code) -> Option<Explanation> {
             "The elements of all tensors add up to another number. Loaders do not compute with it.",
             "A producer that takes the number from the name of the model.",
             "Nothing for the behaviour; convert again for a right number.",
-            DIFFERENT_OR_WARNING,
+            DIFFERENT,
         ),
         Code::MetaRecord => explain(
             "the record of the source is wrong",

@@ -12,6 +12,7 @@ mod expected;
 mod loaders;
 mod look_alike;
 mod only_apr;
+mod own;
 mod producer;
 pub(crate) mod record;
 mod rope;
@@ -32,7 +33,7 @@ use self::expected::expected;
 use self::record::check::Recorded;
 use self::record::{Record, SourceRecord};
 use crate::decode::apr::{Document, Json, Kind};
-use crate::decode::container::Container;
+use crate::decode::container::{Container, Tensor};
 use crate::decode::findings::Findings;
 use crate::decode::gguf::ShardHead;
 use crate::decode::{apr, gguf};
@@ -164,6 +165,7 @@ pub(crate) fn compare(
     }
     derived::check(&comparison, &mut findings);
     typed::check(&comparison, &mut findings);
+    own::check(document, &apr.tensors, &mut findings);
     if record_only.is_empty() {
         loaders::check(&apr.tensors, &mut findings);
     }
@@ -192,6 +194,16 @@ pub(crate) fn compare(
     outcome.findings = findings.into_list();
     outcome.records = record.map(|record| record.sources).unwrap_or_default();
     outcome
+}
+
+/// What an APR file without a record says of its own tensors and does not hold.
+pub(crate) fn alone(document: &Document, tensors: &[Tensor]) -> Outcome {
+    let mut findings = Findings::default();
+    own::check(document, tensors, &mut findings);
+    Outcome {
+        findings: findings.into_list(),
+        ..Outcome::default()
+    }
 }
 
 /// The key that holds the record.

@@ -6,7 +6,6 @@
 use super::equal::shorten;
 use super::{Comparison, members_of};
 use crate::decode::apr::{Document, Json, Kind};
-use crate::decode::container::Tensor;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::RegionKind;
@@ -56,8 +55,6 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
     check_sharding(comparison, findings);
     check_special_tokens(comparison, findings);
     check_origin(comparison, findings);
-    check_count(comparison, findings);
-    check_shapes(comparison, findings);
 }
 
 fn check_members(
@@ -212,85 +209,6 @@ fn check_origin(comparison: &Comparison<'_>, findings: &mut Findings) {
             .at(comparison.apr_place("original_format", json, None))
             .expected_found("\"gguf\"", shorten(document.text(json))),
         );
-    }
-}
-
-/// `param_count` counts the elements; of a tied model, some producers count the copy of the embedding as well.
-fn check_count(comparison: &Comparison<'_>, findings: &mut Findings) {
-    let document = comparison.document;
-    let Some((json, found)) = document
-        .get("param_count")
-        .and_then(|json| Some((json, document.u64(json)?)))
-    else {
-        return;
-    };
-    let elements = |dims: &[u64]| {
-        dims.iter()
-            .try_fold(1_u64, |product, extent| product.checked_mul(*extent))
-    };
-    let sum = |tensors: &[Tensor]| {
-        tensors.iter().try_fold(0_u64, |sum, tensor| {
-            sum.checked_add(elements(&tensor.dims)?)
-        })
-    };
-    let stored = sum(&comparison.apr.tensors);
-    let source = sum(&comparison.gguf.tensors);
-    // Some writers leave it at zero.
-    if found != 0 && Some(found) != stored && Some(found) != source {
-        findings.push(
-            Finding::new(
-                "meta.param_count",
-                Effect::Warning,
-                "param_count is not the number of elements of the tensors",
-            )
-            .at(comparison.apr_place("param_count", json, None))
-            .expected_found(
-                stored.map_or_else(|| "a sum".to_owned(), |sum| sum.to_string()),
-                found.to_string(),
-            ),
-        );
-    }
-}
-
-/// `tensor_shapes` repeats the dims of the index.
-fn check_shapes(comparison: &Comparison<'_>, findings: &mut Findings) {
-    let document = comparison.document;
-    let Some(Kind::Object(shapes)) = document.get("tensor_shapes").map(|json| &json.kind) else {
-        return;
-    };
-    let index: std::collections::BTreeMap<&[u8], &[u64]> = comparison
-        .apr
-        .tensors
-        .iter()
-        .map(|tensor| (tensor.name.as_slice(), tensor.dims.as_slice()))
-        .collect();
-    for (key, shape) in shapes {
-        let name = document.name(key);
-        let dims = index.get(name.as_bytes());
-        let same = match (&shape.kind, dims) {
-            (Kind::Array(extents), Some(dims)) => {
-                extents.len() == dims.len()
-                    && extents
-                        .iter()
-                        .zip(*dims)
-                        .all(|(json, extent)| document.u64(json) == Some(*extent))
-            }
-            _ => false,
-        };
-        if !same {
-            findings.push(
-                Finding::new(
-                    "meta.tensor_shapes",
-                    Effect::Different,
-                    "tensor_shapes does not repeat the dims of the index",
-                )
-                .at(comparison.apr_place("tensor_shapes", shape, Some(shorten(&name))))
-                .expected_found(
-                    dims.map_or_else(|| "no such tensor".to_owned(), |dims| format!("{dims:?}")),
-                    shorten(document.text(shape)),
-                ),
-            );
-        }
     }
 }
 
