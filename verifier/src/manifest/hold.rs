@@ -8,7 +8,6 @@ use super::check::{Claim, Judge, Resolved, not_compared, syntax};
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Rows, Unusable, described, unusable};
-use crate::code::Code;
 use crate::finding::{Effect, Finding};
 use crate::inspect::Decoded;
 use crate::report::{ManifestRow, hex};
@@ -48,9 +47,7 @@ pub(crate) fn hold(
         }
         Rows::Nothing => Resolved::default(),
     };
-    judge
-        .findings
-        .extend(resolved.findings.into_iter().map(of_file_alone));
+    judge.findings.extend(resolved.findings);
     let claims: Vec<Claim> = resolved
         .claims
         .into_iter()
@@ -105,16 +102,4 @@ fn digests(
         .chain(tensors)
         .map(|(subject, digest)| (subject, Digests::from([(Kind::Blake3, hex(digest))])))
         .collect()
-}
-
-/// That the artifact was not compared with its source says nothing against the file as it was written.
-fn of_file_alone(finding: Finding) -> Finding {
-    if finding.code == Code::ManifestNotVerified {
-        Finding {
-            effect: Effect::Warning,
-            ..finding
-        }
-    } else {
-        finding
-    }
 }

@@ -98,9 +98,13 @@ fn an_artifact_that_was_not_verified_is_never_a_pass() {
     let text = text(&apr[0]);
     let word = "\"verification\":\"verified\"";
     assert!(text.contains(word));
-    for other in ["skipped", "different", "Verified", ""] {
+    for other in ["skipped", "different", "undecided", "Verified", ""] {
         let changed = text.replace(word, &format!("\"verification\":\"{other}\""));
         let report = checked(&changed, &["t.apr"], &apr);
+        assert_judged(&report, Verdict::Undecided, "manifest.not-verified");
+        let beside = Sidecar::Read(parse("list", changed.as_bytes()).unwrap());
+        let options = Options::default();
+        let report = crate::check::check(&input(&["t.apr"], &apr), &beside, &options, &());
         assert_judged(&report, Verdict::Undecided, "manifest.not-verified");
     }
     let without = text.replace(&format!(",{word}"), "");
