@@ -10,6 +10,7 @@ mod rebuild;
 mod record;
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::File,
     os::unix::fs::FileExt as _,
@@ -194,6 +195,14 @@ fn recorded(record: &Record<'_>, artifact: &Artifact) -> Result<Vec<Planned>, Ma
             "{} tensors were stored as decoded F32, so their original bytes are gone: {}",
             record.decoded.len(),
             record.decoded.join(", ").escape_debug()
+        ));
+    }
+    let digests: BTreeSet<&str> = record.sources.iter().map(|source| source.blake3).collect();
+    if digests.len() != record.sources.len() || digests.is_empty() {
+        return Err(format!(
+            "its record has {} sources, {} of which differ: the artifact was edited, and no GGUF can be given back",
+            record.sources.len(),
+            digests.len()
         ));
     }
     let names = Names::from_word(record.names).ok_or("the naming of its tensors is not known")?;

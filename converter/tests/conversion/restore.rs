@@ -3,7 +3,8 @@
 use std::{fs, sync::atomic::AtomicBool};
 
 use converter::{Error, RestoreRequest, RestoredFile, Tie, Unsupported, restore};
-use fixtures::{gguf::shard_name, malformed, models};
+use fixtures::{apr::Image, gguf::shard_name, malformed, models};
+use serde_json::Value;
 
 use crate::support::{Workbench, write};
 
@@ -119,6 +120,24 @@ fn no_damaged_artifact_gives_another_file() {
         assert_eq!(bench.names(), before, "bit {bit}");
     }
     assert!(refused > 10, "{refused}");
+}
+
+#[test]
+fn a_record_of_no_source_or_of_one_twice_restores_nothing() {
+    let bench = Workbench::new(&models::qwen2());
+    let sound = Image::parse(&bench.artifact());
+    let before = bench.names();
+    for times in [0, 2] {
+        let mut metadata: Value = serde_json::from_slice(&sound.metadata).unwrap();
+        let sources = metadata["aprove"]["sources"].as_array_mut().unwrap();
+        *sources = vec![sources[0].clone(); times];
+        let mut edited = sound.clone();
+        edited.metadata = serde_json::to_vec(&metadata).unwrap();
+        write(&bench.request.output, &edited.to_bytes());
+        let refused = restored(&bench).unwrap_err().to_string();
+        assert!(refused.contains("its record has"), "{refused}");
+        assert_eq!(bench.names(), before);
+    }
 }
 
 #[test]
