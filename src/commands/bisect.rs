@@ -142,6 +142,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
     };
     let (behaviour, row) = behaviour::placed(ran);
     report.add_behaviour(&behaviour, row);
+    report.need_stages();
     let diagnoses = if steps.is_empty() {
         Vec::new()
     } else {

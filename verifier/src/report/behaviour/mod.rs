@@ -13,6 +13,7 @@ pub use self::rows::{
 use super::Report;
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::verdict::Verdict;
 
 /// How the behaviour of two files compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +152,21 @@ impl Report {
         let findings: Vec<_> = assumed.chain(unused(&row.unused)).chain(decided).collect();
         self.add(&findings);
         self.behaviour = Some(row);
+    }
+
+    /// Leaves it undecided where no stage was run, for whoever asked for the stages: then nothing was compared, whatever a
+    /// policy lets pass.
+    pub fn need_stages(&mut self) {
+        let is_run =
+            |row: &BehaviourRow| row.stages > 0 && row.result != BehaviourResult::NotCovered;
+        if self.verdict == Verdict::Verified && !self.behaviour.as_ref().is_some_and(is_run) {
+            let message = "no stage was compared";
+            self.add(&[Finding::new(
+                Code::NothingCompared,
+                Effect::Undecided,
+                message,
+            )]);
+        }
     }
 
     /// Counts the tensors whose bytes were run as they were compared. One that was not is an error: nothing follows.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::{Allow, Policy};
 use crate::report::{Scope, Sides, TensorResult, TensorRow, TensorSide, build};
 use crate::verdict::{Compared, Verdict};
 
@@ -79,6 +80,44 @@ fn behaviour_only_makes_a_verdict_worse() {
         let mut report = report(before);
         report.add_behaviour(behaviour, row());
         assert_eq!(report.verdict, after, "{behaviour:?}");
+    }
+}
+
+#[test]
+fn who_needs_stages_is_undecided_without_one_whatever_is_allowed() {
+    let not_covered = Behaviour::NotCovered {
+        why: "arch x".to_owned(),
+    };
+    let tokenised = Behaviour::Tokenised {
+        first: vec![1],
+        second: vec![2],
+    };
+    let different = Behaviour::Different {
+        stage: "0.q_rope".to_owned(),
+        prompt: "eight".to_owned(),
+    };
+    let allow = [
+        "behaviour.not-covered",
+        "behaviour.tokens",
+        "behaviour.stage",
+    ];
+    let policy = Policy {
+        allow: allow.map(|rule| Allow::parse(rule).unwrap()).to_vec(),
+        ..Policy::default()
+    };
+    for (behaviour, stages, verdict) in [
+        (&not_covered, 0, Verdict::Undecided),
+        (&not_covered, 9, Verdict::Undecided),
+        (&tokenised, 0, Verdict::Undecided),
+        (&different, 9, Verdict::Verified),
+        (&Behaviour::Equal, 9, Verdict::Verified),
+    ] {
+        let mut report = report(Verdict::Verified);
+        report.set_policy(&policy);
+        report.add_behaviour(behaviour, BehaviourRow { stages, ..row() });
+        assert_eq!(report.verdict, Verdict::Verified, "{behaviour:?}");
+        report.need_stages();
+        assert_eq!(report.verdict, verdict, "{behaviour:?}");
     }
 }
 
