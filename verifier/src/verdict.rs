@@ -35,7 +35,7 @@ pub(crate) enum Compared {
     },
     /// One model against the rows of a manifest.
     Manifest {
-        /// Rows that were compared with something.
+        /// Rows that hold.
         rows: usize,
         /// Stages of a run, when one was asked for.
         stages: Option<usize>,

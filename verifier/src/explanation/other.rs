@@ -217,10 +217,10 @@ fn manifests(code: Code) -> Option<Explanation> {
         ),
         Code::ManifestNotCompared => explain(
             "rows of the manifest were not compared",
-            "What they are about could not be decoded, or its bytes are not all in the file.",
+            "What they are about could not be decoded, or its bytes are not all in the file. A note: they are about the source of the artifact.",
             "A model that is cut or malformed.",
             FETCH,
-            UNDECIDED,
+            &[Effect::Undecided, Effect::Note],
         ),
         Code::ManifestNotVerified => explain(
             "the manifest does not say that the artifact was verified",

@@ -76,13 +76,14 @@ pub fn check(
         judge.findings.splice(0..0, changed(decoded.side(), input));
         return judge.report(manifest, false, Bound::default());
     }
-    let resolved = match &manifest.rows {
+    let mut resolved = match &manifest.rows {
         Rows::Described(described) => described::resolve(described, &target),
         Rows::Listed(lines) => listed::resolve(lines, &target),
         Rows::Nothing => Resolved::default(),
     };
     judge.findings.extend(manifest.problems.iter().map(syntax));
-    judge.findings.extend(resolved.findings);
+    judge.findings.append(&mut resolved.findings);
+    judge.findings.extend(not_held(&manifest.rows, &decoded));
 
     let mut wanted: BTreeMap<Subject, Kinds> = BTreeMap::new();
     for claim in &resolved.claims {
@@ -116,6 +117,19 @@ pub fn check(
     judge.findings.sort_by_key(|finding| finding.effect);
     judge.findings.splice(0..0, changed(decoded.side(), input));
     judge.report(manifest, resolved.names_tensors, bound)
+}
+
+/// What a manifest says of the sources of an artifact, and the artifact does not record.
+fn not_held(rows: &Rows, decoded: &Decoded) -> Option<Finding> {
+    let (Rows::Described(described), Decoded::Apr(_)) = (rows, decoded) else {
+        return None;
+    };
+    let sources = described
+        .sources
+        .as_ref()
+        .is_some_and(|sources| !sources.is_empty());
+    let text = "the names and SHA-256 of the sources were held against nothing: verify SOURCE.gguf --manifest does that";
+    sources.then(|| Finding::new("manifest.not-compared", Effect::Note, text))
 }
 
 /// A row, or a manifest, that cannot be read.

@@ -26,7 +26,7 @@ impl Judge<'_> {
         let mut report = build(
             files,
             &Scope::Manifest {
-                rows: self.outcomes.len(),
+                rows: self.outcomes.values().filter(|one| one.equal).count(),
             },
             &self.findings,
         );

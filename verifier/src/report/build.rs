@@ -32,9 +32,9 @@ pub(crate) struct Parts<'a> {
 pub(crate) enum Scope<'a> {
     /// A pair that could be decoded.
     Pair(&'a Parts<'a>),
-    /// A model and a manifest, of which this many rows were compared with something.
+    /// A model and a manifest.
     Manifest {
-        /// Rows that were compared.
+        /// Rows that hold: where none does, nothing is left that a policy could let pass.
         rows: usize,
     },
     /// One model that was read and compared with what is recorded of it, if anything is.

@@ -52,6 +52,7 @@ pub fn summary(report: &Report) -> String {
             let text = conclusion.as_ref().map(|conclusion| &conclusion.text);
             format!(", {}: {}", finding.code, text.unwrap_or(&finding.message))
         }
+        _ if leaves_out_behaviour(report) => ", behaviour not compared".to_owned(),
         _ => String::new(),
     };
     format!("{compared}{reason}")
@@ -95,19 +96,29 @@ pub fn full(report: &Report) -> String {
 pub fn meaning(report: &Report) -> &str {
     let meaning = match report.verdict {
         Verdict::Verified if report.findings.iter().any(is_allowed) => {
-            "everything else was compared, and agrees"
+            if leaves_out_behaviour(report) {
+                "everything else of the bytes was compared, and agrees; the behaviour that the manifest records was not compared"
+            } else {
+                "everything else was compared, and agrees"
+            }
         }
         Verdict::Undecided if fails_on_warnings(report) => {
             "nothing differs, and warnings do not pass (--fail-on warning)"
         }
+        Verdict::Verified if leaves_out_behaviour(report) => {
+            "what the manifest says of the bytes of this model was compared, and agrees; the behaviour that it records was not compared"
+        }
         Verdict::Verified if !is_pair(report) => {
-            "everything that the manifest lists was compared, and agrees"
+            "everything that the manifest says of this model was compared, and agrees"
         }
         Verdict::Verified if report.findings.iter().all(|one| one.effect == Effect::Note) => {
             "every byte of both files is accounted for, and nothing differs"
         }
         Verdict::Verified => {
             "every byte of both files is accounted for, and nothing differs but what is named below"
+        }
+        Verdict::Undecided if report.findings.iter().any(is_allowed) => {
+            "beside what is allowed, nothing was compared that agrees"
         }
         Verdict::Different => "the files were compared and differ, or break their format",
         Verdict::Undecided => "not everything could be read, decoded or compared",
@@ -118,6 +129,12 @@ pub fn meaning(report: &Report) -> &str {
         (None, Some(first)) => &first.message,
         (None, None) => meaning,
     }
+}
+
+/// Whether a manifest records a behaviour that was not checked.
+fn leaves_out_behaviour(report: &Report) -> bool {
+    let mut findings = report.findings.iter();
+    findings.any(|finding| finding.code == Code::BehaviourNotChecked)
 }
 
 fn write_head(text: &mut String, report: &Report) -> std::fmt::Result {

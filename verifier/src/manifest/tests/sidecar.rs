@@ -50,6 +50,26 @@ fn the_artifact_and_its_source_both_verify() {
 }
 
 #[test]
+fn what_of_a_manifest_was_not_held_is_said() {
+    let mut report = checked(&text(&apr()), &["t.apr"], &[apr()]);
+    assert_judged(&report, Verdict::Verified, "manifest.not-compared");
+    let first = |report: &Report| {
+        let said = crate::report::text::answer(report);
+        said.lines().next().unwrap().to_owned()
+    };
+    let said = first(&report);
+    let whole =
+        "verified: everything that the manifest says of this model was compared, and agrees";
+    assert_eq!(said, whole);
+    report.note_unchecked_behaviour();
+    let said = first(&report);
+    let without = "the behaviour that it records was not compared";
+    assert!(said.ends_with(without), "{said}");
+    let line = crate::report::text::line(&report);
+    assert!(line.ends_with(", behaviour not compared\n"), "{line}");
+}
+
+#[test]
 fn every_byte_of_the_artifact_is_bound() {
     let apr = apr();
     let text = text(&apr);
