@@ -2,7 +2,7 @@
 
 use std::cell::LazyCell;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::thread::{self, Scope};
 
 use anyhow::{Context as _, bail};
@@ -231,6 +231,7 @@ fn alone(
             .context("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits")
     });
     let digest = digest.transpose()?;
+    let folder = folder_of(model);
     let [model] = match not_opened::open([model], Mode::Manifest) {
         Ok(opened) => opened,
         Err(why) => return Ok((why.said(policy), true)),
@@ -253,7 +254,7 @@ fn alone(
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
     let report = match read {
-        Ok(manifest) => against(arguments, options, policy, &model, &manifest),
+        Ok(manifest) => against(arguments, options, policy, (&model, &folder), &manifest),
         Err(why) => {
             let mut report = manifest::cannot_check(&name, &why, &model.input());
             report.set_policy(policy);
@@ -261,6 +262,16 @@ fn alone(
         }
     };
     Ok((report, false))
+}
+
+/// The folder of a model, by which rows of a manifest are told apart.
+fn folder_of(model: &Path) -> String {
+    let absolute = match Location::of(model) {
+        Location::Path(path) => absolute(path).ok(),
+        Location::Address(_) => None,
+    };
+    let folder = absolute.as_deref().unwrap_or(model).parent();
+    folder.map_or_else(String::new, |folder| folder.to_string_lossy().into_owned())
 }
 
 /// Compares two models.
@@ -331,12 +342,13 @@ fn against(
     arguments: &Arguments,
     options: inference::Options,
     policy: &Policy,
-    model: &Files,
+    (model, folder): (&Files, &str),
     manifest: &Manifest,
 ) -> Report {
     let progress = arguments.progress(1, Phase::Read);
     let job = progress.job(model.name());
     let how = CheckOptions {
+        folder,
         threads: options.threads,
         allow_unbound_metadata: arguments.allow_unbound_metadata,
         file_digests: arguments.report.file_sha256(FileSha256::None) == FileSha256::All,

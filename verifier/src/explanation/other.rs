@@ -231,7 +231,7 @@ fn manifests(code: Code) -> Option<Explanation> {
         ),
         Code::ManifestOtherFiles => explain(
             "rows of the manifest are for other files",
-            "They were not used. Where no row is left, nothing is compared and it is undecided.",
+            "They were not used. Where no row is left, nothing is compared and it is undecided; so it is where rows of this name are in several folders, none of them is that of the model, and none holds.",
             "A list of digests of a whole folder, or a file that was renamed.",
             "If the file was renamed, give its digest itself: aprove verify FILE --digest sha256:HEX",
             &[Effect::Undecided, Effect::Note],

@@ -23,6 +23,9 @@ pub(super) struct Claim {
     /// The kinds that the digest can be of.
     pub(super) kinds: Vec<Kind>,
     pub(super) digest: String,
+    /// Where several rows have the name of one file in several folders, and no folder tells which is its own: the path of
+    /// this one. Those of one path must hold; the others are of other files.
+    pub(super) one_of: Option<Vec<u8>>,
 }
 
 /// What the rows of a manifest mean for one model.
@@ -36,7 +39,9 @@ pub(super) struct Resolved {
 
 /// How to check.
 #[derive(Clone, Copy, Debug)]
-pub struct CheckOptions {
+pub struct CheckOptions<'a> {
+    /// The folder that the model lies in, as far as it is known: rows of one name in several folders are told by it.
+    pub folder: &'a str,
     /// Number of threads.
     pub threads: usize,
     /// Whether a manifest that leaves header and metadata unbound can verify a model.
@@ -55,11 +60,11 @@ pub struct CheckOptions {
 pub fn check(
     manifest: &Manifest,
     input: &Input<'_>,
-    options: &CheckOptions,
+    options: &CheckOptions<'_>,
     observer: &dyn Observer,
 ) -> Report {
     let decoded = Decoded::of(input);
-    let target = Target::new(input, &decoded);
+    let target = Target::new(input, &decoded).in_folder(options.folder);
     let mut judge = Judge {
         target: &target,
         digests: BTreeMap::new(),
@@ -99,6 +104,7 @@ pub fn check(
         }
     }
     judge.hash(&wanted, options.threads, observer);
+    judge.tell_apart(&mut resolved.claims);
     judge.compare(&resolved.claims);
     if resolved.names_tensors {
         judge.find_missing_tensors(&wanted);
@@ -248,6 +254,47 @@ impl Judge<'_> {
         }
     }
 
+    /// Of rows of one name in several folders keeps those that hold; where none does, any may be of another file.
+    fn tell_apart(&mut self, claims: &mut Vec<Claim>) {
+        let holding = |claim: &&Claim| claim.one_of.is_some() && self.matched(claim).is_some();
+        let holding: BTreeSet<(Subject, Vec<u8>)> = claims
+            .iter()
+            .filter(holding)
+            .filter_map(|claim| Some((claim.subject, claim.one_of.clone()?)))
+            .collect();
+        let mut open = BTreeSet::new();
+        claims.retain(|claim| match &claim.one_of {
+            None => true,
+            Some(path) if holding.contains(&(claim.subject, path.clone())) => true,
+            Some(_) => {
+                open.insert(claim.subject);
+                false
+            }
+        });
+        for claim in claims.iter() {
+            open.remove(&claim.subject);
+        }
+        let findings = open.into_iter().map(|subject| {
+            let name = self.name(subject);
+            let text = format!(
+                "the manifest has rows of the name {name} in several folders, and none of them holds or is in the folder of this one"
+            );
+            Finding::new("manifest.other-files", Effect::Undecided, text)
+                .at(self.place(subject))
+                .hint("give the digest of its own row: aprove verify FILE --digest sha256:HEX")
+        });
+        let findings: Vec<Finding> = findings.collect();
+        self.findings.extend(findings);
+    }
+
+    /// The kind of which the digest of a claim is, where it is that of the bytes.
+    fn matched(&self, claim: &Claim) -> Option<Kind> {
+        let digests = self.digests.get(&claim.subject)?;
+        let mut kinds = claim.kinds.iter();
+        let holds = |kind: &&Kind| digests.get(kind) == Some(&claim.digest);
+        kinds.find(holds).copied()
+    }
+
     pub(super) fn compare(&mut self, claims: &[Claim]) {
         let mut seen = HashMap::new();
         let mut repeated = BTreeSet::new();
@@ -255,8 +302,7 @@ impl Judge<'_> {
             let Some(digests) = self.digests.get(&claim.subject) else {
                 continue;
             };
-            let holds = |kind: &&Kind| digests.get(kind) == Some(&claim.digest);
-            let matched = claim.kinds.iter().find(holds).copied();
+            let matched = self.matched(claim);
             if matched.is_none() {
                 let found: Vec<String> = claim
                     .kinds

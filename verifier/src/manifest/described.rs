@@ -237,6 +237,7 @@ impl Rows<'_> {
                 subject,
                 kinds: vec![kind],
                 digest,
+                one_of: None,
             });
         }
     }

@@ -1,7 +1,8 @@
 //! What the rows of `sha256sum`, `b3sum` and gguf-hash mean for a model.
 //!
 //! Rows are looked up by base name and by tensor name, so that a model that was moved or renamed is still found. Rows of
-//! other files count for nothing, but only where other rows name this one.
+//! other files count for nothing, but only where other rows name this one. Of rows of one base name in several folders those
+//! count whose path the path of the model ends with; where none is, only one that holds.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,15 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
                 (Scope::Tensors, None) if target.names.len() > 1 => Subject::Set,
                 (Scope::Tensors, None) => Subject::Model(0),
             };
-            resolved.findings.extend(row.wrong_size(subject, target));
-            resolved.claims.push(row.claim(subject));
+            let wrong_size = row.wrong_size(subject, target);
+            let mut claim = row.claim(subject);
+            if !row.is_one_of {
+                resolved.findings.extend(wrong_size);
+            } else if wrong_size.is_some() {
+                // A file of another size: no digest of it holds.
+                claim.kinds.clear();
+            }
+            resolved.claims.push(claim);
         }
     }
     find_missing_files(lines, target, &mut resolved);
@@ -46,6 +54,8 @@ struct Row<'a> {
     /// None where the row names no file.
     path: Option<&'a [u8]>,
     tensor: Option<&'a [u8]>,
+    /// Whether it may as well be a row of another file of this base name, in another folder.
+    is_one_of: bool,
 }
 
 impl<'a> Row<'a> {
@@ -57,6 +67,7 @@ impl<'a> Row<'a> {
                 line,
                 path: None,
                 tensor: None,
+                is_one_of: false,
             };
         };
         let parts = || {
@@ -83,6 +94,7 @@ impl<'a> Row<'a> {
             line,
             path: Some(path),
             tensor,
+            is_one_of: false,
         }
     }
 
@@ -106,6 +118,7 @@ impl<'a> Row<'a> {
             subject,
             kinds: self.line.kinds.clone(),
             digest: self.line.digest.clone(),
+            one_of: self.path.filter(|_| self.is_one_of).map(<[u8]>::to_vec),
         }
     }
 }
@@ -124,6 +137,7 @@ fn rows_of_target<'a>(
     let all = rows.len();
     if rows.iter().any(is_own) {
         rows.retain(is_own);
+        tell_folders(&mut rows, target);
         let others = all.saturating_sub(rows.len());
         if others > 0 {
             let text =
@@ -160,6 +174,43 @@ fn rows_of_target<'a>(
     rows
 }
 
+/// Of rows of one base name in several folders keeps those of the folder of the model, the longest path that tells; where
+/// none does, each may be of another file.
+fn tell_folders(rows: &mut Vec<Row<'_>>, target: &Target<'_>) {
+    for (shard, name) in target.names.iter().enumerate() {
+        let is_of = |row: &Row<'_>| {
+            let path = row.path.map(base_name);
+            path.and_then(|name| target.shard_named(name)) == Some(shard)
+        };
+        let named = rows.iter().filter(|row| is_of(row));
+        let paths: BTreeSet<Vec<&[u8]>> = named.filter_map(|row| row.path.map(parts)).collect();
+        if paths.len() < 2 {
+            continue;
+        }
+        let mut own = parts(target.folder.as_bytes());
+        own.push(name.as_bytes());
+        // A base name alone tells nothing.
+        let tells = |path: &&Vec<&[u8]>| path.len() > 1 && own.ends_with(path);
+        match paths.iter().filter(tells).max_by_key(|path| path.len()) {
+            Some(path) => {
+                rows.retain(|row| !is_of(row) || row.path.map(parts).as_ref() == Some(path));
+            }
+            None => {
+                for row in rows.iter_mut().filter(|row| is_of(row)) {
+                    row.is_one_of = true;
+                }
+            }
+        }
+    }
+}
+
+/// The folders of a path and its base name.
+fn parts(path: &[u8]) -> Vec<&[u8]> {
+    path.split(|byte| matches!(byte, b'/' | b'\\'))
+        .filter(|part| !matches!(*part, b"" | b"."))
+        .collect()
+}
+
 fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolved) {
     let named = || rows.iter().filter_map(|row| Some((row, row.tensor?)));
     let count = named().count();
@@ -173,6 +224,14 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
             Effect::Undecided,
             text,
         ));
+        return;
+    }
+    if rows.iter().any(|row| row.is_one_of) {
+        let text = format!(
+            "{count} rows of tensors are for files of one name in several folders, and none is the folder of this one"
+        );
+        let finding = Finding::new("manifest.other-files", Effect::Undecided, text);
+        resolved.findings.push(finding);
         return;
     }
     resolved.names_tensors = true;

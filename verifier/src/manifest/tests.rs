@@ -72,12 +72,18 @@ fn judged(
 ) -> Report {
     let manifest = parse("list", manifest.as_bytes()).expect("it is a manifest");
     let options = CheckOptions {
-        threads: 2,
         allow_unbound_metadata,
-        file_digests: false,
+        ..OPTIONS
     };
     check(&manifest, &input(names, files), &options, &())
 }
+
+const OPTIONS: CheckOptions<'_> = CheckOptions {
+    folder: "",
+    threads: 2,
+    allow_unbound_metadata: false,
+    file_digests: false,
+};
 
 /// Writes a manifest of `tiny`, changes its text, and checks `tiny` against it.
 fn with_changed_rows(form: Form, change: impl Fn(&str) -> String) -> Report {
@@ -402,6 +408,100 @@ fn rows_of_other_files_count_only_where_none_is_for_this_one() {
 }
 
 #[test]
+fn of_rows_in_several_folders_the_one_of_its_own_counts() {
+    let digest = |file: &[u8]| {
+        let text = written(&["t.gguf"], &[file.to_vec()], Form::Sha256sum);
+        text.split(' ').next().unwrap().to_owned()
+    };
+    let (own, other) = (models::tiny().to_bytes(), models::qwen2().to_bytes());
+    let (d, e) = (digest(&own), digest(&other));
+    let third = digest(b"");
+    let sizes = |of_q4: usize| {
+        let row = |path: &str, digest: &str, size: usize| {
+            let lfs = serde_json::json!({"oid": digest, "size": size, "pointerSize": 134});
+            serde_json::json!({"type": "file", "path": path, "size": size, "oid": "00", "lfs": lfs})
+        };
+        let rows = [
+            row("q4/t.gguf", &d, of_q4),
+            row("q8/t.gguf", &e, other.len()),
+        ];
+        serde_json::json!(rows).to_string()
+    };
+    let (verified, different, undecided) =
+        (Verdict::Verified, Verdict::Different, Verdict::Undecided);
+    let rows = format!("{d}  q4/t.gguf\n{e}  ./q8/t.gguf\n");
+    let deep = format!("{e}  q4/t.gguf\n{d}  a/q4/t.gguf\n{e}  t.gguf\n");
+    let neither = format!("{third}  q4/t.gguf\n{e}  q8/t.gguf\n");
+    for (text, folder, verdict) in [
+        (&rows, "/models/q4", verified),
+        (&rows, "/models/q8", different),
+        (&rows, "", verified),
+        (&rows, "/models", verified),
+        (&neither, "/models", undecided),
+        (&neither, "/models/q4", different),
+        (&deep, "/x/a/q4", verified),
+        (&deep, "/x/q4", different),
+        (&sizes(own.len()), "/models/q4", verified),
+        (&sizes(own.len()), "/models", verified),
+        (&sizes(own.len()), "/models/q8", different),
+        (&sizes(own.len() + 1), "/models", undecided),
+    ] {
+        let manifest = parse("list", text.as_bytes()).unwrap();
+        let options = CheckOptions { folder, ..OPTIONS };
+        let files = std::slice::from_ref(&own);
+        let report = check(&manifest, &input(&["t.gguf"], files), &options, &());
+        assert_eq!(report.verdict, verdict, "{folder} {text} {report:#?}");
+    }
+}
+
+#[test]
+fn of_tensor_rows_in_several_folders_none_accuses_the_file() {
+    let files = [models::tiny().to_bytes()];
+    let rows = |path: &str, model: &[u8]| {
+        let as_path = Some(path);
+        let options = WriteOptions {
+            as_path,
+            ..options(GGUF_HASH)
+        };
+        let files = [model.to_vec()];
+        write(&input(&["t.gguf"], &files), &options, &())
+            .unwrap()
+            .text
+    };
+    let both = rows("q4/t.gguf", &files[0]) + &rows("q8/t.gguf", &models::qwen2().to_bytes());
+    let manifest = parse("list", both.as_bytes()).unwrap();
+    for (folder, verdict) in [
+        ("q4", Verdict::Verified),
+        ("q8", Verdict::Different),
+        ("", Verdict::Undecided),
+    ] {
+        let options = CheckOptions {
+            folder,
+            allow_unbound_metadata: true,
+            ..OPTIONS
+        };
+        let report = check(&manifest, &input(&["t.gguf"], &files), &options, &());
+        assert_eq!(report.verdict, verdict, "{folder} {report:#?}");
+    }
+}
+
+#[test]
+fn where_no_row_holds_nothing_is_left_to_let_pass() {
+    let files = [models::tiny().to_bytes()];
+    let zeros = "0".repeat(64);
+    let digest = Manifest::of_digest(&zeros, "t.gguf").unwrap();
+    let mut report = check(&digest, &input(&["t.gguf"], &files), &OPTIONS, &());
+    assert_eq!(report.verdict, Verdict::Different);
+    report.set_policy(&Policy {
+        allow: vec![Allow::parse("manifest.mismatch").unwrap()],
+        ..Policy::default()
+    });
+    assert_eq!(report.verdict, Verdict::Undecided);
+    let said = crate::report::text::answer(&report);
+    assert!(said.contains("nothing was compared that agrees"), "{said}");
+}
+
+#[test]
 fn every_file_of_a_set_needs_a_row() {
     let set = models::tiny().shards(2);
     let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
@@ -593,6 +693,7 @@ fn a_file_that_changes_while_it_is_read_is_not_judged() {
         Err(Error::Changed { .. })
     ));
     let how = CheckOptions {
+        folder: "",
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,
