@@ -87,6 +87,8 @@ struct Sizes {
     keys: Option<u64>,
     values: Option<u64>,
     outputs: Option<u64>,
+    /// Of the expert that every token uses, and the key that says it.
+    shared: (Option<u64>, &'static str),
 }
 
 impl Sizes {
@@ -101,6 +103,17 @@ impl Sizes {
         let key = count("attention.key_length")?.or(divided);
         let value = count("attention.value_length")?.or(divided);
         let product = |heads: Option<u64>, size: Option<u64>| heads?.checked_mul(size?);
+        let some = |ending| count(ending).map(|size| size.filter(|size| *size > 0));
+        let shared = match some("expert_shared_feed_forward_length")? {
+            None => (
+                product(
+                    some("expert_shared_count")?,
+                    some("expert_feed_forward_length")?,
+                ),
+                "expert_shared_count times expert_feed_forward_length",
+            ),
+            size => (size, "expert_shared_feed_forward_length"),
+        };
         Ok(Self {
             hidden,
             feed_forward: count("feed_forward_length")?,
@@ -108,6 +121,7 @@ impl Sizes {
             keys: product(key_value_heads, key),
             values: product(key_value_heads, value),
             outputs: product(heads, value),
+            shared,
         })
     }
 
@@ -124,6 +138,8 @@ impl Sizes {
             "attn_output.weight" => (0, self.outputs, "head_count times value_length"),
             "ffn_gate.weight" => (1, self.feed_forward, "feed_forward_length"),
             "ffn_down.weight" => (0, self.feed_forward, "feed_forward_length"),
+            "ffn_gate_shexp.weight" | "ffn_up_shexp.weight" => (1, self.shared.0, self.shared.1),
+            "ffn_down_shexp.weight" => (0, self.shared.0, self.shared.1),
             _ => return None,
         })
     }

@@ -66,6 +66,36 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
 }
 
 #[test]
+fn the_size_of_shared_experts_is_that_of_their_tensors() {
+    for (keys, expected) in [
+        (
+            &[("expert_shared_feed_forward_length", 16_u32)][..],
+            "expert_shared_feed_forward_length is 16, and blk.0.ffn_up_shexp.weight has 1",
+        ),
+        (
+            &[
+                ("expert_shared_count", 2),
+                ("expert_feed_forward_length", 8),
+            ],
+            "expert_shared_count times expert_feed_forward_length is 16, and blk.0.ffn_up_shexp.weight has 1",
+        ),
+    ] {
+        let mut model = models::qwen2();
+        for (key, value) in keys {
+            model.set(&format!("qwen2.{key}"), *value);
+        }
+        model.tensors.push(fixtures::gguf::Tensor {
+            name: b"blk.0.ffn_up_shexp.weight".to_vec(),
+            dims: vec![4, 1],
+            type_id: 0,
+            data: vec![0; 16],
+        });
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
 fn keys_that_do_not_fit_the_tensors_are_named() {
     let cases: [(&str, Value, &str); 9] = [
         (

@@ -227,7 +227,11 @@ impl Builder<'_> {
         if described.latent && self.has(layer, "ffn_latent_down.weight") {
             let rows = self.rows(layer, "ffn_latent_down.weight");
             let rows = rows.unwrap_or_default();
-            self.check_size(index, "moe_latent_size", rows)?;
+            let key = "moe_latent_size";
+            self.check_size(index, key, rows)?;
+            if self.keys.count(key)? == Some(0) {
+                return Err(Error::model(self.keys.name(key), rows, 0));
+            }
             let stage = Stage::MoeLatent;
             let slots = (from, Slot::ExpertInput);
             self.product(layer, stage, "ffn_latent_down", slots, [inner, rows])?;
@@ -289,7 +293,12 @@ impl Builder<'_> {
     }
 
     /// A size that both a key and the tensors say.
-    fn check_size(&self, index: usize, key: &'static str, found: usize) -> Result<(), Error> {
+    pub(super) fn check_size(
+        &self,
+        index: usize,
+        key: &'static str,
+        found: usize,
+    ) -> Result<(), Error> {
         let stated = self.keys.counts(key, self.numbers.layers)?;
         match stated.and_then(|stated| stated.get(index).copied()) {
             Some(stated) if stated != found && stated != 0 => {
@@ -349,11 +358,16 @@ impl Builder<'_> {
         else {
             return Ok(false);
         };
-        // Shapes say the size; a number of experts that does not divide it says something else.
+        // llama.cpp takes the size from one of two keys (`n_ff_shexp` in src/models/*.cpp).
+        let size = "expert_shared_feed_forward_length";
+        self.check_size(index, size, width)?;
         let count = self.keys.count("expert_shared_count")?.unwrap_or(0);
-        if count > 1 {
+        let one = self.keys.count("expert_feed_forward_length")?.unwrap_or(0);
+        let by_count = matches!(self.keys.count(size)?, None | Some(0)) && count > 0;
+        if by_count && (one.checked_mul(count) != Some(width) && one > 0 || width % count != 0) {
             let key = self.keys.name("expert_shared_count");
-            super::numbers::divided(width, count, &key)?;
+            let expected = format_args!("a number of experts that make {width} rows");
+            return Err(Error::model(key, expected, count));
         }
         if self.architecture.gated {
             let stage = Stage::SharedGate;

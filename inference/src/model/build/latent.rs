@@ -35,6 +35,19 @@ impl Builder<'_> {
         let key = stated("attention.key_length_mla", numbers.key_dim)?;
         let value = stated("attention.value_length_mla", numbers.value_dim)?;
         let latent = self.keys.needed("attention.kv_lora_rank")?;
+        if self
+            .keys
+            .count("attention.key_length_mla")?
+            .is_some_and(|key| key > 0)
+        {
+            // Of keys and values as the cache of llama.cpp holds them: what is latent, and the part that rotates.
+            self.check_size(
+                index,
+                "attention.key_length",
+                latent.saturating_add(rope.dims),
+            )?;
+            self.check_size(index, "attention.value_length", latent)?;
+        }
         let plain = key.checked_sub(rope.dims).filter(|plain| *plain > 0);
         let plain =
             plain.ok_or_else(|| Error::model("rope dims", "fewer than a key", rope.dims))?;

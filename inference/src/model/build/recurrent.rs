@@ -201,6 +201,11 @@ impl Builder<'_> {
         let name = format!("{part}.weight");
         let taps = self.dims(layer, &name);
         let taps = taps.and_then(|dims| dims.first().copied());
+        let key = match part {
+            "shortconv.conv" => "shortconv.l_cache",
+            _ => "ssm.conv_kernel",
+        };
+        self.check_size(index, key, taps.unwrap_or_default())?;
         let weight = self.take(layer, &name, &[taps.unwrap_or_default(), channels])?;
         let bias = self.further_bias(layer, part, channels)?;
         let to = (slot, Width::Token(channels));
