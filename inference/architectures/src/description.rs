@@ -105,6 +105,9 @@ pub struct Architecture {
     pub layer_inputs: bool,
     /// Whether `layer_output_scale` multiplies what leaves a layer.
     pub layer_scale: bool,
+    /// The keys without which llama.cpp does not load a model and that nothing else here needs (`get_key` without `false` in
+    /// src/models/*.cpp).
+    pub required: &'static [&'static str],
     /// The norm after the last layer.
     pub final_norm: &'static str,
 }

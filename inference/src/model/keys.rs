@@ -75,6 +75,21 @@ impl<'a> Keys<'a> {
         count.ok_or_else(|| Error::model(self.name(key), "an integer", "none"))
     }
 
+    /// Whether a file says something under each of these keys, whatever it is.
+    ///
+    /// # Errors
+    /// Fails with the first that it does not have.
+    pub(crate) fn require(&self, keys: &[&'static str]) -> Result<(), Error> {
+        // A value of another type is no number here, and an error where it is read.
+        let lacks = |key: &&&'static str| {
+            matches!(self.stated.float(key), Ok(None)) || matches!(self.stated.count(key), Ok(None))
+        };
+        match keys.iter().find(lacks) {
+            Some(key) => Err(Error::model(self.name(key), "a number", "none")),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn count(&self, key: &'static str) -> Result<Option<usize>, Error> {
         self.ask(key).count(key)
     }

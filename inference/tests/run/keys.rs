@@ -68,6 +68,7 @@ fn windows_with_heads_of_their_own_are_not_covered() {
     let model = || {
         let mut model = named("cohere2", &["ffn_norm.weight", "output.weight"]);
         model.set("cohere2.attention.sliding_window", 2_u32);
+        model.set("cohere2.logit_scale", 1f32);
         model
     };
     let (loaded, plain) = outcome(&model()).unwrap();
@@ -216,4 +217,45 @@ fn a_number_of_used_experts_for_each_layer_is_not_covered() {
     model.set("llama.expert_used_count", each([2, 1]));
     let text = "not covered (expert_used_count for each layer)";
     assert_eq!(outcome(&model).unwrap_err(), text);
+}
+
+#[needs::data(
+    "arch/gpt-oss.f32.gguf",
+    "arch/cohere2.f32.gguf",
+    "arch/gemma4.f32.gguf"
+)]
+#[test]
+fn a_key_that_llama_cpp_requires_is_required() {
+    for (name, key) in [
+        ("gpt-oss", "attention.sliding_window"),
+        ("cohere2", "attention.sliding_window"),
+        ("cohere2", "logit_scale"),
+        ("gemma4", "attention.sliding_window"),
+    ] {
+        let mut bytes = fixtures::shared::read(&format!("arch/{name}.f32.gguf"));
+        let full = format!("{name}.{key}");
+        let mut places = bytes.windows(full.len());
+        let at = places.position(|part| part == full.as_bytes()).unwrap();
+        // Under another name.
+        bytes[at + full.len() - 1] = b'X';
+        let error = inference::load(&[&bytes]).unwrap_err().to_string();
+        assert_eq!(error, format!("{key}: expected a number, found none"));
+    }
+    let dbrx = outcome(&named("dbrx", &[])).unwrap_err();
+    assert_eq!(dbrx, "attention.clamp_kqv: expected a number, found none");
+}
+
+#[needs::data("arch/nemotron_h_moe.f32.gguf")]
+#[test]
+fn a_size_of_zero_beside_the_tensor_is_refused() {
+    let mut bytes = fixtures::shared::read("arch/nemotron_h_moe.f32.gguf");
+    let key = b"nemotron_h_moe.moe_latent_size";
+    let at = bytes
+        .windows(key.len())
+        .position(|part| part == key)
+        .unwrap()
+        + key.len();
+    bytes[at + 4..at + 8].fill(0);
+    let error = inference::load(&[&bytes]).unwrap_err().to_string();
+    assert!(error.contains("moe_latent_size: expected"), "{error}");
 }

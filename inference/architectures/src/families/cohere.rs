@@ -28,5 +28,6 @@ pub(super) const COHERE2: Architecture = Architecture {
     dense_factors: true,
     rope_layers: RopeLayers::Window,
     window: Some(Window::every(4)),
+    required: &["attention.sliding_window", "logit_scale"],
     ..COMMAND_R
 };

@@ -57,6 +57,7 @@ pub(super) const DBRX: Architecture = Architecture {
     name: "dbrx",
     rope: RopeKind::Neox,
     clamp: true,
+    required: &["attention.clamp_kqv"],
     biases: Biases::Refused,
     further_biases: &[],
     output: Output::Own,

@@ -50,6 +50,7 @@ pub(super) const GEMMA3: Architecture = Architecture {
 /// Gemma 4: shared keys, an embedding for each layer, experts beside the dense feed-forward.
 pub(super) const GEMMA4: Architecture = Architecture {
     name: "gemma4",
+    required: &["attention.sliding_window"],
     value_norm: true,
     logit_cap: Some(30.0),
     scale: AttentionScale::One,

@@ -18,6 +18,7 @@ pub(super) const GPT_OSS: Architecture = Architecture {
     feed_forward_norm: &["post_attention_norm"],
     scale: AttentionScale::RopeDims,
     sinks: true,
+    required: &["attention.sliding_window"],
     window: Some(Window {
         base: WindowBase::KeyOrSame,
         scaling: WindowScaling::OwnFactor,

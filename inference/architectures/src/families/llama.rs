@@ -58,6 +58,7 @@ pub(super) const BASE: Architecture = Architecture {
     shared_keys: false,
     layer_inputs: false,
     layer_scale: false,
+    required: &[],
     final_norm: "output_norm",
 };
 

@@ -63,6 +63,7 @@ impl Numbers {
         let mut assume = |what: String, value: String, why| {
             assumptions.push(Assumption { what, value, why });
         };
+        keys.require(architecture.required)?;
         let blocks = keys.needed("block_count")?;
         if blocks > tensors.left.len() {
             // Each has tensors, and what a file says of each is kept.
