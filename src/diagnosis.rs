@@ -349,36 +349,54 @@ fn counted(report: &Report, row: &TensorRow) -> Option<String> {
         let parts: Vec<&str> = difference.parts.keys().map(|part| spelled(part)).collect();
         text.push_str(&format!(" ({})", parts.join(", ")));
     }
-    if let Some(rows) = rows(report, row) {
+    if let Some((rows, of_expert)) = rows(report, row) {
         let blocks_of_row = difference.blocks_total.checked_div(rows)?;
         let row = |block: u64| block.checked_div(blocks_of_row);
         let (first, last) = (row(difference.first_block)?, row(difference.last_block)?);
-        text.push_str(&if first == last {
-            format!(", row {first}")
-        } else {
-            format!(", rows {first} to {last}")
-        });
+        text.push_str(&placed(first, last, of_expert)?);
     }
     Some(text)
 }
 
-/// How many rows a tensor has, over all its matrices; none where it has fewer than two dimensions.
-fn rows(report: &Report, row: &TensorRow) -> Option<u64> {
-    let shape = &row.sides.second()?.shape;
-    // The dimensions of a GGUF begin with the contiguous one, those of an APR file end with it.
-    let outer = if report
-        .files
-        .iter()
-        .all(|file| file.format == FileFormat::Apr)
-    {
-        shape.split_last()?.1
+/// `, row 12`, or of a tensor of experts, each with so many rows, `, expert 3, rows 0 to 15`.
+fn placed(first: u64, last: u64, of_expert: Option<u64>) -> Option<String> {
+    let mut text = String::new();
+    let (mut first, mut last) = (first, last);
+    if let Some(rows) = of_expert {
+        let [expert, other] = [first, last].map(|row| row.checked_div(rows));
+        if expert != other {
+            return Some(format!(", experts {} to {}", expert?, other?));
+        }
+        text = format!(", expert {}", expert?);
+        (first, last) = (first.checked_rem(rows)?, last.checked_rem(rows)?);
+    }
+    text.push_str(&if first == last {
+        format!(", row {first}")
     } else {
-        shape.split_first()?.1
+        format!(", rows {first} to {last}")
+    });
+    Some(text)
+}
+
+/// How many rows a tensor has, over all its matrices, and how many each expert has, where it holds experts; none where it has
+/// fewer than two dimensions.
+fn rows(report: &Report, row: &TensorRow) -> Option<(u64, Option<u64>)> {
+    let side = row.sides.second()?;
+    let shape = &side.shape;
+    // The dimensions of a GGUF begin with the contiguous one, those of an APR file end with it.
+    let files = &mut report.files.iter();
+    let (outer, of_matrix) = if files.all(|file| file.format == FileFormat::Apr) {
+        let outer = shape.split_last()?.1;
+        (outer, outer.last())
+    } else {
+        let outer = shape.split_first()?.1;
+        (outer, outer.first())
     };
     let count = outer
         .iter()
         .try_fold(1, |count: u64, &dim| count.checked_mul(dim))?;
-    (!outer.is_empty()).then_some(count)
+    let of_experts = outer.len() > 1 && side.name.contains("exps");
+    Some((count, of_matrix.copied().filter(|_| of_experts))).filter(|_| !outer.is_empty())
 }
 
 /// The row of the second file's tensor whose bytes the first file's tensor of this row holds in the place of its own.
@@ -473,6 +491,19 @@ const EQUAL: &str = "equal";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_experts_are_told_by_expert() {
+        for (rows, of_expert, expected) in [
+            ([48, 63], Some(16), ", expert 3, rows 0 to 15"),
+            ([50, 50], Some(16), ", expert 3, row 2"),
+            ([15, 16], Some(16), ", experts 0 to 1"),
+            ([48, 63], None, ", rows 48 to 63"),
+        ] {
+            assert_eq!(placed(rows[0], rows[1], of_expert).unwrap(), expected);
+        }
+        assert_eq!(placed(0, 1, Some(0)), None);
+    }
 
     #[test]
     fn a_tensor_of_another_layer_is_said_in_one_sentence() {
