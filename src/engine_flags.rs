@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// Number of threads [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// The most memory that the values of a model may take in the forward, in GiB; what takes more is not covered
+    #[arg(long, value_name = "GIB", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    memory: u16,
 }
 
 /// How weights are read.
@@ -33,6 +36,7 @@ impl Arguments {
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options {
             threads: threads(self.threads)?,
+            memory: u64::from(self.memory) << 30,
             ..Options::default()
         })
     }

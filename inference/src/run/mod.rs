@@ -2,6 +2,7 @@
 
 pub(crate) mod cpu;
 mod default_prompts;
+mod memory;
 mod operation;
 mod options;
 pub(crate) mod state;

@@ -177,6 +177,7 @@ fn digests(
     let options = Options {
         threads: 2,
         panel_bytes,
+        ..Options::default()
     };
     let side = Side {
         model: &model,
@@ -294,6 +295,7 @@ fn comparisons(gpu: Option<&Gpu>, a: &[u8], b: &[u8], mode: Mode) -> Vec<Compari
     let options = Options {
         threads: 2,
         panel_bytes: 50_000,
+        ..Options::default()
     };
     let prompts = [&LONG[..3], &LONG[..9]];
     match gpu {

@@ -27,6 +27,7 @@ fn a_panel_that_cannot_be_read_ends_the_run() {
     let options = Options {
         threads: 2,
         panel_bytes: 20_000,
+        ..Options::default()
     };
     let matrix = |step: Step| model.instruction(step).unwrap().op.tensors()[0].clone();
     let [query, down] =

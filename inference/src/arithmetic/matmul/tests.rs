@@ -29,6 +29,7 @@ fn threads_and_panels_and_other_tokens_do_not_change_a_bit() {
         let options = Options {
             threads,
             panel_bytes,
+            ..Options::default()
         };
         example.product(Instructions::best(), &options)
     };
@@ -158,6 +159,7 @@ fn factors_in_lock_step_have_the_bits_of_each_alone() {
                     let options = Options {
                         threads,
                         panel_bytes,
+                        ..Options::default()
                     };
                     together(&examples, &options);
                 }
@@ -180,6 +182,7 @@ fn every_byte_of_each_side_is_read_once_in_panels() {
         let options = Options {
             threads: 2,
             panel_bytes,
+            ..Options::default()
         };
         matmul(&factors, true, &options).unwrap();
         for file in &files {

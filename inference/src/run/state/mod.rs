@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     model::{Model, Rope, Tensor, source::Source},
     program::{Instruction, Op, PerSlot, Slot},
-    run::Options,
+    run::{Options, memory},
 };
 
 /// A model with its files.
@@ -65,6 +65,7 @@ impl<'a, F: Real> State<'a, F> {
                 found: "none".to_owned(),
             });
         }
+        memory::check::<F>(side.model, prompts, options.memory)?;
         Ok(Self {
             side,
             ids,

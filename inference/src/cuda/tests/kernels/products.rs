@@ -214,6 +214,7 @@ impl Product {
         let options = Options {
             threads: 1,
             panel_bytes: 1 << 20,
+            ..Options::default()
         };
         let expected = matmul(&[factor], false, &options).unwrap().remove(0);
         let tokens = expected.chunks(self.matrix.tensor.rows());
