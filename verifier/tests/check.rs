@@ -37,6 +37,8 @@ fn an_apr_file_that_denies_its_own_tensors_is_different() {
     let mut less = sound.clone();
     less.tensors.pop();
     assert_checked(&less.to_bytes(), Different, "[meta.tensor_shapes]");
+    let says = "different: the file contradicts itself: param_count";
+    assert_checked(&less.to_bytes(), Different, says);
     let mut counted = sound;
     let count = "\"param_count\":";
     counted.metadata = counted.metadata.replacen(count, &format!("{count}1"), 1);
