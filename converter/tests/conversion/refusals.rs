@@ -84,12 +84,14 @@ fn the_size_of_shared_experts_is_that_of_their_tensors() {
         for (key, value) in keys {
             model.set(&format!("qwen2.{key}"), *value);
         }
-        model.tensors.push(fixtures::gguf::Tensor {
-            name: b"blk.0.ffn_up_shexp.weight".to_vec(),
-            dims: vec![4, 1],
-            type_id: 0,
-            data: vec![0; 16],
-        });
+        for layer in 0..2 {
+            model.tensors.push(fixtures::gguf::Tensor {
+                name: format!("blk.{layer}.ffn_up_shexp.weight").into_bytes(),
+                dims: vec![4, 1],
+                type_id: 0,
+                data: vec![0; 16],
+            });
+        }
         let refusal = Workbench::new(&model).refusal();
         assert!(refusal.contains(expected), "{refusal}");
     }
