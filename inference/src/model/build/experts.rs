@@ -364,7 +364,11 @@ impl Builder<'_> {
         let count = self.keys.count("expert_shared_count")?.unwrap_or(0);
         let one = self.keys.count("expert_feed_forward_length")?.unwrap_or(0);
         let by_count = matches!(self.keys.count(size)?, None | Some(0)) && count > 0;
-        if by_count && (one.checked_mul(count) != Some(width) && one > 0 || width % count != 0) {
+        let fits = match one {
+            0 => width.is_multiple_of(count),
+            _ => one.checked_mul(count) == Some(width),
+        };
+        if by_count && !fits {
             let key = self.keys.name("expert_shared_count");
             let expected = format_args!("a number of experts that make {width} rows");
             return Err(Error::model(key, expected, count));

@@ -125,7 +125,11 @@ fn judge(
         }
     }
     let skipped = if theirs.last { view.tokens - 1 } else { 0 };
-    let gate = gate(step, view.tokens) + STORED * theirs.precision;
+    // What was computed on the way is an operation as well.
+    let computed = operation.inputs.iter();
+    let computed = computed.filter(|input| view.holder(**input).is_none());
+    let operations = super::difference::number(1 + computed.count());
+    let gate = operations * gate(step, view.tokens) + STORED * theirs.precision;
     // Where the whole may be off by more, so may a value.
     let element_gate = ELEMENT_GATE * (gate / GATE);
     let compare = |ours: &[f64]| {
