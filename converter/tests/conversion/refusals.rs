@@ -82,10 +82,10 @@ fn the_size_of_shared_experts_is_that_of_their_tensors() {
     ] {
         let mut model = models::qwen2();
         for (key, value) in keys {
-            model.set(&format!("qwen2.{key}"), *value);
+            model.set(format!("qwen2.{key}"), *value);
         }
         for layer in 0..2 {
-            model.tensors.push(fixtures::gguf::Tensor {
+            model.tensors.push(Tensor {
                 name: format!("blk.{layer}.ffn_up_shexp.weight").into_bytes(),
                 dims: vec![4, 1],
                 type_id: 0,
