@@ -70,6 +70,8 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
     match (conclusion.kind, conclusion.at_fault) {
         (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
         (_, AtFault::Apr) => convert,
+        // The name of the architecture decides it, whatever happened to the files.
+        (ConclusionKind::Unlike, _) if first.code == Code::MetaRopeType => convert,
         // The artifact is what was written, and is not replaced.
         (ConclusionKind::Rewritten, _) => restore,
         (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)

@@ -119,7 +119,8 @@ fn has_defaults(keys: &Keys<'_>) -> bool {
             .is_none_or(|count| layers == Some(count as u64));
         let has_size = match window.size {
             WindowSize::Key(default) => default > 0 && is_absent("attention.sliding_window"),
-            WindowSize::Fixed(_) => true,
+            // Of the architecture, whatever its file says; other keys of it are refused.
+            WindowSize::Fixed(_) => false,
         };
         has_layers && has_size
     });
@@ -132,7 +133,7 @@ fn is_neutral(number: Number) -> bool {
 }
 
 const DEFAULTS: Refusal = Refusal::Unsaid(
-    "where its file has no keys for soft caps, windows or scales it has those of the architecture, which no key of APR says",
+    "it has soft caps or windows or scales that its file leaves to the architecture, which no key of APR says",
 );
 
 /// Whether llama.cpp ignores a sliding window that a file of the architecture states.

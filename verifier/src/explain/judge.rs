@@ -137,7 +137,7 @@ impl Judge<'_> {
             .any(|finding| finding.code == Code::AprFooterAbsent);
         // One byte is in one tensor.
         let is_more = evidence.unlike_record.len() > 1;
-        if apr.complete && (direct && sound || no_footer || is_more) {
+        if apr.complete && (sound && (direct || is_more) || no_footer) {
             return Vec::new();
         }
         let is_right = |candidate: &Container<apr::Metadata>| {

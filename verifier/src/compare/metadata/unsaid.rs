@@ -32,8 +32,6 @@ pub(super) fn computes_otherwise(metadata: &Metadata) -> bool {
                 count(metadata, "block_count") == Some(64)
                     && is_absent(&["attention.sliding_window"])
             }
-            // Layers that see a part of 8192 tokens, which no key says.
-            b"llama4" => true,
             _ => false,
         }
 }
