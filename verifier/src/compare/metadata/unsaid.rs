@@ -18,7 +18,7 @@ pub(super) fn computes_otherwise(metadata: &Metadata) -> bool {
         keys.any(|key| metadata.of_architecture(key).is_none())
     };
     let is_other = |name: &&str| name.as_bytes() == architecture;
-    OTHER_GRAPHS.iter().any(|name| is_other(&name))
+    OTHER_GRAPHS.iter().any(is_other)
         || match architecture {
             b"gemma2" => is_absent(&[
                 "attention.sliding_window",
