@@ -46,9 +46,9 @@ pub(crate) fn check(keys: &Keys<'_>, record_only: bool) -> Result<Words, Error> 
     let architecture = keys.architecture();
     let rope_type = rope::rope_type(architecture);
     let refusal = refusal(architecture).or(rope_type.err());
-    let refusal = refusal.or_else(|| has_defaults(keys).then_some(DEFAULTS));
     let unsaid = match refusal {
-        None => None,
+        // Refused with the keys that its file does have.
+        None => has_defaults(keys).then_some(DEFAULTS),
         Some(Refusal::Unsaid(reason)) if record_only => Some(reason),
         Some(refusal) => return Err(refusal.of(architecture)),
     };
@@ -132,9 +132,7 @@ fn is_neutral(number: Number) -> bool {
     matches!(number, Number::Is(value) if value == 0.0 || value == 1.0)
 }
 
-const DEFAULTS: Refusal = Refusal::Unsaid(
-    "it has soft caps or windows or scales that its file leaves to the architecture, which no key of APR says",
-);
+const DEFAULTS: &str = "it has soft caps or windows or scales that its file leaves to the architecture, which no key of APR says";
 
 /// Whether llama.cpp ignores a sliding window that a file of the architecture states.
 pub(crate) fn ignores_window(architecture: &str) -> bool {

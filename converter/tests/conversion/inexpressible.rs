@@ -467,3 +467,25 @@ fn as_architecture(architecture: &str) -> Model {
     }
     model
 }
+
+#[test]
+fn what_a_file_leaves_to_its_architecture_is_refused_too() {
+    let refusal = Workbench::new(&as_architecture("gemma2")).refusal();
+    let expected = "general.architecture = gemma2: it has soft caps or windows or scales";
+    assert!(refusal.contains(expected), "{refusal}");
+}
+
+#[test]
+fn factors_for_long_and_short_contexts_are_refused() {
+    let mut model = models::llama();
+    for name in ["rope_factors_long.weight", "rope_factors_short.weight"] {
+        model.tensors.push(Tensor {
+            name: name.as_bytes().to_vec(),
+            dims: vec![1],
+            type_id: 0,
+            data: 2.0_f32.to_le_bytes().to_vec(),
+        });
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains(&format!("tensor {name}")), "{refusal}");
+    }
+}
