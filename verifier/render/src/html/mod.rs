@@ -26,6 +26,7 @@ use crate::{Answer, Subject};
 
 /// Bytes of a page at most.
 pub const MOST: usize = 2_000_000;
+const SENTENCES: usize = 4096;
 
 /// Writes the page.
 #[must_use]
@@ -44,7 +45,8 @@ pub fn page(answer: &Answer<'_>) -> String {
     if answer.subjects.len() != 1 {
         page.summary = fit(MOST / 4, |limits| written(&summary(answer, limits)));
     }
-    let room = MOST.saturating_sub(written(&page).len());
+    // What is left out is said in a sentence or two.
+    let room = MOST.saturating_sub(written(&page).len() + SENTENCES);
     let sections = sections(answer.subjects, room);
     page.sections_left_out = sections.iter().filter(|section| section.is_none()).count();
     page.sections = sections.into_iter().flatten().collect();
