@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -32,6 +33,7 @@ class Browser:
             ],
             preexec_fn=as_three_and_four,
             close_fds=False,
+            start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -44,7 +46,8 @@ class Browser:
         self.do("Page.enable")
 
     def close(self):
-        self.process.kill()
+        # Those that it started write to its folder until they end.
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.to)
         os.close(self.back)
