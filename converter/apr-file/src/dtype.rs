@@ -221,6 +221,40 @@ mod tests {
     }
 
     #[test]
+    fn every_id_has_its_meaning() {
+        // Blocks of ggml as gguf-py has them; those of the library from 128 on.
+        for (id, elements, size, expected) in [
+            (0, 32, 128, Encoding::F32),
+            (1, 32, 64, Encoding::F16),
+            (2, 32, 18, Encoding::Q4_0),
+            (4, 32, 128, Encoding::I32),
+            (5, 32, 256, Encoding::I64),
+            (9, 64, 72, Encoding::Q8_1),
+            (9, 64, 68, Encoding::AprQ8),
+            (10, 256, 84, Encoding::Q2K),
+            (11, 256, 110, Encoding::Q3K),
+            (12, 256, 144, Encoding::Q4K),
+            (13, 256, 176, Encoding::Q5K),
+            (14, 256, 210, Encoding::Q6K),
+            (16, 256, 66, Encoding::Iq2Xxs),
+            (17, 256, 74, Encoding::Iq2Xs),
+            (30, 32, 64, Encoding::BF16),
+            (128, 32, 18, Encoding::AprQ4),
+            (129, 32, 36, Encoding::AprQ8),
+        ] {
+            let found = DType(id).encoding(&[elements], size);
+            assert_eq!(found, Some(expected), "{id}");
+        }
+    }
+
+    #[test]
+    fn whole_tensor_encodings_end_anywhere() {
+        assert_eq!(Encoding::AprQ4.byte_length(&[33]), Some(36));
+        assert_eq!(Encoding::AprQ8.byte_length(&[33]), Some(37));
+        assert_eq!(Encoding::AprQ8.byte_length(&[0]), Some(0));
+    }
+
+    #[test]
     fn rows_are_whole_blocks_along_the_contiguous_dim() {
         assert_eq!(Encoding::Q4K.byte_length(&[3, 256]), Some(432));
         assert_eq!(Encoding::Q4K.byte_length(&[256, 3]), None);

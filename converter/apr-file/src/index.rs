@@ -173,3 +173,14 @@ pub(crate) const RANKS: std::ops::RangeInclusive<usize> = 1..=8;
 /// Two lengths, type, rank, offset and size.
 const LEAST_ENTRY: u64 = 2 + 1 + 1 + 8 + 8;
 const LONGEST_NAME: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_at_least_20_bytes() {
+        // `MIN_INDEX_ENTRY_BYTES` of the crate apr-format.
+        assert_eq!(LEAST_ENTRY, 20);
+    }
+}

@@ -58,3 +58,18 @@ pub(crate) fn read<S: ReadAt + ?Sized>(
         })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_memory_are_read_at_their_places() {
+        let bytes: Vec<u8> = (0..10).collect();
+        assert_eq!(ReadAt::length(&bytes), 10);
+        let mut found = [0; 3];
+        ReadAt::read_exact_at(&bytes, 7, &mut found).unwrap();
+        assert_eq!(found, [7, 8, 9]);
+        assert!(ReadAt::read_exact_at(&bytes, 8, &mut found).is_err());
+    }
+}

@@ -25,13 +25,15 @@ fn other_magics_are_refused_by_name() {
     for magic in [b"FUGG", b"APRN", b"APR1", b"APR2", b"GGUF"] {
         assert_unreadable(&patched(good(), 0, magic), "apr.magic", 0);
     }
-    let error = parse(b"APRN").unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("found \"APRN\", the container of version 1"),
-        "{error}"
-    );
+    for (magic, said) in [
+        (b"APRN", "found \"APRN\", the container of version 1"),
+        (b"APR1", "found \"APR1\", an old spelling of version 1"),
+        (b"APR2", "found \"APR2\", an old spelling of version 2"),
+        (b"GGUF", "found \"GGUF\", a GGUF file"),
+    ] {
+        let error = parse(magic).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]
@@ -60,6 +62,9 @@ fn the_tensor_count_fits_the_index() {
     for count in [7, u32::MAX] {
         assert_unreadable(&patched(good(), 8, &count.to_le_bytes()), "apr.count", 8);
     }
+    // 128 bytes hold six entries of 20, and these hold fewer.
+    let six = parse(&patched(good(), 8, &6_u32.to_le_bytes()));
+    assert_eq!(six.unwrap_err().code(), "apr.index.short");
 }
 
 #[test]
