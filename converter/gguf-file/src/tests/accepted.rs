@@ -85,6 +85,13 @@ fn a_file_says_where_everything_stands() {
 }
 
 #[test]
+fn a_type_is_called_as_ggml_calls_it() {
+    for (id, name) in [(0, "F32"), (12, "Q4_K"), (30, "BF16"), (39, "MXFP4")] {
+        assert_eq!(GgmlType::from_id(id).unwrap().to_string(), name);
+    }
+}
+
+#[test]
 fn any_alignment_of_the_key_is_honoured() {
     for alignment in [1, 4, 8, 32, 64, 4096, 1 << 20] {
         let mut writer = Writer::new(3, alignment);
@@ -98,6 +105,8 @@ fn any_alignment_of_the_key_is_honoured() {
         let content = read(&file).unwrap();
         assert_eq!(content.alignment, alignment);
         assert!(content.data_offset.is_multiple_of(alignment.into()));
+        let head = read_header(&file, &Limits::default()).unwrap();
+        assert_eq!(head, file[..usize::try_from(content.data_offset).unwrap()]);
         assert_eq!(
             content.tensors[1].offset,
             12_u64.next_multiple_of(alignment.into())

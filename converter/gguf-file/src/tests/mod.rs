@@ -29,6 +29,8 @@ fn assert_partition(content: &Content<'_>) {
     let mut end = 0;
     for region in content.regions() {
         assert_eq!(region.span.offset, end, "{region:?}");
+        let is_padding = region.kind == crate::RegionKind::Padding;
+        assert!(!is_padding || region.span.length > 0, "{region:?}");
         end = region.span.end();
     }
     assert_eq!(end, content.file_length);

@@ -89,7 +89,8 @@ fn only_versions_2_and_3_in_little_endian_are_read() {
 
 #[test]
 fn counts_beyond_the_bytes_left_are_refused() {
-    for count in [u64::MAX, 1 << 40, 1 << 63] {
+    // As many as there are bytes are too many: none takes a byte alone.
+    for count in [u64::MAX, 1 << 40, 1 << 63, length(&good())] {
         assert_refused(
             &patched(good(), 8, &count.to_le_bytes()),
             "gguf.count.tensors",
@@ -100,6 +101,18 @@ fn counts_beyond_the_bytes_left_are_refused() {
             "gguf.count.kv",
             16,
         );
+    }
+}
+
+#[test]
+fn a_refusal_says_where_and_of_what() {
+    for (file, said) in [
+        (patched(good(), 8, &[255; 8]), "tensor count"),
+        (patched(good(), 24, &[255; 8]), "kv 0 key"),
+        (with_tensor(b"a", &[3, 3, 3], 0)[..60].to_vec(), "tensor 0 "),
+    ] {
+        let error = read(&file).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
     }
 }
 
