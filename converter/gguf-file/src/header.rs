@@ -225,3 +225,14 @@ pub(crate) fn to_u64(length: usize) -> u64 {
 const LEAST_TENSOR_INFO: u64 = 8 + 4 + 4 + 8;
 /// Key length, value type and one byte of value.
 const LEAST_KEY_VALUE: u64 = 8 + 4 + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_sizes_are_those_of_the_format() {
+        // An info of a name without bytes and rank 0, and a key without bytes that is a flag: `gguf.h` of ggml.
+        assert_eq!((LEAST_TENSOR_INFO, LEAST_KEY_VALUE), (24, 13));
+    }
+}

@@ -307,3 +307,23 @@ fn a_header_that_is_cut_short_by_the_caller_is_incomplete() {
     }
     assert!(Content::parse(&file[..infos_end], length(&file), &Limits::default()).is_ok());
 }
+
+#[test]
+fn integers_of_any_width_and_truth_values_are_taken_as_they_are() {
+    for value in [
+        Value::U8(7),
+        Value::U16(7),
+        Value::U32(7),
+        Value::U64(7),
+        Value::I8(7),
+        Value::I16(7),
+        Value::I32(7),
+        Value::I64(7),
+    ] {
+        assert_eq!((value.as_u64(), value.as_bool()), (Some(7), None));
+    }
+    assert_eq!(Value::I16(-1).as_u64(), None);
+    for truth in [true, false] {
+        assert_eq!(Value::Bool(truth).as_bool(), Some(truth));
+    }
+}

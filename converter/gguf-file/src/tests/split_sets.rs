@@ -99,3 +99,31 @@ fn tensors_add_up_and_come_once() {
         "gguf.split.duplicate",
     );
 }
+
+#[test]
+fn what_a_later_file_says_of_the_model_the_first_one_says_too() {
+    let with = |number: u16, key: Option<(&[u8], u32)>| {
+        let mut writer = Writer::new(3, 32);
+        writer
+            .key_value(b"split.no", &Value::U16(number))
+            .key_value(b"split.count", &Value::U16(2))
+            .key_value(b"split.tensors.count", &Value::I32(1));
+        if let Some((key, value)) = key {
+            writer.key_value(key, &Value::U32(value));
+        }
+        let tensors = usize::from(number);
+        if tensors > 0 {
+            writer.tensor(b"a", &[8], 0, 32).unwrap();
+        }
+        file(&writer, &vec![32; tensors])
+    };
+    let first = || with(0, Some((b"llama.block_count", 2)));
+    for key in [None, Some((&b"llama.block_count"[..], 2))] {
+        assert!(join(&[first(), with(1, key)]).is_ok());
+    }
+    // Where the data stand is said by each file of itself.
+    assert!(join(&[first(), with(1, Some((b"general.alignment", 32)))]).is_ok());
+    for key in [(&b"llama.block_count"[..], 3), (b"llama.context_length", 8)] {
+        assert_refused(&[first(), with(1, Some(key))], "gguf.split.key");
+    }
+}
