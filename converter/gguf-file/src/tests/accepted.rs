@@ -327,3 +327,11 @@ fn integers_of_any_width_and_truth_values_are_taken_as_they_are() {
         assert_eq!(Value::Bool(truth).as_bool(), Some(truth));
     }
 }
+
+#[test]
+fn tensors_of_up_to_four_dims_are_read() {
+    for dims in [&[4][..], &[2, 2], &[2, 2, 1], &[2, 1, 2, 1]] {
+        let file = with_tensor(b"a", dims, 0, 16);
+        assert_eq!(read(&file).unwrap().tensors[0].dims, dims);
+    }
+}
