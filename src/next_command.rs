@@ -13,14 +13,14 @@ use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
 use crate::input::Files;
 
 /// A pair as the user named it.
-pub(crate) struct Named<'a> {
+struct Named<'a> {
     apr: &'a Path,
     gguf: &'a Path,
 }
 
 impl<'a> Named<'a> {
     /// Tells which is which by content; none when they are not an APR file and a GGUF.
-    pub(crate) fn of(a: (&'a Path, &Files), b: (&'a Path, &Files)) -> Option<Self> {
+    fn of(a: (&'a Path, &Files), b: (&'a Path, &Files)) -> Option<Self> {
         // Without the formats there is no command, only the hint of the finding.
         let [of_a, of_b] = [a.1, b.1].map(|files| files.format().ok().flatten());
         match (of_a?, of_b?) {
@@ -38,27 +38,41 @@ impl<'a> Named<'a> {
 }
 
 /// What to do about a report that decides against its files; none about one that is verified.
-pub(crate) fn of(report: &Report, named: Option<&Named<'_>>) -> Option<String> {
-    let first = report.findings.iter().find(|one| one.decides())?;
-    let command = named.and_then(|named| of_pair(report, named, first));
+pub(crate) fn of(report: &Report) -> Option<String> {
+    deciding(report)?.hint.clone()
+}
+
+/// The same about two models, each as it was named and as it was opened.
+pub(crate) fn of_pair(report: &Report, a: (&Path, &Files), b: (&Path, &Files)) -> Option<String> {
+    let first = deciding(report)?;
+    let command = Named::of(a, b).and_then(|named| command(report, &named, first));
     command.or_else(|| first.hint.clone())
 }
 
-fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<String> {
+fn deciding(report: &Report) -> Option<&FindingRow> {
+    report.findings.iter().find(|one| one.decides())
+}
+
+fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<String> {
     let (apr, gguf) = (shown(named.apr), shown(named.gguf));
     // Files are written from files only.
     let are_files = ![named.apr, named.gguf]
         .map(Location::of)
         .iter()
         .any(Location::is_address);
-    let convert = are_files.then(|| {
-        let options = options_of(named.apr);
-        format!("aprove convert {gguf} {apr}{options} --overwrite")
-    });
-    let fetch = format!(
-        "hold the GGUF against the digest that its publisher gives: verify {} --digest sha256:...",
-        shown(&damaged_file(report, first, named.gguf))
-    );
+    // The options are read from the file, where they are needed.
+    let convert = || {
+        are_files.then(|| {
+            let options = options_of(named.apr);
+            format!("aprove convert {gguf} {apr}{options} --overwrite")
+        })
+    };
+    let fetch = || {
+        let gguf = shown(&damaged_file(report, first, named.gguf));
+        format!(
+            "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
+        )
+    };
     let Some(conclusion) = &report.conclusion else {
         return (report.reasons == [Code::BehaviourNotCovered])
             .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));
@@ -69,18 +83,18 @@ fn of_pair(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
     });
     match (conclusion.kind, conclusion.at_fault) {
         (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
-        (_, AtFault::Apr) => convert,
+        (_, AtFault::Apr) => convert(),
         // The name of the architecture decides it, whatever happened to the files.
-        (ConclusionKind::Unlike, _) if first.code == Code::MetaRopeType => convert,
+        (ConclusionKind::Unlike, _) if first.code == Code::MetaRopeType => convert(),
         // The artifact is what was written, and is not replaced.
         (ConclusionKind::Rewritten, _) => restore,
         (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)
             if report.reasons.contains(&Code::SourceChanged) =>
         {
-            restore.or(Some(fetch))
+            restore.or_else(|| Some(fetch()))
         }
         (ConclusionKind::Damaged | ConclusionKind::Unreadable | ConclusionKind::Unlike, _) => {
-            Some(fetch)
+            Some(fetch())
         }
     }
 }

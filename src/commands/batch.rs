@@ -13,8 +13,7 @@ use crate::commands::check::sidecar_of;
 use crate::in_order::in_order;
 use crate::input::{Files, read_text, split_prefix};
 use crate::models::{Found, find};
-use crate::next_command::{self, Named};
-use crate::{not_opened, output};
+use crate::{next_command, not_opened, output};
 
 /// Two models to compare, or one that has no other.
 pub(crate) enum Pair {
@@ -50,8 +49,8 @@ pub(crate) fn run(
             match not_opened::open([&first.path, &second.path], Mode::Pair) {
                 Ok([a, b]) => {
                     let mut report = compare(&first.name(), &a, &b);
-                    let named = Named::of((&first.path, &a), (&second.path, &b));
-                    report.next = next_command::of(&report, named.as_ref());
+                    report.next =
+                        next_command::of_pair(&report, (&first.path, &a), (&second.path, &b));
                     report
                 }
                 Err(why) => why.report,

@@ -24,7 +24,6 @@ use crate::commands::verify::{FormatFlag, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
-use crate::next_command::Named;
 use crate::output::Document;
 use crate::progress::{self, Phase};
 use crate::reports::{self, Reports};
@@ -151,8 +150,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
         steps.iter().map(diagnose).collect()
     };
     report.cause = diagnosis::cause(&report, diagnoses.first());
-    let named = Named::of((&arguments.a, &a), (&arguments.b, &b));
-    report.next = next_command::of(&report, named.as_ref());
+    report.next = next_command::of_pair(&report, (&arguments.a, &a), (&arguments.b, &b));
     Answer { report, diagnoses }.give(arguments, reports, false)
 }
 

@@ -23,7 +23,6 @@ use crate::diagnosis::{Diagnosis, diagnose};
 use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
-use crate::next_command::Named;
 use crate::progress::{Job, Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -180,8 +179,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
                 let progress = arguments.progress(1, Phase::Compare);
                 let job = progress.job(model.name());
                 let mut report = pair(arguments, options, policy, &model, &other, &job);
-                let named = Named::of((a, &model), (b, &other));
-                report.next = next_command::of(&report, named.as_ref());
+                report.next = next_command::of_pair(&report, (a, &model), (b, &other));
                 (report, false)
             }
             Err(why) => (why.said(policy), true),
@@ -189,7 +187,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
         None => alone(arguments, options, policy, a)?,
     };
     if report.next.is_none() {
-        report.next = next_command::of(&report, None);
+        report.next = next_command::of(&report);
     }
     report.tool = Some(output::tool());
     let json = || match arguments.details {

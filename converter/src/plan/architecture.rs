@@ -1,7 +1,7 @@
-//! Which architectures APR has no words for: their descriptions say what they compute. Those that are not described
-//! stand here by the names that gguf-py has for them, from the graphs of llama.cpp.
+//! Which architectures APR has no words for: their descriptions say what they compute, and of those that are not described
+//! the graphs of llama.cpp do, by the names that gguf-py has for them.
 
-use architectures::{Factor, LogitScale, NormKind, Number, WindowSize, find};
+use architectures::{Factor, Kind, LogitScale, NormKind, Number, WindowSize, find, undescribed};
 
 use crate::{
     error::Error,
@@ -64,20 +64,21 @@ fn refusal(architecture: &str) -> Option<Refusal> {
         || LAYER_NORM.contains(&architecture),
         |described| described.norm != NormKind::Rms,
     );
-    let is_recurrent = described.map_or_else(
-        || RECURRENT.contains(&architecture),
-        |described| described.recurrent.is_some(),
-    );
+    let kind = undescribed(architecture).map(|known| known.kind);
+    // The vocoder is no language model, and in no table of them.
+    let is_recurrent = kind == Some(Kind::Recurrent)
+        || architecture == "wavtokenizer-dec"
+        || described.is_some_and(|described| described.recurrent.is_some());
     if is_layer_norm {
         Some(Refusal::Unsaid(
             "it normalises with LayerNorm, and APR can say RMSNorm only (rms_norm_eps): loaders would subtract no mean and \
              give wrong tokens without an error. No key that is added to the GGUF helps",
         ))
-    } else if ENCODERS.contains(&architecture) {
+    } else if kind == Some(Kind::Encoder) {
         Some(Refusal::Never(
             "it is an encoder: its result is an embedding of the whole text, which no key of APR can say",
         ))
-    } else if DIFFUSION.contains(&architecture) {
+    } else if kind == Some(Kind::Diffusion) {
         Some(Refusal::Unsaid(
             "its attention looks ahead (a diffusion model), and loaders of APR give every model a causal mask",
         ))
@@ -146,35 +147,3 @@ pub(crate) fn runs_from_apr(architecture: &str) -> bool {
 
 /// Architectures with LayerNorm that are not described.
 const LAYER_NORM: [&str; 4] = ["codeshell", "gptj", "jais", "jais2"];
-
-const ENCODERS: [&str; 12] = [
-    "bert",
-    "eurobert",
-    "gemma-embedding",
-    "jina-bert-v2",
-    "jina-bert-v3",
-    "llama-embed",
-    "modern-bert",
-    "neo-bert",
-    "nomic-bert",
-    "nomic-bert-moe",
-    "t5",
-    "t5encoder",
-];
-
-const DIFFUSION: [&str; 4] = ["dream", "llada", "llada-moe", "rnd1"];
-
-/// Architectures with layers that have a state, and that are not described.
-const RECURRENT: [&str; 11] = [
-    "arwkv7",
-    "falcon-h1",
-    "jamba",
-    "kimi-linear",
-    "mamba",
-    "mamba2",
-    "plamo2",
-    "rwkv6",
-    "rwkv6qwen2",
-    "rwkv7",
-    "wavtokenizer-dec",
-];

@@ -333,15 +333,20 @@ fn a_window_that_llama_cpp_ignores_is_kept() {
     );
 }
 
-#[test]
-fn scales_of_single_tensors_are_refused() {
-    let mut model = models::qwen3();
-    model.tensors.push(Tensor {
-        name: b"blk.0.attn_q.scale".to_vec(),
+/// A tensor of one number.
+fn number(name: &str) -> Tensor {
+    Tensor {
+        name: name.as_bytes().to_vec(),
         dims: vec![1],
         type_id: 0,
         data: 2.0_f32.to_le_bytes().to_vec(),
-    });
+    }
+}
+
+#[test]
+fn scales_of_single_tensors_are_refused() {
+    let mut model = models::qwen3();
+    model.tensors.push(number("blk.0.attn_q.scale"));
     let refusal = Workbench::new(&model).refusal();
     assert!(refusal.contains("tensor blk.0.attn_q.scale"), "{refusal}");
 }
@@ -479,12 +484,7 @@ fn what_a_file_leaves_to_its_architecture_is_refused_too() {
 fn factors_for_long_and_short_contexts_are_refused() {
     let mut model = models::llama();
     for name in ["rope_factors_long.weight", "rope_factors_short.weight"] {
-        model.tensors.push(Tensor {
-            name: name.as_bytes().to_vec(),
-            dims: vec![1],
-            type_id: 0,
-            data: 2.0_f32.to_le_bytes().to_vec(),
-        });
+        model.tensors.push(number(name));
         let refusal = Workbench::new(&model).refusal();
         assert!(refusal.contains(&format!("tensor {name}")), "{refusal}");
     }

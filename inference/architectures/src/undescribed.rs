@@ -1,14 +1,36 @@
 //! Architectures of llama.cpp that are not described, and what of them the forward lacks (src/models/*.cpp of llama.cpp).
 
-/// Returns what an architecture computes that no description can say; `None` for one that is described or unknown.
-pub fn lacking(name: &str) -> Option<&'static str> {
-    let known = LACKING.iter().find(|(names, _)| names.contains(&name));
-    known.map(|(_, what)| *what)
+/// Architectures that no description can say.
+#[derive(Debug)]
+pub struct Undescribed {
+    names: &'static [&'static str],
+    /// What they are.
+    pub kind: Kind,
+    /// What they compute beyond what a description says.
+    pub lacking: &'static str,
 }
 
-const LACKING: &[(&[&str], &str)] = &[
-    (
-        &[
+/// What an architecture is that is not described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Its result is no token.
+    Encoder,
+    /// Its attention looks ahead.
+    Diffusion,
+    /// It has layers with a state.
+    Recurrent,
+    /// None of these.
+    Other,
+}
+
+/// Returns what is known of an architecture; `None` for one that is described or unknown.
+pub fn undescribed(name: &str) -> Option<&'static Undescribed> {
+    UNDESCRIBED.iter().find(|known| known.names.contains(&name))
+}
+
+const UNDESCRIBED: &[Undescribed] = &[
+    Undescribed {
+        names: &[
             "bert",
             "eurobert",
             "gemma-embedding",
@@ -21,38 +43,54 @@ const LACKING: &[(&[&str], &str)] = &[
             "nomic-bert-moe",
             "t5encoder",
         ],
-        "it is an encoder, which gives no logits",
-    ),
-    (&["t5"], "it is an encoder with a decoder"),
-    (
-        &["dream", "llada", "llada-moe", "rnd1"],
-        "its attention looks ahead (a diffusion model)",
-    ),
-    (
-        &["gemma3n"],
-        "its residual has several streams (AltUp), and its feed-forwards are sparse",
-    ),
-    (
-        &["mamba", "jamba"],
-        "it has state spaces with a decay for each channel (Mamba 1)",
-    ),
-    (&["mamba2"], "its layers are state spaces alone"),
-    (
-        &["plamo2"],
-        "its state spaces take their numbers through norms",
-    ),
-    (
-        &["falcon-h1"],
-        "an attention and a state space stand beside each other in each layer",
-    ),
-    (
-        &["kimi-linear"],
-        "its delta rules have a decay for each channel (KDA)",
-    ),
-    (
-        &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
-        "it mixes tokens in time, without an attention (RWKV)",
-    ),
+        kind: Kind::Encoder,
+        lacking: "it is an encoder, which gives no logits",
+    },
+    Undescribed {
+        names: &["t5"],
+        kind: Kind::Encoder,
+        lacking: "it is an encoder with a decoder",
+    },
+    Undescribed {
+        names: &["dream", "llada", "llada-moe", "rnd1"],
+        kind: Kind::Diffusion,
+        lacking: "its attention looks ahead (a diffusion model)",
+    },
+    Undescribed {
+        names: &["gemma3n"],
+        kind: Kind::Other,
+        lacking: "its residual has several streams (AltUp), and its feed-forwards are sparse",
+    },
+    Undescribed {
+        names: &["mamba", "jamba"],
+        kind: Kind::Recurrent,
+        lacking: "it has state spaces with a decay for each channel (Mamba 1)",
+    },
+    Undescribed {
+        names: &["mamba2"],
+        kind: Kind::Recurrent,
+        lacking: "its layers are state spaces alone",
+    },
+    Undescribed {
+        names: &["plamo2"],
+        kind: Kind::Recurrent,
+        lacking: "its state spaces take their numbers through norms",
+    },
+    Undescribed {
+        names: &["falcon-h1"],
+        kind: Kind::Recurrent,
+        lacking: "an attention and a state space stand beside each other in each layer",
+    },
+    Undescribed {
+        names: &["kimi-linear"],
+        kind: Kind::Recurrent,
+        lacking: "its delta rules have a decay for each channel (KDA)",
+    },
+    Undescribed {
+        names: &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
+        kind: Kind::Recurrent,
+        lacking: "it mixes tokens in time, without an attention (RWKV)",
+    },
 ];
 
 #[cfg(test)]
@@ -61,9 +99,11 @@ mod tests {
 
     #[test]
     fn what_is_described_lacks_nothing() {
-        for (names, _) in LACKING {
-            assert!(names.iter().all(|name| crate::find(name).is_none()));
+        for known in UNDESCRIBED {
+            let mut names = known.names.iter();
+            assert!(names.all(|name| crate::find(name).is_none()));
         }
+        let lacking = |name| undescribed(name).map(|known| known.lacking);
         assert!(lacking("gemma3n").is_some_and(|what| what.contains("AltUp")));
         assert_eq!(lacking("llama"), None);
     }

@@ -164,13 +164,20 @@ fn window_in_words(window: Window) -> String {
     }
 }
 
+impl Gate {
+    /// What the scores of the experts become.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Softmax => "softmax",
+            Self::Sigmoid => "sigmoid",
+            Self::SoftmaxOfChosen => "softmax of the chosen",
+            Self::Key(_) => "gate by a key",
+        }
+    }
+}
+
 fn experts_in_words(experts: Experts) -> String {
-    let gate = match experts.gate {
-        Gate::Softmax => "softmax",
-        Gate::Sigmoid => "sigmoid",
-        Gate::SoftmaxOfChosen => "softmax of the chosen",
-        Gate::Key(_) => "gate by a key",
-    };
+    let gate = experts.gate.in_words();
     let shared = match experts.shared {
         Shared::None => "",
         Shared::Plain => ", a shared one",

@@ -347,8 +347,7 @@ impl Judge<'_> {
             return None;
         }
         let changes = rewriting.changes.join("; ");
-        let keys = &self.metadata.findings;
-        let message = if keys.iter().any(|found| found.effect.decides()) {
+        let message = if self.metadata.decides() {
             format!(
                 "the GGUF is not the file that the APR file was made from, and has other keys: {changes}"
             )

@@ -59,11 +59,10 @@ impl Evidence {
         // The metadata of an artifact are a function of its source: where another file is at hand, they are held against the
         // record.
         let contradicts = |recorded: &Container<Metadata>| {
-            let decide = |findings: &[Finding]| findings.iter().any(|found| found.effect.decides());
             if judge.gguf_sources().is_empty() {
-                return decide(&judge.metadata.findings);
+                return judge.metadata.decides();
             }
-            decide(&metadata::compare(apr, recorded, Digests::NotAsked).findings)
+            metadata::compare(apr, recorded, Digests::NotAsked).decides()
         };
         // It records tensors that the file which it was made from does not hold.
         let is_unlike_source = gguf_is_source && tensors.gguf_differs;

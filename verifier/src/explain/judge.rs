@@ -141,13 +141,10 @@ impl Judge<'_> {
             return Vec::new();
         }
         let is_right = |candidate: &Container<apr::Metadata>| {
-            let errors =
-                |findings: &[Finding]| findings.iter().any(|finding| finding.effect.decides());
-            !errors(&candidate.findings)
+            let mut findings = candidate.findings.iter();
+            !findings.any(|finding| finding.effect.decides())
                 && (!self.gguf.complete
-                    || !errors(
-                        &metadata::compare(candidate, self.gguf, Digests::NotAsked).findings,
-                    ))
+                    || !metadata::compare(candidate, self.gguf, Digests::NotAsked).decides())
         };
         let [source] = self.inputs.first.sources else {
             unreachable!("an APR model is one file, which the roles are given by");

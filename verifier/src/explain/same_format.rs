@@ -250,12 +250,7 @@ impl Judge<'_> {
         }
         let [first, second] = models.map(|model| model.called);
         let changes = changes.join("; ");
-        let keys_differ = self
-            .metadata
-            .findings
-            .iter()
-            .any(|found| found.effect.decides());
-        let message = if keys_differ {
+        let message = if self.metadata.decides() {
             format!("{second} has the tensors of {first}, and other keys: {changes}")
         } else {
             format!("{second} is the model of {first}, written in another way: {changes}")

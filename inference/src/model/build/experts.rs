@@ -2,7 +2,7 @@
 
 use architectures::{Experts, Gate, Shared, Switch};
 
-use super::{Builder, feed_forward::Gated, gate::in_words, times};
+use super::{Builder, feed_forward::Gated, times};
 use crate::{
     error::Error,
     model::tensor::Tensor,
@@ -105,7 +105,7 @@ impl Builder<'_> {
                 };
                 let to = (Slot::RouterProbabilities, Width::Token(experts));
                 let settings = self.push(layer, Stage::MoeProbs, op, to);
-                settings.push(super::setting("expert_gating_func", in_words(gate)));
+                settings.push(super::setting("expert_gating_func", gate.in_words()));
                 Slot::RouterProbabilities
             }
         };
@@ -129,7 +129,7 @@ impl Builder<'_> {
         let shown = [
             super::setting("expert_weights_scale", weighing.scale),
             super::setting("expert_weights_norm", weighing.normalised),
-            super::setting("expert_gating_func", in_words(gate)),
+            super::setting("expert_gating_func", gate.in_words()),
         ];
         let to = (Slot::ExpertWeights, Width::Token(used));
         let settings = self.push(layer, Stage::MoeWeights, Op::ExpertWeights(weighing), to);

@@ -26,16 +26,6 @@ impl Builder<'_> {
     }
 }
 
-/// What the scores of the experts become.
-pub(super) const fn in_words(gate: Gate) -> &'static str {
-    match gate {
-        Gate::Softmax => "softmax",
-        Gate::Sigmoid => "sigmoid",
-        Gate::SoftmaxOfChosen => "softmax of the chosen",
-        Gate::Key(_) => "as the key says",
-    }
-}
-
 fn settled(
     default: KeyedGate,
     keys: &Keys<'_>,

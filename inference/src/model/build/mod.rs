@@ -55,8 +55,8 @@ pub(super) fn build(
     pairing: Option<Pairing>,
 ) -> Result<Built, Error> {
     let Some(architecture) = architectures::find(name) else {
-        let lacking = architectures::lacking(name).map(|what| format!(": {what}"));
-        let lacking = lacking.unwrap_or_default();
+        let known = architectures::undescribed(name);
+        let lacking = known.map_or_else(String::new, |known| format!(": {}", known.lacking));
         let what = format_args!("arch {}{lacking}", name.escape_debug());
         return Err(Error::not_covered(what));
     };

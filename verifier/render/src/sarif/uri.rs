@@ -2,20 +2,18 @@
 
 /// The address of an escaped path: relative to the working folder unless the path is absolute, or an address already.
 pub(super) fn uri(path: &str) -> String {
-    let mut uri = String::new();
     // No path has such a name: it would begin with `./`.
     let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let (start, path) = match path.split_once("://").filter(|(scheme, _)| is_word(scheme)) {
+    let (mut uri, path) = match path.split_once("://").filter(|(scheme, _)| is_word(scheme)) {
         Some((scheme, rest)) => {
             let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             (format!("{scheme}://{host}"), path)
         }
         None => (String::new(), path),
     };
-    uri.push_str(&start);
     let bytes = bytes(path);
     let relative = bytes.strip_prefix(b"./").unwrap_or(&bytes);
-    if start.is_empty() && relative.starts_with(b"/") {
+    if uri.is_empty() && relative.starts_with(b"/") {
         uri.push_str("file://");
     }
     for byte in relative {

@@ -285,12 +285,17 @@ impl Comparison<'_> {
     pub(super) fn apr_place(&self, key: &str, json: &Json, detail: Option<String>) -> Place {
         Place {
             detail,
-            ..Place::new(Side::Apr, 0)
-                .region(RegionKind::Metadata)
-                .span(self.document.span(json))
-                .name(key)
+            ..apr_place(self.document, key, json)
         }
     }
+}
+
+/// Where the value of a key stands in the JSON.
+pub(super) fn apr_place(document: &Document, key: &str, json: &Json) -> Place {
+    Place::new(Side::Apr, 0)
+        .region(RegionKind::Metadata)
+        .span(document.span(json))
+        .name(key)
 }
 
 pub(super) fn gguf_place(entry: &Entry, key: &[u8], detail: Option<String>) -> Place {

@@ -95,6 +95,13 @@ pub(crate) struct Outcome {
     pub(crate) records: Vec<SourceRecord>,
 }
 
+impl Outcome {
+    /// Whether anything of the metadata keeps the files from agreeing.
+    pub(crate) fn decides(&self) -> bool {
+        self.findings.iter().any(|found| found.effect.decides())
+    }
+}
+
 /// The digests of the whole source files, for what a record says about them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Digests<'a> {

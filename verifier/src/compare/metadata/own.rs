@@ -2,24 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::comparison::apr_place;
 use super::equal::shorten;
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
-use crate::decode::apr::{Document, Json, Kind};
+use crate::decode::apr::{Document, Kind};
 use crate::decode::container::Tensor;
 use crate::decode::findings::Findings;
-use crate::finding::{Effect, Finding, Place, Side};
-use crate::region::RegionKind;
+use crate::finding::{Effect, Finding};
 
 pub(super) fn check(document: &Document, tensors: &[Tensor], findings: &mut Findings) {
     check_count(document, tensors, findings);
     check_shapes(document, tensors, findings);
-}
-
-fn place(document: &Document, key: &str, json: &Json) -> Place {
-    Place::new(Side::Apr, 0)
-        .region(RegionKind::Metadata)
-        .span(document.span(json))
-        .name(key)
 }
 
 /// `param_count` counts the elements; of a tied model, some producers count the copy of the embedding and store none, or
@@ -54,7 +47,7 @@ fn check_count(document: &Document, tensors: &[Tensor], findings: &mut Findings)
                 Effect::Different,
                 "param_count is not the number of elements of the tensors",
             )
-            .at(place(document, "param_count", json))
+            .at(apr_place(document, "param_count", json))
             .expected_found(
                 stored.map_or_else(|| "a sum".to_owned(), |sum| sum.to_string()),
                 found.to_string(),
@@ -92,7 +85,7 @@ fn check_shapes(document: &Document, tensors: &[Tensor], findings: &mut Findings
                     Effect::Different,
                     "tensor_shapes does not repeat the dims of the index",
                 )
-                .at(place(document, "tensor_shapes", shape).detail(shorten(&name)))
+                .at(apr_place(document, "tensor_shapes", shape).detail(shorten(&name)))
                 .expected_found(
                     dims.map_or_else(|| "no such tensor".to_owned(), |dims| format!("{dims:?}")),
                     shorten(document.text(shape)),
