@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -143,10 +143,20 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(path)
 }
 
-/// What is there already counts: GitHub drops a summary that is too long, and with it what others wrote.
+/// What is there already counts: GitHub drops a summary that is too long, and with it what others wrote. A heading begins a
+/// line, so the last line of others is ended first.
 fn add(path: &Path, text: &str, most: u64) -> io::Result<()> {
-    let mut file = open(path)?;
-    let length = file.metadata()?.len() + text.len() as u64;
+    let mut file = OpenOptions::new().read(true).append(true).open(path)?;
+    let there = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if let Some(place) = there.checked_sub(1) {
+        file.read_exact_at(&mut last, place)?;
+    }
+    let text = match last {
+        [b'\n'] => text.to_owned(),
+        _ => format!("\n{text}"),
+    };
+    let length = there + text.len() as u64;
     if length > most {
         return Err(io::Error::other(format!(
             "the summary would have {length} bytes, and GitHub takes {most}"

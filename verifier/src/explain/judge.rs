@@ -190,6 +190,14 @@ impl Judge<'_> {
                 None => format!("{size} bytes"),
             };
             let recorded = found.as_ref().map(|_| escape(record.blake3.as_bytes()));
+            let mut place = Place::new(Side::Gguf, shard);
+            if source.length() != record.size {
+                let (less, more) = (
+                    source.length().min(record.size),
+                    source.length().max(record.size),
+                );
+                place = place.span(Span::new(less, more - less));
+            }
             let mut finding = Finding::new(
                 "source.changed",
                 Effect::Different,
@@ -199,17 +207,14 @@ impl Judge<'_> {
                     "the GGUF is not byte for byte the file that the artifact records, or the record is damaged"
                 },
             )
-            .at(Place::new(Side::Gguf, shard).span(Span::new(
-                source.length().min(record.size),
-                source.length().abs_diff(record.size),
-            )))
+            .at(place)
             .expected_found(show(record.size, recorded), show(source.length(), found));
             if source.length() < record.size {
                 finding = finding.cause(
                     "cause.truncated",
                     format!(
                         "truncated: a download or copy that ended early, {} bytes are missing",
-                        record.size.saturating_sub(source.length())
+                        record.size - source.length()
                     ),
                 );
             }

@@ -22,7 +22,13 @@ use self::uri::uri;
 pub(crate) fn document(answer: &Answer<'_>) -> String {
     let results = Results::of(answer.subjects);
     let mut notifications: Vec<Value> = answer.subjects.iter().filter_map(notification).collect();
-    notifications.truncate(MOST_NOTIFICATIONS);
+    if let Some(more) = notifications.len().checked_sub(MOST_NOTIFICATIONS)
+        && more > 0
+    {
+        notifications.truncate(MOST_NOTIFICATIONS);
+        let text = format!("{more} more are undecided: --report json has everything");
+        notifications.push(json!({ "level": "error", "message": message(&text) }));
+    }
     if answer.subjects.is_empty() {
         notifications.push(json!({ "level": "error", "message": message(NOTHING) }));
     }

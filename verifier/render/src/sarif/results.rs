@@ -21,7 +21,8 @@ pub(super) struct Results {
     /// In the order of their first result.
     pub(super) rules: Vec<Code>,
     size: usize,
-    dropped: usize,
+    /// How many there is no room for, and what the first of them is.
+    dropped: Option<(usize, Code)>,
     /// How many results have a fingerprint.
     seen: BTreeMap<String, usize>,
 }
@@ -54,10 +55,10 @@ impl Results {
                 allowed: None,
             });
         }
-        if let Some(text) = results.left_out() {
+        if let (Some((_, code)), Some(text)) = (results.dropped, results.left_out()) {
             let path = subjects.first().and_then(|subject| subject.paths.first());
             results.push(Parts {
-                code: Code::NothingCompared,
+                code,
                 level: "warning",
                 text,
                 places: vec![file(path.map_or(".", String::as_str))],
@@ -70,12 +71,10 @@ impl Results {
 
     /// What is to be said of results that there are and that are not in the document.
     pub(super) fn left_out(&self) -> Option<String> {
-        (self.dropped > 0).then(|| {
-            format!(
-                "{} more results are left out: a place that takes SARIF takes no more. --report json has everything",
-                self.dropped
-            )
-        })
+        let (dropped, _) = self.dropped?;
+        Some(format!(
+            "{dropped} more results are left out: a place that takes SARIF takes no more. --report json has everything"
+        ))
     }
 
     fn add_subject(&mut self, subject: &Subject) {
@@ -116,7 +115,7 @@ impl Results {
         if self.values.len() < MOST_RESULTS && self.size < MOST_BYTES {
             self.push(parts);
         } else {
-            self.dropped += 1;
+            self.dropped.get_or_insert((0, parts.code)).0 += 1;
         }
     }
 
