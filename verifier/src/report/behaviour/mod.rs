@@ -190,8 +190,12 @@ impl Report {
                         weight.blake3
                     ));
                 }
-                // The report has no digest of it.
-                None => {}
+                None => {
+                    let file = weight.side.as_str();
+                    return Err(format!(
+                        "tensor {name} ({file}) was run and not compared: the report has no digest of it"
+                    ));
+                }
             }
         }
         Ok(count)

@@ -195,8 +195,9 @@ fn bytes_that_were_run_are_held_against_those_that_were_compared() {
             Verdict::Verified,
         ),
         (Some("11"), vec![used("a", "12")], None, Verdict::Undecided),
-        (Some("11"), vec![used("b", "12")], None, Verdict::Verified),
-        (None, vec![used("a", "11")], None, Verdict::Verified),
+        (Some("11"), vec![used("b", "12")], None, Verdict::Undecided),
+        (None, vec![used("a", "11")], None, Verdict::Undecided),
+        (Some("11"), vec![], None, Verdict::Verified),
     ] {
         let mut report = report(Verdict::Verified);
         report.tensors.push(TensorRow {
