@@ -65,6 +65,7 @@ class Action(Case):
         self.assertEqual(self.step(PAIRS="pairs")[0], 1)
         self.assertEqual(self.step(PAIRS="pairs", APR="model.apr")[0], 2)
         self.assertEqual(self.step()[0], 2)
+        self.assertEqual(list((self.folder / "reports").iterdir()), [], "of the run before")
 
     def test_a_program_that_writes_no_report_is_red(self):
         (self.folder / "reports").mkdir()
