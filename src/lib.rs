@@ -245,6 +245,11 @@ fn command_line() -> clap::Command {
     CommandLine::command()
 }
 
+/// The same of the `verify` program.
+fn verify_line() -> clap::Command {
+    VerifyLine::command()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

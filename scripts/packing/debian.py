@@ -10,6 +10,9 @@ from .tree import place
 def package(release, tree, out, scratch):
     root = scratch / "debian"
     shutil.copytree(tree, root / "usr")
+    # Where Debian's zsh looks for those of packages.
+    zsh = root / "usr" / "share" / "zsh"
+    (zsh / "site-functions").rename(zsh / "vendor-completions")
     documents = root / "usr" / "share" / "doc" / "aprove"
     place(documents / "copyright", copyright(documents))
     files = sorted(path for path in root.rglob("*") if path.is_file())

@@ -1,15 +1,16 @@
 """The files of an installation, as they lie below `/usr`, and the archive of them."""
 
 import gzip
+import re
 import tarfile
 
 from .release import PROGRAMS, ROOT, run
 
-DOCUMENTS = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
+DOCUMENTS = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"]
 COMPLETIONS = {
-    "bash": "share/bash-completion/completions/aprove",
-    "fish": "share/fish/vendor_completions.d/aprove.fish",
-    "zsh": "share/zsh/vendor-completions/_aprove",
+    "bash": "share/bash-completion/completions/{}",
+    "fish": "share/fish/vendor_completions.d/{}.fish",
+    "zsh": "share/zsh/site-functions/_{}",
 }
 
 
@@ -19,7 +20,8 @@ def make(release, bill, folder):
         place(folder / "bin" / program, (release.programs / program).read_bytes(), 0o755)
     aprove = release.programs / "aprove"
     for shell, path in COMPLETIONS.items():
-        place(folder / path, run([aprove, "completions", shell]).encode())
+        for program in PROGRAMS:
+            place(folder / path.format(program), run([aprove, "completions", shell, program]).encode())
     manual = folder / "share" / "man" / "man1"
     place(manual / "aprove.1.gz", packed(run([aprove, "man"])))
     for command in subcommands(aprove):
@@ -27,7 +29,8 @@ def make(release, bill, folder):
     # The program of this name is the subcommand on its own.
     place(manual / "verify.1.gz", packed(".so man1/aprove-verify.1\n"))
     documents = folder / "share" / "doc" / "aprove"
-    for name in DOCUMENTS:
+    linked = re.findall(r"\]\(([\w./-]+\.md)\)", (ROOT / "README.md").read_text())
+    for name in sorted({*DOCUMENTS, *linked}):
         place(documents / name, (ROOT / name).read_bytes())
     for page in sorted((ROOT / "docs").glob("*.md")):
         place(documents / "docs" / page.name, page.read_bytes())

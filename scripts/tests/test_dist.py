@@ -19,15 +19,18 @@ INSTALLED = [
     "bin/aprove",
     "bin/verify",
     "share/bash-completion/completions/aprove",
+    "share/bash-completion/completions/verify",
     "share/doc/aprove/LICENSE-APACHE",
     "share/doc/aprove/LICENSE-MIT",
+    "share/doc/aprove/SECURITY.md",
     "share/doc/aprove/docs/json.md",
     "share/doc/aprove/sbom.cdx.json",
     "share/fish/vendor_completions.d/aprove.fish",
     "share/man/man1/aprove.1.gz",
     "share/man/man1/aprove-verify.1.gz",
     "share/man/man1/verify.1.gz",
-    "share/zsh/vendor-completions/_aprove",
+    "share/zsh/site-functions/_aprove",
+    "share/zsh/site-functions/_verify",
 ]
 
 
@@ -85,6 +88,7 @@ class Dist(Case):
         self.assertEqual({line.split()[1] for line in listed}, {"root/root"})
         names = [line.split()[5] for line in listed]
         for path in [*INSTALLED, "share/doc/aprove/copyright"]:
+            path = path.replace("zsh/site-functions", "zsh/vendor-completions")
             self.assertIn(f"./usr/{path}", names)
         self.assertRegex(run(["dpkg-deb", "--field", package, "Depends"]), r"^libc6 \(>= 2\.\d+\)")
         run(["dpkg-deb", "--extract", package, self.folder / "root"])
