@@ -83,7 +83,8 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let files = [&arguments.a, &arguments.b].map(PathBuf::as_path);
-    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
+    let files = files.into_iter().chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
     let ended = judge_both(arguments, &mut reports);
     reports.end(ended)
 }

@@ -69,7 +69,9 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = arguments.files.iter().map(PathBuf::as_path);
-    let mut reports = arguments.report.begin(files, arguments.policy.file())?;
+    let mut reports = arguments
+        .report
+        .begin(files.chain(arguments.policy.file()))?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }

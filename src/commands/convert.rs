@@ -177,7 +177,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let written = jobs.iter().map(|job| job.output.as_path());
     let sources = jobs.iter().flat_map(|job| &job.sources);
     let files = written.chain(sources.map(PathBuf::as_path));
-    let mut reports = arguments.report.begin(files, [])?;
+    let mut reports = arguments.report.begin(files)?;
     let ended = convert_all(arguments, &jobs, &mut reports);
     reports.end(ended)
 }

@@ -142,10 +142,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         manifest,
         ..
     } = arguments;
-    let [models, others] =
-        [[a, b], [pairs, manifest]].map(|paths| paths.into_iter().flatten().map(PathBuf::as_path));
-    let others = others.chain(arguments.policy.file());
-    let mut reports = arguments.report.begin(models, others)?;
+    let files = [a, b, pairs, manifest].into_iter().flatten();
+    let files = files.map(PathBuf::as_path).chain(arguments.policy.file());
+    let mut reports = arguments.report.begin(files)?;
     let ended = judge_all(arguments, &mut reports);
     reports.end(ended)
 }

@@ -59,15 +59,13 @@ impl Arguments {
         }
     }
 
-    /// Prepares the reports of a run about these models, which reads other files as well. What could not be written, or
-    /// would replace one of these, is refused before anything is read.
+    /// Prepares the reports of a run that reads these files. What could not be written, or would replace one of them, is
+    /// refused before anything is read.
     pub(crate) fn begin<'a>(
         &'a self,
-        models: impl IntoIterator<Item = &'a Path>,
-        others: impl IntoIterator<Item = &'a Path>,
+        files: impl IntoIterator<Item = &'a Path>,
     ) -> anyhow::Result<Reports> {
-        let models: Vec<&Path> = models.into_iter().collect();
-        let others: Vec<&Path> = others.into_iter().collect();
+        let files: Vec<&Path> = files.into_iter().collect();
         let mut targets: Vec<(Form, Target)> = Vec::new();
         for (form, path) in &self.reports {
             if (*form == Form::Github || path == Path::new("/dev/stderr"))
@@ -82,7 +80,7 @@ impl Arguments {
             if targets.iter().any(|(_, other)| other.is_same(&target)) {
                 bail!("two reports would be written to {}", path.display());
             }
-            if models.iter().chain(&others).any(|file| target.is_at(file)) {
+            if files.iter().any(|file| target.is_at(file)) {
                 bail!(
                     "{} is a file of this run; choose another place for the report",
                     path.display()
@@ -92,7 +90,6 @@ impl Arguments {
         }
         Ok(Reports {
             targets,
-            models: models.into_iter().map(Path::to_owned).collect(),
             time: if self.reports.iter().any(|(form, _)| form.needs_time()) {
                 clock::timestamp()?
             } else {
@@ -108,7 +105,6 @@ impl Arguments {
 /// Collects what was judged, and writes it at the end.
 pub(crate) struct Reports {
     targets: Vec<(Form, Target)>,
-    models: Vec<PathBuf>,
     policy: Option<PolicyFile>,
     time: String,
     subjects: Vec<Subject>,
@@ -153,13 +149,8 @@ impl Reports {
         }
         if let Err(why) = &ended {
             let report = check::not_done(output::is_io(why), &format!("{why:#}"));
-            // Where some were judged, what ended the run is about none of them.
-            let mut models = std::mem::take(&mut self.models);
-            if !self.subjects.is_empty() {
-                models.clear();
-            }
-            let models: Vec<&Path> = models.iter().map(PathBuf::as_path).collect();
-            self.add(&models, report);
+            // What ended the run is no model's fault: another file may have, such as a policy.
+            self.add(&[], report);
             self.document.clear();
             self.add_document(&output::document_of(ErrorRow::of(why)));
         }

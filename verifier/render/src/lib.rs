@@ -12,9 +12,9 @@ mod markdown;
 mod sarif;
 mod words;
 
-use verifier::code::Code;
+use verifier::code::{Code, Group};
 use verifier::finding::Side;
-use verifier::report::{FileFormat, FileRow, FindingRow, Report};
+use verifier::report::{AtFault, FileFormat, FileRow, FindingRow, Mode, PlaceRow, Report};
 use verifier::verdict::Verdict;
 
 /// What a command answered.
@@ -86,11 +86,26 @@ impl Subject {
         Some((side, file.shard))
     }
 
-    /// The path of the file at fault in a finding. What could not be opened has no place: its path stands behind those of
-    /// the files, in the order of the findings.
+    /// The places of a finding, that of the file at fault first.
+    fn places<'a>(&self, finding: &'a FindingRow) -> Vec<&'a PlaceRow> {
+        let at_fault = self.side_at_fault();
+        let mut places: Vec<_> = finding.places.iter().collect();
+        places.sort_by_key(|place| at_fault.is_some_and(|side| place.file != side));
+        places
+    }
+
+    /// The path of the file at fault in a finding: of both files that differ it is the one that the report blames, wherever
+    /// the difference is seen. What could not be opened has no place: its path stands behind those of the files, in the
+    /// order of the findings.
     fn path_at_fault(&self, finding: &FindingRow) -> Option<&str> {
-        if let Some(place) = finding.places.first() {
-            return Some(self.path_of(place.file, place.shard));
+        let is_of_one_file = matches!(finding.code.group(), Group::Apr | Group::Gguf);
+        let blamed = self.side_at_fault().filter(|_| !is_of_one_file);
+        let places = self.places(finding);
+        if let Some(place) = places.first() {
+            return Some(match blamed {
+                Some(side) if side != place.file => self.path_of(side, 0),
+                _ => self.path_of(place.file, place.shard),
+            });
         }
         let findings = self.report.findings.iter();
         let mut unopened = findings.filter(|one| one.code == Code::Io && one.places.is_empty());
@@ -99,7 +114,24 @@ impl Subject {
             let mut unopened = self.paths.iter().skip(self.report.files.len());
             unopened.nth(number)
         });
-        path.or(self.paths.first()).map(String::as_str)
+        match (path, blamed) {
+            (Some(path), _) => Some(path),
+            (None, Some(side)) => Some(self.path_of(side, 0)),
+            // Of a pair nobody is named, and neither is who stands first.
+            (None, None) if self.report.mode == Mode::Pair => None,
+            (None, None) => self.paths.first().map(String::as_str),
+        }
+    }
+
+    /// The one file that the report blames.
+    fn side_at_fault(&self) -> Option<Side> {
+        match self.report.conclusion.as_ref()?.at_fault {
+            AtFault::Apr => Some(Side::Apr),
+            AtFault::Gguf => Some(Side::Gguf),
+            AtFault::A => Some(Side::A),
+            AtFault::B => Some(Side::B),
+            AtFault::Both | AtFault::Neither | AtFault::Unknown => None,
+        }
     }
 
     /// The path of a file of the report; where it cannot be told which, of the first.

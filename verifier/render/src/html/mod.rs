@@ -22,6 +22,7 @@ use verifier::verdict::Verdict;
 use self::escape::clip;
 use self::section::{Section, Word};
 use self::shown::{Limits, Shown};
+use crate::words::digest;
 use crate::{Answer, Subject};
 
 /// Bytes of a page at most.
@@ -37,6 +38,7 @@ pub fn page(answer: &Answer<'_>) -> String {
         title: title(answer),
         version: clip(answer.version, limits.name),
         command: clip(answer.command, limits.sentence),
+        digests: digests(answer, limits),
         summary: None,
         sections: Vec::new(),
         sections_left_out: 0,
@@ -63,6 +65,8 @@ struct Page {
     title: String,
     version: String,
     command: String,
+    /// The files, each with the kind of its digest.
+    digests: Shown<(String, &'static str, String)>,
     summary: Option<String>,
     sections: Vec<String>,
     sections_left_out: usize,
@@ -91,7 +95,7 @@ struct Row {
 
 fn title(answer: &Answer<'_>) -> String {
     let names = match answer.subjects {
-        [subject] => names(subject),
+        [subject] => names(subject, true),
         subjects => format!("{} reports", subjects.len()),
     };
     clip(
@@ -100,15 +104,33 @@ fn title(answer: &Answer<'_>) -> String {
     )
 }
 
-/// The files of a subject; the first of a split set stands for all of it.
-fn names(subject: &Subject) -> String {
-    let files = subject.report.files.iter().filter(|file| file.shard == 0);
-    let names: Vec<&str> = files.map(|file| file.name.as_str()).collect();
-    if names.is_empty() {
-        subject.name()
-    } else {
-        names.join(", ")
-    }
+/// The files that were read to their end, each with a digest of all of it.
+fn digests(answer: &Answer<'_>, limits: Limits) -> Shown<(String, &'static str, String)> {
+    let files = answer.subjects.iter().flat_map(Subject::files);
+    let read = files.filter_map(|(path, file)| Some((path, digest(file)?)));
+    Shown::of(read, limits.tensors, |(path, (kind, digest))| {
+        (clip(path, limits.name), kind, digest.to_owned())
+    })
+}
+
+/// The names of a subject's files, without their folders; the first of a split set stands for all of it. Its paths where
+/// the names do not tell which files they are.
+fn names(subject: &Subject, is_one: bool) -> String {
+    let files: Vec<_> = subject
+        .files()
+        .filter(|(_, file)| file.shard == 0)
+        .map(|(path, file)| (path, file.name.as_str()))
+        .collect();
+    let tells = match files.as_slice() {
+        [] => return subject.name(),
+        [(_, first), (_, second)] => is_one && first != second,
+        _ => is_one,
+    };
+    let names: Vec<&str> = files
+        .into_iter()
+        .map(|(path, name)| if tells { name } else { path })
+        .collect();
+    names.join(", ")
 }
 
 fn summary(answer: &Answer<'_>, limits: Limits) -> Summary {
@@ -129,7 +151,7 @@ fn summary(answer: &Answer<'_>, limits: Limits) -> Summary {
             id,
             verdict: Word::new(subject.report.verdict),
             words: text::verdict(&subject.report),
-            names: clip(&names(subject), limits.name),
+            names: clip(&names(subject, false), limits.name),
             summary: clip(&text::summary(&subject.report), limits.name),
         }),
     }
@@ -149,7 +171,7 @@ fn sections(subjects: &[Subject], mut room: usize) -> Vec<Option<String>> {
         for ((id, subject), section) in these {
             let share = room.checked_div(left).unwrap_or_default();
             *section = fit(share, |limits| {
-                let title = (!is_one).then(|| clip(&names(subject), limits.name));
+                let title = (!is_one).then(|| clip(&names(subject, false), limits.name));
                 written(&Section::new(&subject.report, title, id, limits))
             });
             room = room.saturating_sub(section.as_ref().map_or(0, String::len));

@@ -188,15 +188,21 @@ fn of_finding<'a>(subject: &'a Subject, finding: &'a FindingRow) -> Parts<'a> {
     if let Some(hint) = &finding.hint {
         text += &format!("; hint: {}", clipped(hint, LONG));
     }
-    let mut places: Vec<Value> = finding
-        .places
-        .iter()
-        .take(MOST_PLACES)
-        .map(|place| of_place(subject, finding.code, place))
-        .collect();
-    if places.is_empty() {
-        places.push(file(subject.path_at_fault(finding).unwrap_or(".")));
+    if level == "error" {
+        text += &format!("; the answer: {}", clipped(&headline(report), LONG));
+        if let Some(next) = &report.next {
+            text += &format!("; next: {}", clipped(next, LONG));
+        }
     }
+    let blamed = subject.path_at_fault(finding).unwrap_or(".");
+    let all = subject.places(finding);
+    let has_place = |place: &&PlaceRow| subject.path_of(place.file, place.shard) == blamed;
+    let mut places = Vec::new();
+    if !all.first().is_some_and(has_place) {
+        places.push(file(blamed));
+    }
+    let all = all.into_iter().take(MOST_PLACES);
+    places.extend(all.map(|place| of_place(subject, finding.code, place)));
     let names = finding
         .places
         .iter()
@@ -313,7 +319,7 @@ fn first_file(subject: &Subject) -> Value {
 
 /// A text in which nothing is a link.
 pub(super) fn message(text: &str) -> Value {
-    json!({ "text": clipped(text, 4 * LONG).replace("](", "] (") })
+    json!({ "text": clipped(text, 8 * LONG).replace("](", "] (") })
 }
 
 /// What is to be said where nothing was judged.
