@@ -117,18 +117,118 @@ fn tensors_of_other_types_are_one_finding() {
     assert_eq!(types.filter(|one| one.code == "tensor.type").count(), 1);
 }
 
+/// The model with F32 values that BF16 has as well.
+fn rounded() -> Model {
+    let mut model = models::tiny();
+    for tensor in model.tensors.iter_mut().filter(|one| one.type_id == 0) {
+        for value in tensor.data.as_chunks_mut::<4>().0 {
+            value[..2].fill(0);
+        }
+    }
+    model
+}
+
+/// Stores the upper half of the F32 values.
+fn as_bf16(model: &mut Model) {
+    for tensor in model.tensors.iter_mut().filter(|one| one.type_id == 0) {
+        let values = tensor.data.as_chunks::<4>().0.iter();
+        tensor.data = values.flat_map(|value| [value[2], value[3]]).collect();
+        tensor.type_id = 30;
+    }
+}
+
+/// The verdict where findings with these codes may pass.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn allowed(report: &mut Report, codes: &[&str]) -> Verdict {
+    let rules = codes.iter().map(|code| Allow::new(code, None).unwrap());
+    report.set_policy(&Policy {
+        allow: rules.collect(),
+        ..Policy::default()
+    });
+    report.verdict
+}
+
 #[test]
-fn a_rule_for_one_tensor_lets_no_other_tensor_pass() {
-    let mut retyped = edited(|model| {
-        for tensor in &mut model.tensors {
-            if tensor.type_id == 0 {
-                let values = tensor.data.as_chunks::<4>().0.iter();
-                // As BF16, the upper half of the values.
-                tensor.data = values.flat_map(|value| [value[2], value[3]]).collect();
-                tensor.type_id = 30;
-            }
+fn an_allowed_type_lets_no_other_values_pass() {
+    let a = rounded();
+    let mut b = a.clone();
+    as_bf16(&mut b);
+    let mut same = compare(&[a.to_bytes()], &[b.to_bytes()]);
+    check(&same, Different, &["the decoded values are the same"]);
+    assert_eq!(allowed(&mut same, &["tensor.type"]), Verified);
+
+    let retyped = b.tensors.iter_mut().find(|one| one.type_id == 30).unwrap();
+    let name = String::from_utf8(retyped.name.clone()).unwrap();
+    retyped.data[0] ^= 1;
+    for files in [[&a, &b], [&b, &a]] {
+        let [a, b] = files.map(|model| [model.to_bytes()]);
+        let mut report = compare(&a, &b);
+        let says = format!("{name}: 1 of");
+        check(&report, Different, &[&says, "[tensor.values]"]);
+        assert_eq!(allowed(&mut report, &["tensor.type"]), Different);
+        let both = ["tensor.type", "tensor.values"];
+        assert_eq!(allowed(&mut report, &both), Verified);
+    }
+
+    let retyped = b.tensors.iter_mut().find(|one| one.type_id == 30).unwrap();
+    retyped.data[..2].copy_from_slice(&[0xC0, 0x7F]);
+    let mut report = compare(&[a.to_bytes()], &[b.to_bytes()]);
+    check(&report, Different, &["[tensor.value-not-finite]"]);
+    let both = ["tensor.type", "tensor.values"];
+    assert_eq!(allowed(&mut report, &both), Different);
+}
+
+#[test]
+fn an_allowed_type_of_values_unread_is_undecided() {
+    let mut report = edited(|model| {
+        for tensor in model.tensors.iter_mut().filter(|one| one.type_id == 0) {
+            // I32, which has no values of a float.
+            tensor.type_id = 26;
         }
     });
+    check(&report, Different, &["[tensor.type]"]);
+    assert_eq!(allowed(&mut report, &["tensor.type"]), Undecided);
+}
+
+#[test]
+fn an_allowed_type_of_an_apr_file_lets_no_values_pass() {
+    let model = models::tiny();
+    let mut other = apr::from_model(&model);
+    // An F32 as BF16.
+    let norm = other.tensors.iter_mut().find(|one| one.dtype == 0).unwrap();
+    let values = norm.data.as_chunks::<4>().0.iter();
+    norm.data = values.flat_map(|value| [value[2] ^ 1, value[3]]).collect();
+    norm.dtype = 30;
+    let mut report = compare(&[other.to_bytes()], &[model.to_bytes()]);
+    check(&report, Different, &["[tensor.type]"]);
+    assert_eq!(allowed(&mut report, &["tensor.type"]), Different);
+}
+
+#[test]
+fn an_allowed_type_of_a_key_lets_no_other_value_pass() {
+    let key = "qwen2.block_count";
+    let mut same = edited(|model| model.set(key, 1_u64));
+    check(&same, Different, &["has another type"]);
+    assert_eq!(allowed(&mut same, &["meta.type"]), Verified);
+    let mut other = edited(|model| model.set("general.name", 7_u32));
+    assert_eq!(allowed(&mut other, &["meta.type"]), Different);
+    let both = ["meta.type", "meta.changed"];
+    assert_eq!(allowed(&mut other, &both), Verified);
+
+    let [mut a, mut b] = [(); 2].map(|()| apr::from_model(&models::tiny()));
+    a.metadata = a.metadata.replacen('{', "{\"odd\": [1, 2], ", 1);
+    b.metadata = b.metadata.replacen('{', "{\"odd\": [\"1\", 3], ", 1);
+    let mut report = compare(&[a.to_bytes()], &[b.to_bytes()]);
+    check(&report, Different, &["odd has another type at [0]"]);
+    assert_eq!(allowed(&mut report, &["meta.type"]), Different);
+}
+
+#[test]
+fn a_rule_for_one_tensor_lets_no_other_tensor_pass() {
+    let exact = rounded();
+    let mut other = exact.clone();
+    as_bf16(&mut other);
+    let mut retyped = compare(&[exact.to_bytes()], &[other.to_bytes()]);
     let mut renamed = edited(|model| {
         for tensor in model.tensors.iter_mut().skip(4) {
             tensor.name.insert(0, b'x');

@@ -1,52 +1,50 @@
-//! Tensors that two files of one format store in different types, as one finding: a quantised copy has hundreds of them.
+//! Tensors that two files store in different types: a quantised copy has hundreds of them.
+//!
+//! That the types are unlike and that the values are is said apart, so that a policy that lets a type pass lets no values pass.
 
 use std::collections::BTreeMap;
 
-use super::tensors::type_name;
+use super::tensors::{elements, type_name};
 use crate::code::Code;
 use crate::compare::inputs::Inputs;
-use crate::compare::pairing::listed_place;
+use crate::compare::pairing::{listed_place, place};
 use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::container::Tensor;
 use crate::finding::{Effect, Finding, escape};
-use crate::report::TensorResult;
+
+type Pair<'a> = (&'a Tensor, &'a Tensor);
 
 /// The pairs that were taken so far.
 #[derive(Default)]
 pub(super) struct OtherTypes<'a> {
-    pairs: Vec<(&'a Tensor, &'a Tensor)>,
-    /// How many pairs have these two types.
-    counts: BTreeMap<[&'static str; 2], usize>,
-    with_equal_values: usize,
-    /// Values that differ, where both types can be decoded.
-    different_values: u64,
+    pairs: Vec<Pair<'a>>,
+    /// Those with other values.
+    unlike: Vec<Pair<'a>>,
+    /// How many values of them differ, and how many there are.
+    values: (u64, u64),
+    /// Those of a type whose values are not known.
+    unknown: Vec<Pair<'a>>,
 }
 
 impl<'a> OtherTypes<'a> {
-    /// Takes a pair whose types differ; tells whether it is one.
-    pub(super) fn take(
-        &mut self,
-        a: &'a Tensor,
-        b: &'a Tensor,
-        result: TensorResult,
-        outcome: Option<&PairOutcome>,
-    ) -> bool {
-        if result == TensorResult::NotCompared || a.block_type == b.block_type {
-            return false;
-        }
+    /// Takes a pair whose types differ.
+    pub(super) fn take(&mut self, a: &'a Tensor, b: &'a Tensor, outcome: &PairOutcome) {
         self.pairs.push((a, b));
-        let count = self.counts.entry([type_name(a), type_name(b)]).or_default();
-        *count += 1;
-        let is_equal = result == TensorResult::ValuesEqual;
-        self.with_equal_values += usize::from(is_equal);
-        let values = outcome.and_then(|outcome| outcome.values);
-        let different = values.map_or(0, |values| values.different);
-        self.different_values += different;
-        true
+        let Some(values) = outcome.values else {
+            return self.unknown.push((a, b));
+        };
+        let counts = [a, b].map(|tensor| elements(tensor).unwrap_or(values.elements));
+        let total = counts[0].max(counts[1]);
+        let different = values.different + counts[0].abs_diff(counts[1]);
+        if different > 0 {
+            self.unlike.push((a, b));
+            self.values.0 = self.values.0.saturating_add(different);
+            self.values.1 = self.values.1.saturating_add(total);
+        }
     }
 
-    /// What is to be said of all of them.
-    pub(super) fn finding(&self, inputs: &Inputs<'_>) -> Option<Finding> {
+    /// That the types are unlike, as one finding.
+    pub(super) fn types(&self, inputs: &Inputs<'_>) -> Option<Finding> {
         let (a, b) = self.pairs.first()?;
         let total = self.pairs.len();
         let (first, second) = (inputs.first.called, inputs.second.called);
@@ -55,12 +53,15 @@ impl<'a> OtherTypes<'a> {
         } else {
             format!("{total} tensors are stored in other types: ")
         };
-        let types: Vec<String> = self
-            .counts
+        let mut counts: BTreeMap<[&str; 2], usize> = BTreeMap::new();
+        for (a, b) in &self.pairs {
+            *counts.entry([a, b].map(|one| type_name(one))).or_default() += 1;
+        }
+        let types: Vec<String> = counts
             .iter()
             .map(|([a, b], count)| {
                 let types = format!("{a} in {first}, {b} in {second}");
-                if self.counts.len() == 1 {
+                if counts.len() == 1 {
                     types
                 } else {
                     format!("{count} times {types}")
@@ -68,10 +69,10 @@ impl<'a> OtherTypes<'a> {
             })
             .collect();
         message.push_str(&types.join("; "));
-        if self.with_equal_values == total {
-            message.push_str("; the decoded values are the same");
-        } else if self.different_values > 0 {
+        if !self.unlike.is_empty() {
             message.push_str("; decoded, their values differ");
+        } else if self.unknown.is_empty() {
+            message.push_str("; the decoded values are the same");
         }
         let finding = Finding::new(Code::TensorType, Effect::Different, message);
         let finding = match total {
@@ -85,4 +86,39 @@ impl<'a> OtherTypes<'a> {
                 .at(listed_place(&inputs.second, b))
         }))
     }
+
+    /// That the values are unlike, or that nobody can tell.
+    pub(super) fn values(&self, inputs: &Inputs<'_>) -> impl Iterator<Item = Finding> {
+        let subject = |pairs: &[Pair<'_>]| {
+            let (a, _) = pairs.first()?;
+            Some(match pairs.len() {
+                1 => escape(&a.name),
+                count => format!("{count} tensors in other types"),
+            })
+        };
+        let (different, total) = self.values;
+        let unlike = subject(&self.unlike).map(|subject| {
+            let message = format!(
+                "{subject}: {different} of {total} values are not the same, decoded from both types"
+            );
+            let finding = Finding::new(Code::TensorValues, Effect::Different, message);
+            at_all(finding, &self.unlike, inputs)
+        });
+        let unknown = subject(&self.unknown).map(|subject| {
+            let message =
+                format!("{subject}: the values of one of the two types are not decoded here");
+            let finding = Finding::new(Code::TensorNotCompared, Effect::Undecided, message);
+            at_all(finding, &self.unknown, inputs)
+        });
+        unlike.into_iter().chain(unknown)
+    }
+}
+
+/// Names all tensors, by which a policy judges a finding.
+fn at_all(finding: Finding, pairs: &[Pair<'_>], inputs: &Inputs<'_>) -> Finding {
+    pairs.iter().fold(finding, |finding, (a, b)| {
+        finding
+            .at(place(inputs.first.side, a))
+            .at(place(inputs.second.side, b))
+    })
 }

@@ -41,7 +41,7 @@ pub(crate) fn result(
     }
 }
 
-fn elements(tensor: &Tensor) -> Option<u64> {
+pub(super) fn elements(tensor: &Tensor) -> Option<u64> {
     tensor
         .dims
         .iter()
@@ -79,29 +79,28 @@ pub(crate) fn findings(
             findings.push(missing_finding(vec![place(inputs.first.side, a)]));
             continue;
         }
-        let result = result(a, g, pair.how, outcome.as_ref());
-        if inputs.are_of_one_format() && other_types.take(a, g, result, outcome.as_ref()) {
+        let Some(outcome) = outcome.as_ref().filter(|_| pair.how.is_some()) else {
+            findings.push(not_compared(inputs, a, g));
             continue;
-        }
-        match result {
-            TensorResult::BytesEqual => {}
-            TensorResult::ValuesEqual => decoded.push((a, g)),
-            TensorResult::NotCompared => findings.push(not_compared(inputs, a, g)),
-            TensorResult::Different => {
-                if let Some(outcome) = outcome {
-                    findings.push(different(
-                        inputs,
-                        *pair,
-                        outcome,
-                        (&holders, &search),
-                        damaged,
-                    ));
+        };
+        if inputs.are_of_one_format() && a.block_type != g.block_type {
+            other_types.take(a, g, outcome);
+        } else {
+            match result(a, g, pair.how, Some(outcome)) {
+                TensorResult::BytesEqual => {}
+                TensorResult::ValuesEqual => decoded.push((a, g)),
+                TensorResult::NotCompared => unreachable!("what has an outcome was compared"),
+                TensorResult::Different => {
+                    let known = (&holders, &search);
+                    let found = different(inputs, *pair, outcome, known, damaged);
+                    if found.code == Code::TensorType {
+                        other_types.take(a, g, outcome);
+                    }
+                    findings.push(found);
                 }
             }
         }
-        if let Some(outcome) = outcome {
-            not_finite(inputs, a, g, outcome, &mut findings);
-        }
+        not_finite(inputs, a, g, outcome, &mut findings);
     }
     for alone in &scan.alone {
         let tensors = inputs.of(alone.side).tensors;
@@ -110,7 +109,11 @@ pub(crate) fn findings(
         }
     }
     findings.extend(values_equal(&decoded));
-    findings.extend(other_types.finding(inputs));
+    // Of two formats each tensor has a finding about its type already.
+    if inputs.are_of_one_format() {
+        findings.extend(other_types.types(inputs));
+    }
+    findings.extend(other_types.values(inputs));
     findings
 }
 

@@ -369,8 +369,8 @@ fn whole(code: Code) -> Option<Explanation> {
             DIFFERENT_OR_WARNING,
         ),
         Code::MetaType => explain(
-            "a value has a type that loaders do not take",
-            "They drop all metadata of the file then and run with guesses.",
+            "a value has a type that loaders do not take, or not that of the other file",
+            "Loaders drop all metadata of an APR file then and run with guesses. Of two files of one format another value is said apart (meta.changed).",
             "A producer that writes a number as a string, or the like.",
             CONVERT,
             DIFFERENT,

@@ -98,7 +98,7 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
         ),
         Code::TensorType => explain(
             "a tensor has another type in the two files",
-            "The values were stored in another precision, so they are not the same.",
+            "The values are stored in another precision. Whether they are the same when they are decoded is said apart: tensor.values, or tensor.not-compared where a type is not decoded here.",
             "A conversion that quantised again, or files of two quantisations of one model.",
             "Compare with the GGUF of the same quantisation, or convert again: aprove convert MODEL.gguf.",
             DIFFERENT,
@@ -111,9 +111,9 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             DIFFERENT,
         ),
         Code::TensorValues => explain(
-            "stored values are not those that the GGUF decodes to",
-            "The APR file holds the tensor as F32. Compared bit for bit, some values are not the decoded ones of the GGUF.",
-            "A conversion that decodes with other rounding, or a damaged tensor.",
+            "stored in two types, a tensor has other values in each file",
+            "Decoded from both types and compared bit for bit, some values are not the same: those of an APR file that holds the tensor as F32, or those of two files in two types.",
+            "A conversion that decodes with other rounding, another quantisation, or a damaged tensor.",
             CONVERT,
             DIFFERENT,
         ),

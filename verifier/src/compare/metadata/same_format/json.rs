@@ -31,11 +31,6 @@ pub(super) fn compare(a: &Metadata, b: &Metadata, found: &mut Found<'_>) {
             continue;
         };
         let path = difference.path();
-        let what = if difference.is_type { "type" } else { "value" };
-        let message = match path.as_str() {
-            "" => format!("{} has another {what}", shorten(&key)),
-            path => format!("{} has another {what} at {path}", shorten(&key)),
-        };
         let [json_a, json_b] = difference.places;
         let [text_a, text_b] = difference.texts;
         let at_path = |shown: Shown, text| Shown {
@@ -49,7 +44,9 @@ pub(super) fn compare(a: &Metadata, b: &Metadata, found: &mut Found<'_>) {
             at_path(shown(first, &key, a, json_a), text_a),
             at_path(shown(second, &key, b, json_b), text_b),
         ];
-        found.changed(key.as_bytes(), message, difference.is_type, shown);
+        // Two kinds of values never say the same, and behind the first difference there may be more.
+        let kinds = [difference.is_type, true];
+        found.changed(key.as_bytes(), &shorten(&key), kinds, shown);
     }
     for (key, json) in left_of(a, &of_first) {
         let shown = shown(first, key, a, json);

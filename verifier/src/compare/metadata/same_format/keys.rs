@@ -52,9 +52,26 @@ fn compare_key(a: &Key<'_>, b: &Key<'_>, found: &mut Found<'_>) {
         a.shown(first, detail.clone(), text_a),
         b.shown(second, detail, text_b),
     ];
-    let what = if is_type { "type" } else { "value" };
-    let message = format!("{} has another {what}", b.shown_name());
-    found.changed(b.name(), message, is_type, shown);
+    let kinds = [is_type, !is_type || !says_the_same(of_a, of_b)];
+    found.changed(b.name(), &b.shown_name(), kinds, shown);
+}
+
+/// Whether two values of two types are the same numbers.
+fn says_the_same(a: Value<'_>, b: Value<'_>) -> bool {
+    let float = |value: Value<'_>| {
+        let wide = value.as_f32().map(f64::from);
+        wide.or_else(|| value.as_f64()).map(f64::to_bits)
+    };
+    match (a.as_array(), b.as_array()) {
+        (Some(of_a), Some(of_b)) => {
+            of_a.count == of_b.count && of_a.zip(of_b).all(|(a, b)| says_the_same(a, b))
+        }
+        (None, None) => {
+            let [whole_a, whole_b] = [a, b].map(|value| value.as_integer());
+            whole_a.is_some() && whole_a == whole_b || float(a).is_some() && float(a) == float(b)
+        }
+        _ => false,
+    }
 }
 
 /// Where two values of one type part, and what each says there.

@@ -45,17 +45,32 @@ impl Found<'_> {
         self.note(key, Status::Equal, [Some(text.clone()), Some(text)]);
     }
 
-    /// Both files have the key; `what` says how it is unlike.
-    fn changed(&mut self, key: &[u8], message: String, is_type: bool, [a, b]: [Shown; 2]) {
-        let code = if is_type { "meta.type" } else { "meta.changed" };
+    /// Both files have the key, unlike in its type, its value or both: a policy may let one of the two pass, and not the
+    /// other with it.
+    fn changed(
+        &mut self,
+        key: &[u8],
+        name: &str,
+        [is_type, is_value]: [bool; 2],
+        shown: [Shown; 2],
+    ) {
+        let [a, b] = shown;
         let values = [&a, &b].map(|shown| Some(shown.text.clone()));
         self.note(key, Status::Changed, values);
-        self.findings.push(
-            Finding::new(code, Effect::Different, message)
-                .at(a.place)
-                .at(b.place)
-                .expected_found(b.text, a.text),
-        );
+        let kinds = [
+            (is_type, "meta.type", "type"),
+            (is_value, "meta.changed", "value"),
+        ];
+        for (_, code, what) in kinds.into_iter().filter(|(is_unlike, ..)| *is_unlike) {
+            let at = a.place.detail.as_deref().map(|path| format!(" at {path}"));
+            let message = format!("{name} has another {what}{}", at.unwrap_or_default());
+            self.findings.push(
+                Finding::new(code, Effect::Different, message)
+                    .at(a.place.clone())
+                    .at(b.place.clone())
+                    .expected_found(b.text.clone(), a.text.clone()),
+            );
+        }
     }
 
     /// Only one file has the key.
