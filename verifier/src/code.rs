@@ -274,6 +274,7 @@ codes! {
         SourceSplit = "source.split",
         TensorBytes = "tensor.bytes",
         TensorExtra = "tensor.extra",
+        TensorLayers = "tensor.layers",
         TensorLayout = "tensor.layout",
         TensorMissing = "tensor.missing",
         TensorLoader = "tensor.loader",

@@ -2,17 +2,22 @@
 
 use fixtures::{apr, models};
 use verifier::check::{Sidecar, check, text};
+use verifier::report::Report;
 use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
 use verifier::{Input, Options};
 
-#[track_caller]
-fn assert_checked(bytes: &[u8], verdict: Verdict, says: &str) {
+fn checked(bytes: &[u8]) -> Report {
     let bytes = bytes.to_vec();
     let input = Input {
         name: "m".to_owned(),
         shards: vec![("m".to_owned(), &bytes)],
     };
-    let report = check(&input, &Sidecar::Absent, &Options::default(), &());
+    check(&input, &Sidecar::Absent, &Options::default(), &())
+}
+
+#[track_caller]
+fn assert_checked(bytes: &[u8], verdict: Verdict, says: &str) {
+    let report = checked(bytes);
     let text = text::full(&report);
     assert_eq!(report.verdict, verdict, "{text}");
     assert!(text.contains(says), "{says}: {text}");
@@ -43,6 +48,70 @@ fn an_apr_file_that_denies_its_own_tensors_is_different() {
     let count = "\"param_count\":";
     counted.metadata = counted.metadata.replacen(count, &format!("{count}1"), 1);
     assert_checked(&counted.to_bytes(), Different, "[meta.param_count]");
+}
+
+#[test]
+fn a_layer_that_lacks_what_its_siblings_have_is_named() {
+    let whole = models::qwen2();
+    let says = "layer 1 has no attn_norm.weight, which layer 0 has";
+    let taken = |name: &str| {
+        let mut model = whole.clone();
+        model
+            .tensors
+            .retain(|tensor| tensor.name != name.as_bytes());
+        model
+    };
+    let model = taken("blk.1.attn_norm.weight");
+    assert_checked(&model.to_bytes(), Undecided, says);
+    for file in [apr::from_model(&model), apr::from_model_b(&model)] {
+        assert_checked(&file.to_bytes(), Undecided, says);
+    }
+    let says = "layer 0 has no ffn_up.weight, which layer 1 has";
+    assert_checked(&taken("blk.0.ffn_up.weight").to_bytes(), Undecided, says);
+    // Each layer lacks what the other one has.
+    let mut model = model;
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"blk.0.attn_q.bias");
+    assert_checked(&model.to_bytes(), Undecided, "[tensor.layers]");
+    let mut model = models::qwen2_deep();
+    model
+        .tensors
+        .retain(|tensor| !tensor.name.starts_with(b"blk.3."));
+    assert_checked(&model.to_bytes(), Undecided, "layer 3 is missing");
+}
+
+#[test]
+fn of_an_unknown_architecture_unlike_layers_are_a_warning() {
+    let mut model = models::qwen2();
+    model.set("general.architecture", "hybrid");
+    model
+        .tensors
+        .retain(|tensor| tensor.name != b"blk.1.attn_norm.weight");
+    let says = "a warning: layer 1 has no attn_norm.weight";
+    assert_checked(&model.to_bytes(), Verified, says);
+    // Something else in its place: another kind of layer.
+    model.tensor_mut("blk.1.ffn_norm.weight").name = b"blk.1.ssm_norm.weight".to_vec();
+    let report = checked(&model.to_bytes());
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|one| one.code != "tensor.layers")
+    );
+}
+
+#[needs::data("arch")]
+#[test]
+fn layers_of_honest_architectures_may_be_unlike() {
+    for (name, bytes) in fixtures::shared::files("arch", ".gguf") {
+        let report = checked(&bytes);
+        let odd = report
+            .findings
+            .iter()
+            .find(|one| one.code == "tensor.layers");
+        assert!(odd.is_none(), "{name}: {odd:?}");
+    }
 }
 
 #[needs::data("apr")]

@@ -5,6 +5,7 @@
 
 pub(crate) mod blob;
 mod conclude;
+mod layers;
 mod pass;
 mod recorded;
 pub mod text;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::recorded::{Recorded, metadata_of};
-use super::{Sidecar, blob, changed, conclude};
+use super::{Sidecar, blob, changed, conclude, layers};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::Outcome;
@@ -75,6 +75,7 @@ pub(super) fn check(
     drop_chance(decoded, &evidence, &mut findings);
     findings.extend(not_read(decoded, &scan, &findings));
     findings.extend(no_tensors(decoded));
+    findings.extend(layers::finding(decoded));
     let seen = Seen::of(decoded, &scan);
     findings.extend(blob::finding(decoded.side(), input, seen.sha256()));
     let recorded = Recorded::of(input, decoded, &seen, sidecar);

@@ -3,17 +3,27 @@
 use crate::decode::apr::Document;
 use crate::decode::gguf::Metadata;
 use crate::finding::escape;
+use crate::inspect::Decoded;
 
 /// Name, architecture and size of a model, as far as its file says them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     name: Option<String>,
-    architecture: Option<String>,
+    pub(crate) architecture: Option<String>,
     layers: Option<u64>,
     tokens: Option<u64>,
 }
 
 impl Identity {
+    /// That of a file on its own; none where nothing says it.
+    pub(crate) fn of(decoded: &Decoded) -> Option<Self> {
+        match decoded {
+            Decoded::Apr(apr) => apr.metadata.document.as_ref().map(Self::of_apr),
+            Decoded::Gguf(gguf) => Some(Self::of_gguf(&gguf.metadata)),
+            Decoded::Unknown(_) => None,
+        }
+    }
+
     pub(crate) fn of_gguf(metadata: &Metadata) -> Self {
         let text = |key: &[u8]| metadata.get(key)?.as_string().map(escape);
         Self {

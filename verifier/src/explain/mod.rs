@@ -5,7 +5,7 @@ pub(crate) mod common;
 pub(crate) mod culprit;
 pub(crate) mod evidence;
 pub(crate) mod excerpt;
-mod identity;
+pub(crate) mod identity;
 mod integrity;
 pub(crate) mod judge;
 pub(crate) mod locate;

@@ -103,6 +103,7 @@ const NOTE: &[Effect] = &[Effect::Note];
 const BOTH: &[Effect] = &[Effect::Different, Effect::Undecided];
 const DIFFERENT_OR_UNREADABLE: &[Effect] = &[Effect::Different, Effect::Unreadable];
 const DIFFERENT_OR_WARNING: &[Effect] = &[Effect::Different, Effect::Warning];
+const UNDECIDED_OR_WARNING: &[Effect] = &[Effect::Undecided, Effect::Warning];
 
 #[cfg(test)]
 mod tests {

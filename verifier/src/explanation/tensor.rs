@@ -1,6 +1,8 @@
 //! Tensors, compared.
 
-use super::{CONVERT, DIFFERENT, Explanation, FETCH, NOTE, UNDECIDED, WARNING, explain};
+use super::{
+    CONVERT, DIFFERENT, Explanation, FETCH, NOTE, UNDECIDED, UNDECIDED_OR_WARNING, WARNING, explain,
+};
 use crate::code::Code;
 
 pub(super) fn of(code: Code) -> Option<Explanation> {
@@ -25,6 +27,13 @@ pub(super) fn of(code: Code) -> Option<Explanation> {
             "Files of two models, or a conversion that left a tensor out.",
             CONVERT,
             DIFFERENT,
+        ),
+        Code::TensorLayers => explain(
+            "a layer lacks tensors that other layers have",
+            "One file on its own shows no tensor that is gone but by the layers beside it. Where all layers of the architecture have the same tensors, that leaves the check undecided; of another architecture it is a warning, since one may leave out what this version does not know.",
+            "A tool that dropped or renamed a tensor: loaders of APR leave the step out without a word.",
+            "Compare with the file that it was made from: aprove verify FILE MODEL.gguf.",
+            UNDECIDED_OR_WARNING,
         ),
         Code::TensorLayout => explain(
             "a tensor of our own artifact is not where a conversion lays it",
