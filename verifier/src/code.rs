@@ -233,6 +233,7 @@ codes! {
         MetaNumKvHeads = "meta.num_kv_heads",
         MetaNumLayers = "meta.num_layers",
         MetaParamCount = "meta.param_count",
+        MetaQuantization = "meta.quantization",
         MetaRecord = "meta.record",
         MetaRecordDigest = "meta.record-digest",
         MetaRecordOnly = "meta.record-only",

@@ -7,6 +7,7 @@ use fixtures::gguf::{Tensor, Value};
 use fixtures::random::Random;
 use fixtures::{hostile, models};
 use serde_json::json;
+use verifier::finding::Effect;
 use verifier::report::{Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict;
@@ -198,13 +199,20 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
     let before = other(&|_| {});
     assert_eq!(before.verdict, Verdict::Verified, "{}", text::full(&before));
     let bits = json!({"quant_type": "Q4_K", "bits": 4, "block_size": 256, "symmetric": true});
-    let shards = json!({"shard_count": 1, "shard_index": 0, "total_size": 1, "pattern": null});
+    let shards = json!({"shard_count": 1, "shard_index": 0, "total_size": 0, "pattern": null});
     let tokens = json!({"eos_token": "t511", "unk_token": null});
     let harmless = other(&|file| {
         set(file, "quantization", bits.clone());
         set(file, "sharding", shards.clone());
+        let ids = json!({"bos_id": 317, "eos_token_id": 319, "im_end_token": null});
+        set(file, "special_tokens", ids);
     });
-    assert_eq!(harmless.verdict, Verdict::Verified);
+    assert_eq!(
+        harmless.verdict,
+        Verdict::Verified,
+        "{}",
+        text::full(&harmless)
+    );
     assert_eq!(harmless.findings.len(), before.findings.len());
 
     for (key, value) in [
@@ -256,6 +264,26 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
             "special_tokens",
             with(&tokens, "unk_token", json!("t")),
         ),
+        (
+            "meta.special_tokens",
+            "special_tokens",
+            json!({"bos_id": 5}),
+        ),
+        (
+            "meta.quantization",
+            "quantization",
+            with(&bits, "bits", json!(8)),
+        ),
+        (
+            "meta.quantization",
+            "quantization",
+            with(&bits, "block_size", json!(32)),
+        ),
+        (
+            "meta.sharding",
+            "sharding",
+            with(&shards, "shard_index", json!(1)),
+        ),
         ("meta.type", "rope_scaling", json!({"factor": "2"})),
         ("meta.type", "rope_scaling", json!({"type": 3})),
         ("meta.tensor_shapes", "tensor_shapes", json!({"none": [1]})),
@@ -270,8 +298,24 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
         (
             "meta.unexplained",
             "quantization",
-            with(&bits, "quant_type", json!("Q2_K")),
+            json!({"quant_type": "Q2_K", "bits": 2, "symmetric": true}),
         ),
+        (
+            "meta.unexplained",
+            "quantization",
+            with(&bits, "group_size", json!(7)),
+        ),
+        (
+            "meta.unexplained",
+            "sharding",
+            with(&shards, "total_size", json!(1)),
+        ),
+        (
+            "meta.unexplained",
+            "sharding",
+            with(&shards, "pattern", json!("a")),
+        ),
+        ("meta.unexplained", "special_tokens", json!({"odd": 1})),
         ("meta.changed", "original_format", json!("safetensors")),
         ("meta.invented", "author", json!("nobody")),
         ("meta.unexplained", "Rope_Theta", json!(null)),
@@ -288,6 +332,92 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
             let named = found.findings.iter().any(|one| one.code.as_str() == *code);
             assert!(named, "{code}: {key} {value}: {text}");
         }
+    }
+}
+
+#[test]
+fn the_turns_of_chatml_are_those_of_the_vocabulary() {
+    let mut model = models::qwen2();
+    let tokens: Vec<String> = (0..320)
+        .map(|id| match id {
+            317 => "<|im_start|>".to_owned(),
+            319 => "<|im_end|>".to_owned(),
+            id => format!("t{id}"),
+        })
+        .collect();
+    model.set("tokenizer.ggml.tokens", Value::strings(&tokens));
+    let gguf = model.to_bytes();
+    for (tokens, verdict) in [
+        (
+            json!({"im_start_id": 317, "im_end_id": 319, "im_end_token": "<|im_end|>"}),
+            Verdict::Verified,
+        ),
+        (json!({"im_start_id": 319}), Verdict::Different),
+        (json!({"im_end_id": "319"}), Verdict::Different),
+        (json!({"im_end_token": "<|im_start|>"}), Verdict::Different),
+    ] {
+        let mut file = converted(&model);
+        remove(&mut file, "aprove");
+        set(&mut file, "special_tokens", tokens);
+        let found = report(&file.to_bytes(), &gguf);
+        assert_eq!(found.verdict, verdict, "{}", text::full(&found));
+        let mut codes = found.findings.iter().map(|one| one.code.as_str());
+        assert!(codes.all(|code| code != "meta.unexplained"));
+    }
+}
+
+#[test]
+fn flags_of_other_producers_describe_the_file() {
+    let model = models::qwen2();
+    let gguf = model.to_bytes();
+    let file = |flags: u16, change: &dyn Fn(&mut Converted)| {
+        let mut file = converted(&model);
+        remove(&mut file, "aprove");
+        change(&mut file);
+        file.flags = flags;
+        report(&file.to_bytes(), &gguf)
+    };
+    let none = |_: &mut Converted| {};
+    let no_vocabulary = |file: &mut Converted| remove(file, "tokenizer.vocabulary");
+    for (flags, change, code) in [
+        (0x0400, &none as &dyn Fn(&mut Converted), None),
+        (0x0620, &none, None),
+        (0x0630, &none, Some(("meta.flags", Effect::Different))),
+        (
+            0x0600,
+            &no_vocabulary,
+            Some(("meta.flags", Effect::Different)),
+        ),
+        (0x0700, &none, Some(("meta.unexplained", Effect::Warning))),
+        (0x0480, &none, Some(("meta.unexplained", Effect::Warning))),
+        (0x0440, &none, Some(("meta.unexplained", Effect::Warning))),
+    ] {
+        let found = file(flags, change);
+        let of_flags = found.findings.iter().find(|one| {
+            let mut places = one.places.iter();
+            places.any(|place| place.name.as_deref() == Some("flags"))
+        });
+        let seen = of_flags.map(|one| (one.code.as_str(), one.effect));
+        assert_eq!(seen, code, "{flags:#06x}: {}", text::full(&found));
+    }
+}
+
+#[test]
+fn a_file_without_quantised_tensors_is_not_flagged_as_one() {
+    let mut model = models::tiny();
+    model.tensors.retain(|tensor| tensor.type_id == 0);
+    let mut file = converted(&model);
+    remove(&mut file, "aprove");
+    for (flags, effect) in [
+        (0x0620, Some(Effect::Different)),
+        (0x0600, None),
+        // One producer writes this flag and no other into every file.
+        (0x0020, Some(Effect::Warning)),
+    ] {
+        file.flags = flags;
+        let found = report(&file.to_bytes(), &model.to_bytes());
+        let of_flags = found.findings.iter().find(|one| one.code == "meta.flags");
+        assert_eq!(of_flags.map(|one| one.effect), effect, "{flags:#06x}");
     }
 }
 

@@ -41,7 +41,9 @@ pub(super) fn conclude(
             Code::TensorScaleNotFinite | Code::TensorValueNotFinite => {
                 "the file holds numbers that no model computes with"
             }
-            Code::MetaParamCount | Code::MetaTensorShapes if evidence.recorded.is_none() => {
+            Code::MetaFlags | Code::MetaParamCount | Code::MetaTensorShapes
+                if evidence.recorded.is_none() =>
+            {
                 "the file contradicts itself"
             }
             _ if evidence.apr_is_damaged => "the file is not what was written",

@@ -33,7 +33,7 @@ pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
         return Outcome::default();
     };
     let record = match record::read(document) {
-        Ok(None) => return metadata::alone(document, &apr.tensors),
+        Ok(None) => return metadata::alone(apr),
         Err(what) => return broken(what),
         Ok(Some(record)) => record,
     };

@@ -233,10 +233,10 @@ fn whole(code: Code) -> Option<Explanation> {
         ),
         Code::MetaFlags => explain(
             "the flags of the header do not describe the file",
-            "A file of `aprove convert` says in its header whether it has quantised tensors and a vocabulary. These flags say something else.",
-            "A tool that edited the file after it was converted.",
+            "A file of `aprove convert` says in its header whether it has quantised tensors and a vocabulary; one of another producer may leave that out, and does not say what it has not. A file with the one flag that `apr import --preserve-q4k` writes into every file gets a warning.",
+            "A tool that edited the file after it was made, or a producer that copies flags.",
             CONVERT,
-            DIFFERENT,
+            DIFFERENT_OR_WARNING,
         ),
         Code::MetaForm => explain(
             "the metadata are not in the form that a conversion writes",
@@ -340,8 +340,15 @@ fn whole(code: Code) -> Option<Explanation> {
             CONVERT,
             BOTH,
         ),
+        Code::MetaQuantization => explain(
+            "quantization does not describe the type that it names",
+            "Bits and block size follow from the type, as ggml has it.",
+            "An edit, or a producer that writes the numbers of another type.",
+            CONVERT,
+            DIFFERENT,
+        ),
         Code::MetaSharding => explain(
-            "sharding says that the file is one of several",
+            "sharding says that the file is one of several, or not the first",
             "A loader of sharded files looks for the others, and the file holds every tensor of the GGUF.",
             "An edit, or a producer that merges the files of a set and keeps what it copied from one of them.",
             CONVERT,

@@ -11,6 +11,7 @@ mod equal;
 mod expected;
 mod loaders;
 mod look_alike;
+mod members;
 mod only_apr;
 mod own;
 mod producer;
@@ -33,7 +34,7 @@ use self::expected::expected;
 use self::record::check::Recorded;
 use self::record::{Record, SourceRecord};
 use crate::decode::apr::{Document, Json, Kind};
-use crate::decode::container::{Container, Tensor};
+use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::decode::gguf::ShardHead;
 use crate::decode::{apr, gguf};
@@ -193,6 +194,7 @@ pub(crate) fn compare(
         }
         _ => {
             comparison.find_invented(&mut findings, keys);
+            own::check_flags(apr, &mut findings);
             producer::check(&comparison, &mut findings);
         }
     }
@@ -204,9 +206,12 @@ pub(crate) fn compare(
 }
 
 /// What an APR file without a record says of its own tensors and does not hold.
-pub(crate) fn alone(document: &Document, tensors: &[Tensor]) -> Outcome {
+pub(crate) fn alone(apr: &Container<apr::Metadata>) -> Outcome {
     let mut findings = Findings::default();
-    own::check(document, tensors, &mut findings);
+    if let Some(document) = &apr.metadata.document {
+        own::check(document, &apr.tensors, &mut findings);
+    }
+    own::check_flags(apr, &mut findings);
     Outcome {
         findings: findings.into_list(),
         ..Outcome::default()

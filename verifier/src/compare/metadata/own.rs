@@ -5,14 +5,59 @@ use std::collections::BTreeMap;
 use super::comparison::apr_place;
 use super::equal::shorten;
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
-use crate::decode::apr::{Document, Kind};
-use crate::decode::container::Tensor;
+use crate::decode::apr::{Document, Kind, Metadata, flags};
+use crate::decode::container::{Container, Tensor};
 use crate::decode::findings::Findings;
-use crate::finding::{Effect, Finding};
+use crate::finding::{Effect, Finding, Place, Side};
+use crate::region::{RegionKind, Span};
 
 pub(super) fn check(document: &Document, tensors: &[Tensor], findings: &mut Findings) {
     check_count(document, tensors, findings);
     check_shapes(document, tensors, findings);
+}
+
+/// The flags of a file of another producer may say less than the file holds, and not more.
+pub(super) fn check_flags(apr: &Container<Metadata>, findings: &mut Findings) {
+    let (Some(header), Some(document)) = (apr.metadata.header, &apr.metadata.document) else {
+        return;
+    };
+    let mut expected = header.flags & !flags::SHARDED;
+    if !apr.tensors.iter().any(is_quantised) {
+        expected &= !flags::QUANTIZED;
+    }
+    if document.get("tokenizer.vocabulary").is_none() {
+        expected &= !flags::HAS_VOCAB;
+    }
+    if header.flags != expected {
+        // The importer with --preserve-q4k writes this one flag into every file: section 1.2 of the format page.
+        let effect = match header.flags {
+            flags::QUANTIZED => Effect::Warning,
+            _ => Effect::Different,
+        };
+        findings.push(other_flags(effect, expected, header.flags));
+    }
+}
+
+/// That the flags of the header are not those of the file.
+pub(super) fn other_flags(effect: Effect, expected: u16, found: u16) -> Finding {
+    let message = "the flags of the header do not describe the file";
+    Finding::new("meta.flags", effect, message)
+        .at(flags_place())
+        .expected_found(format!("{expected:#06x}"), format!("{found:#06x}"))
+}
+
+/// Where the header has its flags.
+pub(super) fn flags_place() -> Place {
+    Place::new(Side::Apr, 0)
+        .region(RegionKind::Header)
+        .span(Span::new(6, 2))
+        .name("flags")
+}
+
+/// Whether a tensor has blocks.
+pub(super) fn is_quantised(tensor: &Tensor) -> bool {
+    let [f32, f16, bf16] = [0, 1, 30];
+    ![f32, f16, bf16].contains(&tensor.type_id)
 }
 
 /// `param_count` counts the elements; of a tied model, some producers count the copy of the embedding and store none, or

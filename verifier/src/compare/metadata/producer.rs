@@ -2,11 +2,10 @@
 //! where nothing does.
 
 use super::equal::shorten;
-use super::{Comparison, rope};
+use super::{Comparison, members, own, rope};
 use crate::decode::apr::Json;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding};
-use crate::inspect::type_name;
 
 /// Checks the keys that describe a file of another producer.
 pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
@@ -25,6 +24,8 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
             );
         }
     }
+    members::check(comparison, findings);
+    comparison.name_unexplained_flags(findings);
     for (key, json) in DESCRIPTIVE.into_iter().filter_map(value) {
         if !comparison.is_explained(key, json) {
             let message = format!("{key} is held against nothing: the GGUF does not say it");
@@ -77,20 +78,30 @@ impl Comparison<'_> {
                     })
             }
             "version" => is_in_gguf() || text.as_deref() == Some("1.0.0"),
-            "total_size" => {
-                let sizes = self.apr.tensors.iter().map(|tensor| tensor.span.length);
-                let all = sizes.fold(0_u64, u64::saturating_add);
-                let found = self.document.u64(json);
-                // Some writers leave it at zero.
-                found == Some(0) || found == Some(all)
-            }
-            "quantization" => {
-                let named = self.document.member(json, "quant_type");
-                let named = named.and_then(|named| self.document.string(named));
-                let mut tensors = self.apr.tensors.iter();
-                named.is_some_and(|named| tensors.any(|tensor| type_name(tensor) == named))
-            }
+            "total_size" => self.is_total_size(self.document.u64(json)),
             _ => false,
+        }
+    }
+
+    /// Whether a number is the bytes of all tensors; some writers leave it at zero.
+    pub(super) fn is_total_size(&self, found: Option<u64>) -> bool {
+        let sizes = self.apr.tensors.iter().map(|tensor| tensor.span.length);
+        found == Some(0) || found == Some(sizes.fold(0_u64, u64::saturating_add))
+    }
+
+    /// Flags of the header that nothing in the file or in the GGUF says.
+    fn name_unexplained_flags(&self, findings: &mut Findings) {
+        let flags = self.apr.metadata.header.map_or(0, |header| header.flags);
+        if flags & UNEXPLAINED != 0 {
+            let message = "flags of the header are held against nothing: neither the tensors nor the GGUF say them";
+            findings.push(
+                Finding::new("meta.unexplained", Effect::Warning, message)
+                    .at(own::flags_place())
+                    .expected_found(
+                        format!("{:#06x}", flags & !UNEXPLAINED),
+                        format!("{flags:#06x}"),
+                    ),
+            );
         }
     }
 }
@@ -114,7 +125,7 @@ fn letters(name: &str) -> String {
 /// What producers write as `model_type` whatever the model is: section 5 of the format page.
 const OF_PRODUCERS: [&str; 2] = ["Auto", "transformer_lm_q4k"];
 /// Keys that loaders do not compute with and that have no place in a GGUF, or may have none.
-const DESCRIPTIVE: [&str; 10] = [
+const DESCRIPTIVE: [&str; 9] = [
     "name",
     "description",
     "version",
@@ -123,6 +134,8 @@ const DESCRIPTIVE: [&str; 10] = [
     "data_source",
     "data_license",
     "total_size",
-    "quantization",
     "chat_format",
 ];
+
+/// `HAS_FILTERBANK`, `HAS_MODEL_CARD` and `STREAMING`.
+const UNEXPLAINED: u16 = 0x01c0;

@@ -35,6 +35,8 @@ pub mod flags {
     pub const ENCRYPTED: u16 = 0x0004;
     /// The file is signed; no payload is defined for it.
     pub const SIGNED: u16 = 0x0008;
+    /// The file is one of several.
+    pub const SHARDED: u16 = 0x0010;
     /// Some tensors are quantised.
     pub const QUANTIZED: u16 = 0x0020;
     /// The metadata holds a vocabulary.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Record, SourceRecord, tensor_digests};
+use crate::compare::metadata::own;
 use crate::compare::metadata::{
     ARCHITECTURE, Digests, behaviour, has_place, record_place, rope, suffix, unsaid,
 };
@@ -13,7 +14,6 @@ use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::decode::{apr, gguf};
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::region::RegionKind;
 use crate::report::hex;
 
 /// The two files of a pair and what the artifact records.
@@ -313,31 +313,15 @@ impl Recorded<'_> {
         let Some(header) = self.apr.metadata.header else {
             return;
         };
-        let quantised = |type_id: u32| !matches!(type_id, F32 | F16 | BF16);
         let mut expected = apr::flags::ROW_MAJOR;
-        if self
-            .apr
-            .tensors
-            .iter()
-            .any(|tensor| quantised(tensor.type_id))
-        {
+        if self.apr.tensors.iter().any(own::is_quantised) {
             expected |= apr::flags::QUANTIZED;
         }
         if self.document.get("tokenizer.vocabulary").is_some() {
             expected |= apr::flags::HAS_VOCAB;
         }
         if header.flags != expected {
-            findings.push(
-                Finding::new(
-                    "meta.flags",
-                    Effect::Different,
-                    "the flags of the header do not describe the file",
-                )
-                .at(Place::new(Side::Apr, 0)
-                    .region(RegionKind::Header)
-                    .span(crate::region::Span::new(6, 2)))
-                .expected_found(format!("{expected:#06x}"), format!("{:#06x}", header.flags)),
-            );
+            findings.push(own::other_flags(Effect::Different, expected, header.flags));
         }
         if self.apr.metadata.footer.is_none() {
             findings.push(
