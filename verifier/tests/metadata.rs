@@ -336,6 +336,37 @@ fn keys_that_other_producers_know_are_typed_and_compared() {
 }
 
 #[test]
+fn a_key_that_is_lost_comes_before_how_numbers_are_written() {
+    let model = models::tiny();
+    let gguf = model.to_bytes();
+    let mut file = converted(&model);
+    let respelled = |file: &Converted| {
+        let text = serde_json::to_string_pretty(&file.metadata).unwrap();
+        let text = text.replace("1e-6", "1e-06");
+        let text = text.replace("1000000.0", "1000000");
+        assert!(
+            text.contains("1e-06") && text.contains("1000000,"),
+            "{text}"
+        );
+        report(&file.with_text(text), &gguf)
+    };
+    let found = respelled(&file);
+    assert_eq!(found.verdict, Verdict::Different);
+    assert_eq!(found.reasons, ["meta.form"], "{}", text::full(&found));
+    let is_first = |report: &Report, said: &str| {
+        let text = text::full(report);
+        assert!(text.lines().next().unwrap().contains(said), "{text}");
+    };
+    for key in ["architecture", "tokenizer.add_bos_token"] {
+        let value = file.metadata.remove(key).unwrap();
+        is_first(&respelled(&file), key.trim_start_matches("tokenizer."));
+        set(&mut file, key, value);
+    }
+    *file.at("/hidden_size") = json!(33);
+    is_first(&respelled(&file), "hidden_size");
+}
+
+#[test]
 fn the_turns_of_chatml_are_those_of_the_vocabulary() {
     let mut model = models::qwen2();
     let tokens: Vec<String> = (0..320)

@@ -240,7 +240,7 @@ fn whole(code: Code) -> Option<Explanation> {
         ),
         Code::MetaForm => explain(
             "the metadata are not in the form that a conversion writes",
-            "A file of `aprove convert` has compact JSON with sorted keys. The values may be right; the bytes are not those that were written.",
+            "A file of `aprove convert` has compact JSON with sorted keys, and each number in one form. The values may be right; the bytes are not those that were written.",
             "A tool that read the metadata and wrote them again.",
             CONVERT,
             DIFFERENT,

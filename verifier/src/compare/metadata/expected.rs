@@ -34,6 +34,15 @@ pub(super) enum Expected<'a> {
     Impossible,
 }
 
+/// How numbers are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As a conversion writes them.
+    Own,
+    /// In any way that gives readers of 64 bits the same number.
+    Any,
+}
+
 impl Expected<'_> {
     /// Tells whether a key may be missing.
     pub(super) const fn is_optional(&self) -> bool {
@@ -41,7 +50,7 @@ impl Expected<'_> {
     }
 
     /// Tells whether a value is what must stand there: type and bits.
-    pub(super) fn holds(&self, document: &Document, json: &Json) -> bool {
+    pub(super) fn holds(&self, document: &Document, json: &Json, spelling: Spelling) -> bool {
         match self {
             Self::Null => matches!(json.kind, Kind::Null),
             Self::Bool(expected) => matches!(json.kind, Kind::Bool(found) if found == *expected),
@@ -49,13 +58,13 @@ impl Expected<'_> {
             Self::Text(expected) => document
                 .string(json)
                 .is_some_and(|found| found.as_bytes() == *expected),
-            Self::Value(value) | Self::Kept(value) => holds(*value, document, json),
+            Self::Value(value) | Self::Kept(value) => holds(*value, document, json, spelling),
             Self::Floats(value) => {
-                let is_shortest = |json| {
+                let is_formed = |json| {
                     let float = document.f32(json);
-                    float.is_some_and(|float| is_shortest(float, document.text(json)))
+                    float.is_some_and(|float| is_formed(float, document.text(json), spelling))
                 };
-                matches!(&json.kind, Kind::Array(items) if items.iter().all(is_shortest))
+                matches!(&json.kind, Kind::Array(items) if items.iter().all(is_formed))
                     && same(*value, document, json, Form::Floats).is_ok()
             }
             Self::Object(expected) => match &json.kind {
@@ -65,7 +74,7 @@ impl Expected<'_> {
                             document
                                 .string(key)
                                 .and_then(|key| expected.get(&*key))
-                                .is_some_and(|value| holds(*value, document, json))
+                                .is_some_and(|value| holds(*value, document, json, spelling))
                         })
                 }
                 _ => false,
@@ -94,12 +103,15 @@ impl Expected<'_> {
 
 /// Floats are written with a point or an exponent, so that a reader of whole numbers does not take them, and those of 32 bits in
 /// one way: 999999.9999999999 is 1000000.0 as well, but not for a reader of 64 bits.
-fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
+fn holds(value: Value<'_>, document: &Document, json: &Json, spelling: Spelling) -> bool {
     let form = |value: Value<'_>, json: &Json| {
         let text = document.text(json);
         match value.as_f32() {
-            Some(float) => is_shortest(float, text),
-            None => value.as_f64().is_none() || text.contains(['.', 'e', 'E']),
+            Some(float) => is_formed(float, text, spelling),
+            None => {
+                let is_wide = value.as_f64().is_some() && spelling == Spelling::Own;
+                !is_wide || text.contains(['.', 'e', 'E'])
+            }
         }
     };
     let formed = match (value.as_array(), &json.kind) {
@@ -112,17 +124,17 @@ fn holds(value: Value<'_>, document: &Document, json: &Json) -> bool {
     formed && same(value, document, json, Form::Plain).is_ok()
 }
 
-/// Whether a text is the shortest decimal of a number, as the standard library writes it. Where reading that one as 64 bits first
-/// would miss the number, the text is that of its 64 bits.
-fn is_shortest(float: f32, text: &str) -> bool {
-    let shortest = format!("{float:?}");
+/// Whether a text is the shortest decimal of a number, as the standard library writes it, or says the same. Where reading that one
+/// as 64 bits first would miss the number, the text is that of its 64 bits.
+fn is_formed(float: f32, text: &str, spelling: Spelling) -> bool {
+    let mut own = format!("{float:?}");
     #[expect(clippy::cast_possible_truncation, reason = "the rounding of loaders")]
     let is_loaded = |wide: f64| (wide as f32).to_bits() == float.to_bits();
-    if shortest.parse().is_ok_and(is_loaded) {
-        text == shortest
-    } else {
-        text == format!("{:?}", f64::from(float))
+    if !own.parse().is_ok_and(is_loaded) {
+        own = format!("{:?}", f64::from(float));
     }
+    let bits = |text: &str| text.parse().map(f64::to_bits);
+    text == own || spelling == Spelling::Any && bits(text).is_ok() && bits(text) == bits(&own)
 }
 
 /// The keys of the source, and those that the user gave for keys that it lacks.
