@@ -26,6 +26,7 @@ mod output;
 mod policy;
 mod progress;
 mod prompt;
+mod remake;
 mod reports;
 mod run;
 mod signals;

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use converter::{MadeWith, Naming, Tie, Unsupported};
 use remote::Location;
 use verifier::code::Code;
 use verifier::decode::container::Format;
@@ -11,6 +10,7 @@ use verifier::finding::{Side, escape};
 use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
 
 use crate::input::Files;
+use crate::remake;
 
 /// A pair as the user named it.
 struct Named<'a> {
@@ -60,13 +60,6 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         .map(Location::of)
         .iter()
         .any(Location::is_address);
-    // The options are read from the file, where they are needed.
-    let convert = || {
-        are_files.then(|| {
-            let options = options_of(named.apr);
-            format!("aprove convert {gguf} {apr}{options} --overwrite")
-        })
-    };
     let fetch = || {
         let gguf = shown(&damaged_file(report, first, named.gguf));
         format!(
@@ -77,56 +70,23 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         return (report.reasons == [Code::BehaviourNotCovered])
             .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));
     };
-    // The artifact knows every byte of its source, unless tensors were decoded.
-    let restore = (are_files && report.counts.values_equal == 0).then(|| {
+    let restore = (are_files && report.gives_source_back).then(|| {
         format!("aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from")
     });
+    let is_of_name = conclusion.kind == ConclusionKind::Unlike && first.code == Code::MetaRopeType;
     match (conclusion.kind, conclusion.at_fault) {
         (ConclusionKind::NotAModel | ConclusionKind::AnotherModel, _) => None,
-        (_, AtFault::Apr) => convert(),
-        // The name of the architecture decides it, whatever happened to the files.
-        (ConclusionKind::Unlike, _) if first.code == Code::MetaRopeType => convert(),
-        // The artifact is what was written, and is not replaced.
+        // The name of the architecture decides its type of rope, whatever happened to the files.
+        (_, at_fault) if at_fault == AtFault::Apr || is_of_name => {
+            if !are_files {
+                return None;
+            }
+            let remake = remake::command(report, named.apr, named.gguf);
+            remake.or(restore).or_else(|| Some(fetch()))
+        }
         (ConclusionKind::Rewritten, _) => restore,
-        (ConclusionKind::Damaged | ConclusionKind::Unreadable, AtFault::Gguf)
-            if report.reasons.contains(&Code::SourceChanged) =>
-        {
-            restore.or_else(|| Some(fetch()))
-        }
-        (ConclusionKind::Damaged | ConclusionKind::Unreadable | ConclusionKind::Unlike, _) => {
-            Some(fetch())
-        }
+        _ => restore.or_else(|| Some(fetch())),
     }
-}
-
-/// The options by which an artifact was made, where it says so: without them another one would be made.
-fn options_of(apr: &Path) -> String {
-    let Some(made) = MadeWith::of(apr) else {
-        return String::new();
-    };
-    let mut options = String::new();
-    options += match made.naming {
-        Naming::Auto => "",
-        Naming::Gguf => " --names gguf",
-        Naming::Hf => " --names hf",
-    };
-    options += match made.tie {
-        Tie::Shared => "",
-        Tie::Duplicate => " --tie duplicate",
-    };
-    options += match made.unsupported {
-        Unsupported::Refuse => "",
-        Unsupported::DecodeF32 => " --unsupported decode-f32",
-        Unsupported::Raw => " --unsupported raw",
-        Unsupported::Auto => " --unsupported auto",
-    };
-    if made.record_only {
-        options += " --record-only";
-    }
-    for (key, value) in made.set {
-        options += &format!(" --set {}", quoted(format!("{key}={value}")));
-    }
-    options
 }
 
 /// The file of a set that a finding is about, beside the one that was named.
@@ -154,7 +114,7 @@ pub(crate) fn argument(argument: &OsStr) -> String {
 
 /// A word as a shell takes it: in the quotes that know numbers of bytes where it holds what a terminal would not show, or the
 /// runner of GitHub would take for a command.
-fn quoted(word: impl AsRef<OsStr>) -> String {
+pub(crate) fn quoted(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref().as_encoded_bytes();
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./-+=:@%,".contains(byte);
     let text = escape(word).replace("##[", "#\\x23[");

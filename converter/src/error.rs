@@ -95,7 +95,7 @@ pub enum Error {
         problem: String,
     },
     /// A source was written to during the conversion.
-    #[error("{path:?} changed while it was read; convert again when nothing writes to it")]
+    #[error("{path:?} changed while it was read; run again when nothing writes to it")]
     Changed {
         /// The file.
         path: PathBuf,

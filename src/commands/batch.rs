@@ -209,7 +209,10 @@ fn models_of(folder: &Path) -> Vec<Model> {
                 path: without_ending(inside),
                 sources: files.and_then(|files| Sources::recorded_by(&files.input())),
                 source_names: match sidecar_of(&found.path) {
-                    Sidecar::Read(manifest) => manifest.source_names(),
+                    Sidecar::Read(manifest) => {
+                        let names = manifest.sources().map(|(name, _)| name.to_owned());
+                        names.collect()
+                    }
                     Sidecar::Absent | Sidecar::LeftOut | Sidecar::Unusable(..) => Vec::new(),
                 },
                 found,

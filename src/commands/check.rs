@@ -16,6 +16,7 @@ use crate::commands::verify::FormatFlag;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::in_order::in_order;
+use crate::input::Files;
 use crate::models::{Found, find};
 use crate::progress::{Phase, Progress};
 use crate::reports::{self, Reports};
@@ -140,8 +141,20 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize, progress: &Progre
     check::check(&files.input(), &sidecar, &options, &job.pass(Phase::Read))
 }
 
-/// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`.
+/// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`: of a split set it
+/// may stand beside any of the files.
 pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
+    let first = sidecar_of_file(model);
+    if !matches!(first, Sidecar::Absent) || Location::of(model).is_address() {
+        return first;
+    }
+    let files = Files::paths_of_model(model).unwrap_or_default();
+    let mut sidecars = files.iter().map(|file| sidecar_of_file(file));
+    let found = sidecars.find(|sidecar| !matches!(sidecar, Sidecar::Absent));
+    found.unwrap_or(Sidecar::Absent)
+}
+
+fn sidecar_of_file(model: &Path) -> Sidecar {
     let location = Location::of(model);
     let Some(path) = location.with_ending(".manifest.json") else {
         return Sidecar::Absent;
@@ -158,7 +171,7 @@ pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
             if matches!(
                 error.kind(),
                 ErrorKind::NotFound | ErrorKind::InvalidFilename
-            ) =>
+            ) && path.symlink_metadata().is_err() =>
         {
             Sidecar::Absent
         }

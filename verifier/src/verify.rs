@@ -10,6 +10,7 @@ use crate::compare::metadata::{self, Digests, Outcome};
 use crate::compare::pairing::{self, Pairing};
 use crate::compare::scan::{self, Scan};
 use crate::decode::container::{Container, Format, Shard};
+use crate::explain::given_back::GivenBack;
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::observer::Observer;
@@ -293,7 +294,10 @@ impl Pair<'_, '_> {
         };
         let mut report = report::build(files, &Scope::Pair(&parts), &findings);
         report.conclusion = match known {
-            Known::OfConversion(evidence) => culprit::conclude(&evidence, &findings),
+            Known::OfConversion(evidence) => {
+                report.gives_source_back = evidence.given_back == GivenBack::Alone;
+                culprit::conclude(&evidence, &findings)
+            }
             Known::OfOneFormat(facts) => same_format::conclude(&facts, &findings),
         };
         report.first_difference = excerpt::first_difference(&inputs, &pairing, &scan, &findings);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::artifact::Artifact;
 use crate::{
+    error::Error,
     plan::names::Names,
     request::{Naming, Tie, Unsupported},
 };
@@ -23,13 +24,28 @@ pub struct MadeWith {
     pub record_only: bool,
     /// Keys that the user gave, with their values as they are given.
     pub set: Vec<(String, String)>,
+    /// The BLAKE3 of each source file, in hex.
+    pub sources: Vec<String>,
 }
 
 impl MadeWith {
-    /// Reads the record of an artifact; `None` where there is none that can be read.
-    pub fn of(artifact: &Path) -> Option<Self> {
-        let metadata = Artifact::open(artifact).ok()?.metadata;
-        let record = metadata.get("aprove")?.as_object()?;
+    /// Reads the record of an artifact; `None` where it has none.
+    ///
+    /// # Errors
+    /// Fails when the artifact or its record cannot be read.
+    pub fn of(artifact: &Path) -> Result<Option<Self>, Error> {
+        let metadata = Artifact::open(artifact)?.metadata;
+        let Some(record) = metadata.get("aprove") else {
+            return Ok(None);
+        };
+        let made = record.as_object().and_then(|it| Self::read(it, &metadata));
+        made.map(Some).ok_or_else(|| Error::Artifact {
+            path: artifact.to_owned(),
+            problem: "its record does not say how it was made".to_owned(),
+        })
+    }
+
+    fn read(record: &Map<String, Json>, metadata: &Map<String, Json>) -> Option<Self> {
         let architecture = metadata.get("architecture").and_then(Json::as_str);
         let word = |member| record.get(member).and_then(Json::as_str);
         let names = Names::from_word(word("names")?)?;
@@ -57,6 +73,12 @@ impl MadeWith {
                 .into_iter()
                 .flatten()
                 .map(given)
+                .collect::<Option<_>>()?,
+            sources: record
+                .get("sources")?
+                .as_array()?
+                .iter()
+                .map(|source| Some(source.get("blake3")?.as_str()?.to_owned()))
                 .collect::<Option<_>>()?,
         })
     }

@@ -93,6 +93,14 @@ pub fn restore(
         path: request.artifact.clone(),
         problem,
     };
+    let length = apr_file::ReadAt::length(&artifact.file);
+    if let Some(missing) = artifact.tensors.iter().find(|it| it.span.end() > length) {
+        let name = missing.entry.name.escape_debug();
+        return Err(malformed(format!(
+            "it is cut, half a download or copy: tensor \"{name}\" would end at byte {}, the file ends at {length}",
+            missing.span.end()
+        )));
+    }
     let (planned, losses) = match Record::read(&artifact.metadata) {
         Some(record) => {
             let record = record.map_err(malformed)?;

@@ -123,6 +123,19 @@ fn no_damaged_artifact_gives_another_file() {
 }
 
 #[test]
+fn a_cut_artifact_is_said_to_be_cut_and_not_to_be_written_to() {
+    let bench = Workbench::new(&models::qwen3());
+    let artifact = bench.artifact();
+    let before = bench.names();
+    for missing in [300, 5000] {
+        write(&bench.request.output, &artifact[..artifact.len() - missing]);
+        let refused = restored(&bench).unwrap_err().to_string();
+        assert!(refused.contains("it is cut"), "{refused}");
+        assert_eq!(bench.names(), before);
+    }
+}
+
+#[test]
 fn a_record_of_no_source_or_of_one_twice_restores_nothing() {
     let bench = Workbench::new(&models::qwen2());
     let sound = Image::parse(&bench.artifact());

@@ -288,7 +288,7 @@ pub(crate) enum Comparison {
 }
 
 /// Decides how a pair is compared; none when one of the two cannot be interpreted.
-fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
+pub(crate) fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
     let (apr, gguf) = (a.block_type?, g.block_type?);
     if !a.sound || !g.sound {
         return None;

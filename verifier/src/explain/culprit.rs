@@ -28,7 +28,13 @@ pub(super) fn counted_tensors(findings: &[Finding], first: &Finding) -> String {
 
 /// Concludes from findings in the order of causes; none when nothing decides.
 pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conclusion> {
-    if let Some(unreadable) = unreadable(findings, None) {
+    if let Some(mut unreadable) = unreadable(findings, None) {
+        if unreadable.at_fault == AtFault::Gguf && evidence.apr_is_damaged {
+            unreadable.at_fault = AtFault::Both;
+            unreadable.text += "; the APR file is damaged as well";
+        } else if unreadable.at_fault == AtFault::Apr && evidence.gguf_is_other {
+            unreadable.text += "; the GGUF is not the file that it records";
+        }
         return Some(unreadable);
     }
     let first = findings.iter().find(|finding| finding.effect.decides())?;
@@ -96,6 +102,8 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     } else if evidence.apr_is_damaged {
         let gguf = if evidence.gguf_is_source {
             "the GGUF is the file that it was made from"
+        } else if evidence.gguf_is_other {
+            "the GGUF is not the file that it records"
         } else {
             "nothing shows a damage of the GGUF"
         };
@@ -338,16 +346,20 @@ impl Judge<'_> {
         let recorded = evidence.recorded.as_ref()?;
         let gguf = self.gguf;
         let is_sound = gguf.complete && gguf.findings.iter().all(|found| !found.effect.decides());
-        if !evidence.apr_is_intact || !is_sound || self.looks_damaged() {
+        let is_same_set = self.metadata.records.len() == self.gguf_sources().len();
+        if !evidence.apr_is_intact || !is_sound || is_same_set && self.looks_damaged() {
             return None;
         }
         let rewriting = Rewriting::between(head_of(recorded), head_of(gguf));
-        let is_same_set = self.metadata.records.len() == self.gguf_sources().len();
         if rewriting.changes.is_empty() || (!is_same_set && rewriting.changes.len() == 1) {
             return None;
         }
         let changes = rewriting.changes.join("; ");
-        let message = if self.metadata.decides() {
+        let message = if rewriting.has_other_tensors {
+            format!(
+                "the GGUF does not have the tensors of the file that the APR file was made from: {changes}"
+            )
+        } else if self.metadata.differs() {
             format!(
                 "the GGUF is not the file that the APR file was made from, and has other keys: {changes}"
             )

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::culprit::are_versions;
+use super::given_back::GivenBack;
 use super::integrity::digests_of;
 use super::judge::Judge;
 use super::recorded;
@@ -10,9 +11,10 @@ use crate::code::Code;
 use crate::compare::metadata::{self, Digests, record};
 use crate::compare::pairing::{Comparison, Pair};
 use crate::compare::scan::tensor::PairOutcome;
+use crate::decode::apr;
 use crate::decode::container::Container;
 use crate::decode::gguf::Metadata;
-use crate::finding::{Finding, Side, escape};
+use crate::finding::{Effect, Finding, Side, escape};
 use crate::report::hex;
 
 /// What is known of the two files; nothing, by default.
@@ -26,6 +28,12 @@ pub(crate) struct Evidence {
     pub(crate) apr_is_damaged: bool,
     /// Whether the GGUF is byte for byte a source that the artifact records.
     pub(crate) gguf_is_source: bool,
+    /// Whether the GGUF does not have the BLAKE3 that the artifact records.
+    pub(crate) gguf_is_other: bool,
+    /// What contradicts the record in the file that holds it, where another GGUF is at hand.
+    pub(crate) contradiction: Option<(Code, String)>,
+    /// Whether the artifact gives back the source that it records; computed where another GGUF is at hand.
+    pub(crate) given_back: GivenBack,
     /// Whether the GGUF does not have the digest that its name or its publisher gives.
     pub(crate) gguf_is_misnamed: bool,
     /// Whether the GGUF holds a tensor that is not the recorded one, where no damage of the record explains it.
@@ -56,19 +64,23 @@ impl Evidence {
         let recorded = (!gguf_is_source && !has_broken_record)
             .then(|| recorded::decode(records))
             .flatten();
-        // The metadata of an artifact are a function of its source: where another file is at hand, they are held against the
-        // record.
-        let contradicts = |recorded: &Container<Metadata>| {
-            if judge.gguf_sources().is_empty() {
-                return judge.metadata.decides();
+        let is_alone = judge.gguf_sources().is_empty();
+        let given_back = match &recorded {
+            Some(recorded) if !is_alone && apr.complete && tensors.apr_unlike.is_empty() => {
+                judge.given_back(recorded)
             }
-            metadata::compare(apr, recorded, Digests::NotAsked).decides()
+            _ => GivenBack::Unknown,
         };
+        let is_of_other = !gguf_is_source && !has_broken_record && !records.is_empty();
+        let contradiction = (!is_alone && apr.complete && is_of_other)
+            .then(|| contradiction(apr, recorded.as_ref(), given_back))
+            .flatten();
         // It records tensors that the file which it was made from does not hold.
         let is_unlike_source = gguf_is_source && tensors.gguf_differs;
         let contradicts_itself = judge.inputs.first.contradicts_itself()
             || is_unlike_source
-            || recorded.as_ref().is_some_and(contradicts);
+            || contradiction.is_some()
+            || is_alone && recorded.is_some() && judge.metadata.differs();
         Self {
             recorded,
             apr_is_intact: apr_name != Some(false)
@@ -83,6 +95,9 @@ impl Evidence {
                 || contradicts_itself
                 || !tensors.apr_unlike.is_empty(),
             gguf_is_source,
+            gguf_is_other: judge.has_other_digest(),
+            contradiction,
+            given_back,
             gguf_is_misnamed: gguf_name == Some(false),
             gguf_is_unlike: tensors.gguf_is_unlike && !gguf_is_source,
             are_versions: are_versions(judge.pairing, judge.scan),
@@ -101,6 +116,28 @@ impl Evidence {
         } else {
             None
         }
+    }
+}
+
+/// The metadata of an artifact are a function of its source, and so are the bytes of the source: where another file is at
+/// hand, they are held against the record. What contradicts it, and the code that it has beside its source.
+fn contradiction(
+    apr: &Container<apr::Metadata>,
+    recorded: Option<&Container<Metadata>>,
+    given_back: GivenBack,
+) -> Option<(Code, String)> {
+    let of_record = |why: &str| Some((Code::MetaRecord, why.to_owned()));
+    let Some(recorded) = recorded else {
+        return of_record("what it holds is no sound GGUF");
+    };
+    let compared = metadata::compare(apr, recorded, Digests::NotAsked);
+    let mut findings = compared.findings.into_iter();
+    match findings.find(|finding| finding.effect == Effect::Different) {
+        Some(unlike) => Some((unlike.code, unlike.message)),
+        None if given_back == GivenBack::Not => {
+            of_record("what it and the tensors give does not have the BLAKE3 that it says")
+        }
+        None => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Puts the findings of all passes over an APR file and a GGUF in the order of causes, and adds what only shows when they are seen together.
 
 use std::collections::HashSet;
-use std::io;
+use std::{io, iter};
 
 use crate::code::{Code, Group};
 use crate::compare::inputs::Inputs;
@@ -11,6 +11,7 @@ use crate::compare::pairing::Pairing;
 use crate::compare::scan::Scan;
 use crate::decode::container::Container;
 use crate::explain::evidence::Evidence;
+use crate::explain::given_back::GivenBack;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::Span;
 use crate::report::hex;
@@ -77,6 +78,7 @@ impl Judge<'_> {
         findings.extend(data);
         findings.extend(self.metadata_findings(&evidence));
         findings.extend(wrong_records(&evidence));
+        findings.extend(self.wrong_record(&evidence));
         if !is_rewritten || evidence.rewriting.is_some() {
             findings.extend(self.changed_sources(&evidence));
         }
@@ -155,6 +157,21 @@ impl Judge<'_> {
             .collect()
     }
 
+    /// A record that the artifact itself shows to be wrong, unless its source shows the same.
+    fn wrong_record(&self, evidence: &Evidence) -> Option<Finding> {
+        let (code, why) = evidence.contradiction.as_ref()?;
+        let mut said = self.metadata.findings.iter();
+        if said.any(|said| said.code == *code && said.effect == Effect::Different) {
+            return None;
+        }
+        let finding = Finding::new(
+            Code::MetaRecord,
+            Effect::Different,
+            format!("the file contradicts its record of the source: {why}"),
+        );
+        Some(finding.at(Place::new(Side::Apr, 0)))
+    }
+
     /// Sources that are not byte for byte what the artifact was made from.
     fn changed_sources(&self, evidence: &Evidence) -> Vec<Finding> {
         let records = &self.metadata.records;
@@ -164,7 +181,7 @@ impl Judge<'_> {
             return Vec::new();
         }
         if records.len() != sources.len() {
-            return vec![Finding::new(
+            let split = Finding::new(
                 "source.split",
                 Effect::Warning,
                 format!(
@@ -172,7 +189,19 @@ impl Judge<'_> {
                     records.len(),
                     sources.len()
                 ),
-            )];
+            );
+            let is_open = evidence.given_back == GivenBack::Unknown
+                && evidence.contradiction.is_none()
+                && evidence.unlike_record.is_empty();
+            let unchecked = is_open.then(|| {
+                Finding::new(
+                    Code::MetaRecordUnchecked,
+                    Effect::Undecided,
+                    "the recorded BLAKE3 of the source could not be checked: neither file holds all that it was made from",
+                )
+                .at(Place::new(Side::Apr, 0))
+            });
+            return iter::once(split).chain(unchecked).collect();
         }
         let digests = self.scan.blake3.iter().skip(1);
         let mut findings = Vec::new();

@@ -5,6 +5,7 @@ pub(crate) mod common;
 pub(crate) mod culprit;
 pub(crate) mod evidence;
 pub(crate) mod excerpt;
+pub(crate) mod given_back;
 pub(crate) mod identity;
 mod integrity;
 pub(crate) mod judge;

@@ -52,6 +52,8 @@ pub(crate) struct Rewriting {
     pub(crate) changes: Vec<String>,
     /// Names of recorded tensors that the GGUF at hand does not have.
     pub(crate) missing: HashSet<Vec<u8>>,
+    /// Whether tensors came or went.
+    pub(crate) has_other_tensors: bool,
     /// Whether the version of the format is another one.
     pub(crate) is_other_version: bool,
 }
@@ -143,15 +145,20 @@ impl Rewriting {
             changed.map(|tensor| tensor.name.clone()).collect()
         };
         let retyped = changed(|before, now| before.type_id != now.type_id);
-        if !retyped.is_empty() {
-            self.changes
-                .push(format!("tensors of another type: {}", listed(&retyped)));
+        let reshaped = changed(|before, now| before.dims != now.dims);
+        for (names, what) in [(retyped, "type"), (reshaped, "shape")] {
+            if !names.is_empty() {
+                let names = listed(&names);
+                self.changes
+                    .push(format!("tensors of another {what}: {names}"));
+            }
         }
         let is_one_set = self.changes.is_empty();
         if is_one_set && !changed(|before, now| before.shard != now.shard).is_empty() {
             self.changes
                 .push("its tensors stand in other files of the set".to_owned());
         }
+        self.has_other_tensors = !moves.added.is_empty() || !moves.removed.is_empty();
         self.missing = moves.removed.into_iter().collect();
     }
 }

@@ -250,7 +250,9 @@ impl Judge<'_> {
         }
         let [first, second] = models.map(|model| model.called);
         let changes = changes.join("; ");
-        let message = if self.metadata.decides() {
+        let message = if alone > 0 && renamed == 0 {
+            format!("{second} does not have the tensors of {first}: {changes}")
+        } else if self.metadata.decides() {
             format!("{second} has the tensors of {first}, and other keys: {changes}")
         } else {
             format!("{second} is the model of {first}, written in another way: {changes}")

@@ -91,16 +91,14 @@ impl Manifest {
         }
     }
 
-    /// Returns the names of the files that the model was made from, where the manifest has them.
-    #[must_use]
-    pub fn source_names(&self) -> Vec<String> {
-        match &self.rows {
-            Rows::Described(described) => {
-                let sources = described.sources.iter().flatten();
-                sources.map(|source| source.name.clone()).collect()
-            }
-            Rows::Listed(_) | Rows::Nothing => Vec::new(),
-        }
+    /// The names of the files that the model was made from and their BLAKE3, where the manifest has them.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let described = match &self.rows {
+            Rows::Described(described) => described.sources.as_deref(),
+            Rows::Listed(_) | Rows::Nothing => None,
+        };
+        let sources = described.unwrap_or_default().iter();
+        sources.map(|source| (source.name.as_str(), source.blake3.as_str()))
     }
 
     fn listed(name: &str, form: &'static str, (rows, problems): Listed) -> Self {

@@ -74,6 +74,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         conclusion: None,
         cause: None,
         next: None,
+        gives_source_back: false,
         mode: match scope {
             Scope::Manifest { .. } => Mode::Manifest,
             Scope::Alone(_) => Mode::File,

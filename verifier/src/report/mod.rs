@@ -89,6 +89,9 @@ pub struct Report {
     /// One row for every key of the GGUF, then what only the APR file has; of one format, of the second file, then what only
     /// the first one has.
     pub metadata: Vec<KeyRow>,
+    /// Whether an artifact was seen to give back the source that it records, where another file was compared with it.
+    #[serde(skip)]
+    pub gives_source_back: bool,
     /// What the verdict rests on beside the findings.
     #[serde(skip)]
     pub(crate) compared: Compared,

@@ -101,6 +101,12 @@ impl Outcome {
     pub(crate) fn decides(&self) -> bool {
         self.findings.iter().any(|found| found.effect.decides())
     }
+
+    /// Whether anything of the metadata is unlike; what is only said to be in the record alone is not.
+    pub(crate) fn differs(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|found| found.effect == Effect::Different)
+    }
 }
 
 /// The digests of the whole source files, for what a record says about them.

@@ -116,6 +116,9 @@ pub(crate) fn read(document: &Document) -> Result<Option<Record>, String> {
             .map_err(|what| format!("sources[{index}].{what}"))?;
         record.sources.push(source);
     }
+    if record.sources.is_empty() {
+        return Err("sources: none".to_owned());
+    }
     for (name, ..) in tensor_digests(document)? {
         if name.is_empty() {
             return Err("tensors: an empty name".to_owned());

@@ -1,0 +1,83 @@
+//! The command that makes an artifact again. Whether it may replace the one that is there is decided here and nowhere else,
+//! by the digests that are recorded: the artifact, or its sidecar, may be the last that knows the true source.
+
+use std::path::Path;
+
+use converter::{MadeWith, Naming, Tie, Unsupported};
+use verifier::check::Sidecar;
+use verifier::report::{FileFormat, Report};
+
+use crate::commands::check::sidecar_of;
+use crate::next_command::{quoted, shown};
+
+/// The command by which an artifact is made again from a GGUF; none where what is recorded shows that it was made from
+/// another file.
+pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String> {
+    let (old, source) = (shown(apr), shown(gguf));
+    let found: Vec<Option<&str>> = report
+        .files
+        .iter()
+        .filter(|file| file.format == FileFormat::Gguf)
+        .map(|file| file.blake3.as_deref())
+        .collect();
+    let made = MadeWith::of(apr);
+    let sidecar = sidecar_of(apr);
+    let by_sidecar: Vec<String> = match &sidecar {
+        Sidecar::Read(manifest) => {
+            let sources = manifest.sources().map(|(_, blake3)| blake3.to_owned());
+            sources.collect()
+        }
+        Sidecar::Absent | Sidecar::LeftOut | Sidecar::Unusable(..) => Vec::new(),
+    };
+    let by_record = made.iter().flatten().map(|made| &made.sources);
+    let by_sidecar = Some(&by_sidecar).filter(|sources| !sources.is_empty());
+    let is_other = |sources: &Vec<String>| {
+        let sources = sources.iter().map(|blake3| Some(blake3.as_str()));
+        !sources.eq(found.iter().copied())
+    };
+    if by_record.chain(by_sidecar).any(is_other) {
+        return None;
+    }
+    let options = made.iter().flatten().map(options).next();
+    // A file without a record and without a sidecar has nothing to lose.
+    let may_replace = matches!(
+        (&made, &sidecar),
+        (Ok(_), Sidecar::Absent) | (Ok(Some(_)), Sidecar::Read(_))
+    );
+    let (target, end) = if may_replace {
+        (old, " --overwrite".to_owned())
+    } else {
+        let new = shown(&apr.with_extension("new.apr"));
+        let why = format!("   # a new name: what {old} was made from cannot be told");
+        (new, why)
+    };
+    let options = options.unwrap_or_default();
+    Some(format!("aprove convert {source} {target}{options}{end}"))
+}
+
+/// The options by which an artifact was made: without them another one would be made.
+fn options(made: &MadeWith) -> String {
+    let mut options = String::new();
+    options += match made.naming {
+        Naming::Auto => "",
+        Naming::Gguf => " --names gguf",
+        Naming::Hf => " --names hf",
+    };
+    options += match made.tie {
+        Tie::Shared => "",
+        Tie::Duplicate => " --tie duplicate",
+    };
+    options += match made.unsupported {
+        Unsupported::Refuse => "",
+        Unsupported::DecodeF32 => " --unsupported decode-f32",
+        Unsupported::Raw => " --unsupported raw",
+        Unsupported::Auto => " --unsupported auto",
+    };
+    if made.record_only {
+        options += " --record-only";
+    }
+    for (key, value) in &made.set {
+        options += &format!(" --set {}", quoted(format!("{key}={value}")));
+    }
+    options
+}

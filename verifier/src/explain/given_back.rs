@@ -1,0 +1,120 @@
+//! Whether an artifact gives back what it records: the files of its source, put together from the record and the tensors,
+//! have the BLAKE3 that it records of them.
+
+use std::collections::HashMap;
+
+use super::judge::Judge;
+use crate::compare::inputs::Model;
+use crate::compare::names::gguf_name;
+use crate::compare::pairing::{Comparison, comparison};
+use crate::decode::container::{Container, Tensor};
+use crate::decode::gguf::Metadata;
+use crate::report::hex;
+use crate::source::read_through;
+
+/// What putting the source together came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GivenBack {
+    /// It was not done, or bytes for it are in neither file.
+    #[default]
+    Unknown,
+    /// With tensors of the GGUF, since the artifact holds other values: the record holds.
+    WithGguf,
+    /// From the artifact alone.
+    Alone,
+    /// What the artifact holds are not the bytes of the source that it records.
+    Not,
+}
+
+impl Judge<'_> {
+    /// Puts the recorded files together and computes their BLAKE3; a conversion takes no padding but zeros.
+    pub(super) fn given_back(&self, recorded: &Container<Metadata>) -> GivenBack {
+        let records = &self.metadata.records;
+        let models = self.inputs.models();
+        let held = models.iter().flat_map(|model| model.sources);
+        let held = held.fold(0_u64, |sum, source| sum.saturating_add(source.length()));
+        let recorded_size = records.iter().map(|record| record.size);
+        // Padding costs nothing to record: what is read is no more than what is there.
+        if recorded_size.fold(0, u64::saturating_add) > held.saturating_mul(2) {
+            return GivenBack::Unknown;
+        }
+        let [apr, gguf] = models.map(by_name);
+        let mut is_alone = true;
+        for (shard, record) in records.iter().enumerate() {
+            let mut tensors: Vec<&Tensor> = recorded
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.shard == shard)
+                .collect();
+            tensors.sort_by_key(|tensor| tensor.span.offset);
+            let mut file = Put::default();
+            file.put(&record.head);
+            for tensor in tensors {
+                let mut held = [&apr, &gguf].into_iter().zip(models);
+                let found = held.find_map(|(by_name, model)| {
+                    let held = by_name.get(tensor.name.as_slice())?;
+                    let is_same = matches!(comparison(held, tensor), Some(Comparison::Bytes(_)));
+                    Some((model, held)).filter(|_| is_same)
+                });
+                let Some((model, held)) = found else {
+                    return GivenBack::Unknown;
+                };
+                is_alone &= model.side == self.inputs.first.side;
+                file.pad(tensor.span.offset);
+                let Some(source) = model.sources.get(held.shard) else {
+                    return GivenBack::Unknown;
+                };
+                let read = read_through(*source, held.span, &mut Vec::new(), |_, bytes| {
+                    file.put(bytes);
+                });
+                if read.is_err() {
+                    return GivenBack::Unknown;
+                }
+            }
+            file.pad(record.size);
+            if hex(file.hasher.finalize().as_bytes()) != record.blake3 {
+                // A tensor that came from the GGUF may be the one that is wrong.
+                return if is_alone {
+                    GivenBack::Not
+                } else {
+                    GivenBack::Unknown
+                };
+            }
+        }
+        if is_alone {
+            GivenBack::Alone
+        } else {
+            GivenBack::WithGguf
+        }
+    }
+}
+
+fn by_name<'a>(model: &Model<'a>) -> HashMap<Vec<u8>, &'a Tensor> {
+    let tensors = model.tensors.iter();
+    tensors
+        .map(|tensor| (gguf_name(&tensor.name), tensor))
+        .collect()
+}
+
+/// A file that is put together, of which only the digest is kept.
+#[derive(Default)]
+struct Put {
+    hasher: blake3::Hasher,
+    length: u64,
+}
+
+impl Put {
+    fn put(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.length = self.length.saturating_add(bytes.len() as u64);
+    }
+
+    /// Zeros up to an offset.
+    fn pad(&mut self, offset: u64) {
+        const ZEROS: [u8; 1 << 12] = [0; 1 << 12];
+        while let Some(missing @ 1..) = offset.checked_sub(self.length) {
+            let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+            self.put(ZEROS.get(..missing).unwrap_or(&ZEROS));
+        }
+    }
+}
