@@ -6,9 +6,8 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use verifier::finding::escape;
-use verifier::inspect::{Inspection, Sections};
+use verifier::inspect::{Decoding, Inspection, Sections};
 use verifier::report::to_json;
-use verifier::verdict::Verdict;
 
 use crate::commands::verify::FormatFlag;
 use crate::engine_flags::Io;
@@ -66,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     inspection.tool = Some(output::tool());
     // What could not be decoded is not run either, and is said above.
     let is_shown = arguments.format == FormatFlag::Json || arguments.shows_numbers();
-    let decoded = (inspection.verdict == Verdict::Verified && is_shown).then_some(&files);
+    let decoded = (inspection.result == Decoding::Decoded && is_shown).then_some(&files);
     let loaded = decoded.map(|files| Loaded::new(files, Io::Reads));
     let numbers = loaded.as_ref().map(|loaded| {
         let loaded = loaded.as_ref().map(|loaded| &loaded.model);
@@ -87,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     };
     output::answer(arguments.format, &text)?;
-    Ok(Outcome::Judged(inspection.verdict))
+    Ok(Outcome::Judged(inspection.result.verdict()))
 }
 
 /// What a file holds, and what the forward makes of it.
@@ -113,12 +112,7 @@ fn line(inspection: &Inspection, name: &str) -> String {
         |first| format!("{}: {}", first.code, first.message),
     );
     let name = escape(name.as_bytes());
-    // No byte of a tensor was held against anything.
-    let word = match inspection.verdict {
-        Verdict::Verified => "decoded",
-        verdict @ (Verdict::Different | Verdict::Undecided) => verdict.as_str(),
-    };
-    answers::line(word, &[&name], &reason)
+    answers::line(inspection.result.as_str(), &[&name], &reason)
 }
 
 impl Arguments {

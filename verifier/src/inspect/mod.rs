@@ -25,14 +25,13 @@ use crate::verify::Input;
 /// One decoded model.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Inspection {
-    /// The version of this form; 1.
+    /// The version of this form; 2. Version 1 had a `verdict` in the place of `result`.
     pub schema_version: u32,
     /// What wrote it, where it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<Tool>,
-    /// What the container alone comes to: verified here means that everything but the tensor data was decoded and nothing
-    /// contradicts the format.
-    pub verdict: Verdict,
+    /// What reading the container came to. Nothing was compared with anything.
+    pub result: Decoding,
     /// `gguf`, `apr` or `unknown`.
     pub format: FileFormat,
     /// The files, in shard order.
@@ -45,6 +44,49 @@ pub struct Inspection {
     pub regions: Vec<RegionView>,
     /// What is wrong with the container, what decides first.
     pub findings: Vec<FindingRow>,
+}
+
+/// What reading a container came to; the exit code says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoding {
+    /// Everything but the tensor data was decoded, and nothing contradicts the format.
+    Decoded,
+    /// The file contradicts its own format.
+    Different,
+    /// Not everything could be read or decoded.
+    Undecided,
+}
+
+impl Decoding {
+    /// Returns the word of an inspection.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decoded => "decoded",
+            Self::Different => "different",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// The verdict with the same exit code.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Decoded => Verdict::Verified,
+            Self::Different => Verdict::Different,
+            Self::Undecided => Verdict::Undecided,
+        }
+    }
+}
+
+impl From<Verdict> for Decoding {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Verified => Self::Decoded,
+            Verdict::Different => Self::Different,
+            Verdict::Undecided => Self::Undecided,
+        }
+    }
 }
 
 /// One file and its header.
@@ -138,9 +180,9 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
     };
     let mut headers = headers.into_iter();
     Inspection {
-        schema_version: 1,
+        schema_version: 2,
         tool: None,
-        verdict: judged.verdict,
+        result: judged.verdict.into(),
         format: decoded.format(),
         files: input
             .shards

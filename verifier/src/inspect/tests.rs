@@ -33,8 +33,8 @@ fn a_gguf_is_shown_with_all_its_parts() {
     let bytes = model.to_bytes();
     let seen = of(std::slice::from_ref(&bytes));
     assert_eq!(
-        (seen.verdict, seen.format.as_str()),
-        (Verdict::Verified, "gguf")
+        (seen.result, seen.format.as_str()),
+        (Decoding::Decoded, "gguf")
     );
     assert_eq!(header_field(&seen, "version"), Some("3"));
     assert_eq!(header_field(&seen, "alignment"), Some("32"));
@@ -67,8 +67,8 @@ fn an_apr_file_is_shown_with_all_its_parts() {
     let apr = fixtures::apr::from_model(&models::tiny());
     let seen = of(&[apr.to_bytes()]);
     assert_eq!(
-        (seen.verdict, seen.format.as_str()),
-        (Verdict::Verified, "apr")
+        (seen.result, seen.format.as_str()),
+        (Decoding::Decoded, "apr")
     );
     assert_eq!(
         header_field(&seen, "flags"),
@@ -106,7 +106,7 @@ fn all_value_types_are_shown_and_nothing_raw_passes() {
 fn every_shard_of_a_set_is_shown() {
     let shards = models::tiny().shards(2);
     let seen = of(&shards);
-    assert_eq!(seen.verdict, Verdict::Verified);
+    assert_eq!(seen.result, Decoding::Decoded);
     assert_eq!(seen.files.len(), 2);
     assert!(seen.files.iter().all(|file| !file.header.is_empty()));
     assert!(seen.tensors.iter().any(|tensor| tensor.shard == 1));
@@ -117,19 +117,19 @@ fn what_is_cut_or_no_model_is_not_passed() {
     let whole = models::tiny().to_bytes();
     for length in [0, 3, 20, 200] {
         let seen = of(&[whole[..length].to_vec()]);
-        assert_eq!(seen.verdict, Verdict::Undecided, "{length}");
+        assert_eq!(seen.result, Decoding::Undecided, "{length}");
         assert!(!seen.findings.is_empty());
     }
     let without_data = of(&[whole[..whole.len() - 1000].to_vec()]);
-    assert_ne!(without_data.verdict, Verdict::Verified);
+    assert_ne!(without_data.result, Decoding::Decoded);
     let page = of(&[fixtures::damage::html_page()]);
     assert_eq!(
-        (page.verdict, page.format.as_str()),
-        (Verdict::Undecided, "unknown")
+        (page.result, page.format.as_str()),
+        (Decoding::Undecided, "unknown")
     );
-    assert_eq!(of(&[]).verdict, Verdict::Undecided);
+    assert_eq!(of(&[]).result, Decoding::Undecided);
     let apr = fixtures::apr::from_model(&models::tiny()).to_bytes();
-    assert_eq!(of(&[apr.clone(), apr]).verdict, Verdict::Undecided);
+    assert_eq!(of(&[apr.clone(), apr]).result, Decoding::Undecided);
 }
 
 #[test]
