@@ -107,7 +107,7 @@ pub fn plan(request: &Request) -> Result<Plan, Error> {
 
 /// Arrays nest less deep than the reader could follow: the JSON of the record takes two levels for each, and loaders stop
 /// at 127.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     array_depth: 60,
     ..Limits::DEFAULT
 };

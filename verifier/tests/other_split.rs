@@ -11,15 +11,14 @@ use verifier::verify::{Input, Options, verify};
 
 fn report(apr: &Converted, set: &[Vec<u8>]) -> Report {
     let apr = apr.to_bytes();
-    let input = |sources: Vec<&dyn Source>| Input {
+    let named = |source| ("file".to_owned(), source);
+    let input = |shards| Input {
         name: "file".to_owned(),
-        shards: sources
-            .into_iter()
-            .map(|source| ("file".to_owned(), source))
-            .collect(),
+        shards,
     };
-    let set = set.iter().map(|shard| shard as &dyn Source).collect();
-    verify(&input(vec![&apr]), &input(set), &Options::default(), &())
+    let apr = input(vec![named(&apr as &dyn Source)]);
+    let set = set.iter().map(|shard| named(shard as &dyn Source));
+    verify(&apr, &input(set.collect()), &Options::default(), &())
 }
 
 /// The place of every value in a JSON, as pointers.

@@ -22,9 +22,11 @@ use std::{
     thread,
 };
 
+use gguf_file::{Content, SplitSet};
 use sha2::Digest as _;
 
 use crate::{
+    convert::LIMITS,
     error::Error,
     observer::Observer,
     plan::{json::hex, names::Names},
@@ -222,7 +224,18 @@ fn recorded(record: &Record<'_>, artifact: &Artifact) -> Result<Vec<Planned>, Ma
             blake3: Some(source.blake3.to_owned()),
         })
     });
-    planned.collect()
+    let planned = planned.collect::<Result<Vec<Planned>, Malformed>>()?;
+    check_set(&planned)
+        .map_err(|error| format!("the files that it records are no model: {error}"))?;
+    Ok(planned)
+}
+
+/// The files of a set belong together, in their order, and none is missing.
+fn check_set(files: &[Planned]) -> Result<(), gguf_file::Error> {
+    let contents = files.iter();
+    let contents = contents.map(|file| Content::parse(&file.head, file.size, &LIMITS));
+    SplitSet::join(&contents.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(())
 }
 
 /// A stretch of the artifact and its place in the restored file.

@@ -69,6 +69,29 @@ fn a_split_set_is_restored_file_by_file() {
 }
 
 #[test]
+fn a_record_without_a_file_of_its_set_restores_nothing() {
+    let shards = models::qwen2().shards(3);
+    let shards = (0..).zip(shards);
+    let files: Vec<_> = shards
+        .map(|(at, shard)| (shard_name("m", at, 3), shard))
+        .collect();
+    let bench = Workbench::with_files(&files);
+    let sound = Image::parse(&bench.artifact());
+    let before = bench.names();
+    for kept in [&[0, 2][..], &[2, 1, 0], &[1], &[0]] {
+        let mut metadata: Value = serde_json::from_slice(&sound.metadata).unwrap();
+        let sources = &mut metadata["aprove"]["sources"];
+        *sources = kept.iter().map(|at| sources[at].clone()).collect();
+        let mut edited = sound.clone();
+        edited.metadata = serde_json::to_vec(&metadata).unwrap();
+        write(&bench.request.output, &edited.to_bytes());
+        let refused = restored(&bench).unwrap_err().to_string();
+        assert!(refused.contains("are no model"), "{kept:?}: {refused}");
+        assert_eq!(bench.names(), before);
+    }
+}
+
+#[test]
 fn a_copy_of_the_embedding_is_not_restored() {
     let mut bench = Workbench::new(&models::qwen2_tied());
     bench.request.tie = Tie::Duplicate;
