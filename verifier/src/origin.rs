@@ -1,11 +1,14 @@
 //! Where a file came from, when it is an object of a network, and the digest that its publisher gives.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::report::{FileFormat, FileRow};
+use crate::report::{AtFault, Conclusion, ConclusionKind, FileFormat, FileRow};
+use crate::source::Source;
 
 /// Which object of a network was read, as far as its server says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -29,6 +32,12 @@ pub struct Origin {
     pub published_sha256: Option<String>,
 }
 
+/// Whether the publisher of a file gives a digest of it.
+pub(crate) fn is_published(source: &dyn Source) -> bool {
+    let origin = source.origin();
+    origin.is_some_and(|origin| origin.published_sha256.is_some())
+}
+
 /// What does not have the digest that its publisher gives, or could not be held against it.
 pub(crate) fn findings(files: &[FileRow]) -> Vec<Finding> {
     files.iter().filter_map(finding).collect()
@@ -46,6 +55,37 @@ pub(crate) fn holds(files: &[FileRow], side: Side) -> Option<bool> {
         return Some(false);
     }
     (!holds.contains(&None)).then_some(true)
+}
+
+/// Files of which nothing but the digest of the publisher is wrong: nothing shows that they were damaged.
+pub(crate) fn conclude(findings: &[Finding], called: &[String; 2]) -> Option<Conclusion> {
+    let mut deciding = findings.iter().filter(|one| one.effect.decides());
+    let first = deciding.clone().next()?;
+    let wrong = (Code::InputPublished, Effect::Different);
+    if !deciding.all(|one| (one.code, one.effect) == wrong) {
+        return None;
+    }
+    let published = findings.iter().filter(|one| one.code == wrong.0);
+    let sides: BTreeSet<Side> = published
+        .filter_map(|one| Some(one.places.first()?.side))
+        .collect();
+    let side = first.places.first()?.side;
+    let (at_fault, what) = match (sides.len(), called) {
+        (1, [name, _]) if side.is_first() => (side.into(), name.as_str()),
+        (1, [_, name]) => (side.into(), name.as_str()),
+        _ => (AtFault::Both, "neither file"),
+    };
+    let is = if at_fault == AtFault::Both {
+        "is"
+    } else {
+        "is not"
+    };
+    let text = format!("{what} {is} what its publisher gives: {}", first.message);
+    Some(Conclusion {
+        kind: ConclusionKind::Unlike,
+        at_fault,
+        text,
+    })
 }
 
 const fn side_of(file: &FileRow) -> Side {

@@ -267,10 +267,13 @@ impl Pair<'_, '_> {
         }
         let scan = scan::scan(&inputs, &pairing, &options, observer);
         let starts = [(&given[0], 0), (&given[1], first.len())];
-        let named = starts.map(|(given, file)| (given, scan.sha256.get(file).copied().flatten()));
+        let named = starts.map(|(given, file)| {
+            let sha256 = scan.sha256.get(file).copied().flatten();
+            (given, sha256.map(|digest| hex(&digest)))
+        });
         let files = self.file_rows(&inputs, &scan);
-        let hold = named.map(|(given, sha256)| {
-            let name = blob::holds(given.input, sha256);
+        let hold = named.each_ref().map(|(given, sha256)| {
+            let name = blob::holds(given.input, sha256.as_deref());
             let publisher = origin::holds(&files, given.side);
             name.zip(publisher)
                 .map(|(a, b)| a && b)
@@ -280,7 +283,7 @@ impl Pair<'_, '_> {
         let (metadata, judged) = judge(&decoded, &inputs, &pairing, &scan, hold, structure);
         let (mut findings, known) = judged;
         for (given, sha256) in named {
-            findings.extend(blob::finding(given.side, given.input, sha256));
+            findings.extend(blob::finding(given.side, given.input, sha256.as_deref()));
         }
         findings.splice(0..0, origin::findings(&files));
         findings.extend(scan.warnings.iter().cloned());
@@ -293,13 +296,15 @@ impl Pair<'_, '_> {
             keys: &metadata.keys,
         };
         let mut report = report::build(files, &Scope::Pair(&parts), &findings);
-        report.conclusion = match known {
+        let unpublished = origin::conclude(&findings, &called);
+        let judged = match known {
             Known::OfConversion(evidence) => {
                 report.gives_source_back = evidence.given_back == GivenBack::Alone;
                 culprit::conclude(&evidence, &findings)
             }
             Known::OfOneFormat(facts) => same_format::conclude(&facts, &findings),
         };
+        report.conclusion = unpublished.or(judged);
         report.first_difference = excerpt::first_difference(&inputs, &pairing, &scan, &findings);
         report
     }

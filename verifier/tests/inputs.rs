@@ -6,10 +6,14 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixtures::{apr, models};
+use sha2::{Digest as _, Sha256};
+use verifier::check::{self, Sidecar};
+use verifier::manifest::{self, CheckOptions, Manifest};
 use verifier::origin::Origin;
 use verifier::report::{AtFault, Report};
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
+use verifier::verify::{Input, Options};
 
 /// A file that ends early from the n-th read on, as one that is truncated by somebody else.
 struct Shrinking {
@@ -130,8 +134,12 @@ struct Misstated(Vec<u8>, Origin);
 
 impl Misstated {
     fn new(bytes: &[u8]) -> Self {
+        Self::published(bytes, "0".repeat(64))
+    }
+
+    fn published(bytes: &[u8], sha256: String) -> Self {
         let origin = Origin {
-            published_sha256: Some("0".repeat(64)),
+            published_sha256: Some(sha256),
             ..Origin::default()
         };
         Self(bytes.to_vec(), origin)
@@ -176,5 +184,76 @@ fn the_file_that_its_publisher_gives_otherwise_is_at_fault() {
         assert_eq!(found.reasons, ["input.published"]);
         let concluded = found.conclusion.unwrap();
         assert_eq!(concluded.at_fault, at_fault, "{}", concluded.text);
+        assert!(
+            concluded.text.contains("what its publisher gives")
+                && !concluded.text.contains("damaged"),
+            "{}",
+            concluded.text
+        );
     }
+}
+
+#[test]
+fn a_publisher_is_heard_beside_a_digest_of_the_user() {
+    let gguf = models::tiny().to_bytes();
+    let wrong = Misstated::new(&gguf);
+    let sha256 = sha256(&gguf);
+    let blake3 = format!("blake3:{}", blake3::hash(&gguf));
+    for (name, source, digest, reason) in [
+        (
+            "m.gguf".to_owned(),
+            &wrong as &dyn Source,
+            format!("sha256:{sha256}"),
+            "input.published",
+        ),
+        (
+            "m.gguf".to_owned(),
+            &wrong,
+            blake3.clone(),
+            "input.published",
+        ),
+        (
+            format!("sha256-{}", "0".repeat(64)),
+            &gguf,
+            blake3,
+            "input.name",
+        ),
+    ] {
+        let input = Input {
+            name: name.clone(),
+            shards: vec![(name.clone(), source)],
+        };
+        let manifest = Manifest::of_digest(&digest, &name).unwrap();
+        let options = CheckOptions {
+            folder: "",
+            threads: 1,
+            allow_unbound_metadata: false,
+            file_digests: false,
+        };
+        let found = manifest::check(&manifest, &input, &options, &());
+        assert_eq!(found.verdict, Verdict::Different, "{digest}");
+        assert_eq!(found.reasons, [reason]);
+        let text = found.conclusion.unwrap().text;
+        assert!(text.starts_with("the file is not what its "), "{text}");
+    }
+}
+
+#[test]
+fn a_check_says_that_the_digest_of_a_publisher_was_held() {
+    let gguf = models::tiny().to_bytes();
+    let source = Misstated::published(&gguf, sha256(&gguf));
+    let input = Input {
+        name: "m.gguf".to_owned(),
+        shards: vec![("m.gguf".to_owned(), &source as &dyn Source)],
+    };
+    let found = check::check(&input, &Sidecar::Absent, &Options::default(), &());
+    assert_eq!(
+        check::text::reason(&found),
+        "held against the SHA-256 that its publisher gives"
+    );
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,6 @@
 
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side};
-use crate::report::hex;
 use crate::verify::Input;
 
 /// The SHA-256 that the name of the one file of a model gives.
@@ -16,17 +15,17 @@ pub(crate) fn digest_of_name<'a>(input: &'a Input<'_>) -> Option<&'a str> {
 }
 
 /// Whether the bytes have the digest of the name; none where there is no such name, or not all bytes were read.
-pub(crate) fn holds(input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<bool> {
-    Some(digest_of_name(input)? == hex(&sha256?))
+pub(crate) fn holds(input: &Input<'_>, sha256: Option<&str>) -> Option<bool> {
+    Some(digest_of_name(input)? == sha256?)
 }
 
 /// What is wrong with a file that has another digest than its name.
-pub(crate) fn finding(side: Side, input: &Input<'_>, sha256: Option<[u8; 32]>) -> Option<Finding> {
-    let (named, found) = (digest_of_name(input)?, hex(&sha256?));
+pub(crate) fn finding(side: Side, input: &Input<'_>, sha256: Option<&str>) -> Option<Finding> {
+    let (named, found) = (digest_of_name(input)?, sha256?);
     let text = "its SHA-256 is not the one that its name gives";
     let finding = Finding::new(Code::InputName, Effect::Different, text)
         .at(Place::new(side, 0))
-        .expected_found(named, &found)
+        .expected_found(named, found)
         .hint("fetch it again (`ollama pull MODEL` replaces blobs that are damaged), or rename a file that was edited");
     (named != found).then_some(finding)
 }

@@ -77,14 +77,19 @@ pub(super) fn check(
     findings.extend(no_tensors(decoded));
     findings.extend(layers::finding(decoded));
     let seen = Seen::of(decoded, &scan);
-    findings.extend(blob::finding(decoded.side(), input, seen.sha256()));
+    findings.extend(blob::finding(
+        decoded.side(),
+        input,
+        seen.sha256().as_deref(),
+    ));
     let recorded = Recorded::of(input, decoded, &seen, sidecar);
     findings.extend(recorded.findings.iter().cloned());
     findings.extend(scan.warnings.iter().cloned());
     let files = file_rows(input, decoded, &scan, &seen);
     findings.splice(0..0, origin::findings(&files));
     findings.splice(0..0, changed(decoded.side(), input));
-    findings.extend(recorded.notes(decoded));
+    let is_published = origin::holds(&files, decoded.side()) == Some(true);
+    findings.extend(recorded.notes(decoded, is_published));
 
     let parts = Parts {
         inputs: &inputs,
@@ -158,8 +163,9 @@ impl Seen {
     }
 
     /// SHA-256 of a model of one file, where it was computed.
-    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
-        self.sha256.first().copied().flatten()
+    pub(super) fn sha256(&self) -> Option<String> {
+        let first = self.sha256.first().copied().flatten();
+        first.map(|digest| hex(&digest))
     }
 }
 

@@ -76,7 +76,7 @@ impl Recorded {
             held,
             unlike: BTreeSet::new(),
             crc_holds: seen.crc_holds,
-            name_holds: blob::holds(input, seen.sha256()) == Some(true),
+            name_holds: blob::holds(input, seen.sha256().as_deref()) == Some(true),
             about_sidecar: String::new(),
         };
         found.about_sidecar = match sidecar {
@@ -104,12 +104,15 @@ impl Recorded {
         found
     }
 
-    /// What was held against what, and what that leaves open.
-    pub(super) fn notes(&self, decoded: &Decoded) -> [Finding; 2] {
+    /// What was held against what, and what that leaves open; `is_published` where its publisher gives the digest it has.
+    pub(super) fn notes(&self, decoded: &Decoded, is_published: bool) -> [Finding; 2] {
         let mut held = Vec::new();
         let crc = matches!(decoded, Decoded::Apr(_)) && self.crc_holds;
         if self.name_holds {
             held.push("the SHA-256 that its name gives".to_owned());
+        }
+        if is_published {
+            held.push("the SHA-256 that its publisher gives".to_owned());
         }
         if self.by_record > 0 {
             held.push(format!(

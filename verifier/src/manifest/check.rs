@@ -7,11 +7,12 @@ use super::cap::cap;
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
-use crate::check::{changed, metadata_of};
+use crate::check::{blob, changed, metadata_of};
 use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, Place, escape};
 use crate::inspect::Decoded;
 use crate::observer::Observer;
+use crate::origin;
 use crate::report::Report;
 use crate::verify::Input;
 
@@ -97,11 +98,17 @@ pub fn check(
             .or_default()
             .extend(&claim.kinds);
     }
-    if options.file_digests {
-        for shard in 0..input.shards.len() {
-            let kinds = wanted.entry(Subject::File(shard)).or_default();
-            kinds.extend([Kind::Blake3, Kind::Sha256]);
-        }
+    let is_named = blob::digest_of_name(input).is_some();
+    for (shard, (_, source)) in input.shards.iter().enumerate() {
+        let kinds: &[Kind] = if options.file_digests {
+            &[Kind::Blake3, Kind::Sha256]
+        } else if is_named || origin::is_published(*source) {
+            &[Kind::Sha256]
+        } else {
+            continue;
+        };
+        let wanted = wanted.entry(Subject::File(shard)).or_default();
+        wanted.extend(kinds);
     }
     judge.hash(&wanted, options.threads, observer);
     judge.tell_apart(&mut resolved.claims);
@@ -118,6 +125,7 @@ pub fn check(
         effect,
         "check against a digest of the whole file, or allow it with --allow-unbound-metadata",
     );
+    judge.hold_published(input);
     judge.findings = cap(judge.findings);
     // What differs is said before what could not be compared.
     judge.findings.sort_by_key(|finding| finding.effect);
@@ -252,6 +260,15 @@ impl Judge<'_> {
                 ),
             }
         }
+    }
+
+    /// What a publisher, or the name of a file, says of its bytes must hold, whatever a manifest says of them.
+    fn hold_published(&mut self, input: &Input<'_>) {
+        let rows = self.file_rows();
+        let sha256 = rows.first().and_then(|row| row.sha256.as_deref());
+        let named = blob::finding(self.target.decoded.side(), input, sha256);
+        self.findings.extend(origin::findings(&rows));
+        self.findings.extend(named);
     }
 
     /// Of rows of one name in several folders keeps those that hold; where none does, any may be of another file.

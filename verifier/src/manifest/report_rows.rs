@@ -7,7 +7,7 @@ use super::kind::Kind;
 use super::target::Subject;
 use crate::code::Code;
 use crate::decode::container::Tensor;
-use crate::finding::{Side, escape};
+use crate::finding::{Effect, Side, escape};
 use crate::inspect::{Decoded, type_name};
 use crate::report::{
     AtFault, Conclusion, ConclusionKind, FileRow, Report, Scope, Sides, TensorResult, TensorRow,
@@ -54,8 +54,17 @@ impl Judge<'_> {
     fn conclude(&self, report: &Report, manifest: &Manifest) -> Option<Conclusion> {
         let mut deciding = self.findings.iter().filter(|one| one.effect.decides());
         let first = deciding.next()?;
-        if first.code != Code::ManifestMismatch {
-            return None;
+        let unlike = |text: String| Conclusion {
+            kind: ConclusionKind::Unlike,
+            at_fault: AtFault::Unknown,
+            text,
+        };
+        let told = |who: &str| unlike(format!("the file is not what {who}: {}", first.message));
+        match (first.code, first.effect) {
+            (Code::ManifestMismatch, _) => {}
+            (Code::InputPublished, Effect::Different) => return Some(told("its publisher gives")),
+            (Code::InputName, _) => return Some(told("its name says")),
+            _ => return None,
         }
         let shard = first.places.first()?.shard;
         let model = escape(self.target.names.get(shard)?.as_bytes());
@@ -74,17 +83,13 @@ impl Judge<'_> {
                 first.name
             )
         });
-        Some(Conclusion {
-            kind: ConclusionKind::Unlike,
-            at_fault: AtFault::Unknown,
-            text: format!(
-                "{model} is not the file {described}{}",
-                tensors.unwrap_or_default()
-            ),
-        })
+        Some(unlike(format!(
+            "{model} is not the file {described}{}",
+            tensors.unwrap_or_default()
+        )))
     }
 
-    fn file_rows(&self) -> Vec<FileRow> {
+    pub(super) fn file_rows(&self) -> Vec<FileRow> {
         let files = self
             .target
             .names

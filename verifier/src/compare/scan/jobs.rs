@@ -6,6 +6,7 @@ use crate::compare::inputs::{Inputs, Model};
 use crate::compare::pairing::{Comparison, Pairing};
 use crate::decode::container::{Format, Tensor};
 use crate::finding::Side;
+use crate::origin;
 use crate::region::{RegionKind, Span};
 use crate::verify::FileSha256;
 
@@ -118,10 +119,7 @@ impl<'a> Jobs<'a> {
             }
         }
         jobs.list.sort_by_key(order);
-        let is_published = |file: &File<'_>| {
-            let origin = file.source.origin();
-            origin.is_some_and(|origin| origin.published_sha256.is_some())
-        };
+        let is_published = |file: &File<'_>| origin::is_published(file.source);
         let chains = files.iter().filter(|file| match sha256 {
             FileSha256::None => is_published(file),
             FileSha256::Apr => inputs.of(file.side).format() == Format::Apr || is_published(file),
