@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-type Pair = (&'static str, Explanation);
+type Pair = (&'static str, &'static Explanation);
 
 fn all() -> Vec<Pair> {
     let codes = Code::ALL.iter();
@@ -149,7 +149,7 @@ impl Explained {
 }
 
 impl CodeRow {
-    fn of(code: &'static str, explanation: &Explanation) -> Self {
+    fn of(code: &'static str, explanation: &'static Explanation) -> Self {
         Self {
             code,
             title: explanation.title,
@@ -157,13 +157,13 @@ impl CodeRow {
             usual_cause: explanation.usual_cause,
             action: explanation.action,
             verdict: explanation.verdict(),
-            effects: explanation.effects,
+            effects: &explanation.effects,
         }
     }
 }
 
 /// The codes that look most like a word.
-fn nearest<'a>(asked: &str, all: &[(&'a str, Explanation)]) -> Vec<&'a str> {
+fn nearest<'a>(asked: &str, all: &[(&'a str, &Explanation)]) -> Vec<&'a str> {
     let likeness = |code: &str| {
         let last = code.rsplit('.').next().unwrap_or(code);
         strsim::jaro_winkler(asked, code).max(strsim::jaro_winkler(asked, last))
