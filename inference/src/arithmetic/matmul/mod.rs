@@ -8,8 +8,6 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod double;
-#[cfg(test)]
-mod figures;
 mod group;
 mod kernel;
 mod lock_step;
