@@ -7,6 +7,7 @@ mod error;
 // What a file says is not bounded yet.
 #[warn(clippy::arithmetic_side_effects)]
 mod model;
+mod options;
 mod program;
 mod record;
 mod run;
@@ -19,6 +20,7 @@ pub use model::{
     Assumption, Config, Format, MappedFile, Model, Pairing, Rope, Scaling, Source, Tensor,
     Tokenizer, WeightType, Yarn, load,
 };
+pub use options::Options;
 pub use program::{
     Choice, Delta, Factors, Feeds, Heads, Instruction, NUMERICS, Norm, Op, Reach, Rotation,
     ScoreScale, Setting, Slot, Stage, StageSink, StateSpace, Step, Weighing, Width,
@@ -28,8 +30,7 @@ pub use record::{
     TokenSet, digest,
 };
 pub use run::{
-    Mode, Options, Prompt, Side, default_prompts, forward, forward_batch, forward_in_f64,
-    forward_pair,
+    Mode, Prompt, Side, default_prompts, forward, forward_batch, forward_in_f64, forward_pair,
 };
 
 /// Parts that `trace-compare` needs. Not for other users: no promise of stability.

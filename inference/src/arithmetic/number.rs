@@ -8,7 +8,7 @@ use crate::{
         matmul::{self, Factor},
     },
     error::Error,
-    run::Options,
+    options::Options,
 };
 
 /// A floating point number with the operations of the contract; each rounds once.

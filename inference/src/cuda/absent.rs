@@ -4,9 +4,10 @@ use std::{convert::Infallible, marker::PhantomData, rc::Rc};
 
 use crate::{
     cuda::{Device, Driver, Error, RunError, Weight},
+    options::Options,
     program::{StageSink, Step},
     record::{Comparison, Digests},
-    run::{Mode, Options, Side},
+    run::{Mode, Side},
 };
 
 /// A GPU, of which a build without CUDA has none.

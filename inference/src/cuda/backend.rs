@@ -12,9 +12,10 @@ use crate::cuda::{
 use crate::{
     arithmetic::matmul::{bytes, decoded},
     model::{Pairing, Tensor},
+    options::Options,
     program::{Heads, Instruction, Norm, Op, PerSlot, Reach, Rotation, Slot},
     record::Digest,
-    run::{Options, Side, state::State},
+    run::{Side, state::State},
 };
 use architectures::Activation;
 

@@ -17,10 +17,11 @@ use crate::cuda::{
     },
 };
 use crate::{
+    options::Options,
     program::{Instruction, Slot, StageSink, Step},
     record::{Comparison, Digests},
     run::{
-        Mode, Options, Side,
+        Mode, Side,
         cpu::Sinks,
         step_loop::{self, Backend, Merged, StageObserver, merged},
     },

@@ -4,19 +4,18 @@ pub(crate) mod cpu;
 mod default_prompts;
 mod memory;
 mod operation;
-mod options;
 pub(crate) mod state;
 pub(crate) mod step_loop;
 
 pub use default_prompts::{Prompt, default_prompts};
 pub use operation::operation_in_f64;
-pub use options::Options;
 pub use state::Side;
 
 use crate::{
     arithmetic::number::Real,
     error::Error,
     model::{Model, source::Source},
+    options::Options,
     program::{Slot, StageSink, Step},
     record::Comparison,
     run::{

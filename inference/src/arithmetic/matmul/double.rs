@@ -1,7 +1,7 @@
 //! The structure of rule 2 in f64: the reference for other arithmetics, not optimised.
 
 use super::{BLOCK, Factor, rows};
-use crate::{arithmetic::thread_pool, error::Error, run::Options};
+use crate::{arithmetic::thread_pool, error::Error, options::Options};
 
 /// Multiplies each token's `columns` values by the matrix; the result holds `rows` values per token.
 ///

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     arithmetic::{instruction_set::Instructions, thread_pool},
     error::Error,
-    run::Options,
+    options::Options,
 };
 
 /// The result of each factor, token-major.

@@ -32,7 +32,7 @@ use crate::{
         Tensor,
         source::{Source, read},
     },
-    run::Options,
+    options::Options,
 };
 
 /// One side of a product: a matrix of a file and the activations it multiplies.

@@ -79,7 +79,7 @@ fn agrees(bytes: &[u8], prompts: usize, options: &Options) {
     let vocabulary = u32::try_from(model.config.vocabulary).unwrap();
     for prompt in default_prompts(vocabulary).iter().take(prompts) {
         let mut expected = Digests::default();
-        let on_cpu = crate::run::Options::default();
+        let on_cpu = crate::options::Options::default();
         forward(&model, &sources, &prompt.tokens, &on_cpu, &mut expected).unwrap();
         let mut found = Digests::default();
         let mut simulation = Simulation::new(side, &prompt.tokens, Device::new(*options));

@@ -13,8 +13,9 @@ use crate::{
     },
     error::Error,
     model::{Model, Rope, Tensor, source::Source},
+    options::Options,
     program::{Instruction, Op, PerSlot, Slot},
-    run::{Options, memory},
+    run::memory,
 };
 
 /// A model with its files.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     arithmetic::matmul::{Factor, matmul, rows},
     model::{Tensor, WeightType, source::Source},
-    run::Options,
+    options::Options,
 };
 
 #[test]

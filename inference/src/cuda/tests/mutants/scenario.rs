@@ -92,7 +92,7 @@ impl Scenario {
             .take(tokens)
             .collect();
         let mut cpu = Stages(Vec::new());
-        let options = crate::run::Options::default();
+        let options = crate::options::Options::default();
         forward(&model, &sources, &tokens, &options, &mut cpu).unwrap();
         let side = Side {
             model: &model,
