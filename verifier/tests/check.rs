@@ -79,6 +79,12 @@ fn a_layer_that_lacks_what_its_siblings_have_is_named() {
         .tensors
         .retain(|tensor| !tensor.name.starts_with(b"blk.3."));
     assert_checked(&model.to_bytes(), Undecided, "layer 3 is missing");
+    let mut model = whole.clone();
+    model
+        .tensors
+        .retain(|tensor| !tensor.name.starts_with(b"blk.1."));
+    let says = "layer 1 is missing: the file says that it has 2 layers";
+    assert_checked(&model.to_bytes(), Undecided, says);
 }
 
 #[test]

@@ -16,11 +16,12 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
     if !decoded.is_complete() {
         return None;
     }
-    let architecture = Identity::of(decoded).and_then(|identity| identity.architecture);
-    let architecture = architecture.as_deref().unwrap_or_default();
+    let identity = Identity::of(decoded)?;
+    let architecture = identity.architecture.as_deref().unwrap_or_default();
     let are_alike = ALIKE.contains(&architecture);
     let layers = layers(decoded, architecture);
-    let (layer, lacks, other) = lack(&layers, are_alike)?;
+    let count = identity.layers.unwrap_or_default();
+    let (layer, lacks, other) = lack(&layers, count, are_alike)?;
     let (effect, rest) = if are_alike {
         let rest = format!(
             "all layers of {} have the same",
@@ -31,7 +32,7 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
         (Effect::Warning, "nothing in the file says why".to_owned())
     };
     let message = match lacks.as_slice() {
-        [] => format!("layer {layer} is missing between layers that are there"),
+        [] => format!("layer {layer} is missing: the file says that it has {count} layers"),
         [name] => format!(
             "layer {layer} has no {}, which layer {other} has: {rest}",
             escape(name)
@@ -49,12 +50,15 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
     )
 }
 
-/// The first layer that lacks something, what it lacks, and a layer that has it.
-fn lack(layers: &BTreeMap<u64, Names>, are_alike: bool) -> Option<(u64, Vec<&[u8]>, u64)> {
-    if let Some((missing, _)) = (0..)
-        .zip(layers.keys())
-        .find(|(index, layer)| index != *layer)
-    {
+/// The first layer that lacks something, what it lacks, and a layer that has it; a layer that is not there lacks nothing by
+/// name. What has no layers at all is another kind of model.
+fn lack(
+    layers: &BTreeMap<u64, Names>,
+    count: u64,
+    are_alike: bool,
+) -> Option<(u64, Vec<&[u8]>, u64)> {
+    let end = layers.keys().next_back()? + 1;
+    if let Some(missing) = (0..end.max(count)).find(|layer| !layers.contains_key(layer)) {
         return Some((missing, Vec::new(), missing));
     }
     // The kinds of layers, with the first layer of each.
@@ -100,8 +104,8 @@ fn in_layer(name: &[u8]) -> Option<(u64, &[u8])> {
     let rest = name.strip_prefix(b"blk.")?;
     let end = rest.iter().position(|byte| *byte == b'.')?;
     let (number, name) = rest.split_at_checked(end)?;
-    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
-    Some((number, name.strip_prefix(b".")?))
+    let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    Some((number.into(), name.strip_prefix(b".")?))
 }
 
 /// Whether a tensor is of some layers only, as its architecture or its type has it.

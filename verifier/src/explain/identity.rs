@@ -10,7 +10,7 @@ use crate::inspect::Decoded;
 pub(crate) struct Identity {
     name: Option<String>,
     pub(crate) architecture: Option<String>,
-    layers: Option<u64>,
+    pub(crate) layers: Option<u64>,
     tokens: Option<u64>,
 }
 
