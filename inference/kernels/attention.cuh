@@ -3,18 +3,19 @@
 
 enum : u32 { SIDE = 16 };
 
-// One chain over the head, times the scale. q: [token][head][dim]; k: [token][key_value][dim].
+// One chain over the head in f64, times the scale, rounded once. q: [token][head][dim]; k: [token][key_value][dim].
 // Grid: (tokens / 16, tokens / 16, heads), the first two rounded up; 256 threads: 16 positions of each of 16 tokens.
 KERNEL(SIDE * SIDE) attention_scores(const float* __restrict__ q, const float* __restrict__ k,
                                      float* __restrict__ scores, u32 tokens, u32 heads, u32 key_values, u32 dim,
                                      float scale) {
-    // [value][token or position]; the odd stride keeps the lanes that write in different banks.
-    __shared__ float q_tile[SIDE][SIDE + 1], k_tile[SIDE][SIDE + 1];
+    // [value][token or position], widened once for all that read it; the odd stride keeps the lanes that write in
+    // different banks.
+    __shared__ double q_tile[SIDE][SIDE + 1], k_tile[SIDE][SIDE + 1];
     const u32 i = threadIdx.x % SIDE, j = threadIdx.x / SIDE;
     const u32 first_position = blockIdx.x * SIDE, first_token = blockIdx.y * SIDE;
     const u32 head = blockIdx.z, serving = head / (heads / key_values);
     const u32 position = first_position + i, token = first_token + j;
-    float sum = 0.0f;
+    double sum = 0.0;
     // A tile that no token sees has nothing to add up.
     if (first_position <= first_token) {
         // What this thread brings: value i of each slice of token and position j.
@@ -28,13 +29,14 @@ KERNEL(SIDE * SIDE) attention_scores(const float* __restrict__ q, const float* _
             __syncthreads();
             const u32 values = least(SIDE, dim - slice);
             for (u32 d = 0; d < values; ++d) {
-                sum = __fmaf_rn(q_tile[d][j], k_tile[d][i], sum);
+                sum = __fma_rn(q_tile[d][j], k_tile[d][i], sum);
             }
             __syncthreads();
         }
     }
     if (token < tokens && position < tokens) {
-        scores[(u64(token) * heads + head) * tokens + position] = position <= token ? __fmul_rn(sum, scale) : 0.0f;
+        const float score = __double2float_rn(__dmul_rn(sum, double(scale)));
+        scores[(u64(token) * heads + head) * tokens + position] = position <= token ? score : 0.0f;
     }
 }
 

@@ -1,4 +1,4 @@
-// The kernels of the contract f32-fixed-1, for every GPU from compute capability 6.1 on.
+// The kernels of the contract f32-fixed-2, for every GPU from compute capability 6.1 on.
 //
 // scripts/make-ptx compiles this file and its headers to kernels.ptx. The rules are those of ../CONTRACT.md and the
 // bits those of ../src: each floating point operation is an intrinsic that rounds once to nearest, so no compiler fuses

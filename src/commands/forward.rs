@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     prompt: prompt::Arguments,
     /// The arithmetic
-    #[arg(long, value_enum, default_value_t = Numerics::F32Fixed1)]
+    #[arg(long, value_enum, default_value_t = Numerics::F32Fixed2)]
     numerics: Numerics,
     /// Write the logits of every position to a new NumPy file
     #[arg(long, value_name = "F.npy")]
@@ -67,9 +67,9 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Numerics {
     /// The numeric contract: the same bits everywhere
-    #[value(name = "f32-fixed-1")]
-    F32Fixed1,
-    /// The same structure in f64: the reference to judge other engines by, never compared with f32-fixed-1 bit for bit
+    #[value(name = "f32-fixed-2")]
+    F32Fixed2,
+    /// The same structure in f64: the reference to judge other engines by, never compared with f32-fixed-2 bit for bit
     F64,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         None => default_prompt(&loaded)?,
     };
     let ran = match arguments.numerics {
-        Numerics::F32Fixed1 => in_f32(arguments, &files, &loaded, &prompt),
+        Numerics::F32Fixed2 => in_f32(arguments, &files, &loaded, &prompt),
         Numerics::F64 => in_f64(arguments, &files, &loaded, &prompt),
     };
     let ran = ran.with_context(|| files.name().to_owned())?;
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         device: ran.device,
         device_reason: ran.reason,
         numerics: match arguments.numerics {
-            Numerics::F32Fixed1 => NUMERICS,
+            Numerics::F32Fixed2 => NUMERICS,
             Numerics::F64 => "f64",
         },
         logits,
@@ -179,7 +179,7 @@ fn in_f64(
     prompt: &Prompt,
 ) -> anyhow::Result<Ran<(Digests, Vec<f64>)>> {
     if !arguments.stages.is_empty() {
-        bail!("--stages holds values of f32-fixed-1 and not of f64: leave out --numerics");
+        bail!("--stages holds values of f32-fixed-2 and not of f64: leave out --numerics");
     }
     if let Device::Cuda(_) = arguments.device.device {
         bail!("--numerics f64 runs on the CPU only: leave out --device cuda");

@@ -24,7 +24,7 @@ impl ScoreScale {
 }
 
 /// Computes the scores of every token and those before it: for each token and head a row of one score per position, 0
-/// where the token does not see the position.
+/// where the token does not see the position. Sum and product are those of f64, rounded once.
 pub(crate) fn scores<F: Real>(heads: Heads, scale: F, q: &[F], k: &[F], threads: usize) -> Vec<F> {
     let tokens = heads.tokens(q);
     let mut scores = vec![F::default(); heads.queries * tokens * tokens];
@@ -43,7 +43,7 @@ pub(crate) fn scores<F: Real>(heads: Heads, scale: F, q: &[F], k: &[F], threads:
                     // Sums after the last position are dropped, so any key will do.
                     let keys = std::array::from_fn(|_| keys.next().unwrap_or(q));
                     for (score, sum) in scores.iter_mut().zip(chains(q, keys)) {
-                        *score = sum * scale;
+                        *score = F::from_f64(sum * scale.to_f64());
                     }
                 }
             }
@@ -194,14 +194,14 @@ fn for_each<F: Real>(
     });
 }
 
-/// One chain of fma from +0 for each key: several at a time, since a step of a chain waits for the last one.
+/// One chain of fma in f64 from +0 for each key: several at a time, since a step of a chain waits for the last one.
 #[inline(always)]
-fn chains<F: Real>(q: &[F], keys: [&[F]; AT_ONCE]) -> [F; AT_ONCE] {
-    let mut sums = [F::default(); AT_ONCE];
+fn chains<F: Real>(q: &[F], keys: [&[F]; AT_ONCE]) -> [f64; AT_ONCE] {
+    let mut sums = [0.0; AT_ONCE];
     let [a, b, c, d] = keys;
     for ((((q, a), b), c), d) in q.iter().zip(a).zip(b).zip(c).zip(d) {
         for (sum, k) in sums.iter_mut().zip([a, b, c, d]) {
-            *sum = q.fma(*k, *sum);
+            *sum = q.to_f64().mul_add(k.to_f64(), *sum);
         }
     }
     sums
@@ -272,6 +272,28 @@ mod tests {
                     .map(|j| weights[j] / sum * row(&v, j, 2, head / 2)[d])
                     .sum::<f64>();
                 assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_score_is_rounded_once() {
+        let (q, k, _) = example(40);
+        let larger = |values: Vec<f32>| values.iter().map(|x| x * 30.0).collect::<Vec<_>>();
+        let (q, k) = (larger(q), larger(k));
+        let scale = 0.3f32;
+        let found = scores(HEADS, scale, &q, &k, 2);
+        let rows = q.chunks(8).zip(found.chunks(40)).enumerate();
+        for (row, (q, found)) in rows {
+            let (position, head) = (row / 4, row % 4);
+            for (j, found) in found[..=position].iter().enumerate() {
+                let k = &k[(j * 2 + head / 2) * 8..][..8];
+                let products = q.iter().zip(k).map(|(q, k)| f64::from(*q) * f64::from(*k));
+                // In another order: of f64 that is far below what a rounding to f32 moves.
+                let exact = products.rev().sum::<f64>() * f64::from(scale);
+                let half = f64::from(found.abs()) * f64::from(f32::EPSILON) / 2.0;
+                let error = (f64::from(*found) - exact).abs();
+                assert!(error <= half + 1e-9, "{found} {exact}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The numbers that a forward computes with: f32 under `f32-fixed-1`, or f64 as the reference to judge other engines by.
+//! The numbers that a forward computes with: f32 under `f32-fixed-2`, or f64 as the reference to judge other engines by.
 
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub};
 
@@ -39,7 +39,7 @@ pub(crate) trait Real:
     fn exponential(self) -> Self;
     /// Exact.
     fn from_f32(value: f32) -> Self;
-    /// The one rounding of a table that was computed in f64.
+    /// The one rounding of what was computed in f64.
     fn from_f64(value: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
@@ -101,10 +101,12 @@ impl Real for f32 {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the rounding is meant")]
+    #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value as Self
     }
 
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         self.into()
     }
@@ -141,10 +143,12 @@ impl Real for f64 {
         value.into()
     }
 
+    #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
     }
 
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         self
     }

@@ -54,7 +54,7 @@ fn every_architecture_is_as_near_the_truth_as_f64_and_f32_are() {
         let rows = found.chunks(width).zip(truth.chunks(width));
         let worst = rows.map(|(found, truth)| relative_error(found, truth));
         let worst = worst.fold(0.0, f64::max);
-        // Scores of several hundred: see CONTRACT.md, "Large scores".
+        // Its products in f32: see CONTRACT.md, "What is left".
         let gate = if name == "gemma4.f32" { 2e-5 } else { 1e-5 };
         if exact > 1e-12 || worst > gate {
             far.push(format!("{name}: f64 {exact:.1e}, f32 {worst:.1e}"));

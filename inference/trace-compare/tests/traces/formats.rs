@@ -26,7 +26,7 @@ fn a_written_file_has_the_stages_of_the_contract_every_time() {
     let trace = Trace::open(&path).unwrap();
     assert_eq!(trace.format, TraceFormat::Own);
     assert_eq!(trace.tokens, Some(TOKENS.to_vec()));
-    assert_eq!(trace.label("numerics"), Some("f32-fixed-1"));
+    assert_eq!(trace.label("numerics"), Some("f32-fixed-2"));
     assert_eq!(trace.label("model_blake3").map(str::len), Some(64));
     let mut stages = ByKey::default();
     loaded.run(&loaded.model, &TOKENS, &mut stages);

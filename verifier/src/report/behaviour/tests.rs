@@ -7,7 +7,7 @@ fn row() -> BehaviourRow {
     BehaviourRow {
         device: "cpu".to_owned(),
         device_reason: None,
-        numerics: "f32-fixed-1".to_owned(),
+        numerics: "f32-fixed-2".to_owned(),
         result: BehaviourResult::NotCovered,
         tokens: 3,
         stages: 9,

@@ -24,6 +24,15 @@ pub(super) fn split_fma(lines: &[&str], at: usize) -> Option<Vec<(usize, String)
     Some(vec![(at, split)])
 }
 
+/// A step of a chain in f64, rounded to f32 as those of other chains are.
+pub(super) fn round_step(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
+    let [d, a, b, c] = operands(lines[at], "fma.rn.f64")?;
+    let rounded = format!(
+        "{{ .reg .f32 narrow; fma.rn.f64 {d}, {a}, {b}, {c}; cvt.rn.f32.f64 narrow, {d}; cvt.f64.f32 {d}, narrow; }}"
+    );
+    Some(vec![(at, rounded)])
+}
+
 /// No barrier.
 pub(super) fn drop_barrier(lines: &[&str], at: usize) -> Option<Vec<(usize, String)>> {
     let is_barrier = lines[at].contains("bar.sync");

@@ -22,8 +22,8 @@ use ptx_interpreter::{Module, Options, Schedule};
 
 use self::{
     edits::{
-        Edit, contract, drop_barrier, drop_negation, exchange_extremes, shift_index, split_fma,
-        swap_steps, swap_terms, turn_on,
+        Edit, contract, drop_barrier, drop_negation, exchange_extremes, round_step, shift_index,
+        split_fma, swap_steps, swap_terms, turn_on,
     },
     records::{RECORDS, Records},
     scenario::Scenario,
@@ -33,7 +33,12 @@ use crate::cuda::kernel::{KERNELS, PTX};
 
 #[test]
 fn a_product_and_a_sum_for_one_fma_are_seen() {
-    every_mutant_is_found(split_fma, 2, 90);
+    every_mutant_is_found(split_fma, 2, 86);
+}
+
+#[test]
+fn a_step_rounded_too_early_is_seen() {
+    every_mutant_is_found(round_step, usize::MAX, 4);
 }
 
 #[test]
