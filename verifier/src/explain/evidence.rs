@@ -99,7 +99,10 @@ impl Evidence {
             contradiction,
             given_back,
             gguf_is_misnamed: gguf_name == Some(false),
-            gguf_is_unlike: tensors.gguf_is_unlike && !gguf_is_source,
+            // Digests of a record that is wrong itself are no evidence.
+            gguf_is_unlike: tensors.gguf_is_unlike
+                && !gguf_is_source
+                && given_back != GivenBack::Not,
             are_versions: are_versions(judge.pairing, judge.scan),
             rewriting: None,
             unlike_record: tensors.apr_unlike,
