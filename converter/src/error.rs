@@ -133,8 +133,6 @@ pub enum Error {
         architecture: String,
         /// Why.
         reason: &'static str,
-        /// Whether a model of it can be kept for its source alone.
-        can_be_kept: bool,
     },
     /// Tensors have types that APR cannot hold and that were not to be stored another way.
     #[error(

@@ -442,10 +442,7 @@ fn with_hint(error: converter::Error, job: &Job) -> anyhow::Error {
             "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"
                 .to_owned()
         }
-        converter::Error::NotCarried { .. }
-        | converter::Error::Architecture {
-            can_be_kept: true, ..
-        } => {
+        converter::Error::NotCarried { .. } => {
             "--record-only keeps such a model, for an archive and not for use: no loader runs it".to_owned()
         }
         _ => return error.into(),

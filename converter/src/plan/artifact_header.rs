@@ -43,8 +43,9 @@ impl<'a> Draft<'a> {
         kind::check(set)?;
         let given = given::read(&request.set, set)?;
         let keys = Keys::new(*set, &given)?;
-        let words = architecture::check(&keys, request.record_only)?;
-        let record_only = behaviour::check(&keys, set, words.unsaid, request.record_only)?;
+        let words = architecture::words(keys.architecture())?;
+        let unsaid = words.unsaid.as_deref();
+        let record_only = behaviour::check(&keys, set, unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
@@ -52,7 +53,7 @@ impl<'a> Draft<'a> {
             fit::check(&keys, &plan)?;
         }
         let facts = Facts {
-            words,
+            rope_type: words.rope_type,
             recorded: record_only.iter().map(|one| one.name).collect(),
             vocabulary_rows: plan.vocabulary_rows()?,
             tied: plan.tie != TieState::None,

@@ -7,7 +7,7 @@
 //! was changed and the logits compared. The list was held against the keys of gguf-py 0.19: those that are not in it have
 //! no rule here. A key of the architecture without a rule is refused as well, since what it does is not known.
 
-use architectures::{RopeLayers, find};
+use architectures::{AttentionScale, RopeLayers, find};
 use gguf_file::{SplitSet, Value};
 
 use crate::{
@@ -41,11 +41,15 @@ pub(crate) fn check<'k>(
         let architecture = keys.architecture().escape_debug();
         lost.push(RecordOnly {
             name: ARCHITECTURE,
-            consequence: format!("{ARCHITECTURE} = {architecture}: {reason}"),
+            consequence: format!(
+                "{ARCHITECTURE} = {architecture}: no key of APR says how it differs from a llama ({reason})"
+            ),
         });
     }
     let head_dim = head_dim(keys);
-    for (name, ending, value) in keys.of_architecture() {
+    let of_no_architecture = keys.starting_with(String::new());
+    let of_no_architecture = of_no_architecture.filter(|(name, ..)| name.starts_with("xielu."));
+    for (name, ending, value) in keys.of_architecture().chain(of_no_architecture) {
         // Read by the architectures that APR cannot say, and by no other.
         let of_unsaid = unsaid.filter(|_| ending == LAYER_NORM_EPSILON);
         let effect = of_unsaid
@@ -99,6 +103,12 @@ fn effect(
         "rope.dimension_count" => {
             return (value.as_u64() != head_dim)
                 .then_some("all values of a head would be rotated, not this part of them");
+        }
+        // Read for the granite family alone, which is not said in any case.
+        "attention.scale"
+            if find(architecture).is_some_and(|one| one.scale != AttentionScale::Key) =>
+        {
+            return None;
         }
         "rope.scaling.finetuned" => {
             let reads = find(architecture)

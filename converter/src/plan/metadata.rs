@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     error::Error,
     plan::{
-        architecture::Words,
         json::f32_number,
         keys::{Keys, count, required, shown, wrong},
     },
@@ -14,8 +13,8 @@ use crate::{
 
 /// What the tensors and the architecture say about the model.
 pub(crate) struct Facts<'a> {
-    /// What can be said of the architecture.
-    pub(crate) words: Words,
+    /// Which elements rotary positions pair, where that is known.
+    pub(crate) rope_type: Option<u32>,
     /// What stands in the record alone, sorted.
     pub(crate) recorded: Vec<&'a str>,
     /// Rows of the embedding.
@@ -31,6 +30,11 @@ impl Facts<'_> {
         self.recorded.contains(&keys.name(ending).as_str())
     }
 
+    /// Whether no loader runs the model, so that none needs a key.
+    fn is_kept(&self) -> bool {
+        !self.recorded.is_empty()
+    }
+
     /// Refuses the absence of a key that loaders need, unless none of them runs the model.
     fn needed<T>(
         &self,
@@ -38,7 +42,7 @@ impl Facts<'_> {
         ending: &str,
         value: Option<T>,
     ) -> Result<Option<T>, Error> {
-        if value.is_none() && (self.words.unsaid.is_some() || self.is_recorded(keys, ending)) {
+        if value.is_none() && self.is_kept() {
             return Ok(None);
         }
         required(&keys.name(ending), value).map(Some)
@@ -68,7 +72,7 @@ impl Metadata {
         };
         metadata.describe(keys);
         metadata.configure(keys, facts)?;
-        if let Some(rope_type) = facts.words.rope_type {
+        if let Some(rope_type) = facts.rope_type {
             metadata.put("rope_type", rope_type);
         }
         metadata.configure_positions(keys, facts)?;
@@ -119,7 +123,7 @@ impl Metadata {
         let head_dim = match (key_length, hidden_size, heads) {
             (None, Some(hidden_size), Some(heads)) => {
                 let divided = divided(keys, hidden_size, heads);
-                if facts.words.unsaid.is_some() {
+                if facts.is_kept() {
                     divided.ok()
                 } else {
                     Some(divided?)

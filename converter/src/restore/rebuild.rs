@@ -320,8 +320,12 @@ impl<'a> Keys<'a> {
 
     /// Which elements a head rotates in pairs is no key of a GGUF: its readers take it from the architecture.
     fn check_rope_type(&mut self) -> Result<(), Malformed> {
-        let usual = rope_type(self.architecture)
-            .map_err(|refusal| refusal.of(self.architecture).to_string())?;
+        let usual = rope_type(self.architecture).ok_or_else(|| {
+            format!(
+                "the rope_type of architecture \"{}\" is not known",
+                self.architecture.escape_debug()
+            )
+        })?;
         match self.count(&["rope_type"])? {
             Some(found) if found != u64::from(usual) => Err(format!(
                 "rope_type is {found}, and every reader of a GGUF takes {usual} for {}: no GGUF behaves as this artifact does",

@@ -1,7 +1,5 @@
 //! Files that are no models, and models that APR cannot hold without a loader running them wrong.
 
-use std::fs;
-
 use converter::Error;
 use fixtures::{
     gguf::{Model, Tensor, Value},
@@ -13,84 +11,128 @@ use fixtures::shared;
 use crate::support::{Artifact, Workbench};
 
 #[test]
-fn layer_norm_models_and_encoders_are_refused_with_that_reason() {
-    for architecture in [
-        "starcoder2",
-        "bert",
-        "gpt2",
-        "phi2",
-        "falcon",
-        "gptneox",
-        "mpt",
-        "bloom",
-        "stablelm",
-        "starcoder",
-        "orion",
-        "nemotron",
-        "command-r",
-        "cohere2",
-        "olmo",
-        "dbrx",
-        "nomic-bert",
-        "modern-bert",
-        "t5",
+fn what_no_key_says_of_an_architecture_is_refused() {
+    for (architecture, reason) in [
+        ("starcoder2", "LayerNorm"),
+        ("olmo", "LayerNorm without weights"),
+        ("qwen3next", "gated delta rules"),
+        ("lfm2", "short convolutions"),
+        ("qwen2vl", "rope in sections"),
+        ("dream", "looks ahead"),
+        ("mamba", "state spaces"),
+        // What their files leave to the architecture.
+        (
+            "llama4",
+            "no rope in one of 4 layers, chunks in all but one of 4 layers",
+        ),
+        ("smollm3", "no rope in one of 4 layers"),
+        ("gemma2", "window in all but one of 2 layers"),
+        ("olmoe", "experts (softmax, not normalised)"),
+        ("baichuan", "no rope"),
+        ("grok", "scales and caps"),
+        ("arctic", "dense feed-forward"),
+        ("deci", "not described"),
+        ("mellum", "not described"),
     ] {
         let mut model = as_architecture(architecture);
-        // Whether the epsilon of RMSNorm is there or not: it is not the reason, and adding it is no help.
-        for has_epsilon in [true, false] {
-            if !has_epsilon {
-                model.remove(format!("{architecture}.attention.layer_norm_rms_epsilon"));
+        // Whether the keys of a llama are there or not: they are not the reason, and adding them is no help.
+        for has_keys in [true, false] {
+            if !has_keys {
+                for ending in ["attention.layer_norm_rms_epsilon", "rope.freq_base"] {
+                    model.remove(format!("{architecture}.{ending}"));
+                }
             }
-            let refusal = Workbench::new(&model).refusal();
-            assert!(refusal.contains(architecture), "{refusal}");
+            let bench = Workbench::new(&model);
+            let refusal = bench.refusal();
+            let expected = format!("general.architecture = {architecture}: no key of APR says");
             assert!(
-                refusal.contains("LayerNorm") || refusal.contains("encoder"),
+                refusal.contains(&expected) && refusal.contains(reason),
                 "{refusal}"
             );
             assert!(!refusal.contains("layer_norm_rms_epsilon"), "{refusal}");
+            let error = bench.convert().unwrap_err();
+            assert!(matches!(error, Error::NotCarried { .. }), "{error}");
         }
-    }
-}
-
-#[test]
-fn recurrent_and_diffusion_models_are_refused() {
-    for (architecture, reason) in [
-        ("mamba", "recurrent"),
-        ("qwen3next", "recurrent"),
-        ("lfm2", "convolutional"),
-        ("dream", "looks ahead"),
-    ] {
-        let refusal = Workbench::new(&as_architecture(architecture)).refusal();
-        assert!(refusal.contains(reason), "{refusal}");
     }
 }
 
 #[test]
 fn what_apr_cannot_say_is_kept_on_request() {
-    for (architecture, rotates) in [("orion", true), ("mamba", false)] {
+    for (architecture, rotates) in [
+        ("gemma2", true),
+        ("plamo", true),
+        ("mamba", false),
+        ("mellum", false),
+    ] {
         let mut model = as_architecture(architecture);
-        let epsilon = format!("{architecture}.attention.layer_norm_epsilon");
-        model.set(epsilon.as_str(), 1e-5_f32);
+        // No loader runs it, so that none needs a key.
         for ending in ["attention.layer_norm_rms_epsilon", "rope.freq_base"] {
             model.remove(format!("{architecture}.{ending}"));
+        }
+        if architecture == "gemma2" {
+            model.set("gemma2.attention.sliding_window", 4096_u32);
+            for name in ["post_attention_norm", "post_ffw_norm"] {
+                add_norm(&mut model, name);
+            }
         }
         let mut bench = Workbench::new(&model);
         bench.request.record_only = true;
         let metadata = Artifact::of(&bench.artifact()).metadata;
-        let mut kept = [epsilon.as_str(), "general.architecture"];
-        kept.sort_unstable();
-        assert_eq!(metadata["aprove"]["record_only"], serde_json::json!(kept));
+        let kept = metadata["aprove"]["record_only"].as_array().unwrap();
+        assert_eq!(kept[kept.len() - 1], "general.architecture");
         assert_eq!(metadata["architecture"], architecture);
-        assert_eq!(metadata.contains_key("rope_type"), rotates);
+        assert_eq!(metadata.get("rope_type").is_some(), rotates);
         for absent in ["rms_norm_eps", "rope_theta"] {
             assert!(!metadata.contains_key(absent), "{architecture}: {absent}");
         }
     }
-    for architecture in ["bert", "unheard-of"] {
-        let mut bench = Workbench::new(&as_architecture(architecture));
-        bench.request.record_only = true;
-        assert!(bench.convert().is_err(), "{architecture}");
+}
+
+/// A norm in each layer, as that before the attention.
+fn add_norm(model: &mut Model, name: &str) {
+    for layer in 0..2 {
+        let mut norm = model
+            .tensor(&format!("blk.{layer}.attn_norm.weight"))
+            .clone();
+        norm.name = format!("blk.{layer}.{name}.weight").into_bytes();
+        model.tensors.push(norm);
     }
+}
+
+#[test]
+fn what_writes_no_text_and_what_nobody_knows_is_refused() {
+    for (architecture, reason) in [
+        ("bert", "encoder"),
+        ("modern-bert", "encoder"),
+        ("t5", "encoder"),
+        ("eagle3", "another model"),
+        ("pockettts", "sound"),
+        ("unheard-of", "not known"),
+        ("qw\u{1b}en2", "not known"),
+    ] {
+        let mut bench = Workbench::new(&as_architecture(architecture));
+        for record_only in [false, true] {
+            bench.request.record_only = record_only;
+            assert!(bench.refusal().contains(reason), "{architecture}");
+        }
+    }
+}
+
+/// Converters write these keys without the architecture.
+#[test]
+fn keys_of_an_activation_are_refused_and_kept_on_request() {
+    let mut model = as_architecture("apertus");
+    model.set("xielu.beta", Value::Array(6, vec![0.5_f32.into(); 2]));
+    let mut bench = Workbench::new(&model);
+    let refusal = bench.refusal();
+    assert!(refusal.contains("xielu.beta = 2 of f32"), "{refusal}");
+    bench.request.record_only = true;
+    let metadata = Artifact::of(&bench.artifact()).metadata;
+    let kept = &metadata["aprove"]["record_only"];
+    assert_eq!(
+        *kept,
+        serde_json::json!(["general.architecture", "xielu.beta"])
+    );
 }
 
 #[test]
@@ -111,13 +153,6 @@ fn numbers_of_single_layers_are_kept_on_request() {
     let kept = &metadata["aprove"]["record_only"];
     assert_eq!(*kept, serde_json::json!(["exaone.attention.head_count_kv"]));
     assert!(!metadata.contains_key("num_kv_heads"));
-}
-
-#[test]
-fn plamo_pairs_halves() {
-    let artifact = Workbench::new(&as_architecture("plamo")).artifact();
-    let metadata = Artifact::of(&artifact).metadata;
-    assert_eq!(metadata["rope_type"], 2);
 }
 
 #[test]
@@ -222,7 +257,7 @@ fn more_tokens_than_rows_of_the_embedding_are_refused() {
 
 #[test]
 fn keys_that_no_loader_reads_are_refused_with_what_would_go_wrong() {
-    let cases: [(&str, Value, &str); 19] = [
+    let cases: [(&str, Value, &str); 18] = [
         (
             "attn_logit_softcapping",
             50.0_f32.into(),
@@ -239,11 +274,6 @@ fn keys_that_no_loader_reads_are_refused_with_what_would_go_wrong() {
             "embedding_scale",
             12.0_f32.into(),
             "the embedding would not be scaled",
-        ),
-        (
-            "attention.scale",
-            0.25_f32.into(),
-            "scaled by 1/sqrt(head_dim) instead",
         ),
         ("attention.sliding_window_pattern", 2_u32.into(), "a window"),
         (
@@ -311,7 +341,8 @@ fn values_that_change_nothing_are_no_reason_to_refuse() {
         ("rope.dimension_count", Value::U32(64)),
         ("rope.scaling.attn_factor", Value::F32(1.0)),
         ("nextn_predict_layers", Value::U32(0)),
-        // Read for gptneox alone.
+        // Read for other architectures alone.
+        ("attention.scale", Value::F32(0.25)),
         ("use_parallel_residual", Value::Bool(true)),
     ] {
         model.set(format!("exaone.{ending}"), value);
@@ -453,12 +484,6 @@ fn samples_from_the_field_are_refused_with_their_reason() {
             assert!(refusal.contains(text), "{name}: {refusal}");
         }
     }
-    let plamo = shared::read("field/rope-table/plamo.gguf");
-    let bench = Workbench::with_files(&[("model.gguf".to_owned(), plamo)]);
-    let artifact = bench.artifact();
-    let metadata = Artifact::of(&artifact).metadata;
-    assert_eq!(metadata["rope_type"], 2);
-    assert!(fs::exists(bench.request.output).unwrap());
 }
 
 /// The llama model under another name.
@@ -471,13 +496,6 @@ fn as_architecture(architecture: &str) -> Model {
         }
     }
     model
-}
-
-#[test]
-fn what_a_file_leaves_to_its_architecture_is_refused_too() {
-    let refusal = Workbench::new(&as_architecture("gemma2")).refusal();
-    let expected = "general.architecture = gemma2: it has soft caps or windows or scales";
-    assert!(refusal.contains(expected), "{refusal}");
 }
 
 #[test]

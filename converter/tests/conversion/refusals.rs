@@ -293,22 +293,6 @@ fn types_that_the_verifier_does_not_decode_are_refused() {
 }
 
 #[test]
-fn unknown_architectures_are_refused() {
-    let mut model = models::qwen2();
-    model.set("general.architecture", "qwen2vl");
-    for pair in &mut model.key_values {
-        if let Some(ending) = pair.0.strip_prefix(b"qwen2.") {
-            pair.0 = [b"qwen2vl.", ending].concat();
-        }
-    }
-    let refusal = Workbench::new(&model).refusal();
-    assert!(
-        refusal.contains("qwen2vl") && refusal.contains("MROPE"),
-        "{refusal}"
-    );
-}
-
-#[test]
 fn keys_of_rope_scaling_that_are_not_known_are_refused() {
     let mut model = models::llama_scaled();
     model.set("llama.rope.scaling.other.factor", 2.0_f32);

@@ -73,9 +73,11 @@ pub struct Architecture {
     pub value_norm: bool,
     /// Biases of query, key and value.
     pub biases: Biases,
-    /// The other matrices and the norms that have biases, where the tensors are there. llama.cpp refuses a file with another
+    /// The other matrices and the norms that may have biases. llama.cpp refuses a file with another
     /// one, and of ernie4_5 (`attn_output`) and qwen2vl (`output`) it loads one that it does not add.
     pub further_biases: &'static [&'static str],
+    /// Those of them without which llama.cpp does not load a model (`create_tensor` with 0 in src/models/*.cpp).
+    pub needed_biases: &'static [&'static str],
     /// The function of the feed-forward.
     pub activation: Activation,
     /// Whether the feed-forward has a gate beside up.

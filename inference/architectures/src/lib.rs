@@ -18,7 +18,7 @@ pub use description::*;
 pub use families::ALL;
 pub use needs::Need;
 pub use parts::*;
-pub use undescribed::{Kind, Undescribed, undescribed};
+pub use undescribed::{Undescribed, undescribed};
 
 /// Returns the description of an architecture, by the name that files state.
 pub fn find(name: &str) -> Option<&'static Architecture> {

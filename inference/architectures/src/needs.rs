@@ -23,6 +23,12 @@ impl Architecture {
         if self.output == Output::Own {
             needs.push(weight("output"));
         }
+        let biases = self.needed_biases.iter();
+        needs.extend(
+            biases
+                .filter(|part| self.is_global(part))
+                .map(|part| bias(part)),
+        );
         needs
     }
 
@@ -65,7 +71,10 @@ impl Architecture {
             ];
             needs.push(one(&shared));
         }
-        needs.retain(|need| !need.is_empty());
+        let biases = self.needed_biases.iter();
+        let of_layers = biases.filter(|part| !self.is_global(part));
+        needs.push(vec![of_layers.map(|part| bias(part)).collect()]);
+        needs.retain(|need| need.iter().any(|parts| !parts.is_empty()));
         needs
     }
 
@@ -74,6 +83,10 @@ impl Architecture {
         let alike = |experts: Experts| !experts.dense_lead && !experts.interleaved;
         let experts = self.experts.filter(|_| has_experts);
         self.recurrent.is_none() && !self.shared_keys && experts.is_none_or(alike)
+    }
+
+    fn is_global(&self, part: &str) -> bool {
+        [self.final_norm, "token_embd_norm", "output"].contains(&part)
     }
 
     fn attention_needs(&self) -> Need {
@@ -98,8 +111,14 @@ impl Architecture {
         let pairs = queries
             .iter()
             .flat_map(|query| keys.iter().map(move |key| [*query, *key]));
-        let all = pairs.map(|[query, key]| [query, key, &rest].concat());
-        all.map(|parts| weights(&parts)).collect()
+        let is_biased = self.biases == Biases::Required;
+        let all = pairs.map(|[query, key]| {
+            let mut parts = weights(&[query, key, &rest].concat());
+            let biased = query.iter().filter(|_| is_biased);
+            parts.extend(biased.map(|part| bias(part)));
+            parts
+        });
+        all.collect()
     }
 
     fn feed_forward_needs(&self, has_experts: bool) -> Need {
@@ -160,6 +179,10 @@ fn one(parts: &[&str]) -> Need {
 
 fn weights(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|part| weight(part)).collect()
+}
+
+fn bias(part: &str) -> String {
+    format!("{part}.bias")
 }
 
 fn weight(part: &str) -> String {

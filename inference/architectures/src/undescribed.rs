@@ -1,26 +1,13 @@
-//! Architectures of llama.cpp that are not described, and what of them the forward lacks (src/models/*.cpp of llama.cpp).
+//! Architectures of llama.cpp that are not described, and what they compute that no description says (src/models/*.cpp).
 
 /// Architectures that no description can say.
 #[derive(Debug)]
 pub struct Undescribed {
     names: &'static [&'static str],
-    /// What they are.
-    pub kind: Kind,
+    /// Whether they write text by themselves: what reads text, or finishes what another model began, does not.
+    pub writes_text: bool,
     /// What they compute beyond what a description says.
     pub lacking: &'static str,
-}
-
-/// What an architecture is that is not described.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Its result is no token.
-    Encoder,
-    /// Its attention looks ahead.
-    Diffusion,
-    /// It has layers with a state.
-    Recurrent,
-    /// None of these.
-    Other,
 }
 
 /// Returns what is known of an architecture; `None` for one that is described or unknown.
@@ -28,9 +15,26 @@ pub fn undescribed(name: &str) -> Option<&'static Undescribed> {
     UNDESCRIBED.iter().find(|known| known.names.contains(&name))
 }
 
-const UNDESCRIBED: &[Undescribed] = &[
+const fn text(lacking: &'static str, names: &'static [&'static str]) -> Undescribed {
     Undescribed {
-        names: &[
+        names,
+        writes_text: true,
+        lacking,
+    }
+}
+
+const fn no_text(lacking: &'static str, names: &'static [&'static str]) -> Undescribed {
+    Undescribed {
+        names,
+        writes_text: false,
+        lacking,
+    }
+}
+
+const UNDESCRIBED: &[Undescribed] = &[
+    no_text(
+        "it is an encoder, which gives no logits",
+        &[
             "bert",
             "eurobert",
             "gemma-embedding",
@@ -43,66 +47,127 @@ const UNDESCRIBED: &[Undescribed] = &[
             "nomic-bert-moe",
             "t5encoder",
         ],
-        kind: Kind::Encoder,
-        lacking: "it is an encoder, which gives no logits",
-    },
-    Undescribed {
-        names: &["t5"],
-        kind: Kind::Encoder,
-        lacking: "it is an encoder with a decoder",
-    },
-    Undescribed {
-        names: &["dream", "llada", "llada-moe", "rnd1"],
-        kind: Kind::Diffusion,
-        lacking: "its attention looks ahead (a diffusion model)",
-    },
-    Undescribed {
-        names: &["gemma3n"],
-        kind: Kind::Other,
-        lacking: "its residual has several streams (AltUp), and its feed-forwards are sparse",
-    },
-    Undescribed {
-        names: &["mamba", "jamba"],
-        kind: Kind::Recurrent,
-        lacking: "it has state spaces with a decay for each channel (Mamba 1)",
-    },
-    Undescribed {
-        names: &["mamba2"],
-        kind: Kind::Recurrent,
-        lacking: "its layers are state spaces alone",
-    },
-    Undescribed {
-        names: &["plamo2"],
-        kind: Kind::Recurrent,
-        lacking: "its state spaces take their numbers through norms",
-    },
-    Undescribed {
-        names: &["falcon-h1"],
-        kind: Kind::Recurrent,
-        lacking: "an attention and a state space stand beside each other in each layer",
-    },
-    Undescribed {
-        names: &["kimi-linear"],
-        kind: Kind::Recurrent,
-        lacking: "its delta rules have a decay for each channel (KDA)",
-    },
-    Undescribed {
-        names: &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
-        kind: Kind::Recurrent,
-        lacking: "it mixes tokens in time, without an attention (RWKV)",
-    },
+    ),
+    no_text("it is an encoder with a decoder", &["t5"]),
+    no_text(
+        "it guesses the next tokens of another model",
+        &["dflash", "eagle3", "gemma4-assistant"],
+    ),
+    no_text(
+        "it makes sound",
+        &["pockettts", "qwen3tts", "wavtokenizer-dec"],
+    ),
+    text(
+        "its attention looks ahead (a diffusion model)",
+        &["dream", "llada", "llada-moe", "rnd1"],
+    ),
+    text(
+        "its residual has several streams (AltUp), and its feed-forwards are sparse",
+        &["gemma3n"],
+    ),
+    text(
+        "it has state spaces with a decay for each channel (Mamba 1)",
+        &["mamba", "jamba"],
+    ),
+    text("its layers are state spaces alone", &["mamba2"]),
+    text(
+        "its state spaces take their numbers through norms",
+        &["plamo2"],
+    ),
+    text(
+        "an attention and a state space stand beside each other in each layer",
+        &["falcon-h1"],
+    ),
+    text(
+        "its delta rules have a decay for each channel (KDA)",
+        &["kimi-linear"],
+    ),
+    text(
+        "it mixes tokens in time, without an attention (RWKV)",
+        &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
+    ),
+    text(
+        "it has LayerNorm, and what else it computes is not described",
+        &["codeshell", "gptj", "jais", "jais2"],
+    ),
+    text(
+        "the model of 40 layers has a bias of scores by distance and no rope, which its file leaves to the architecture",
+        &["baichuan"],
+    ),
+    text(
+        "its scales and caps are those of the architecture where its file has none",
+        &["grok"],
+    ),
+    text(
+        "a dense feed-forward stands beside its experts",
+        &["arctic"],
+    ),
+    text(
+        "its activation has numbers for each layer (xIELU)",
+        &["apertus"],
+    ),
+    text(
+        "what it computes is not described",
+        &[
+            "afmoe",
+            "bailingmoe2",
+            "bailingmoe3",
+            "chameleon",
+            "cogvlm",
+            "cohere2moe",
+            "deci",
+            "deepseek2-ocr",
+            "deepseek32",
+            "deepseek4",
+            "dots3note",
+            "exaone-moe",
+            "glm-dsa",
+            "glm5-next",
+            "granite_swa",
+            "graniteswitch",
+            "grovemoe",
+            "hrm_text",
+            "hunyuan_vl",
+            "hy_v3",
+            "hy_v4",
+            "kimi-k3",
+            "laguna",
+            "maincoder",
+            "maple",
+            "mellum",
+            "mimo2",
+            "minimax-01",
+            "minimax-m3",
+            "mistral4",
+            "muse-glimmer",
+            "nanbeige",
+            "openelm",
+            "paddleocr",
+            "plamo",
+            "plamo3",
+            "plm",
+            "qwen",
+            "qwen4exp",
+            "refact",
+            "smallthinker",
+            "spark2_5",
+            "step35",
+            "talkie",
+        ],
+    ),
 ];
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn what_is_described_lacks_nothing() {
-        for known in UNDESCRIBED {
-            let mut names = known.names.iter();
-            assert!(names.all(|name| crate::find(name).is_none()));
-        }
+        let names = || UNDESCRIBED.iter().flat_map(|known| known.names);
+        assert!(names().all(|name| crate::find(name).is_none()));
+        assert_eq!(names().collect::<BTreeSet<_>>().len(), names().count());
         let lacking = |name| undescribed(name).map(|known| known.lacking);
         assert!(lacking("gemma3n").is_some_and(|what| what.contains("AltUp")));
         assert_eq!(lacking("llama"), None);

@@ -2,8 +2,8 @@
 
 use crate::{
     Activation, Alibi, Architecture, AttentionScale, Experts, Factor, Gate, HeadNormOf, LogitScale,
-    NormKind, Output, Parallel, Recurrent, RopeFactors, RopeKind, RopeLayers, Shared, Temperature,
-    Window, WindowKind,
+    NormKind, Output, Parallel, Recurrent, RopeFactors, RopeKind, RopeLayers, Shared, Switch,
+    Temperature, Window, WindowKind,
 };
 
 impl Architecture {
@@ -15,6 +15,9 @@ impl Architecture {
             NormKind::Rms => {}
             NormKind::Layer => say("LayerNorm"),
             NormKind::LayerWithoutWeight => say("LayerNorm without weights"),
+        }
+        if self.norm == NormKind::Rms && self.further_biases.contains(&"attn_norm") {
+            say("biases of norms");
         }
         if self.embedding_scale != Factor::One {
             say("embedding scaled");
@@ -183,5 +186,10 @@ fn experts_in_words(experts: Experts) -> String {
         Shared::Plain => ", a shared one",
         Shared::Gated => ", a shared one behind a gate",
     };
-    format!("experts ({gate}{shared})")
+    let weights = match experts.normalised {
+        Switch::On => "",
+        Switch::Off => ", not normalised",
+        Switch::Key => ", normalised by a key",
+    };
+    format!("experts ({gate}{weights}{shared})")
 }

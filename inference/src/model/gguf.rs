@@ -120,13 +120,13 @@ impl<'a> GgufKeys<'a> {
             return Ok(self.count(key)?.map(PerLayer::One));
         };
         let each: Option<Vec<T>> = array.iter().map(parse).collect();
-        let each = each.ok_or_else(|| Error::model(self.name(key), expected, "others"))?;
+        let each = each.ok_or_else(|| Error::model(Stated::name(self, key), expected, "others"))?;
         Ok(Some(PerLayer::Each(each)))
     }
 
     /// One value for each layer is legal GGUF, and few models have it.
-    fn wrong(&self, key: &str, expected: &str, value: &Value<'_>) -> Error {
-        let field = format!("{}.{key}", self.name);
+    fn wrong(&self, key: &'static str, expected: &str, value: &Value<'_>) -> Error {
+        let field = self.name(key);
         match value {
             Value::Array(_) => Error::not_covered(format_args!("{field} for each layer")),
             other => Error::model(field, expected, other.value_type().name()),
@@ -162,12 +162,12 @@ impl Stated for GgufKeys<'_> {
         match self.value(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.escape_ascii().to_string())),
-            Some(_) => Err(missing(key, "a string")),
+            Some(value) => Err(self.wrong(key, "a string", value)),
         }
     }
 
     fn name(&self, key: &'static str) -> String {
-        key.to_owned()
+        format!("{}.{key}", self.name)
     }
 }
 

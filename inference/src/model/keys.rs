@@ -75,6 +75,14 @@ impl<'a> Keys<'a> {
         count.ok_or_else(|| Error::model(self.name(key), "an integer", "none"))
     }
 
+    /// A number that has to be there, and is not 0.
+    pub(crate) fn positive(&self, key: &'static str) -> Result<usize, Error> {
+        match self.needed(key)? {
+            0 => Err(Error::model(self.name(key), "at least 1", 0)),
+            count => Ok(count),
+        }
+    }
+
     /// Whether a file says something under each of these keys, whatever it is.
     ///
     /// # Errors

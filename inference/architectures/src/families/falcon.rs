@@ -12,6 +12,7 @@ pub(super) const FALCON: Architecture = Architecture {
     feed_forward_norm: &["attn_norm"],
     biases: Biases::Refused,
     further_biases: &["attn_norm", "attn_norm_2", "output_norm"],
+    needed_biases: &["attn_norm", "output_norm"],
     activation: Activation::Gelu,
     gated: false,
     ..LAYER_NORM
@@ -23,6 +24,7 @@ pub(super) const STABLELM: Architecture = Architecture {
     rope: RopeKind::Neox,
     output: Output::Own,
     parallel: Parallel::WithoutNorm,
+    needed_biases: &["attn_norm", "output_norm"],
     feed_forward_norm: &["ffn_norm", "attn_norm"],
     head_norm: Some(HeadNorm {
         of: HeadNormOf::OwnHead,
@@ -38,6 +40,7 @@ pub(super) const ORION: Architecture = Architecture {
     name: "orion",
     rope: RopeKind::Neox,
     output: Output::Own,
+    needed_biases: LAYER_NORM.further_biases,
     ..LAYER_NORM
 };
 
@@ -47,6 +50,7 @@ pub(super) const NEMOTRON: Architecture = Architecture {
     rope: RopeKind::Neox,
     output: Output::Own,
     further_biases: ALL_BIASES,
+    needed_biases: LAYER_NORM.further_biases,
     activation: Activation::ReluSquared,
     gated: false,
     ..LAYER_NORM

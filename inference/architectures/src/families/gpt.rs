@@ -3,18 +3,21 @@
 use super::llama::{LAYER_NORM, PLAIN};
 use crate::*;
 
+const OF_EXPERTS: &[&str] = &[
+    "attn_output",
+    "ffn_gate_inp",
+    "ffn_gate_exps",
+    "ffn_up_exps",
+    "ffn_down_exps",
+];
+
 /// gpt-oss: sinks, windows in turn, experts with biases.
 pub(super) const GPT_OSS: Architecture = Architecture {
     name: "gpt-oss",
     rope: RopeKind::Neox,
     output: Output::Own,
-    further_biases: &[
-        "attn_output",
-        "ffn_gate_inp",
-        "ffn_gate_exps",
-        "ffn_up_exps",
-        "ffn_down_exps",
-    ],
+    further_biases: OF_EXPERTS,
+    needed_biases: OF_EXPERTS,
     feed_forward_norm: &["post_attention_norm"],
     scale: AttentionScale::RopeDims,
     sinks: true,
@@ -35,7 +38,6 @@ pub(super) const GPT_OSS: Architecture = Architecture {
 
 /// All norms and matrices but query, key and value.
 pub(super) const ALL_BIASES: &[&str] = &[
-    "token_embd_norm",
     "attn_norm",
     "attn_output",
     "ffn_norm",
@@ -51,7 +53,9 @@ pub(super) const GPT2: Architecture = Architecture {
     learned_positions: true,
     activation: Activation::Gelu,
     gated: false,
+    biases: Biases::Required,
     further_biases: ALL_BIASES,
+    needed_biases: ALL_BIASES,
     ..LAYER_NORM
 };
 
@@ -65,11 +69,23 @@ pub(super) const GPTNEOX: Architecture = Architecture {
     ..GPT2
 };
 
+const OF_BLOOM: &[&str] = &[
+    "token_embd_norm",
+    "attn_norm",
+    "attn_output",
+    "ffn_norm",
+    "ffn_up",
+    "ffn_down",
+    "output_norm",
+];
+
 /// BLOOM.
 pub(super) const BLOOM: Architecture = Architecture {
     name: "bloom",
     learned_positions: false,
     embedding_norm: true,
+    further_biases: OF_BLOOM,
+    needed_biases: OF_BLOOM,
     alibi: Alibi::Fixed(8.0),
     ..GPT2
 };
@@ -78,6 +94,8 @@ pub(super) const BLOOM: Architecture = Architecture {
 pub(super) const MPT: Architecture = Architecture {
     name: "mpt",
     learned_positions: false,
+    biases: Biases::Optional,
+    needed_biases: &[],
     alibi: Alibi::Key,
     clamp: true,
     ..GPT2
@@ -94,5 +112,6 @@ pub(super) const STARCODER2: Architecture = Architecture {
     name: "starcoder2",
     rope: RopeKind::Neox,
     learned_positions: false,
+    biases: Biases::Optional,
     ..GPT2
 };

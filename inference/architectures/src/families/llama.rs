@@ -41,6 +41,7 @@ pub(super) const BASE: Architecture = Architecture {
     value_norm: false,
     biases: Biases::Optional,
     further_biases: &[],
+    needed_biases: &[],
     activation: Activation::Silu,
     gated: true,
     fused_gate: false,

@@ -85,5 +85,6 @@ pub const ALL: &[&Architecture] = &[
     &others::HUNYUAN_MOE,
     &others::MINIMAX_M2,
     &others::SEED_OSS,
+    &others::PANGU_EMBEDDED,
     &others::BITNET,
 ];

@@ -98,6 +98,15 @@ pub(super) const SEED_OSS: Architecture = Architecture {
     ..PLAIN
 };
 
+/// openPangu Embedded: the graph is that of a llama (src/models/pangu-embed.cpp), which reads no factors of angles.
+pub(super) const PANGU_EMBEDDED: Architecture = Architecture {
+    name: "pangu-embedded",
+    rope: RopeKind::Neox,
+    further_biases: &["attn_output"],
+    needed_biases: &["attn_output"],
+    ..PLAIN
+};
+
 /// BitNet b1.58: norms before the output and the down matrix.
 pub(super) const BITNET: Architecture = Architecture {
     name: "bitnet",

@@ -3,6 +3,23 @@
 use super::llama::{BASE, LAYER_NORM};
 use crate::*;
 
+const OF_PHI2: &[&str] = &[
+    "attn_norm",
+    "attn_output",
+    "ffn_up",
+    "ffn_down",
+    "output_norm",
+    "output",
+];
+
+const OF_PHIMOE: &[&str] = &[
+    "attn_norm",
+    "attn_output",
+    "ffn_norm",
+    "output_norm",
+    "output",
+];
+
 /// Phi 2.
 pub(super) const PHI2: Architecture = Architecture {
     name: "phi2",
@@ -11,14 +28,8 @@ pub(super) const PHI2: Architecture = Architecture {
     feed_forward_norm: &["attn_norm"],
     activation: Activation::Gelu,
     gated: false,
-    further_biases: &[
-        "attn_norm",
-        "attn_output",
-        "ffn_up",
-        "ffn_down",
-        "output_norm",
-        "output",
-    ],
+    further_biases: OF_PHI2,
+    needed_biases: OF_PHI2,
     output: Output::Own,
     ..LAYER_NORM
 };
@@ -36,13 +47,8 @@ pub(super) const PHI3: Architecture = Architecture {
 /// Phi 3.5 with experts.
 pub(super) const PHIMOE: Architecture = Architecture {
     name: "phimoe",
-    further_biases: &[
-        "attn_norm",
-        "attn_output",
-        "ffn_norm",
-        "output_norm",
-        "output",
-    ],
+    further_biases: OF_PHIMOE,
+    needed_biases: OF_PHIMOE,
     output: Output::Own,
     ..PHI3
 };

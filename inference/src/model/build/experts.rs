@@ -28,40 +28,41 @@ impl Builder<'_> {
         if experts == 0 {
             return Ok(None);
         }
-        let used = self.used_by(index, described)?;
-        if used == 0 || used > experts {
-            let expected = format_args!("1 to {experts}");
-            let key = self.keys.name("expert_used_count");
-            return Err(Error::model(key, expected, used));
-        }
+        let used = self.used_by(index, described, experts)?;
         let lead = match described.dense_lead {
             true => self.keys.count("leading_dense_block_count")?.unwrap_or(0),
             false => 0,
         };
         let step = match described.interleaved {
-            true => self.keys.count("interleave_moe_layer_step")?.unwrap_or(1),
+            true => self.keys.positive("interleave_moe_layer_step")?,
             false => 1,
         };
         let number = index.checked_add(1);
-        let due = number.is_some_and(|number| number.is_multiple_of(step.max(1)));
+        let due = number.is_some_and(|number| number.is_multiple_of(step));
         // gemma4 tells its layers apart by their tensors.
         let present = !described.beside_dense || self.has(Some(index), "ffn_gate_inp.weight");
         Ok((index >= lead && due && present).then_some(Counts { experts, used }))
     }
 
-    /// How many experts a token of the layer uses. llama.cpp takes the number of the first layer for all, but in nemotron_h
+    /// How many of its experts a token of the layer uses. llama.cpp takes the number of the first layer for all, but in nemotron_h
     /// (`n_expert_used` in src/models/*.cpp).
-    fn used_by(&self, index: usize, described: Experts) -> Result<usize, Error> {
+    fn used_by(&self, index: usize, described: Experts, experts: usize) -> Result<usize, Error> {
         let key = "expert_used_count";
-        let used = self
-            .keys
-            .counts(key, self.numbers.layers)?
-            .unwrap_or_default();
+        let found = self.keys.counts(key, self.numbers.layers)?;
+        let key = self.keys.name(key);
+        let expected = format_args!("1 to {experts}");
+        let Some(used) = found else {
+            return Err(Error::model(key, expected, "none"));
+        };
         if !described.used_by_layer && used.iter().any(|count| Some(count) != used.first()) {
-            let key = self.keys.name(key);
             return Err(Error::not_covered(format_args!("{key} for each layer")));
         }
-        Ok(used.get(index).copied().unwrap_or_default())
+        let used = used.get(index).copied();
+        let used = used.unwrap_or_else(|| unreachable!("there is one for each layer"));
+        match 1 <= used && used <= experts {
+            true => Ok(used),
+            false => Err(Error::model(key, expected, used)),
+        }
     }
 
     pub(super) fn experts(
@@ -175,7 +176,7 @@ impl Builder<'_> {
         let groups = match groups {
             0 | 1 => None,
             groups => {
-                let kept = self.keys.count("expert_group_used_count")?.unwrap_or(0);
+                let kept = self.keys.needed("expert_group_used_count")?;
                 super::numbers::divided(counts.experts, groups, "expert_count")?;
                 let members = counts.experts.checked_div(groups).unwrap_or_default();
                 let reachable = members.checked_mul(kept);
@@ -341,7 +342,9 @@ impl Builder<'_> {
         dims: [usize; 2],
     ) -> Result<(), Error> {
         let name = format!("{part}.bias");
-        if self.architecture.further_biases.contains(&part) && self.has(Some(index), &name) {
+        let described = self.architecture;
+        let is_there = described.further_biases.contains(&part) && self.has(Some(index), &name);
+        if is_there || described.needed_biases.contains(&part) {
             let bias = self.take(Some(index), &name, &dims)?;
             self.push(Some(index), stage, Op::ExpertBias { bias }, to);
         }

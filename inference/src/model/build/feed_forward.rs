@@ -171,8 +171,13 @@ impl Builder<'_> {
         part: &str,
         length: usize,
     ) -> Result<Option<Tensor>, Error> {
-        match self.architecture.further_biases.contains(&part) {
-            true => self.vector(layer, &format!("{part}.bias"), length),
+        let name = format!("{part}.bias");
+        let described = self.architecture;
+        if described.needed_biases.contains(&part) {
+            return self.take(layer, &name, &[length]).map(Some);
+        }
+        match described.further_biases.contains(&part) {
+            true => self.vector(layer, &name, length),
             false => Ok(None),
         }
     }

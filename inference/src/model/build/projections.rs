@@ -116,7 +116,8 @@ impl Builder<'_> {
             return Ok(None);
         }
         if fused {
-            if !self.has(layer, "attn_qkv.bias") {
+            let is_needed = self.architecture.biases == Biases::Required;
+            if !is_needed && !self.has(layer, "attn_qkv.bias") {
                 return Ok(None);
             }
             let whole = self.take(layer, "attn_qkv.bias", &[sum(&widths)?])?;

@@ -52,7 +52,13 @@ impl Neutral {
 /// Tells whether a key of an architecture (without its name and dot) that APR has no place for changes what the model
 /// computes.
 pub(super) fn changes(architecture: &[u8], ending: &str, value: Value<'_>) -> bool {
-    if ending == PARALLEL && architecture != b"gptneox" {
+    let is_read_by = |readers: &[&str]| readers.iter().any(|name| name.as_bytes() == architecture);
+    let is_unread = match ending {
+        PARALLEL => !is_read_by(&["gptneox"]),
+        SCALE => !is_read_by(SCALE_READERS),
+        _ => false,
+    };
+    if is_unread {
         return false;
     }
     match meaning(ending) {
@@ -73,6 +79,16 @@ pub(super) const GLOBAL: [&str; 4] = ["xielu.alpha_n", "xielu.alpha_p", "xielu.b
 
 /// Converters write it for stablelm as well, where llama.cpp reads no such key (src/models/stablelm.cpp).
 const PARALLEL: &str = "use_parallel_residual";
+
+const SCALE: &str = "attention.scale";
+/// Those for which llama.cpp reads the key (`load_arch_hparams` in src/models/*.cpp).
+const SCALE_READERS: &[&str] = &[
+    "granite",
+    "granitehybrid",
+    "granitemoe",
+    "granite_swa",
+    "graniteswitch",
+];
 
 const ZERO: Meaning = Meaning::Changes(Neutral::Zero);
 const ZERO_OR_ONE: Meaning = Meaning::Changes(Neutral::ZeroOrOne);
@@ -98,7 +114,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("rescale_every_n_layers", ZERO),
     // Attention.
     // Loaders of `apr` read no scale of scores from an .apr file.
-    ("attention.scale", ZERO),
+    (SCALE, ZERO),
     ("attention.output_scale", ZERO_OR_ONE),
     ("attention.value_scale", ZERO_OR_ONE),
     ("attention.temperature_length", ZERO),

@@ -2,38 +2,23 @@
 //!
 //! Two sources: what loaders read of an .apr file is in `apr-format.md`, from the loaders of `apr` 0.72.3; what llama.cpp
 //! does with each key, and which graph each architecture has, is in its own source (`load_arch_hparams` and the graphs of
-//! `src/models`, `llm_arch_is_recurrent`, `llm_arch_is_hybrid` and `llm_arch_is_diffusion` of `src/llama-arch.cpp`).
+//! `src/models`).
 
 use super::behaviour::Neutral;
-use super::expected;
+use super::{expected, rope};
 use crate::decode::gguf::{Metadata, Value};
 
-/// Whether loaders of APR compute something else than the architecture of a model does, whatever its keys: a norm that
-/// subtracts a mean, layers with a state, attention that looks ahead; or where it leaves out a key that then has a number of
-/// the architecture.
+/// Whether an architecture that llama.cpp knows computes something else than a llama, whatever its keys: loaders of APR compute
+/// that, and what the keys of APR and the names of tensors add to it.
 pub(super) fn computes_otherwise(metadata: &Metadata) -> bool {
     let architecture = metadata.architecture().unwrap_or_default();
-    let is_absent = |keys: &[&str]| {
-        let mut keys = keys.iter();
-        keys.any(|key| metadata.of_architecture(key).is_none())
-    };
-    let is_other = |name: &&str| name.as_bytes() == architecture;
-    OTHER_GRAPHS.iter().any(is_other)
-        || match architecture {
-            b"gemma2" => is_absent(&[
-                "attention.sliding_window",
-                "attn_logit_softcapping",
-                "final_logit_softcapping",
-            ]),
-            b"gemma4" => is_absent(&["final_logit_softcapping"]),
-            b"minicpm" => is_absent(&["embedding_scale", "residual_scale", "logit_scale"]),
-            // Only the model of 64 layers has windows.
-            b"exaone4" => {
-                count(metadata, "block_count") == Some(64)
-                    && is_absent(&["attention.sliding_window"])
-            }
-            _ => false,
-        }
+    let is_known = |name: &str| name.as_bytes() == architecture;
+    !is_llama(architecture) && rope::names().any(is_known)
+}
+
+/// Whether what an architecture computes is a llama.
+pub(super) fn is_llama(architecture: &[u8]) -> bool {
+    LLAMAS.iter().any(|name| name.as_bytes() == architecture)
 }
 
 /// Whether a tensor changes what the steps of others compute, and no loader reads it: a factor of a product, or of
@@ -109,52 +94,21 @@ const WITH_WINDOWS: [&str; 15] = [
     "smallthinker",
 ];
 
-const OTHER_GRAPHS: [&str; 43] = [
-    // LayerNorm.
-    "bloom",
-    "codeshell",
-    "cohere2",
-    "command-r",
-    "dbrx",
-    "falcon",
-    "gpt2",
-    "gptneox",
-    "jais",
-    "jais2",
-    "mpt",
-    "nemotron",
-    "olmo",
-    "orion",
-    "phi2",
-    "stablelm",
-    "starcoder",
-    "starcoder2",
-    // Layers with a state, or with a convolution.
-    "arwkv7",
-    "falcon-h1",
-    "granitehybrid",
-    "jamba",
-    "kimi-linear",
-    "lfm2",
-    "lfm2moe",
-    "mamba",
-    "mamba2",
-    "nemotron_h",
-    "nemotron_h_moe",
-    "plamo2",
-    "qwen35",
-    "qwen35moe",
-    "qwen3next",
-    "rwkv6",
-    "rwkv6qwen2",
-    "rwkv7",
-    // Attention that looks ahead.
-    "dream",
-    "llada",
-    "llada-moe",
-    "rnd1",
-    // Encoders, whose result is no token.
-    "bert",
-    "modern-bert",
-    "nomic-bert",
+/// Those whose graphs in `src/models` differ from that of a llama only in which elements rotate together, which matrices are
+/// one tensor, and which tensors are there: an output matrix, biases of matrices, norms of heads, plain experts.
+const LLAMAS: [&str; 14] = [
+    "chatglm",
+    "ernie4_5",
+    "exaone",
+    "internlm2",
+    "llama",
+    "mistral",
+    "mistral3",
+    "pangu-embedded",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "qwen3moe",
+    "seed_oss",
+    "xverse",
 ];

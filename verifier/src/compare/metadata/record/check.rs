@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Record, SourceRecord, tensor_digests};
 use crate::compare::metadata::own;
 use crate::compare::metadata::{
-    ARCHITECTURE, Digests, behaviour, has_place, record_place, rope, suffix, unsaid,
+    ARCHITECTURE, Digests, behaviour, has_place, record_place, suffix, unsaid,
 };
 use crate::compare::names::{OUTPUT, gguf_name, hf_name};
 use crate::compare::pairing::place;
@@ -255,11 +255,10 @@ impl Recorded<'_> {
         let architecture = self.architecture();
         let name = String::from_utf8_lossy(key);
         if key == ARCHITECTURE {
-            let rope_type = str::from_utf8(architecture).ok().and_then(rope::rope_type);
-            return rope_type.is_none() || unsaid::computes_otherwise(&self.gguf.metadata);
+            return !unsaid::is_llama(architecture);
         }
         let Some(ending) = suffix(architecture, &name) else {
-            return false;
+            return behaviour::GLOBAL.contains(&&*name);
         };
         let ending = ending.trim_start_matches('.');
         let is_of_layers = value.as_array().is_some();
