@@ -1,6 +1,5 @@
 //! `aprove bisect`: the first stage in which two files diverge, and why.
 
-use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::thread;
@@ -20,7 +19,7 @@ use verifier::verify::{FileSha256, Options};
 
 use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
-use crate::commands::verify::{FormatFlag, judging};
+use crate::commands::verify::{FormatFlag, is_record_only, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
@@ -113,10 +112,7 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
             ..Options::default()
         };
         let bytes = judging(scope, [&a, &b], bytes, policy, &job, false);
-        let is_run = || {
-            LazyCell::force(&bytes);
-            true
-        };
+        let is_run = || !is_record_only(&bytes);
         let engine = Engine {
             device: &arguments.device,
             io: arguments.engine.io,
@@ -140,10 +136,13 @@ fn judge_both(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Ex
         Ok((ran, steps)) => (Ok(ran), steps?),
         Err(why) => (Err(why), Vec::new()),
     };
-    let (behaviour, row) = behaviour::placed(ran);
-    report.add_behaviour(&behaviour, row);
+    let is_kept = is_record_only(&report);
+    if !is_kept {
+        let (behaviour, row) = behaviour::placed(ran);
+        report.add_behaviour(&behaviour, row);
+    }
     report.need_stages();
-    let diagnoses = if steps.is_empty() {
+    let diagnoses = if is_kept || steps.is_empty() {
         Vec::new()
     } else {
         let pair = Pair::load(&a, &b, arguments.engine.io)?;

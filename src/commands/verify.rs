@@ -298,12 +298,8 @@ fn pair(
         }
         // Files that could not be read or decoded need not be run, but where a device was named.
         let is_named = arguments.device.device != Device::Auto;
-        // As an APR file such a model computes something else, which the finding says.
-        let is_record_only = || {
-            let mut findings = bytes.findings.iter();
-            findings.any(|finding| finding.code == Code::MetaRecordOnly)
-        };
-        let is_run = || !is_record_only() && (bytes.verdict != Verdict::Undecided || is_named);
+        let is_run =
+            || !is_record_only(&bytes) && (bytes.verdict != Verdict::Undecided || is_named);
         let engine = engine(arguments, options, job, &is_run);
         let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
         let mut report = bytes.clone();
@@ -317,6 +313,13 @@ fn pair(
         }
         report
     })
+}
+
+/// Whether an artifact keeps what no key of APR says: as an APR file it computes something else, which its finding says, so that
+/// it is not run.
+pub(crate) fn is_record_only(report: &Report) -> bool {
+    let mut findings = report.findings.iter();
+    findings.any(|finding| finding.code == Code::MetaRecordOnly)
 }
 
 /// Why the first stage that differs does; none where no stage does. It is a hint: files that cannot be loaded again have none.

@@ -217,7 +217,7 @@ fn refused(key: &str, row: &Row) -> Error {
 /// has no meaning to any engine and is listed in [`super::Model::unused`].
 pub(super) fn is_used_elsewhere(name: &str) -> bool {
     // Old tables of angles, which engines compute themselves.
-    let skipped = ["attn_rot_embd.weight", "rotary_emb.inv_freq", "rope.freqs"];
+    let skipped = ["rotary_emb.inv_freq", "rope.freqs"];
     if skipped.iter().any(|end| name.ends_with(end)) {
         return false;
     }
@@ -376,11 +376,12 @@ mod tests {
             "token_embd_norm.weight",
             "model.layers.0.self_attn.q_proj.weight_scale",
             "visual.patch_embed.weight",
+            // Refused by llama.cpp, which loads it for no architecture.
+            "blk.0.attn_rot_embd.weight",
         ] {
             assert!(is_used_elsewhere(name), "{name}");
         }
         for name in [
-            "blk.0.attn_rot_embd.weight",
             "model.layers.0.self_attn.rotary_emb.inv_freq",
             "notes.weight",
         ] {

@@ -312,7 +312,7 @@ fn keys_that_llama_cpp_does_not_read_are_named_and_have_no_effect() {
 
 #[test]
 fn tensors_that_no_engine_reads_are_listed_and_not_run() {
-    let names = ["blk.0.attn_rot_embd.weight", "notes"];
+    let names = ["blk.0.rotary_emb.inv_freq", "notes"];
     let bytes = with_tensors(models::llama(), &names).to_bytes();
     let sources: [&dyn Source; 1] = [&bytes];
     assert_eq!(load(&sources).unwrap().unused, names);
