@@ -172,7 +172,7 @@ fn what_a_file_does_not_say_is_an_assumption() {
             .map(|assumption| assumption.what)
             .collect::<Vec<_>>()
     };
-    assert_eq!(whats(&model), ["attention.key_length"]);
+    assert_eq!(whats(&model), ["qwen2.attention.key_length"]);
     assert!(whats(&models::qwen3()).is_empty());
     model.remove("qwen2.rope.freq_base");
     model.remove("qwen2.attention.layer_norm_rms_epsilon");
@@ -180,9 +180,9 @@ fn what_a_file_does_not_say_is_an_assumption() {
         .tensors
         .retain(|tensor| tensor.name != b"output.weight");
     let expected = [
-        "attention.key_length",
-        "attention.layer_norm_rms_epsilon",
-        "rope.freq_base",
+        "qwen2.attention.key_length",
+        "qwen2.attention.layer_norm_rms_epsilon",
+        "qwen2.rope.freq_base",
         "tied flag",
     ];
     assert_eq!(whats(&model), expected);

@@ -22,6 +22,27 @@ fn named(architecture: &str, without: &[&str]) -> Fixture {
             .iter()
             .any(|end| name == *end || name.ends_with(&format!(".{end}")))
     });
+    // Those of norms are required.
+    let biased = match architecture {
+        "orion" => &["output_norm", "attn_norm", "ffn_norm"][..],
+        "stablelm" => &["output_norm", "attn_norm"],
+        _ => &[],
+    };
+    let names = model.tensors.iter().map(|tensor| tensor.name.clone());
+    for name in names.collect::<Vec<_>>() {
+        let part = str::from_utf8(&name)
+            .unwrap()
+            .strip_suffix(".weight")
+            .unwrap();
+        if biased.contains(&part.rsplit('.').next().unwrap()) {
+            model.tensors.push(Tensor {
+                name: format!("{part}.bias").into_bytes(),
+                dims: vec![256],
+                type_id: 0,
+                data: 0.5f32.to_le_bytes().repeat(256),
+            });
+        }
+    }
     model
 }
 
@@ -85,7 +106,7 @@ fn windows_with_heads_of_their_own_are_not_covered() {
             model
         };
         assert_eq!(outcome(&with(usual)).unwrap().1, plain, "{key}");
-        let text = format!("not covered ({key} 8, where other layers have {usual})");
+        let text = format!("not covered (cohere2.{key} 8, where other layers have {usual})");
         assert_eq!(outcome(&with(8)).unwrap_err(), text);
         // Without a window nothing is read of it.
         let mut all = with(8);
@@ -140,7 +161,6 @@ fn numbers_and_biases_that_llama_cpp_does_not_use_have_no_effect() {
         ("smollm3", "blk.0.attn_output.bias", 256, false),
         ("ernie4_5", "blk.0.attn_output.bias", 256, false),
         ("deepseek", "blk.0.ffn_down.bias", 256, false),
-        ("orion", "blk.0.attn_norm.bias", 256, true),
         ("orion", "blk.0.ffn_down.bias", 256, false),
     ] {
         let mut model = named(architecture, &[]);
@@ -215,8 +235,42 @@ fn a_number_of_used_experts_for_each_layer_is_not_covered() {
     assert_eq!(outcome(&model).unwrap().1, plain);
     // llama.cpp would take the first for both.
     model.set("llama.expert_used_count", each([2, 1]));
-    let text = "not covered (expert_used_count for each layer)";
+    let text = "not covered (llama.expert_used_count for each layer)";
     assert_eq!(outcome(&model).unwrap_err(), text);
+    model.remove("llama.expert_used_count");
+    let text = "llama.expert_used_count: expected 1 to 3, found none";
+    assert_eq!(outcome(&model).unwrap_err(), text);
+}
+
+#[test]
+fn a_bias_that_llama_cpp_requires_is_required() {
+    for part in ["output_norm.bias", "blk.1.attn_norm.bias"] {
+        let mut model = named("orion", &[]);
+        assert!(outcome(&model).is_ok());
+        model
+            .tensors
+            .retain(|tensor| tensor.name != part.as_bytes());
+        let text = format!("tensors: expected {part}, found none");
+        assert_eq!(outcome(&model).unwrap_err(), text);
+    }
+}
+
+#[needs::data("arch/ernie4_5-moe.f32.gguf")]
+#[test]
+fn the_step_between_layers_with_experts_is_required() {
+    let whole = fixtures::shared::read("arch/ernie4_5-moe.f32.gguf");
+    let key = "ernie4_5-moe.interleave_moe_layer_step";
+    let mut places = whole.windows(key.len());
+    let end = places.position(|part| part == key.as_bytes()).unwrap() + key.len();
+    let error = |bytes: &[u8]| inference::load(&[&bytes.to_vec()]).unwrap_err().to_string();
+    let mut other = whole.clone();
+    other[end - 1] = b'X';
+    let text = format!("{key}: expected an integer, found none");
+    assert_eq!(error(&other), text);
+    let mut other = whole;
+    other[end + 4..end + 8].fill(0);
+    let text = format!("{key}: expected at least 1, found 0");
+    assert_eq!(error(&other), text);
 }
 
 #[needs::data(
@@ -239,10 +293,13 @@ fn a_key_that_llama_cpp_requires_is_required() {
         // Under another name.
         bytes[at + full.len() - 1] = b'X';
         let error = inference::load(&[&bytes]).unwrap_err().to_string();
-        assert_eq!(error, format!("{key}: expected a number, found none"));
+        assert_eq!(error, format!("{full}: expected a number, found none"));
     }
     let dbrx = outcome(&named("dbrx", &[])).unwrap_err();
-    assert_eq!(dbrx, "attention.clamp_kqv: expected a number, found none");
+    assert_eq!(
+        dbrx,
+        "dbrx.attention.clamp_kqv: expected a number, found none"
+    );
 }
 
 #[needs::data("arch/nemotron_h_moe.f32.gguf")]
