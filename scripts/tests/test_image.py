@@ -24,6 +24,11 @@ class Image(Case):
         ran = subprocess.run([*inside, "/usr/bin/verify", "damaged.apr", "model.gguf"], capture_output=True)
         self.assertEqual(ran.returncode, 1, ran.stderr)
         self.assertFalse((root / "bin" / "sh").exists())
+        # It gets as far as looking for the host.
+        address = ["check", "https://aprove.invalid/m.gguf"]
+        asked = subprocess.run([*inside, "/usr/bin/aprove", *address], capture_output=True, text=True, env={})
+        self.assertEqual(asked.returncode, 2)
+        self.assertNotIn("certificates", asked.stdout + asked.stderr)
 
     def test_the_build_gets_the_whole_workspace(self):
         context = self.folder / "context"

@@ -24,7 +24,10 @@ impl Failure {
     pub(crate) fn of_request(error: reqwest::Error) -> Self {
         let is_lasting = error.is_builder() || error.is_redirect();
         // The address may hold a signature.
-        let text = in_words(&error.without_url());
+        let mut text = in_words(&error.without_url());
+        if is_lasting && text.contains("CA certificates") {
+            text += ": SSL_CERT_FILE names a file of them";
+        }
         if is_lasting {
             Self::Lasting(text)
         } else {
