@@ -28,6 +28,12 @@ fn since_1970() -> Option<u64> {
     Some(since.as_secs())
 }
 
+/// The day of a time in seconds since 1970.
+#[cfg(feature = "service")]
+pub(crate) fn day(seconds: u64) -> Option<Date> {
+    date_of(seconds / DAY)
+}
+
 /// Seconds since 1970 as a date and a time.
 fn timestamp_of(seconds: u64) -> Option<String> {
     let (day, second) = (date_of(seconds / DAY)?, seconds % DAY);

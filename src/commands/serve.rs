@@ -62,6 +62,13 @@ impl Settings {
         Ok(config)
     }
 
+    /// The folder of data, where it has no database yet and needs one.
+    pub(crate) fn new_data(&self) -> anyhow::Result<Option<PathBuf>> {
+        let config = self.config()?;
+        let is_new = config.database.is_none() && !config.data.join("aprove.sqlite").exists();
+        Ok(is_new.then_some(config.data))
+    }
+
     /// Opens the service; each job will run this program.
     pub(crate) fn open(&self) -> anyhow::Result<Service> {
         open(self.config()?)

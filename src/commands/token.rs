@@ -1,12 +1,12 @@
 //! `aprove token`: who may use a service.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use service::store::tokens::{NewToken, Scope};
 
 use crate::commands::serve::Settings;
 use crate::exit::Outcome;
-use crate::output;
+use crate::{clock, output};
 
 /// Makes, lists and revokes the tokens of a service.
 ///
@@ -80,7 +80,14 @@ impl From<ScopeFlag> for Scope {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let new = arguments.settings.new_data()?;
     let service = arguments.settings.open()?;
+    if let Some(data) = new {
+        output::note(&format!(
+            "note: {} is new: a service takes this token only if it has the same `data` (--config, --data)",
+            data.display()
+        ));
+    }
     match &arguments.action {
         Action::New(new) => {
             let token = service.new_token(&NewToken {
@@ -96,7 +103,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Action::List => {
             for token in service.tokens()? {
                 let scopes = token.scopes.replace(' ', ",");
-                output::print(&format!("{}  {scopes}  {}\n", token.id, token.name))?;
+                let mut line = format!("{}  {scopes}  {}", token.id, token.name);
+                if let Some(expires) = token.expires {
+                    let day = u64::try_from(expires / 1000).ok().and_then(clock::day);
+                    let day = day.context("a token expires outside the calendar")?;
+                    line += &format!("  expires {day}");
+                }
+                for (what, limit) in [
+                    ("jobs", token.jobs),
+                    ("bytes", token.bytes),
+                    ("rate", token.rate),
+                ] {
+                    if let Some(limit) = limit {
+                        line += &format!("  {what} {limit}");
+                    }
+                }
+                output::print(&format!("{line}\n"))?;
             }
         }
         Action::Revoke { id } => {
