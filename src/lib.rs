@@ -134,9 +134,12 @@ fn said_of_panic(info: &PanicHookInfo<'_>) -> String {
         );
     }
     format!(
-        "error: aprove stopped at {place}: {why}; nothing follows about the files, and this is a bug of aprove"
+        "error: {STOPPED} {place}: {why}; nothing follows about the files, and this is a bug of aprove"
     )
 }
+
+/// The service knows by it that a job was ended by a bug.
+const STOPPED: &str = "aprove stopped at";
 
 /// Converts GGUF models to APR v2 and proves the result byte for byte.
 #[derive(Parser)]
@@ -259,6 +262,12 @@ mod tests {
     fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
         VerifyLine::command().debug_assert();
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn the_service_tells_a_bug_by_its_words() {
+        assert_eq!(STOPPED, service::STOPPED);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One job as a child process: its folder, its command line, and what follows from how it ended.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -23,7 +24,10 @@ pub(crate) const FORMS: [&str; 5] = ["json", "html", "junit", "sarif", "intoto"]
 pub(crate) const ARTIFACT: &str = "artifact";
 /// What the program prints.
 const ANSWER: &str = "answer.txt";
+const PUBLISHED: &str = "published.txt";
 const POLICY: &str = "policy.toml";
+/// What the program says on stderr when a bug stops it; `aprove` is tested to say so.
+pub const STOPPED: &str = "aprove stopped at";
 
 /// The folder of one attempt.
 pub(crate) struct Folder {
@@ -55,9 +59,9 @@ impl Folder {
         }
         fs::create_dir_all(path.join(ARTIFACT))?;
         fs::create_dir(path.join("tmp"))?;
-        for (side, input) in ["a", "b"].iter().zip(&spec.inputs) {
+        for (side, input) in sides(spec).iter().zip(&spec.inputs) {
             let side = path.join(side);
-            fs::create_dir(&side)?;
+            fs::create_dir_all(&side)?;
             for file in &input.files {
                 let target = roots.target(file).map_err(io::Error::other)?;
                 symlink(target, side.join(&file.name))?;
@@ -94,7 +98,7 @@ impl Folder {
             .args(["publish", &artifact(spec), &output.url])
             .args(output.overwrite.then_some("--overwrite"));
         let environment = environment(&config.destinations, &[&output.url]);
-        self.spawn(command, environment, "published.txt")
+        self.spawn(command, environment, PUBLISHED)
     }
 
     fn spawn(
@@ -144,11 +148,12 @@ impl Folder {
                         folder: self.name.clone(),
                     }),
                     message,
+                    is_put: false,
                 };
                 (outcome, seen)
             }
             // The program says so before it ends in this way; it is no answer about the files.
-            Err(_) if said.contains("memory allocation of") || said.contains("aprove stopped") => {
+            Err(_) if said.contains("memory allocation of") || said.contains(STOPPED) => {
                 (undecided(Reason::WorkerDied, message), Seen::default())
             }
             // It says what it refuses, and why.
@@ -186,14 +191,14 @@ impl Folder {
     }
 
     /// Takes away what nobody asks for.
-    pub(crate) fn tidy(&self) -> io::Result<()> {
-        for name in ["a", "b", "tmp"] {
-            let path = self.path.join(name);
-            if path.exists() {
-                fs::remove_dir_all(path)?;
+    pub(crate) fn tidy(&self, spec: &Spec) -> io::Result<()> {
+        for (side, input) in sides(spec).iter().zip(&spec.inputs) {
+            for file in &input.files {
+                // The program may have taken it away itself.
+                let _gone = fs::remove_file(self.path.join(side).join(&file.name));
             }
         }
-        Ok(())
+        fs::remove_dir_all(self.path.join("tmp"))
     }
 }
 
@@ -207,22 +212,33 @@ pub(crate) fn confined(config: &Config, program: &Path) -> Command {
     command
 }
 
+/// Below which folders the inputs are linked: none, so that a file has its name in messages and in the command to run next,
+/// unless two would have one name, or that of a file of the service.
+fn sides(spec: &Spec) -> [&'static str; 2] {
+    let mut taken = HashSet::from([ARTIFACT, ANSWER, PUBLISHED, POLICY, "tmp", "a", "b"]);
+    let mut files = spec.inputs.iter().flat_map(|input| &input.files);
+    let is_free = files.all(|file| taken.insert(&file.name) && !file.name.starts_with("report."));
+    if is_free { ["", ""] } else { ["a", "b"] }
+}
+
 /// The command line, without the program.
-pub(crate) fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
+fn arguments(spec: &Spec, threads: u16) -> Vec<String> {
     let mut line: Vec<String> = vec![spec.op.to_string()];
-    let sides = ["a", "b"].iter().zip(&spec.inputs);
-    line.extend(sides.map(|(side, input)| match &input.address {
-        Some(address) => address.url.clone(),
-        None => format!("{side}/{}", input.name),
+    let sides = sides(spec);
+    let sides = sides.iter().zip(&spec.inputs);
+    line.extend(sides.map(|(side, input)| match (&input.address, *side) {
+        (Some(address), _) => address.url.clone(),
+        (None, "") => input.name.clone(),
+        (None, side) => format!("{side}/{}", input.name),
     }));
     let mut add = |words: &[&str]| line.extend(words.iter().map(|&word| word.to_owned()));
     let options = &spec.options;
     match spec.op {
         Op::Verify => {
-            // Runs are compared on the CPU: the limit of memory leaves no room for what a GPU's driver maps.
-            add(&["--device", "cpu"]);
-            if let Some(digest) = &options.digest {
-                add(&["--digest", digest]);
+            match &options.digest {
+                Some(digest) => add(&["--digest", digest]),
+                // Runs are compared on the CPU: the limit of memory leaves no room for what a GPU's driver maps.
+                None => add(&["--device", "cpu"]),
             }
             if let Some(forward) = options.forward {
                 add(&["--forward", if forward { "on" } else { "off" }]);

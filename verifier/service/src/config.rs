@@ -19,6 +19,8 @@ use crate::webhooks::Webhooks;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where clients find the service, through whatever stands in front of it.
+    pub public_url: Option<String>,
     /// The folder of the database, uploads and reports; of several machines a shared one.
     pub data: PathBuf,
     /// `postgres://...` instead of SQLite in `data`.
@@ -83,6 +85,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8212)),
+            public_url: None,
             data: PathBuf::from("aprove-data"),
             database: None,
             roots: BTreeMap::new(),
@@ -178,6 +181,18 @@ impl Config {
                 return Err(ConfigError::Value(key, "0, and must be at least 1"));
             }
         }
+        // It stands in a line for a shell, in double quotes.
+        let is_outer = |url: &String| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_~[]%".contains(&byte);
+            ["http://", "https://"]
+                .iter()
+                .any(|start| url.starts_with(start))
+                && url.bytes().all(is_plain)
+        };
+        if !self.public_url.as_ref().is_none_or(is_outer) {
+            let expected = "not https://HOST or http://HOST, with a port or a path";
+            return Err(ConfigError::Value("public_url", expected));
+        }
         let is_postgres = |url: &String| {
             ["postgres://", "postgresql://"]
                 .iter()
@@ -238,9 +253,16 @@ impl Config {
 
     /// Bytes of the disk of `data` beside those that stay free; negative where fewer are free.
     pub(crate) fn room(&self) -> io::Result<f64> {
+        Ok(self.room_bytes()? as f64)
+    }
+
+    /// The same as a whole number.
+    pub(crate) fn room_bytes(&self) -> io::Result<i64> {
         let status = rustix::fs::statvfs(&self.data)?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);
-        Ok(free as f64 - self.min_free_disk as f64)
+        let [free, kept] =
+            [free, self.min_free_disk].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        Ok(free.saturating_sub(kept))
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {

@@ -279,6 +279,8 @@ pub struct Outcome {
     pub result: Option<Judged>,
     /// What the program said besides.
     pub message: Option<String>,
+    /// Whether the artifact lies where the job says: it is too late to cancel it.
+    pub is_put: bool,
 }
 
 /// What is kept of an answer.
@@ -299,6 +301,7 @@ impl Outcome {
             reason,
             result: None,
             message: None,
+            is_put: false,
         }
     }
 }

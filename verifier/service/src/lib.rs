@@ -21,4 +21,5 @@ pub mod store;
 pub mod webhooks;
 mod worker;
 
+pub use child::STOPPED;
 pub use service::{Service, ServiceError, log};

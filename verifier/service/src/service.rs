@@ -3,8 +3,9 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
@@ -12,9 +13,9 @@ use std::{fs, io};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::child::confined;
 use crate::config::{Config, ConfigError};
@@ -28,6 +29,8 @@ use crate::worker::Worker;
 
 /// How long a connection may last once the jobs have ended.
 const CUT: Duration = Duration::from_secs(10);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Everything that runs, before it runs.
 #[derive(Debug)]
@@ -81,10 +84,11 @@ impl Service {
             .build()
             .map_err(|error| ServiceError::Io("no thread can be started".to_owned(), error))?;
         let store = runtime.block_on(async {
-            match &config.database {
+            let store = match &config.database {
                 Some(url) => Store::postgres(url).await,
                 None => Store::sqlite(&config.data.join("aprove.sqlite")).await,
-            }
+            }?;
+            store.belongs_to(&config.data).await.map(|()| store)
         })?;
         Ok(Self {
             roots: Arc::new(Roots::new(config.roots.clone(), config.blobs())),
@@ -125,6 +129,7 @@ impl Service {
             store: self.store.clone(),
             program: self.program.clone(),
             rates: Arc::default(),
+            watchers: Arc::new(Semaphore::new(self.config.max_connections.div_ceil(2))),
             identities: Arc::new(Identities::new(self.config.identities.clone())),
             wake: Arc::clone(&wake),
             stop: stopped.clone(),
@@ -224,18 +229,30 @@ async fn test_hourly(config: Arc<Config>, program: PathBuf, tested: watch::Sende
             .args(["self-test", "--quiet", "--threads", "1"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // A signal to the group of the service is none to the program.
+            .process_group(0)
             .kill_on_drop(true)
             .status()
             .await;
-        let is_passed = status.as_ref().is_ok_and(std::process::ExitStatus::success);
-        if !is_passed {
-            error!(
-                ?status,
-                "the self-test of the program failed: do not trust it on this machine"
-            );
-        }
+        let is_passed = status.as_ref().is_ok_and(ExitStatus::success);
         tested.send_replace(Some(is_passed));
-        sleep(Duration::from_secs(60 * 60)).await;
+        let ended = status.as_ref().ok().and_then(ExitStatusExt::signal);
+        let pause = if let Some(signal) = ended {
+            warn!(
+                signal,
+                "the self-test of the program was ended and says nothing: it is run again in a minute"
+            );
+            MINUTE
+        } else {
+            if !is_passed {
+                error!(
+                    ?status,
+                    "the self-test of the program failed: do not trust it on this machine"
+                );
+            }
+            60 * MINUTE
+        };
+        sleep(pause).await;
     }
 }
 

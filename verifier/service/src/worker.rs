@@ -73,16 +73,25 @@ impl Worker {
     }
 
     async fn claim_all(mut self, name: String) {
+        let mut is_full = false;
         while !*self.stop.borrow() {
             let claimed = match self.config.room() {
                 Ok(room) if room >= 0.0 => {
+                    is_full = false;
                     let terms = Terms {
                         room,
                         ..self.terms()
                     };
                     self.answered(self.store.claim(&name, terms)).await
                 }
-                Ok(_) => Ok(None),
+                Ok(room) => {
+                    if !is_full {
+                        warn!(room, "the disk has no room: jobs wait (`min_free_disk`)");
+                    }
+                    is_full = true;
+                    let heard = self.store.heard_of(&name);
+                    self.answered(heard).await.map(|()| None)
+                }
                 Err(error) => {
                     error!(%error, "the free space of the disk cannot be read");
                     Ok(None)
@@ -195,7 +204,7 @@ impl Worker {
             Err(End::Stopped) => return self.put_back(lease, "the service stops").await,
             Err(End::Lost) => return Ok(None),
         };
-        folder.tidy()?;
+        folder.tidy(spec)?;
         Ok(Some(outcome))
     }
 
@@ -219,9 +228,15 @@ impl Worker {
             Err(end) => return Ok(Err(end)),
         };
         if let (Verdict::Verified, Some(output)) = (outcome.verdict, &spec.output) {
+            let beat = self.store.heartbeat(lease, self.terms(), None);
+            match self.answered(beat).await.map_err(io::Error::other)? {
+                Order::GoOn => {}
+                Order::Cancel => return Ok(Err(End::Killed(Reason::Cancelled))),
+                Order::Lost => return Ok(Err(End::Lost)),
+            }
             let child = folder.publish(&self.config, &self.program, spec, output)?;
             match self.run_child(child, lease).await? {
-                Ok((status, _)) if status.success() => {}
+                Ok((status, _)) if status.success() => outcome.is_put = true,
                 Ok((_, said)) => {
                     outcome.verdict = Verdict::Undecided;
                     outcome.reason = Reason::NotWritten;

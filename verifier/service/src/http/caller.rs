@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
+use tracing::{Instrument as _, info_span};
 
 use super::App;
 use super::page::Page;
@@ -194,7 +195,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     };
     let mut response = match refused {
         Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+        None => {
+            let (method, path) = (request.method(), request.uri().path());
+            let span = info_span!("request", %method, path);
+            next.run(request).instrument(span).await
+        }
     };
     if is_bare(&response) {
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -246,8 +251,8 @@ fn is_bare(response: &Response) -> bool {
     response.status().is_client_error() && !is_told
 }
 
-/// No script at all, nothing from elsewhere, no frame of others.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'self'";
+/// One script of ours, nothing from elsewhere, no frame of others.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 /// A head that says more than anybody needs. What is longer still the library refuses by itself, without a body.
 fn long(request: &Request) -> Option<Problem> {

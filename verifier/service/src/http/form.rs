@@ -51,6 +51,10 @@ async fn submit(
                 let input = input(&app, &caller, field, &name, length).await?;
                 let [a, b] = &mut entries.inputs;
                 let slot = if name.starts_with("a_") { a } else { b };
+                if slot.is_some() && input.is_some() {
+                    let detail = "one model was given twice: give a file, a path or an address, and leave the others empty";
+                    return Err(bad(detail).into());
+                }
                 *slot = slot.take().or(input);
             }
         }

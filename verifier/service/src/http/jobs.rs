@@ -1,6 +1,7 @@
 //! Jobs: submitted, listed, watched and cancelled.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::caller::Caller;
-use super::problem::{Problem, Refusals};
+use super::problem::{Code, Problem, Refusals};
 use super::submission::{Submission, accept, named};
 use super::view::{JobView, view};
 use crate::job::{State as JobState, Verdict};
@@ -66,7 +67,8 @@ pub(crate) struct JobList {
 /// Submits a job. Answered by 202 and where it is, or by 200 if it is done already, since an equal one was or `wait` sufficed.
 #[utoipa::path(post, path = "/v1/jobs",
     params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "the same key and body again are the same job")), request_body = Submission,
-    responses((status = 202, body = JobView), (status = 200, body = JobView), Refusals))]
+    responses((status = 202, body = JobView, headers(("Location" = String), ("Retry-After" = u64))),
+        (status = 200, body = JobView, headers(("Location" = String))), Refusals))]
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
@@ -92,7 +94,8 @@ pub(crate) async fn one(
     Ok(Json(view(&row)?))
 }
 
-/// Cancels a job that is not done: it ends as undecided, with the reason `cancelled`.
+/// Cancels a job that is not done: it ends as undecided, with the reason `cancelled`, for all that submitted it with this
+/// token, unless what it wrote is just being put to its `output` (then it may still be verified).
 #[utoipa::path(delete, path = "/v1/jobs/{id}", params(("id" = String, Path)),
     responses((status = 202, body = JobView), (status = 200, body = JobView), Refusals))]
 pub(crate) async fn cancel(
@@ -107,8 +110,10 @@ pub(crate) async fn cancel(
 /// Cancels a job, over HTTP and on the page.
 pub(crate) async fn cancelled(app: &App, caller: &Caller, id: &str) -> Result<(), Problem> {
     caller.needs(Scope::Submit)?;
-    caller.visible(app.store.job(id).await?)?;
-    info!(target: "audit", token = caller.owner(), job = id, "cancelled");
+    let row = caller.visible(app.store.job(id).await?)?;
+    if row.state != JobState::Done {
+        info!(target: "audit", token = caller.owner(), job = id, "cancelled");
+    }
     Ok(app.store.cancel(id).await?)
 }
 
@@ -154,8 +159,13 @@ pub(crate) async fn events(
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     caller.needs_sight(app.store.job(&id).await?)?;
-    let begin = (app, id, None::<JobView>);
-    let events = stream::unfold(begin, |(app, id, last)| async move {
+    let watchers = Arc::clone(&app.watchers);
+    let place = watchers.try_acquire_owned().map_err(|_| {
+        let detail = "too many wait for jobs; ask for the job itself, or again in a while";
+        Problem::new(Code::RateLimit, detail)
+    })?;
+    let begin = (app, id, None::<JobView>, place);
+    let events = stream::unfold(begin, |(app, id, last, place)| async move {
         if last
             .as_ref()
             .is_some_and(|last| last.state == JobState::Done)
@@ -168,7 +178,7 @@ pub(crate) async fn events(
             let now = view(&row).ok()?;
             if last.as_ref() != Some(&now) {
                 let event = Event::default().event("job").json_data(&now).ok()?;
-                return Some((Ok(event), (app, id, Some(now))));
+                return Some((Ok(event), (app, id, Some(now), place)));
             }
             if *app.stop.borrow() {
                 return None;
@@ -212,7 +222,10 @@ async fn waited_for(
     seconds: u64,
     must_see: bool,
 ) -> Result<Row, Problem> {
-    let (begun, wait) = (Instant::now(), Duration::from_secs(seconds.min(WAIT)));
+    let place = app.watchers.try_acquire().ok();
+    // Where too many wait, it is answered as it stands.
+    let seconds = place.as_ref().map_or(0, |_| seconds.min(WAIT));
+    let (begun, wait) = (Instant::now(), Duration::from_secs(seconds));
     loop {
         let row = app.store.job(id).await?;
         let row = if must_see {

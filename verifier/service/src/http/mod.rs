@@ -3,6 +3,7 @@
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod blobs;
 mod caller;
+mod description;
 mod form;
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod jobs;
@@ -24,13 +25,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
-use tokio::sync::{Notify, watch};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi, openapi};
+use tokio::sync::{Notify, Semaphore, watch};
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::caller::Rates;
+use self::description::{Description, put_right};
 use self::problem::Problem;
 pub(crate) use self::view::view;
 use crate::config::Config;
@@ -47,6 +48,8 @@ pub(crate) struct App {
     /// The program, which explains its codes.
     pub(crate) program: PathBuf,
     pub(crate) rates: Arc<Rates>,
+    /// Places for those who wait for jobs: half of all connections, so that the others are answered.
+    pub(crate) watchers: Arc<Semaphore>,
     pub(crate) identities: Arc<Identities>,
     /// Wakes the workers of this process.
     pub(crate) wake: Arc<Notify>,
@@ -59,33 +62,13 @@ pub(crate) struct App {
 /// Bytes of a request that is no upload.
 const BODY: usize = 1 << 20;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "aprove",
-        description = "Converts GGUF models to APR v2 and proves the result. A verdict is `verified`, `different` or `undecided`; undecided is never good. Refusals are `application/problem+json` with a stable `code`."
-    ),
-    components(schemas(problem::ProblemBody)),
-    modifiers(&Bearer),
-    // Without tokens nothing is needed.
-    security(("bearer" = []), ())
-)]
-struct Description;
-
-/// How a token is sent.
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, description: &mut openapi::OpenApi) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        let components = description.components.get_or_insert_default();
-        components.add_security_scheme("bearer", scheme);
-    }
-}
-
 /// Everything that is answered.
 pub(crate) fn router(app: App) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(uploads::begin))
+        .routes(routes!(uploads::standing, uploads::part))
+        .layer(from_fn_with_state(app.clone(), uploads::as_tus_has_it));
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::one, jobs::cancel))
         .routes(routes!(jobs::events))
@@ -103,10 +86,10 @@ pub(crate) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(app.clone(), caller::prompt))
         .routes(routes!(blobs::put))
-        .routes(routes!(uploads::begin))
-        .routes(routes!(uploads::standing, uploads::part))
+        .merge(uploads)
         .merge(form::router())
         .split_for_parts();
+    put_right(&mut description);
     router
         .route(
             "/openapi.json",

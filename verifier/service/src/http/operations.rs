@@ -1,6 +1,7 @@
 //! For those who operate the service, and for programs that look before they call.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +15,12 @@ use super::caller::Caller;
 use super::problem::{Problem, Refusals};
 use crate::child::FORMS;
 use crate::job::Op;
+use crate::store::Store;
+use crate::store::read::{Counted, Tally};
 use crate::store::tokens::Scope;
+
+/// How long the database may take to be ready.
+const READY: Duration = Duration::from_secs(2);
 
 /// What the service can do.
 #[derive(Serialize, ToSchema)]
@@ -40,6 +46,8 @@ pub(crate) struct Metadata {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Ready {
     database: bool,
+    /// The disk has room for jobs and uploads; else they wait (`min_free_disk`), and what there is can be read
+    room: bool,
     /// A worker was heard of in the last minute
     worker: bool,
     /// The program found all damage of its self-test
@@ -69,16 +77,17 @@ pub(crate) async fn metadata(
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String), Refusals))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Whether jobs are taken and done.
-#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = Ready)))]
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = Ready), Refusals))]
 pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Ready>) {
-    let workers = app.store.workers().await;
+    let workers = Store::within(READY, app.store.workers()).await;
     let ready = Ready {
+        room: app.config.room().is_ok_and(|room| room >= 0.0),
         database: workers.is_ok(),
         worker: workers.is_ok_and(|count| count > 0),
         self_test: *app.tested.borrow() == Some(true),
@@ -99,13 +108,13 @@ pub(crate) async fn metrics(State(app): State<App>, caller: Caller) -> Result<Re
     let depth = app.store.depth().await?;
     let workers = app.store.workers().await?;
     let tallies = app.store.tallies().await?;
-    let is_alarm = |verdict: &str| verdict == "alarm";
-    let sum = |value: fn(&crate::store::read::Tally) -> i64| {
-        let ended = tallies.iter().filter(|tally| !is_alarm(&tally.verdict));
-        ended.fold(0, |sum: i64, tally| sum.saturating_add(value(tally)))
+    let (alarms, ended): (Vec<_>, Vec<_>) = tallies
+        .iter()
+        .partition(|tally| tally.verdict == Counted::Alarm);
+    let sum = |tallies: &[&Tally], value: fn(&Tally) -> i64| {
+        let values = tallies.iter().map(|tally| value(tally));
+        values.fold(0, i64::saturating_add)
     };
-    let alarms = tallies.iter().filter(|tally| is_alarm(&tally.verdict));
-    let alarms = alarms.fold(0, |sum: i64, tally| sum.saturating_add(tally.jobs));
     let mut text = String::new();
     for (name, kind, help, value) in [
         (
@@ -127,22 +136,28 @@ pub(crate) async fn metrics(State(app): State<App>, caller: Caller) -> Result<Re
             workers,
         ),
         (
+            "aprove_disk_room_bytes",
+            "gauge",
+            "Bytes of the disk beside `min_free_disk`; negative: jobs wait.",
+            app.config.room_bytes()?,
+        ),
+        (
             "aprove_bytes_total",
             "counter",
             "Bytes of the inputs of ended jobs.",
-            sum(|tally| tally.bytes),
+            sum(&ended, |tally| tally.bytes),
         ),
         (
             "aprove_job_milliseconds_total",
             "counter",
             "How long jobs ran.",
-            sum(|tally| tally.milliseconds),
+            sum(&ended, |tally| tally.milliseconds),
         ),
         (
             "aprove_reports_disagree_total",
             "counter",
             "Runs over the same content with different reports: alarm.",
-            alarms,
+            sum(&alarms, |tally| tally.jobs),
         ),
     ] {
         line(
@@ -155,8 +170,10 @@ pub(crate) async fn metrics(State(app): State<App>, caller: Caller) -> Result<Re
         &mut text,
         format_args!("# HELP {name} Ended jobs.\n# TYPE {name} counter"),
     );
-    for tally in tallies.iter().filter(|tally| !is_alarm(&tally.verdict)) {
-        let (verdict, reason) = (&tally.verdict, &tally.reason);
+    for tally in ended {
+        let (Counted::Ended(verdict), reason) = (tally.verdict, tally.reason) else {
+            continue;
+        };
         line(
             &mut text,
             format_args!(

@@ -30,13 +30,18 @@ const STYLE: &str = concat!(
     include_str!("../../templates/service.css")
 );
 
+/// Shows what changes; without it each page says how to look again.
+const LIVE: &str = include_str!("../../templates/live.js");
+
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .route("/", get(home))
         .route("/jobs/{id}", get(job))
         .route("/jobs/{id}/cancel", post(cancel))
         .route("/login", get(login).post(enter))
+        .route("/logout", post(leave))
         .route("/style.css", get(style))
+        .route("/live.js", get(live))
 }
 
 #[derive(Template)]
@@ -49,6 +54,7 @@ struct Home {
     depth: Depth,
     jobs: Vec<Shown>,
     older: Option<i64>,
+    is_newest: bool,
 }
 
 #[derive(Template)]
@@ -66,7 +72,10 @@ struct Job {
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Login;
+struct Login {
+    needs_tokens: bool,
+    refused: Option<&'static str>,
+}
 
 #[derive(Template)]
 #[template(path = "refused.html")]
@@ -102,14 +111,16 @@ impl<P: Into<Problem>> From<P> for Page {
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let problem = self.0;
-        if matches!(
-            problem.code,
-            Code::TokenMissing | Code::TokenUnknown | Code::TokenExpired
-        ) {
-            return Redirect::to("/login").into_response();
+        match problem.code {
+            Code::TokenMissing => return Redirect::to("/login").into_response(),
+            Code::TokenUnknown | Code::TokenExpired => {
+                let login = format!("/login?refused={}", problem.code);
+                return Redirect::to(&login).into_response();
+            }
+            _ => {}
         }
         let page = RefusedPage {
-            code: code_word(problem.code),
+            code: problem.code.to_string(),
             detail: problem.detail.clone(),
         };
         let status = problem.into_response().status();
@@ -118,13 +129,6 @@ impl IntoResponse for Page {
             Err(_) => status.into_response(),
         }
     }
-}
-
-fn code_word(code: Code) -> String {
-    serde_json::to_value(code).map_or_else(
-        |_| String::new(),
-        |word| word.as_str().unwrap_or_default().to_owned(),
-    )
 }
 
 pub(crate) fn rendered(page: &impl Template) -> Result<Html<String>, Page> {
@@ -154,6 +158,7 @@ async fn home(
 ) -> Result<Html<String>, Page> {
     let caller = caller?;
     caller.needs(Scope::Read)?;
+    let is_first = older.before.is_none();
     let filter = Filter {
         owner: caller.sees().map(str::to_owned),
         before: older.before,
@@ -165,6 +170,7 @@ async fn home(
     let older = rows.last().filter(|_| is_full).map(|row| row.seq);
     let jobs = rows.iter().map(|row| view(row).map(shown));
     rendered(&Home {
+        is_newest: is_first,
         keep_hours: app.config.keep_hours,
         sides: [
             ("a", "Model", "the artifact or the GGUF"),
@@ -191,9 +197,7 @@ async fn job(
     let row = caller?.needs_sight(app.store.job(&id).await?)?;
     let policy = row.spec()?.policy;
     let job = shown(view(&row)?);
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let service = outer(&app, &headers);
     let name = |link: &String| {
         link.rsplit_once('/')
             .map_or(String::new(), |(_, name)| name.to_owned())
@@ -206,7 +210,7 @@ async fn job(
         curl: curl(
             &job.view,
             policy.as_deref(),
-            host.unwrap_or("localhost"),
+            &service,
             app.config.needs_tokens(),
         ),
         links: job
@@ -235,8 +239,31 @@ async fn cancel(
     Ok(Redirect::to(&format!("/jobs/{id}")))
 }
 
-async fn login() -> Result<Html<String>, Page> {
-    rendered(&Login)
+#[derive(Deserialize)]
+struct Refused {
+    refused: Option<String>,
+}
+
+async fn login(
+    State(app): State<App>,
+    Query(refused): Query<Refused>,
+) -> Result<Html<String>, Page> {
+    let refused = match refused.refused.as_deref() {
+        Some("token-unknown") => Some("there is no such token"),
+        Some("token-expired") => Some("the token has expired: ask for another"),
+        _ => None,
+    };
+    let needs_tokens = app.config.needs_tokens();
+    rendered(&Login {
+        needs_tokens,
+        refused,
+    })
+}
+
+/// Makes the browser forget the token.
+async fn leave() -> impl IntoResponse {
+    let cookie = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/login"))
 }
 
 #[derive(Deserialize)]
@@ -257,6 +284,11 @@ async fn enter(Form(entered): Form<Entered>) -> Result<Response, Page> {
 
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+async fn live() -> impl IntoResponse {
+    let kind = "text/javascript; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], LIVE)
 }
 
 fn shown(view: JobView) -> Shown {
@@ -335,8 +367,23 @@ fn phase(view: &JobView) -> Option<Phase> {
     })
 }
 
+/// Where a shell finds the service. A request does not say by which way it came: a token is sent to no guessed address.
+fn outer(app: &App, headers: &HeaderMap) -> String {
+    match &app.config.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None if app.config.needs_tokens() => "$APROVE_URL".to_owned(),
+        // It was checked to be one of this machine.
+        None => {
+            let host = headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok());
+            format!("http://{}", host.unwrap_or("localhost"))
+        }
+    }
+}
+
 /// A line for a shell that submits the same again.
-fn curl(view: &JobView, policy: Option<&str>, host: &str, needs_token: bool) -> String {
+fn curl(view: &JobView, policy: Option<&str>, service: &str, needs_token: bool) -> String {
     let input = |input: &InputView| {
         if input.from.starts_with("sha256:") {
             json!({"digest": input.from, "name": input.name})
@@ -358,6 +405,6 @@ fn curl(view: &JobView, policy: Option<&str>, host: &str, needs_token: bool) -> 
         ""
     };
     format!(
-        "curl {token}-H 'Content-Type: application/json' -d '{body}' 'http://{host}/v1/jobs?wait=60'"
+        "curl {token}-H 'Content-Type: application/json' -d '{body}' \"{service}/v1/jobs?wait=60\""
     )
 }

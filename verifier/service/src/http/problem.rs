@@ -1,13 +1,14 @@
 //! What a refusal looks like: `application/problem+json`, with a stable code and a sentence.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::Json;
 use axum::body::to_bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tracing::error;
+use tracing::{error, warn};
 use utoipa::openapi as schema;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -87,6 +88,8 @@ pub(crate) enum Code {
     DiskFull,
     /// The service is about to end.
     Stopping,
+    /// The database does not answer.
+    DatabaseAway,
     /// A fault of the service.
     Internal,
 }
@@ -120,7 +123,7 @@ impl Code {
             Self::UploadQuota | Self::QueueFull | Self::JobLimit | Self::RateLimit => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -130,10 +133,20 @@ impl Code {
     const fn retry_after(self) -> Option<&'static str> {
         match self {
             Self::NotDone | Self::UploadBusy => Some("1"),
-            Self::QueueFull | Self::JobLimit | Self::RateLimit | Self::Stopping => Some("10"),
+            Self::QueueFull
+            | Self::JobLimit
+            | Self::RateLimit
+            | Self::Stopping
+            | Self::DatabaseAway => Some("10"),
             Self::UploadQuota | Self::DiskFull => Some("3600"),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(out)
     }
 }
 
@@ -229,6 +242,11 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_away() {
+            warn!(%error, "a request was not answered");
+            let detail = "the database of the service does not answer: try again";
+            return Self::new(Code::DatabaseAway, detail);
+        }
         Self::internal(&error)
     }
 }

@@ -20,7 +20,12 @@ use crate::store::tokens::Scope;
 /// A report, as `aprove verify --report` writes it.
 #[utoipa::path(get, path = "/v1/jobs/{id}/{report}",
     params(("id" = String, Path), ("report" = String, Path, description = "report.json, report.html, report.junit, report.sarif or report.intoto")),
-    responses((status = 200, body = String), Refusals))]
+    responses(
+        (status = 200, headers(("ETag" = String)), content(
+            (Value = "application/json"), (String = "text/html"), (String = "application/xml"),
+            (Value = "application/sarif+json"), (Value = "application/vnd.in-toto+json"))),
+        (status = 206, description = "a part of it (`Range`)"),
+        (status = 304, description = "the client has it (`If-None-Match`)"), Refusals))]
 pub(crate) async fn report(
     State(app): State<App>,
     caller: Caller,
@@ -57,8 +62,9 @@ pub(crate) async fn report(
 
 /// The model that a job wrote, which was verified; also a part of it (`Range`), and only if it is still the same (`If-Range`).
 #[utoipa::path(get, path = "/v1/jobs/{id}/artifact", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream", headers(("ETag" = String))),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", headers(("ETag" = String))),
+        (status = 304, description = "the client has it (`If-None-Match`)"), Refusals))]
 pub(crate) async fn artifact(
     State(app): State<App>,
     caller: Caller,
@@ -67,7 +73,7 @@ pub(crate) async fn artifact(
 ) -> Result<Response, Problem> {
     let row = caller.needs_sight(app.store.job(&id).await?)?;
     let folder = folder(&row)?;
-    let is_verified = matches!(row.ended()?, Some((Verdict::Verified, _)));
+    let is_verified = matches!(row.ended(), Some((Verdict::Verified, _)));
     let path = artifact_of(&app.config.job_folders().join(folder))?
         .filter(|_| is_verified)
         .ok_or_else(|| {

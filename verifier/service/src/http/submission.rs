@@ -112,10 +112,12 @@ pub(crate) async fn accept(
     };
     let (roots, config) = (app.roots.clone(), app.config.clone());
     let spec = tokio::task::spawn_blocking(move || {
-        let inputs = submission.inputs.iter().map(|input| {
+        // Not one name for two uploads: a report tells them apart by it.
+        let named = submission.inputs.iter().zip(["model", "other"]);
+        let inputs = named.map(|(input, default)| {
             match (&input.digest, &input.path, &input.url, &input.name) {
                 (Some(digest), None, None, name) => {
-                    let name = name.as_deref().unwrap_or("model");
+                    let name = name.as_deref().unwrap_or(default);
                     Ok(roots.blob(digest, name)?)
                 }
                 (None, Some(path), None, None) => Ok(roots.path(path, submission.op)?),
@@ -188,7 +190,9 @@ fn is_dated(policy: &str) -> Result<bool, Problem> {
     let policy: toml::Table = policy
         .parse()
         .map_err(|error| bad(&format!("`policy` is no TOML: {error}")))?;
-    Ok(format!("{policy:?}").contains("expires"))
+    let rules = policy.get("allow").and_then(toml::Value::as_array);
+    let mut rules = rules.into_iter().flatten();
+    Ok(rules.any(|rule| rule.get("expires").is_some()))
 }
 
 fn check(submission: &Submission) -> Result<(), Problem> {

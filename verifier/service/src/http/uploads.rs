@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
@@ -27,6 +28,39 @@ use crate::store::tokens::Scope;
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 
+const TUS: HeaderName = HeaderName::from_static("tus-resumable");
+const PART: &str = "application/offset+octet-stream";
+const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
+
+/// What tus asks of every request and answer: the version, and what is spoken.
+pub(super) async fn as_tus_has_it(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let versions = HeaderName::from_static("tus-version");
+    if request.method() == Method::OPTIONS {
+        let creation = HeaderValue::from_static("creation");
+        let extension = HeaderName::from_static("tus-extension");
+        let size = HeaderName::from_static("tus-max-size");
+        let spoken = [
+            (versions, VERSION),
+            (extension, creation),
+            (size, app.config.max_upload.into()),
+        ];
+        return (StatusCode::NO_CONTENT, spoken).into_response();
+    }
+    let asked = request.headers().get(TUS);
+    let mut response = if asked.is_some_and(|asked| asked != VERSION) {
+        let refused = Problem::new(Code::PreconditionFailed, "this is tus 1.0.0");
+        ([(versions, VERSION)], refused).into_response()
+    } else {
+        next.run(request).await
+    };
+    response.headers_mut().insert(TUS, VERSION);
+    response
+}
+
 /// How far an upload is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Standing {
@@ -43,7 +77,7 @@ pub(crate) struct Standing {
 /// Begins an upload in parts. `Location` is where they go.
 #[utoipa::path(post, path = "/v1/uploads",
     params(Expected, ("Upload-Length" = u64, Header, description = "bytes of the whole")),
-    responses((status = 201, body = Standing), Refusals))]
+    responses((status = 201, body = Standing, headers(("Location" = String), ("Upload-Offset" = u64))), Refusals))]
 pub(crate) async fn begin(
     State(app): State<App>,
     caller: Caller,
@@ -71,13 +105,13 @@ pub(crate) async fn begin(
     file.keep().map_err(|error| error.error)?;
     let place = HeaderValue::try_from(format!("/v1/uploads/{}", partial.id));
     let place = place.map_err(|error| Problem::internal(&error))?;
-    let answer = answered(StatusCode::CREATED, &partial, 0, None);
+    let answer = answered(StatusCode::CREATED, &partial, 0, None)?;
     Ok(([(header::LOCATION, place)], answer).into_response())
 }
 
 /// How far an upload is; `HEAD` says it in `Upload-Offset`.
 #[utoipa::path(method(get, head), path = "/v1/uploads/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = Standing), Refusals))]
+    responses((status = 200, body = Standing, headers(("Upload-Offset" = u64), ("Upload-Length" = u64), ("Upload-Digest" = String))), Refusals))]
 pub(crate) async fn standing(
     State(app): State<App>,
     caller: Caller,
@@ -85,20 +119,20 @@ pub(crate) async fn standing(
 ) -> Result<Response, Problem> {
     let partial = found(&app, &caller, &id).await?;
     let (offset, digest) = match &partial.digest {
-        Some(digest) => (length(&partial), Some(digest.clone())),
+        Some(digest) => (length(&partial)?, Some(digest.clone())),
         None => {
             let file = opened(&app, &partial)?;
             ended(&app, &caller, &partial, file).await?
         }
     };
-    Ok(answered(StatusCode::OK, &partial, offset, digest))
+    answered(StatusCode::OK, &partial, offset, digest)
 }
 
 /// Sends a part, from `Upload-Offset` on, which must be what has arrived. What arrives before a connection is cut stays.
 #[utoipa::path(patch, path = "/v1/uploads/{id}",
     params(("id" = String, Path), ("Upload-Offset" = u64, Header, description = "where the part begins")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
-    responses((status = 204), Refusals))]
+    responses((status = 204, headers(("Upload-Offset" = u64), ("Upload-Digest" = String))), Refusals))]
 pub(crate) async fn part(
     State(app): State<App>,
     caller: Caller,
@@ -106,6 +140,11 @@ pub(crate) async fn part(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind != PART) {
+        let detail = format!("a part is `Content-Type: {PART}`, or says no type");
+        return Err(Problem::new(Code::MediaType, detail));
+    }
     let begin = number(
         &headers,
         &OFFSET,
@@ -113,13 +152,13 @@ pub(crate) async fn part(
     )?;
     let partial = found(&app, &caller, &id).await?;
     if let Some(digest) = &partial.digest {
-        let whole = length(&partial);
-        return Ok(answered(
+        let whole = length(&partial)?;
+        return answered(
             StatusCode::NO_CONTENT,
             &partial,
             whole,
             Some(digest.clone()),
-        ));
+        );
     }
     let file = opened(&app, &partial)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -132,13 +171,13 @@ pub(crate) async fn part(
         return Err(Problem::new(Code::UploadOffset, detail));
     }
     let mut out = tokio::fs::File::from_std(file.try_clone()?);
-    let received = receive(&mut out, body, length(&partial).saturating_sub(offset)).await;
+    let received = receive(&mut out, body, length(&partial)?.saturating_sub(offset)).await;
     // Also of a part that was cut off: what arrived is not sent again.
     out.flush().await?;
     out.sync_data().await?;
     received?;
     let (offset, digest) = ended(&app, &caller, &partial, file).await?;
-    Ok(answered(StatusCode::NO_CONTENT, &partial, offset, digest))
+    answered(StatusCode::NO_CONTENT, &partial, offset, digest)
 }
 
 async fn receive(out: &mut tokio::fs::File, body: Body, at_most: u64) -> Result<(), Problem> {
@@ -162,7 +201,7 @@ async fn ended(
     mut file: File,
 ) -> Result<(u64, Option<String>), Problem> {
     let offset = file.metadata()?.len();
-    if offset != length(partial) {
+    if offset != length(partial)? {
         return Ok((offset, None));
     }
     let hashed = tokio::task::spawn_blocking(move || {
@@ -214,8 +253,8 @@ fn opened(app: &App, partial: &Partial) -> Result<File, Problem> {
     })
 }
 
-fn length(partial: &Partial) -> u64 {
-    u64::try_from(partial.size).unwrap_or(0)
+fn length(partial: &Partial) -> Result<u64, Problem> {
+    u64::try_from(partial.size).map_err(|error| Problem::internal(&error))
 }
 
 fn number(headers: &HeaderMap, name: &HeaderName, detail: &str) -> Result<u64, Problem> {
@@ -230,10 +269,9 @@ fn answered(
     partial: &Partial,
     offset: u64,
     digest: Option<String>,
-) -> Response {
-    let length = length(partial);
+) -> Result<Response, Problem> {
+    let length = length(partial)?;
     let mut headers = HeaderMap::new();
-    headers.insert("tus-resumable", HeaderValue::from_static("1.0.0"));
     headers.insert(OFFSET, offset.into());
     headers.insert(LENGTH, length.into());
     let sent = digest.as_deref().map(HeaderValue::try_from);
@@ -241,7 +279,7 @@ fn answered(
         headers.insert("upload-digest", digest);
     }
     if status == StatusCode::NO_CONTENT {
-        return (status, headers).into_response();
+        return Ok((status, headers).into_response());
     }
     let standing = Standing {
         id: partial.id.clone(),
@@ -249,5 +287,5 @@ fn answered(
         length,
         digest,
     };
-    (status, headers, Json(standing)).into_response()
+    Ok((status, headers, Json(standing)).into_response())
 }

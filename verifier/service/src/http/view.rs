@@ -70,7 +70,7 @@ pub(crate) struct InputView {
 /// A job as it is shown.
 pub(crate) fn view(row: &Row) -> Result<JobView, StoreError> {
     let spec = row.spec()?;
-    let ended = row.ended()?;
+    let ended = row.ended();
     let mut links = vec![format!("/v1/jobs/{}/events", row.id)];
     if row.folder.is_some() {
         if row.op != Op::Restore {
@@ -128,7 +128,9 @@ fn sentence(op: Op, verdict: Verdict, reason: Reason) -> String {
     let meaning = match (verdict, op) {
         (Verdict::Verified, Op::Verify) => "every byte was accounted for and nothing differs",
         (Verdict::Verified, Op::Convert) => "converted, and nothing differs from the source",
-        (Verdict::Verified, Op::Check) => "nothing is wrong with it",
+        (Verdict::Verified, Op::Check) => {
+            "nothing contradicts its format, or what is recorded of it; the report says what it was held against"
+        }
         (Verdict::Verified, Op::Restore) => "restored, with the digest that the artifact records",
         (Verdict::Different, Op::Check) => "it is not what was written, or breaks its format",
         (Verdict::Different, _) => "something differs",

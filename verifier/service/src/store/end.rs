@@ -25,8 +25,10 @@ const DISAGREED: &str = "INSERT INTO tally (verdict, reason, jobs, bytes, millis
 /// Which job may be ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Condition<'a> {
-    /// The worker of this attempt still has it.
+    /// The worker of this attempt still has it, and it was not cancelled.
     Lease(i64),
+    /// The worker of this attempt still has it.
+    Cancelled(i64),
     /// It is not done, was not cancelled, and the result with this key is still there.
     Result(&'a str),
     /// It was cancelled, and no worker has it.
@@ -42,7 +44,10 @@ impl Store {
         outcome: &Outcome,
     ) -> Result<bool, StoreError> {
         let (first, may_end, attempt) = match condition {
-            Condition::Lease(attempt) => (None, "state = 'running'", Some(attempt)),
+            Condition::Lease(attempt) => {
+                (None, "state = 'running' AND cancelled = 0", Some(attempt))
+            }
+            Condition::Cancelled(attempt) => (None, "state = 'running'", Some(attempt)),
             Condition::Result(key) => {
                 let used = "UPDATE results SET used = {now} WHERE key = $1";
                 let open = "state <> 'done' AND cancelled = 0";
@@ -108,6 +113,7 @@ impl Store {
                 folder: row.folder,
             }),
             message: None,
+            is_put: false,
         };
         self.end(id, Condition::Result(key), &outcome).await
     }

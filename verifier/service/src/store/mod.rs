@@ -3,12 +3,14 @@
 pub mod blobs;
 pub mod deliveries;
 mod end;
+mod mark;
 pub mod queue;
 pub mod read;
 pub mod submissions;
 pub mod tokens;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
@@ -50,7 +52,7 @@ pub(crate) use on;
 
 /// Reads a row by the names of its fields; the derived form would build SQLite a second time, into the compiler's process.
 macro_rules! from_row {
-    ($name:ident { $($field:ident),* } words { $($word:ident),* }) => {
+    ($name:ident { $($field:ident),* } words { $($word:ident),* } $(maybe { $($maybe:ident),* })?) => {
         impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for $name
         where
             &'static str: sqlx::ColumnIndex<R>,
@@ -64,6 +66,11 @@ macro_rules! from_row {
                         .try_get::<String, _>(stringify!($word))?
                         .try_into()
                         .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,)*
+                    $($($maybe: row
+                        .try_get::<Option<String>, _>(stringify!($maybe))?
+                        .map(TryInto::try_into)
+                        .transpose()
+                        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,)*)?
                 })
             }
         }
@@ -83,9 +90,34 @@ pub enum StoreError {
     /// What it holds is not what this version writes.
     #[error("the database holds what this version does not write: {0}")]
     Foreign(#[from] serde_json::Error),
+    /// The database and the folder are not of one service.
+    #[error(
+        "`data` is not the folder of this database, all processes of which share one folder: {0} does not hold its mark. \
+         Mount that folder; if it is lost for good, write `{1}` into that file"
+    )]
+    OtherFolder(PathBuf, String),
+    /// The mark of the folder cannot be kept.
+    #[error("the mark of `data` cannot be read or written: {0}")]
+    Mark(#[source] io::Error),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+impl StoreError {
+    /// Whether it may answer again in a while.
+    pub(crate) fn is_away(&self) -> bool {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+        match self {
+            Self::Silent => true,
+            Self::Database(Io(_) | PoolClosed | PoolTimedOut | Tls(_) | WorkerCrashed) => true,
+            // PostgreSQL: it is ended, begins, or has no connection left.
+            Self::Database(sqlx::Error::Database(error)) => error
+                .code()
+                .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+            _ => false,
+        }
+    }
 }
 
 impl Store {
@@ -122,6 +154,8 @@ impl Store {
     pub async fn postgres(url: &str) -> Result<Self, StoreError> {
         let pool = PgPoolOptions::new()
             .max_connections(8)
+            // Longer than what is silent keeps its place, and not as long as a client waits for nothing.
+            .acquire_timeout(SILENCE.saturating_mul(2))
             // A connection that somebody gave up on is asked whether it is still there, and must not keep its place for ever.
             .after_release(|connection, _| {
                 Box::pin(async {

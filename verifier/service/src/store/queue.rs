@@ -222,9 +222,6 @@ impl JobQueue for Store {
     }
 
     async fn claim(&self, worker: &str, terms: Terms) -> Result<Option<Claimed>, StoreError> {
-        let seen = self.sql(
-            "INSERT INTO workers (name, seen) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
-        );
         // The row is chosen and taken in one statement: no two workers get it. A lease that ends later than any does is of a clock
         // that was set back since; workers may have unequal leases.
         // One that would write waits while the room is reserved by others; one that has all of it and finds it too small, ends.
@@ -236,9 +233,7 @@ impl JobQueue for Store {
              AND ({{writes}} = 0 OR (SELECT {RESERVED}) = 0 OR {{writes}} + (SELECT {RESERVED}) <= $3) \
              ORDER BY seq LIMIT 1 {{locked}}) RETURNING id, attempt, tries, cancelled, spec",
         ));
-        on!(self, pool => {
-            sqlx::query(&seen).bind(worker).execute(pool).await?;
-        });
+        self.heard_of(worker).await?;
         loop {
             let row: Option<ClaimRow> = on!(self, pool => sqlx::query_as(&take)
                 .bind(worker)
@@ -300,10 +295,18 @@ impl JobQueue for Store {
             Some(_) => Outcome::undecided(Reason::ReportsDisagree),
         };
         let has_lease = Condition::Lease(lease.attempt);
-        Ok(if self.end(&lease.id, has_lease, &outcome).await? {
-            Ended::With(outcome.verdict)
-        } else {
-            Ended::Lost
+        if !outcome.is_put && self.end(&lease.id, has_lease, &outcome).await? {
+            return Ok(Ended::With(outcome.verdict));
+        }
+        // Who was told that it is cancelled is not given a verdict.
+        let outcome = match outcome.is_put {
+            true => outcome,
+            false => Outcome::undecided(Reason::Cancelled),
+        };
+        let is_cancelled = Condition::Cancelled(lease.attempt);
+        Ok(match self.end(&lease.id, is_cancelled, &outcome).await? {
+            true => Ended::With(outcome.verdict),
+            false => Ended::Lost,
         })
     }
 
@@ -339,6 +342,20 @@ pub struct Depth {
 }
 
 impl Store {
+    /// Notes that a worker lives.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn heard_of(&self, worker: &str) -> Result<(), StoreError> {
+        let seen = self.sql(
+            "INSERT INTO workers (name, seen) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
+        );
+        on!(self, pool => {
+            sqlx::query(&seen).bind(worker).execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// Bytes that running jobs may write: all of them, or those that were submitted before one.
     ///
     /// # Errors

@@ -30,8 +30,8 @@ pub struct Row {
     pub cancelled: i64,
     /// The last line of progress.
     pub progress: Option<String>,
-    verdict: Option<String>,
-    reason: Option<String>,
+    verdict: Option<Verdict>,
+    reason: Option<Reason>,
     /// What the program said besides.
     pub message: Option<String>,
     /// The folder of its reports.
@@ -46,27 +46,23 @@ pub struct Row {
     pub finished: Option<i64>,
 }
 
-from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, verdict, reason, message, folder, origins, created, started, finished } words { op, state });
+from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, message, folder, origins, created, started, finished } words { op, state } maybe { verdict, reason });
 
 const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished, \
     (SELECT files FROM origins WHERE origins.job = substr(jobs.folder, 1, 24)) AS origins";
+
+/// A job that is forgotten: not while somebody is still to be told of it, which takes less than a day.
+const OLD: &str = "state = 'done' AND finished < {now} - $1 AND (finished < {now} - 86400000 \
+    OR NOT EXISTS (SELECT 1 FROM deliveries AS waiting WHERE waiting.job = jobs.id AND waiting.state = 'waiting'))";
 
 /// A job whose report names a model: it made the report, or shares that of an equal one.
 const OF_MODEL: &str = "jobs.id = models.job OR substr(jobs.folder, 1, 24) = models.job";
 
 impl Row {
     /// The verdict and why, of a job that is done.
-    ///
-    /// # Errors
-    /// The database holds other words.
-    pub fn ended(&self) -> Result<Option<(Verdict, Reason)>, StoreError> {
-        match (&self.verdict, &self.reason) {
-            (Some(verdict), Some(reason)) => Ok(Some((
-                Verdict::try_from(verdict.clone())?,
-                Reason::try_from(reason.clone())?,
-            ))),
-            _ => Ok(None),
-        }
+    #[must_use]
+    pub fn ended(&self) -> Option<(Verdict, Reason)> {
+        self.verdict.zip(self.reason)
     }
 
     /// What was asked for.
@@ -105,12 +101,12 @@ pub struct Seen {
     /// The operation.
     pub op: Op,
     /// The verdict of the job.
-    pub verdict: Option<String>,
+    pub verdict: Option<Verdict>,
     /// Milliseconds since 1970.
     pub finished: Option<i64>,
 }
 
-from_row!(Seen { name, size, job, verdict, finished } words { op });
+from_row!(Seen { name, size, job, finished } words { op } maybe { verdict });
 
 /// What a job read under a name.
 #[derive(Clone, Debug)]
@@ -124,20 +120,20 @@ pub struct Version {
     /// The operation.
     pub op: Op,
     /// The verdict of the job.
-    pub verdict: Option<String>,
+    pub verdict: Option<Verdict>,
     /// Milliseconds since 1970.
     pub finished: Option<i64>,
 }
 
-from_row!(Version { digest, size, job, verdict, finished } words { op });
+from_row!(Version { digest, size, job, finished } words { op } maybe { verdict });
 
 /// How many jobs ended in one way.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// The verdict; `alarm` for reports that disagree.
-    pub verdict: String,
+    /// What is counted.
+    pub verdict: Counted,
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
     /// How many.
     pub jobs: i64,
     /// The bytes of their inputs.
@@ -146,7 +142,27 @@ pub struct Tally {
     pub milliseconds: i64,
 }
 
-from_row!(Tally { verdict, reason, jobs, bytes, milliseconds } words {});
+from_row!(Tally { jobs, bytes, milliseconds } words { verdict, reason });
+
+/// What a number is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Jobs that ended with this verdict.
+    Ended(Verdict),
+    /// Reports that disagreed.
+    Alarm,
+}
+
+impl TryFrom<String> for Counted {
+    type Error = serde_json::Error;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "alarm" => Ok(Self::Alarm),
+            _ => Verdict::try_from(word).map(Self::Ended),
+        }
+    }
+}
 
 impl Store {
     /// One job.
@@ -285,16 +301,16 @@ impl Store {
     /// The database fails.
     pub async fn forget(&self, keep: i64) -> Result<(), StoreError> {
         for statement in [
-            "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
-            "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE state = 'done' AND finished < {now} - $1)",
-            "DELETE FROM jobs WHERE state = 'done' AND finished < {now} - $1",
+            "DELETE FROM deliveries WHERE job IN (SELECT id FROM jobs WHERE {old})",
+            "DELETE FROM submissions WHERE job IN (SELECT id FROM jobs WHERE {old})",
+            "DELETE FROM jobs WHERE {old}",
             "DELETE FROM partial WHERE digest IS NOT NULL AND at < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",
             &of_nobody("models"),
             &of_nobody("origins"),
         ] {
-            let statement = self.sql(statement);
+            let statement = self.sql(&statement.replace("{old}", OLD));
             on!(self, pool => {
                 sqlx::query(&statement).bind(keep).execute(pool).await?;
             });

@@ -128,3 +128,8 @@ CREATE TABLE IF NOT EXISTS partial (
     digest TEXT,
     at BIGINT NOT NULL
 );
+-- Which folder of data is that of this database.
+CREATE TABLE IF NOT EXISTS marks (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use service::Service;
 use service::config::Config;
 
+mod answers;
 mod artifacts;
 mod connections;
 mod refusals;

@@ -19,7 +19,7 @@ use service::store::deliveries::Sent;
 use service::store::queue::{
     Claimed, Ended, Failure, JobQueue as _, Lease, Limits, Order, Submitted, Terms,
 };
-use service::store::read::Row;
+use service::store::read::{Counted, Row};
 use service::store::submissions::{Besides, Named};
 
 const LIMITS: Limits = Limits {
@@ -64,6 +64,7 @@ fn verified(report: &str) -> Outcome {
             folder: "folder/1".to_owned(),
         }),
         message: None,
+        is_put: false,
     }
 }
 
@@ -94,19 +95,23 @@ async fn row(store: &Store, id: &str) -> Row {
 }
 
 async fn end(store: &Store, id: &str) -> Option<(Verdict, Reason)> {
-    row(store, id).await.ended().unwrap()
+    row(store, id).await.ended()
 }
 
 /// How many jobs were counted as ended.
 async fn counted(store: &Store) -> i64 {
     let tallies = store.tallies().await.unwrap();
-    let jobs = tallies.iter().filter(|tally| tally.verdict != "alarm");
+    let jobs = tallies
+        .iter()
+        .filter(|tally| tally.verdict != Counted::Alarm);
     jobs.map(|tally| tally.jobs).sum()
 }
 
 async fn alarms(store: &Store) -> i64 {
     let tallies = store.tallies().await.unwrap();
-    let alarms = tallies.iter().filter(|tally| tally.verdict == "alarm");
+    let alarms = tallies
+        .iter()
+        .filter(|tally| tally.verdict == Counted::Alarm);
     alarms.map(|tally| tally.jobs).sum()
 }
 
@@ -228,12 +233,37 @@ async fn the_worker_of_a_cancelled_job_is_told(store: Store) {
         Order::Cancel
     );
     assert_eq!(end(&store, &id).await, None);
-    let cancelled = Outcome::undecided(Reason::Cancelled);
-    store.finish(&lease, &cancelled).await.unwrap();
-    assert_eq!(
-        end(&store, &id).await,
-        Some((Verdict::Undecided, Reason::Cancelled))
-    );
+    // It was just ready.
+    store.finish(&lease, &verified("r")).await.unwrap();
+    let cancelled = Some((Verdict::Undecided, Reason::Cancelled));
+    assert_eq!(end(&store, &id).await, cancelled);
+}
+
+async fn what_lies_where_the_job_says_is_not_cancelled(store: Store) {
+    let id = submitted(&store, "1").await;
+    let lease = claimed(&store, LONG).await.lease;
+    store.cancel(&id).await.unwrap();
+    let put = Outcome {
+        is_put: true,
+        ..verified("r")
+    };
+    store.finish(&lease, &put).await.unwrap();
+    let verified = Some((Verdict::Verified, Reason::Judged));
+    assert_eq!(end(&store, &id).await, verified);
+}
+
+async fn a_folder_of_another_database_is_refused(store: Store) {
+    let [ours, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    store.belongs_to(ours.path()).await.unwrap();
+    store.belongs_to(ours.path()).await.unwrap();
+    let said = store.belongs_to(other.path()).await.unwrap_err();
+    let mark = std::fs::read_to_string(ours.path().join("mark")).unwrap();
+    assert!(said.to_string().contains(mark.trim()), "{said}");
+    // One that belongs to something else, too.
+    let elsewhere = Store::sqlite(&other.path().join("q.sqlite")).await.unwrap();
+    elsewhere.belongs_to(other.path()).await.unwrap();
+    store.belongs_to(other.path()).await.unwrap_err();
+    elsewhere.belongs_to(ours.path()).await.unwrap_err();
 }
 
 async fn a_cancelled_job_of_a_dead_worker_is_not_begun_again(store: Store) {
@@ -266,7 +296,7 @@ async fn equal_jobs_share_one_result(store: Store) {
     for id in [other, later] {
         let row = row(&store, &id).await;
         let expected = Some((Verdict::Verified, Reason::Judged));
-        assert_eq!(row.ended().unwrap(), expected);
+        assert_eq!(row.ended(), expected);
         assert_eq!(row.folder.unwrap(), "folder/1");
     }
 }
@@ -428,6 +458,9 @@ async fn a_webhook_is_told_once_after_the_end(store: Store) {
     store.sent(&second, Sent::Delivered, "late").await.unwrap();
     let told = store.deliveries(&id).await.unwrap();
     assert_eq!(told.last().unwrap().state, "waiting");
+    // Nobody was told yet: the job is kept as long as that takes.
+    store.forget(-1000).await.unwrap();
+    assert_eq!(store.deliveries(&id).await.unwrap().len(), 2);
     store.sent(&again, Sent::GivenUp, "404").await.unwrap();
     assert!(store.claim_delivery(60_000).await.unwrap().is_none());
     let told = store.deliveries(&id).await.unwrap();
@@ -507,6 +540,8 @@ contract! {
     a_job_that_is_put_back_by_a_stop_loses_no_try
     a_job_that_waits_is_cancelled_at_once
     the_worker_of_a_cancelled_job_is_told
+    what_lies_where_the_job_says_is_not_cancelled
+    a_folder_of_another_database_is_refused
     a_cancelled_job_of_a_dead_worker_is_not_begun_again
     equal_jobs_share_one_result
     an_undecided_result_is_not_shared
