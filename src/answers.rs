@@ -10,9 +10,8 @@ use verifier::report::text::verdict;
 use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
 
-use crate::commands::verify::FormatFlag;
 use crate::exit::Outcome;
-use crate::output;
+use crate::output::{self, FormatFlag};
 use crate::reports::Reports;
 
 /// Prints answers as they come, counts them, and passes them on to the reports.

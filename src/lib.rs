@@ -35,9 +35,8 @@ use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::verify::FormatFlag;
 use crate::commands::{
     bisect, check, compare_trace, completions, convert, doctor, explain, forward, inspect, man,
     manifest, restore, schema, self_test, verify,
@@ -45,31 +44,22 @@ use crate::commands::{
 #[cfg(feature = "service")]
 use crate::commands::{job, publish, serve, token, worker};
 use crate::exit::{NOT_DONE, Outcome};
-use crate::output::ErrorRow;
+use crate::output::{ErrorRow, FormatFlag};
 
 /// Runs the command line of `aprove` and returns its exit code; the first argument is the name of the program.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run_as(
-        arguments,
-        |line: &CommandLine| line.command.is_json(),
-        |line| line.command.run(),
-    )
+    run_as(arguments, |line: CommandLine| line.command.run())
 }
 
 /// Runs the command line of `verify`, which is `aprove verify` as a program of its own.
 #[must_use]
 pub fn run_verify(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run_as(
-        arguments,
-        |line: &VerifyLine| line.arguments.format() == FormatFlag::Json,
-        |line| verify::run(&line.arguments),
-    )
+    run_as(arguments, |line: VerifyLine| verify::run(&line.arguments))
 }
 
 fn run_as<L: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
-    is_json: impl FnOnce(&L) -> bool,
     run: impl FnOnce(L) -> anyhow::Result<Outcome>,
 ) -> ExitCode {
     if let Err(error) = signals::survive_limits() {
@@ -85,8 +75,10 @@ fn run_as<L: Parser>(
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     color::choose(&arguments);
     panic::set_hook(Box::new(|info| output::note(&said_of_panic(info))));
-    let line = match L::try_parse_from(arguments) {
-        Ok(line) => line,
+    let parsed = L::command().try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|found| Ok((is_json(&found), L::from_arg_matches(&found)?)));
+    let (is_json, line) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let text = error.render().to_string();
             // An argument may hold escapes; what holds none is printed as it is, with its colours.
@@ -102,7 +94,6 @@ fn run_as<L: Parser>(
             };
         }
     };
-    let is_json = is_json(&line);
     // A panic is a bug of ours; the hook has printed it. It must never look like a verdict.
     let outcome = catch_unwind(AssertUnwindSafe(|| run(line)));
     match outcome {
@@ -121,6 +112,12 @@ fn run_as<L: Parser>(
             ExitCode::from(NOT_DONE)
         }
     }
+}
+
+/// Whether a program reads what the command prints.
+fn is_json(found: &ArgMatches) -> bool {
+    let found = found.subcommand().map_or(found, |(_, found)| found);
+    matches!(found.try_get_one("format"), Ok(Some(FormatFlag::Json)))
 }
 
 /// What a person is told when the program ends in the middle.
@@ -187,32 +184,6 @@ enum Command {
 }
 
 impl Command {
-    /// Whether a program reads what the command prints.
-    fn is_json(&self) -> bool {
-        let format = match self {
-            Self::Verify(arguments) => arguments.format(),
-            Self::Check(arguments) => arguments.format(),
-            Self::Forward(arguments) => arguments.format(),
-            Self::Bisect(arguments) => arguments.format(),
-            Self::CompareTrace(arguments) => arguments.format(),
-            Self::Inspect(arguments) => arguments.format(),
-            Self::Doctor(arguments) => arguments.format(),
-            Self::SelfTest(arguments) => arguments.format(),
-            Self::Explain(arguments) => arguments.format(),
-            Self::Convert(arguments) => arguments.format(),
-            Self::Restore(_)
-            | Self::Manifest(_)
-            | Self::Schema(_)
-            | Self::Completions(_)
-            | Self::Man(_) => return false,
-            #[cfg(feature = "service")]
-            Self::Serve(_) | Self::Worker(_) | Self::Token(_) | Self::Job(_) | Self::Publish(_) => {
-                return false;
-            }
-        };
-        format == FormatFlag::Json
-    }
-
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Convert(arguments) => convert::run(&arguments),

@@ -7,13 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 use verifier::report::{Tool, to_json};
 use verifier::verdict::Verdict;
 
-use crate::commands::verify::FormatFlag;
 use crate::{color, progress};
+
+/// The forms a result can be printed in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatFlag {
+    /// A few lines for a person
+    Text,
+    /// JSON for a program
+    Json,
+}
 
 /// Whether the program was started with standard output closed. The runtime opens `/dev/null` in its place before `main`,
 /// where every write succeeds and no answer reaches anybody.

@@ -19,11 +19,11 @@ use verifier::verify::{FileSha256, Options};
 
 use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};
-use crate::commands::verify::{FormatFlag, is_record_only, judging};
+use crate::commands::verify::{is_record_only, judging};
 use crate::diagnosis::{Diagnosis, Fed, diagnose, of_finding};
 use crate::exit::Outcome as Exit;
 use crate::input::Files;
-use crate::output::Document;
+use crate::output::{Document, FormatFlag};
 use crate::progress::{self, Phase};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -71,13 +71,6 @@ pub(crate) struct Arguments {
     /// One line instead of the answer: the verdict and the cause; no progress
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {

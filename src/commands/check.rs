@@ -12,12 +12,12 @@ use verifier::report::{Mode, Report};
 use verifier::verify::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
-use crate::commands::verify::FormatFlag;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::in_order::in_order;
 use crate::input::Files;
 use crate::models::{Found, find};
+use crate::output::FormatFlag;
 use crate::progress::{Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::{not_opened, output, policy, progress};
@@ -59,13 +59,6 @@ pub(crate) struct Arguments {
     /// One line instead of the report, and no progress
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

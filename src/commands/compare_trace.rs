@@ -7,12 +7,11 @@ use clap::Args;
 use trace_compare::format::Trace;
 use trace_compare::judge::compare;
 
-use crate::commands::verify::FormatFlag;
 use crate::engine_flags;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::Loaded;
-use crate::output::{self, Document};
+use crate::output::{self, Document, FormatFlag};
 
 /// Compares traces of other engines with our run of a model and explains what differs.
 ///
@@ -46,13 +45,6 @@ pub(crate) struct Arguments {
     /// One line instead of the answer: the verdict and the reason
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

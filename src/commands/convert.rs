@@ -19,11 +19,11 @@ use verifier::report::{BehaviourRow, Report};
 use verifier::verdict::Verdict;
 use verifier::verify::FileSha256;
 
-use crate::commands::verify::FormatFlag;
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::unread;
+use crate::output::FormatFlag;
 use crate::progress::{self, Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -127,11 +127,6 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
-
     /// Whether a person reads the summary.
     fn is_told(&self) -> bool {
         self.format == FormatFlag::Text && !self.quiet

@@ -10,11 +10,10 @@ use inference::instruction_set;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::verify::FormatFlag;
 use crate::device::{self, device};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::output::{self, Document};
+use crate::output::{self, Document, FormatFlag};
 
 /// Reports what the forward can run on: the CPU, the NVIDIA driver and its GPUs, and what to do if one is not usable.
 ///
@@ -34,13 +33,6 @@ pub(crate) struct Arguments {
     /// One line instead of the answer: whether the GPU is usable, and why not
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

@@ -9,9 +9,8 @@ use verifier::code::{CauseCode, Code};
 use verifier::explanation::Explanation;
 use verifier::finding::Effect;
 
-use crate::commands::verify::FormatFlag;
 use crate::exit::Outcome;
-use crate::output::{self, Document};
+use crate::output::{self, Document, FormatFlag};
 
 /// Explains a code of a report: what it means, what usually causes it, what to do, and which verdict it leads to.
 ///
@@ -31,13 +30,6 @@ pub(crate) struct Arguments {
     /// One line instead of the explanation: the code and its meaning in a few words; of the list, the codes alone
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

@@ -11,12 +11,12 @@ use trace_compare::format::{
     AprtSink, SafetensorsSink, Sinks, digest_lines, write_npy, write_npy_f64,
 };
 
-use crate::commands::verify::FormatFlag;
 use crate::device::Device;
 use crate::exit::Outcome;
 use crate::forward_output::Answer;
 use crate::input::Files;
 use crate::model::Loaded;
+use crate::output::FormatFlag;
 use crate::progress::{self, Phase};
 use crate::prompt::{self, Prompt};
 use crate::run::{CPU, Engine, Ran, RunError, Runner};
@@ -71,13 +71,6 @@ enum Numerics {
     F32Fixed2,
     /// The same structure in f64: the reference to judge other engines by, never compared with f32-fixed-2 bit for bit
     F64,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

@@ -9,12 +9,12 @@ use verifier::finding::escape;
 use verifier::inspect::{Decoding, Inspection, Sections};
 use verifier::report::to_json;
 
-use crate::commands::verify::FormatFlag;
 use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
 use crate::model::Loaded;
 use crate::numbers::Numbers;
+use crate::output::FormatFlag;
 use crate::{answers, output};
 
 /// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, any defects, and what the forward makes of it.
@@ -50,13 +50,6 @@ pub(crate) struct Arguments {
     /// One line instead of the contents: whether the file was decoded, and what it holds or what is wrong first
     #[arg(short, long, conflicts_with_all = ["regions", "tensors", "metadata", "numbers"])]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {

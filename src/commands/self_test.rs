@@ -17,10 +17,9 @@ use verifier::verdict::Verdict;
 use verifier::verify::{Input, Options, verify};
 
 use self::damage::{Damage, File, KINDS, Kind, Pair};
-use crate::commands::verify::FormatFlag;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::output;
+use crate::output::{self, FormatFlag};
 
 /// Converts a small model that is part of the program, damages the pair in hundreds of ways, and proves that each is found.
 ///
@@ -40,13 +39,6 @@ pub(crate) struct Arguments {
     /// One line
     #[arg(short, long)]
     quiet: bool,
-}
-
-impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
 }
 
 /// A model with every part that a GGUF has, quantised as Q4_K_M.

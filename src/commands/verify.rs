@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::thread::{self, Scope};
 
 use anyhow::{Context as _, bail};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args};
 use inference::Step;
 use remote::Location;
 use verifier::code::Code;
@@ -23,6 +23,7 @@ use crate::diagnosis::{Diagnosis, diagnose};
 use crate::engine_flags::Io;
 use crate::exit::Outcome;
 use crate::input::Files;
+use crate::output::FormatFlag;
 use crate::progress::{Job, Phase, Progress};
 use crate::reports::{self, Reports};
 use crate::run::Engine;
@@ -107,21 +108,7 @@ pub(crate) struct Arguments {
     times: bool,
 }
 
-/// The forms a result can be printed in.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatFlag {
-    /// A few lines for a person
-    Text,
-    /// JSON for a program
-    Json,
-}
-
 impl Arguments {
-    /// The form that was asked for.
-    pub(crate) const fn format(&self) -> FormatFlag {
-        self.format
-    }
-
     /// Begins to show how far so many pairs are that are compared or read in this way, and run if that was asked for.
     fn progress(&self, jobs: usize, bytes: Phase) -> Progress {
         let phases = [bytes, Phase::Forward];
