@@ -6,6 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use verifier::finding::counted;
 use verifier::report::text::verdict;
 use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
@@ -108,8 +109,7 @@ impl<'a> Answers<'a> {
         let (total, noun) = (self.verdicts.len(), self.noun);
         let text = || {
             let counts = counts.map(|(word, count)| format!("{count} {word}"));
-            let plural = if total == 1 { "" } else { "s" };
-            format!("{total} {noun}{plural}: {}\n", counts.join(", "))
+            format!("{}: {}\n", counted(total, noun), counts.join(", "))
         };
         let json = || {
             let mut totals = serde_json::Map::new();

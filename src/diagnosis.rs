@@ -3,7 +3,7 @@
 use inference::{Model, Setting, Step, Tensor};
 use verifier::code::{Code, Group};
 use verifier::finding::Side;
-use verifier::report::text::{called, sides};
+use verifier::report::text::{called, grouped, sides};
 use verifier::report::{ConclusionKind, FileFormat, FindingRow, Report, Sides, TensorRow};
 
 use crate::behaviour::Pair;
@@ -479,11 +479,6 @@ fn spelled(part: &str) -> &str {
 
 const fn differ(count: u64) -> &'static str {
     if count == 1 { "differs" } else { "differ" }
-}
-
-/// A number with commas.
-fn grouped(number: u64) -> String {
-    verifier::report::text::grouped(number)
 }
 
 const EQUAL: &str = "equal";

@@ -1,5 +1,7 @@
 //! Findings: what was noticed, where, what it means for the verdict, and its likely cause.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -297,9 +299,11 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// A number with its noun, in the plural unless it is one.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// Writes a number with its noun, in the plural unless it is one.
+#[must_use]
+pub fn counted<N: fmt::Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    let plural = if number == 1.into() { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// `1 byte follows the footer`.

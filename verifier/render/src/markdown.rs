@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use verifier::code::Code;
-use verifier::finding::Effect;
+use verifier::finding::{Effect, counted};
 use verifier::report::text::{grouped, values};
 use verifier::report::{FindingRow, Report};
 use verifier::verdict::Verdict;
@@ -65,8 +65,7 @@ fn write_page(page: &mut String, answer: &Answer<'_>) -> std::fmt::Result {
         }
     }
     if left_out > 0 {
-        let plural = if left_out == 1 { "" } else { "s" };
-        writeln!(page, "\n{left_out} part{plural} left out for length.")?;
+        writeln!(page, "\n{} left out for length.", counted(left_out, "part"))?;
     }
     page.push_str(&end);
     Ok(())
@@ -169,10 +168,10 @@ fn write_findings(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     let count = |rows: &mut dyn Iterator<Item = &FindingRow>| rows.map(|row| row.count).sum();
     let total: usize = count(&mut report.findings.iter());
-    let plural = if total == 1 { "" } else { "s" };
     writeln!(
         text,
-        "\n<details><summary>{total} finding{plural}</summary>\n"
+        "\n<details><summary>{}</summary>\n",
+        counted(total, "finding")
     )?;
     for (number, (kind, rows)) in kinds.iter().enumerate() {
         if number == MOST_KINDS || text.chars().count() > MOST / 2 {

@@ -1,6 +1,7 @@
 //! An inspection for a person: aligned columns, the numbers to the right.
 
 use super::{FileView, Inspection, KeyView};
+use crate::finding::counted;
 use crate::report::FindingRow;
 
 /// Which lists are written. Files and findings always are.
@@ -73,10 +74,11 @@ fn file_text(inspection: &Inspection, shard: usize, file: &FileView) -> String {
         .filter(|region| region.shard == shard)
         .count();
     let mut text = format!(
-        "{}: {}, {} bytes, {regions} regions\n",
+        "{}: {}, {} bytes, {}\n",
         file.name,
         inspection.format.as_str(),
-        file.size
+        file.size,
+        counted(regions, "region")
     );
     let rows = file
         .header

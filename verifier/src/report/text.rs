@@ -8,7 +8,7 @@ use super::{
     stages,
 };
 use crate::code::{Code, Group};
-use crate::finding::{Effect, Side, escape};
+use crate::finding::{Effect, Side, counted, escape};
 use crate::policy::{FailOn, PolicyRow};
 use crate::verdict::{Compared, Verdict};
 
@@ -63,14 +63,13 @@ pub fn summary(report: &Report) -> String {
 pub fn verdict(report: &Report) -> String {
     let word = report.verdict.as_str();
     let entries = report.policy.iter().flat_map(|policy| &policy.allow);
-    match entries.map(|entry| entry.matched).sum() {
+    match entries.map(|entry| entry.matched).sum::<usize>() {
         0 => word.to_owned(),
-        count => format!("{word} with {} allowed by policy", findings(count)),
+        count => format!(
+            "{word} with {} allowed by policy",
+            counted(count, "finding")
+        ),
     }
-}
-
-fn findings(count: usize) -> String {
-    format!("{count} finding{}", if count == 1 { "" } else { "s" })
 }
 
 /// The answer for a person: the verdict with its reason, what to do, how much was compared, and the first difference.
@@ -254,11 +253,11 @@ pub(crate) fn write_file(text: &mut String, file: &FileRow) -> std::fmt::Result 
     };
     writeln!(
         text,
-        "  {:<5} {}  {} bytes, {} regions, {percent} covered",
+        "  {:<5} {}  {} bytes, {}, {percent} covered",
         file.format.as_str(),
         file.name,
         grouped(file.size),
-        file.regions
+        counted(file.regions, "region")
     )?;
     for (kind, digest) in [("blake3", &file.blake3), ("sha256", &file.sha256)] {
         if let Some(digest) = digest {
@@ -294,7 +293,11 @@ pub(crate) fn write_policy(text: &mut String, policy: &PolicyRow) -> std::fmt::R
         match entry.matched {
             0 if entry.expired => {}
             0 => writeln!(text, "  warning   --allow {name} matched nothing{reason}")?,
-            count => writeln!(text, "  allowed   {} by {name}{reason}", findings(count))?,
+            count => writeln!(
+                text,
+                "  allowed   {} by {name}{reason}",
+                counted(count, "finding")
+            )?,
         }
     }
     Ok(())
