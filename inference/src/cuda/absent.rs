@@ -1,4 +1,9 @@
-//! The GPU of a build without CUDA: none can be opened, so no method can be called.
+//! The GPU of a build without CUDA: none can be opened, so nothing can be called with one.
+#![expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "as with the feature"
+)]
 
 use std::{convert::Infallible, marker::PhantomData, rc::Rc};
 
@@ -10,28 +15,16 @@ use crate::{
     run::{Mode, Side},
 };
 
-/// A GPU, of which a build without CUDA has none.
 pub struct Gpu(Infallible);
 
-/// The context of an open GPU, of which a build without CUDA has none.
 pub struct Context(Infallible);
 
-/// Copies for measurements, of which a build without CUDA has none.
 pub struct Copies<'a>(Infallible, PhantomData<&'a Gpu>);
 
-/// Says that this build has no code for GPUs.
-///
-/// # Errors
-/// Fails with [`Error::NotBuilt`].
 pub const fn probe() -> Result<Driver, Error> {
     Err(Error::NotBuilt)
 }
 
-#[expect(
-    clippy::missing_errors_doc,
-    reason = "there is nothing to call them on"
-)]
-#[expect(missing_docs, reason = "as with the feature")]
 impl Gpu {
     pub const fn open(_device: &Device, _limit: u64) -> Result<Self, Error> {
         Err(Error::NotBuilt)
@@ -63,22 +56,12 @@ impl Gpu {
     }
 }
 
-#[expect(
-    clippy::missing_errors_doc,
-    reason = "there is nothing to call them on"
-)]
-#[expect(missing_docs, reason = "as with the feature")]
 impl Context {
     pub const fn new(_device: &Device, _limit: u64) -> Result<Rc<Self>, Error> {
         Err(Error::NotBuilt)
     }
 }
 
-#[expect(
-    clippy::missing_errors_doc,
-    reason = "there is nothing to call them on"
-)]
-#[expect(missing_docs, reason = "as with the feature")]
 impl Copies<'_> {
     pub const fn upload(&mut self, _panels: usize) -> Result<usize, Error> {
         match self.0 {}
@@ -89,10 +72,6 @@ impl Copies<'_> {
     }
 }
 
-/// Runs nothing: there is no GPU to call it with.
-///
-/// # Errors
-/// Never.
 pub fn forward_batch(
     gpu: &Gpu,
     _side: Side<'_>,
@@ -103,10 +82,6 @@ pub fn forward_batch(
     match gpu.0 {}
 }
 
-/// Runs nothing: there is no GPU to call it with.
-///
-/// # Errors
-/// Never.
 pub fn digests(
     gpu: &Gpu,
     _side: Side<'_>,
@@ -117,10 +92,6 @@ pub fn digests(
     match gpu.0 {}
 }
 
-/// Runs nothing: there is no GPU to call it with.
-///
-/// # Errors
-/// Never.
 pub fn forward_pair(
     gpu: &Gpu,
     _a: Side<'_>,
