@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// Makes the stages of a table: the variant, the name in keys, and where the value is taken.
+/// Makes the stages of a table: the variant, the name in keys, where the value is taken, and what it is.
 macro_rules! stages {
-    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $point:literal)+) => {
+    ($($variant:ident $name:literal $point:literal $doc:literal)+) => {
         /// A stage: one value of every token, taken at one capture point.
         ///
         /// The order of the variants is the order in which a layer computes them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Stage {
-            $($(#[doc = $doc])+ $variant,)+
+            $(#[doc = $doc] $variant,)+
         }
 
         impl Stage {
@@ -36,300 +36,154 @@ macro_rules! stages {
 
 #[rustfmt::skip]
 stages! {
-    /// The rows looked up.
-    Embedding "embedding" "row looked up"
-    /// The embedding times its factor.
-    EmbeddingScaled "embd_scaled" "after the factor"
-    /// The embedding plus learned positions.
-    EmbeddingPositions "embd_positions" "after the addition"
-    /// The embedding after its norm.
-    EmbeddingNorm "embd_norm" "after the norm weight"
-    /// The rows looked up for every layer (gemma4).
-    LayerInputsRows "layer_inputs_rows" "row looked up"
-    /// These rows times their factor.
-    LayerInputsScaled "layer_inputs_scaled" "after the factor"
-    /// What the embedding gives every layer.
-    LayerInputsProduct "layer_inputs_proj" "after the matmul"
-    /// That times its factor.
-    LayerInputsProductScaled "layer_inputs_proj_scaled" "after the factor"
-    /// That after its norm.
-    LayerInputsNorm "layer_inputs_norm" "after the norm weight"
-    /// Both added.
-    LayerInputsSum "layer_inputs_sum" "after the addition"
-    /// What every layer gets: the sum times 1/sqrt(2).
-    LayerInputs "layer_inputs" "after the factor"
-    /// Norm before the attention.
-    AttnNorm "attn_norm" "after the norm weight"
-    /// Product that a recurrent layer starts with.
-    SsmIn "ssm_in" "after the matmul"
-    /// Gate of a state space: a part of the product.
-    SsmGatePart "ssm_z" "as it is"
-    /// What a state space convolves: a part of the product.
-    SsmMixed "ssm_xbc" "as it is"
-    /// Gate of a recurrent layer.
-    SsmGate "ssm_gate" "after the matmul"
-    /// Write share and step of the delta rule, in one matrix.
-    SsmBetaAlpha "ssm_ba" "after the matmul"
-    /// Write share of the delta rule.
-    SsmBeta "ssm_beta" "before the sigmoid"
-    /// Step of a recurrent layer.
-    SsmAlpha "ssm_alpha" "before bias and softplus"
-    /// First third of what a short convolution starts with.
-    SsmB "ssm_b" "as it is"
-    /// Second third of what a short convolution starts with.
-    SsmC "ssm_c" "as it is"
-    /// What is convolved.
-    SsmX "ssm_x" "as it is"
-    /// The first third times the last.
-    SsmGatedIn "ssm_bx" "after the multiplication"
-    /// The convolution over positions.
-    SsmConv "ssm_conv" "after the convolution"
-    /// silu of the convolution.
-    SsmSilu "ssm_silu" "after the activation"
-    /// What a recurrent layer reads from its state.
-    SsmScan "ssm_scan" "after the state"
-    /// That after its norm.
-    SsmNorm "ssm_norm" "after the norm weight"
-    /// silu of the gate of a recurrent layer.
-    SsmGateSilu "ssm_gate_silu" "after the activation"
-    /// What was read, times its gate.
-    SsmGated "ssm_gated" "before the output matrix"
-    /// The gated values after their norm.
-    SsmGatedNorm "ssm_gated_norm" "after the norm weight"
-    /// Query in its latent space.
-    QLatent "q_a" "after the matmul"
-    /// That after its norm.
-    QLatentNorm "q_a_norm" "after the norm weight"
-    /// Query product from its latent space, or without one.
-    QLatentProduct "q_b" "after the matmul"
-    /// Keys and values in their latent space, and the part of the key that rotates.
-    KvLatentProduct "kv_a" "after the matmul"
-    /// The part of the key that rotates.
-    KRotated "k_pe" "as it is"
-    /// The latent part.
-    KvLatent "kv_latent" "as it is"
-    /// That after its norm.
-    KvLatentNorm "kv_a_norm" "after the norm weight"
-    /// Keys without rotation, and values.
-    KvProduct "kv_b" "after the matmul"
-    /// Query product.
-    QPreBias "q_pre_bias" "after the matmul, before bias"
-    /// Key product.
-    KPreBias "k_pre_bias" "after the matmul, before bias"
-    /// Value product.
-    VPreBias "v_pre_bias" "after the matmul, before bias"
-    /// Query product times its factor.
-    QFactor "q_factor" "after the factor, before bias"
-    /// Key product times its factor.
-    KFactor "k_factor" "after the factor, before bias"
-    /// Value product times its factor.
-    VFactor "v_factor" "after the factor, before bias"
-    /// Query after its bias.
-    QPostBias "q_post_bias" "after bias, before rope"
-    /// Key after its bias.
-    KPostBias "k_post_bias" "after bias, before rope"
-    /// Value after its bias.
-    VPostBias "v_post_bias" "after bias, before rope"
-    /// Query after it was clipped.
-    QClamped "q_clamped" "after clipping, before rope"
-    /// Key after it was clipped.
-    KClamped "k_clamped" "after clipping, before rope"
-    /// Value after it was clipped.
-    VClamped "v_clamped" "after clipping"
-    /// Gate of the attention: a part of the query product.
-    AttnGate "attn_gate" "as it is"
-    /// Query: the other part.
-    QPart "q_part" "as it is"
-    /// Value after the norm of each head.
-    VNorm "v_norm" "after the head norm"
-    /// Query after the norm of each head.
-    QNorm "q_norm" "after the head norm, before rope"
-    /// Key after the norm of each head.
-    KNorm "k_norm" "after the head norm, before rope"
-    /// Query after rope.
-    QRope "q_rope" "after rope"
-    /// Key after rope.
-    KRope "k_rope" "after rope"
-    /// Query after a norm that follows rope.
-    QRopeNorm "q_rope_norm" "after the head norm, after rope"
-    /// Key after a norm that follows rope.
-    KRopeNorm "k_rope_norm" "after the head norm, after rope"
-    /// Query times the factor of its position.
-    QTempered "q_tempered" "after the factor"
-    /// The part of the query that does not rotate.
-    QPlain "q_nope" "as it is"
-    /// The part of the query that rotates.
-    QTurned "q_pe" "as it is"
-    /// That part in the latent space of keys.
-    QAbsorbed "q_absorbed" "after the matmul"
-    /// Query, both parts.
-    QJoined "q_joined" "before the scores"
-    /// The part of the key that does not rotate.
-    KPlain "k_nope" "as it is"
-    /// Key, both parts.
-    KJoined "k_joined" "before the scores"
-    /// Value: a part of a product.
-    VPart "v_part" "as it is"
-    /// Key that later layers read.
-    KKept "k_kept" "as it is"
-    /// Value that later layers read.
-    VKept "v_kept" "as it is"
-    /// Attention scores after the scale.
-    AttnScores "attn_scores" "after the scale, before softmax"
-    /// Attention scores after their cap.
-    AttnCapped "attn_capped" "after the cap, before softmax"
-    /// Attention scores after the bias by distance.
-    AttnSloped "attn_sloped" "after the bias, before softmax"
-    /// Attention probabilities.
-    AttnSoftmax "attn_softmax" "after softmax"
-    /// Weighted values in the latent space.
-    AttentionLatent "attention_latent" "before the value matrix"
-    /// Weighted values, before the output matrix.
-    Attention "attention" "before the output matrix"
-    /// Weighted values times their gate.
-    AttentionGated "attention_gated" "before the output matrix"
-    /// Weighted values after their norm.
-    AttnSubNorm "attn_sub_norm" "after the norm weight, before the output matrix"
-    /// Product of the output matrix.
-    AttnOut "attn_out" "after the matmul"
-    /// That times its factor.
-    AttnOutFactor "attn_out_factor" "after the factor, before bias"
-    /// That after its bias.
-    AttnOutBias "attn_out_bias" "after the bias"
-    /// What the attention gives, after its norm.
-    AttnPostNorm "attn_post_norm" "after the norm weight"
-    /// What the attention gives, times its factor.
-    AttnScaled "attn_scaled" "after the factor"
-    /// Residual after the attention.
-    FfnInp "ffn_inp" "residual after the attention"
-    /// Norm before the feed-forward.
-    FfnNorm "ffn_norm" "after the norm weight"
-    /// Gate product.
-    FfnGate "ffn_gate" "after the matmul"
-    /// Up product.
-    FfnUp "ffn_up" "after the matmul"
-    /// Gate after its bias.
-    FfnGateBias "ffn_gate_bias" "after the bias"
-    /// Up after its bias.
-    FfnUpBias "ffn_up_bias" "after the bias"
-    /// Gate times its factor.
-    FfnGateFactor "ffn_gate_factor" "after the factor"
-    /// Up times its factor.
-    FfnUpFactor "ffn_up_factor" "after the factor"
-    /// silu of the gate.
-    FfnSilu "ffn_silu" "after the activation"
-    /// Another activation of the gate, or of up.
-    FfnAct "ffn_act" "after the activation"
-    /// silu of the gate, times up.
-    FfnSwiglu "ffn_swiglu" "after the activation times up"
-    /// Another activation of the gate, times up.
-    FfnGated "ffn_gated" "after the activation times up"
-    /// What the down matrix reads, after its norm.
-    FfnSubNorm "ffn_sub_norm" "after the norm weight, before the down matrix"
-    /// Down product.
-    FfnDown "ffn_down" "after the matmul"
-    /// That after its bias.
-    FfnDownBias "ffn_down_bias" "after the bias"
-    /// Down product times its factor.
-    FfnDownFactor "ffn_down_factor" "after the factor"
-    /// The dense feed-forward beside experts, after its norm.
-    DensePostNorm "ffn_dense_norm" "after the norm weight"
-    /// What the router reads.
-    MoeRouterNorm "moe_router_norm" "after the norm weight"
-    /// That times 1/sqrt(hidden).
-    MoeRouterFactor "moe_router_factor" "after the factor"
-    /// That times its factors.
-    MoeRouterScaled "moe_router_scaled" "after the factor"
-    /// What the experts read, after its own norm.
-    MoeNorm "moe_norm" "after the norm weight"
-    /// Logits of the router.
-    MoeLogits "moe_logits" "after the matmul"
-    /// These after their bias.
-    MoeLogitsBias "moe_logits_bias" "after the bias"
-    /// Probabilities of the experts.
-    MoeProbs "moe_probs" "after softmax or sigmoid"
-    /// The numbers of the chosen experts, the best first.
-    MoeIndices "moe_indices" "numbers of experts"
-    /// The weights of the chosen experts.
-    MoeWeights "moe_weights" "before the sum"
-    /// What the experts read, in their smaller space.
-    MoeLatent "moe_latent" "after the matmul"
-    /// What each expert reads, times its weight.
-    MoeSpread "moe_spread" "after the factor"
-    /// Gate product of each chosen expert.
-    MoeGate "moe_gate" "after the matmul"
-    /// Up product of each chosen expert.
-    MoeUp "moe_up" "after the matmul"
-    /// Gate after its bias.
-    MoeGateBias "moe_gate_bias" "after the bias"
-    /// Up after its bias.
-    MoeUpBias "moe_up_bias" "after the bias"
-    /// Activation of the gate, or of up.
-    MoeAct "moe_act" "after the activation"
-    /// Activation of the gate, times up.
-    MoeGated "moe_gated" "after the activation times up"
-    /// Down product of each chosen expert.
-    MoeDown "moe_down" "after the matmul"
-    /// That after its bias.
-    MoeDownBias "moe_down_bias" "after the bias"
-    /// The sum of the experts.
-    MoeOut "moe_out" "after the sum"
-    /// The sum back from the smaller space.
-    MoeLatentOut "moe_latent_out" "after the matmul"
-    /// The sum after its own norm.
-    MoePostNorm "moe_post_norm" "after the norm weight"
-    /// Gate product of the shared expert.
-    SharedGate "shexp_gate" "after the matmul"
-    /// Up product of the shared expert.
-    SharedUp "shexp_up" "after the matmul"
-    /// Activation of its gate, or of up.
-    SharedAct "shexp_act" "after the activation"
-    /// Activation of its gate, times up.
-    SharedGated "shexp_gated" "after the activation times up"
-    /// Down product of the shared expert.
-    SharedDown "shexp_down" "after the matmul"
-    /// The weight of the shared expert.
-    SharedWeight "shexp_weight" "before the sigmoid"
-    /// The shared expert times the sigmoid of its weight.
-    SharedOut "shexp_out" "after the factor"
-    /// Experts and what stands beside them.
-    FfnOut "ffn_out" "after the sum"
-    /// What the feed-forward gives, after its norm.
-    FfnPostNorm "ffn_post_norm" "after the norm weight"
-    /// What the feed-forward gives, times its factor.
-    FfnScaled "ffn_scaled" "after the factor"
-    /// What the feed-forward gives plus the layer's input, where attention and feed-forward run beside each other.
+    Embedding "embedding" "row looked up" "The rows looked up."
+    EmbeddingScaled "embd_scaled" "after the factor" "The embedding times its factor."
+    EmbeddingPositions "embd_positions" "after the addition" "The embedding plus learned positions."
+    EmbeddingNorm "embd_norm" "after the norm weight" "The embedding after its norm."
+    LayerInputsRows "layer_inputs_rows" "row looked up" "The rows looked up for every layer (gemma4)."
+    LayerInputsScaled "layer_inputs_scaled" "after the factor" "These rows times their factor."
+    LayerInputsProduct "layer_inputs_proj" "after the matmul" "What the embedding gives every layer."
+    LayerInputsProductScaled "layer_inputs_proj_scaled" "after the factor" "That times its factor."
+    LayerInputsNorm "layer_inputs_norm" "after the norm weight" "That after its norm."
+    LayerInputsSum "layer_inputs_sum" "after the addition" "Both added."
+    LayerInputs "layer_inputs" "after the factor" "What every layer gets: the sum times 1/sqrt(2)."
+    AttnNorm "attn_norm" "after the norm weight" "Norm before the attention."
+    SsmIn "ssm_in" "after the matmul" "Product that a recurrent layer starts with."
+    SsmGatePart "ssm_z" "as it is" "Gate of a state space: a part of the product."
+    SsmMixed "ssm_xbc" "as it is" "What a state space convolves: a part of the product."
+    SsmGate "ssm_gate" "after the matmul" "Gate of a recurrent layer."
+    SsmBetaAlpha "ssm_ba" "after the matmul" "Write share and step of the delta rule, in one matrix."
+    SsmBeta "ssm_beta" "before the sigmoid" "Write share of the delta rule."
+    SsmAlpha "ssm_alpha" "before bias and softplus" "Step of a recurrent layer."
+    SsmB "ssm_b" "as it is" "First third of what a short convolution starts with."
+    SsmC "ssm_c" "as it is" "Second third of what a short convolution starts with."
+    SsmX "ssm_x" "as it is" "What is convolved."
+    SsmGatedIn "ssm_bx" "after the multiplication" "The first third times the last."
+    SsmConv "ssm_conv" "after the convolution" "The convolution over positions."
+    SsmSilu "ssm_silu" "after the activation" "silu of the convolution."
+    SsmScan "ssm_scan" "after the state" "What a recurrent layer reads from its state."
+    SsmNorm "ssm_norm" "after the norm weight" "That after its norm."
+    SsmGateSilu "ssm_gate_silu" "after the activation" "silu of the gate of a recurrent layer."
+    SsmGated "ssm_gated" "before the output matrix" "What was read, times its gate."
+    SsmGatedNorm "ssm_gated_norm" "after the norm weight" "The gated values after their norm."
+    QLatent "q_a" "after the matmul" "Query in its latent space."
+    QLatentNorm "q_a_norm" "after the norm weight" "That after its norm."
+    QLatentProduct "q_b" "after the matmul" "Query product from its latent space, or without one."
+    KvLatentProduct "kv_a" "after the matmul" "Keys and values in their latent space, and the part of the key that rotates."
+    KRotated "k_pe" "as it is" "The part of the key that rotates."
+    KvLatent "kv_latent" "as it is" "The latent part."
+    KvLatentNorm "kv_a_norm" "after the norm weight" "That after its norm."
+    KvProduct "kv_b" "after the matmul" "Keys without rotation, and values."
+    QPreBias "q_pre_bias" "after the matmul, before bias" "Query product."
+    KPreBias "k_pre_bias" "after the matmul, before bias" "Key product."
+    VPreBias "v_pre_bias" "after the matmul, before bias" "Value product."
+    QFactor "q_factor" "after the factor, before bias" "Query product times its factor."
+    KFactor "k_factor" "after the factor, before bias" "Key product times its factor."
+    VFactor "v_factor" "after the factor, before bias" "Value product times its factor."
+    QPostBias "q_post_bias" "after bias, before rope" "Query after its bias."
+    KPostBias "k_post_bias" "after bias, before rope" "Key after its bias."
+    VPostBias "v_post_bias" "after bias, before rope" "Value after its bias."
+    QClamped "q_clamped" "after clipping, before rope" "Query after it was clipped."
+    KClamped "k_clamped" "after clipping, before rope" "Key after it was clipped."
+    VClamped "v_clamped" "after clipping" "Value after it was clipped."
+    AttnGate "attn_gate" "as it is" "Gate of the attention: a part of the query product."
+    QPart "q_part" "as it is" "Query: the other part."
+    VNorm "v_norm" "after the head norm" "Value after the norm of each head."
+    QNorm "q_norm" "after the head norm, before rope" "Query after the norm of each head."
+    KNorm "k_norm" "after the head norm, before rope" "Key after the norm of each head."
+    QRope "q_rope" "after rope" "Query after rope."
+    KRope "k_rope" "after rope" "Key after rope."
+    QRopeNorm "q_rope_norm" "after the head norm, after rope" "Query after a norm that follows rope."
+    KRopeNorm "k_rope_norm" "after the head norm, after rope" "Key after a norm that follows rope."
+    QTempered "q_tempered" "after the factor" "Query times the factor of its position."
+    QPlain "q_nope" "as it is" "The part of the query that does not rotate."
+    QTurned "q_pe" "as it is" "The part of the query that rotates."
+    QAbsorbed "q_absorbed" "after the matmul" "That part in the latent space of keys."
+    QJoined "q_joined" "before the scores" "Query, both parts."
+    KPlain "k_nope" "as it is" "The part of the key that does not rotate."
+    KJoined "k_joined" "before the scores" "Key, both parts."
+    VPart "v_part" "as it is" "Value: a part of a product."
+    KKept "k_kept" "as it is" "Key that later layers read."
+    VKept "v_kept" "as it is" "Value that later layers read."
+    AttnScores "attn_scores" "after the scale, before softmax" "Attention scores after the scale."
+    AttnCapped "attn_capped" "after the cap, before softmax" "Attention scores after their cap."
+    AttnSloped "attn_sloped" "after the bias, before softmax" "Attention scores after the bias by distance."
+    AttnSoftmax "attn_softmax" "after softmax" "Attention probabilities."
+    AttentionLatent "attention_latent" "before the value matrix" "Weighted values in the latent space."
+    Attention "attention" "before the output matrix" "Weighted values, before the output matrix."
+    AttentionGated "attention_gated" "before the output matrix" "Weighted values times their gate."
+    AttnSubNorm "attn_sub_norm" "after the norm weight, before the output matrix" "Weighted values after their norm."
+    AttnOut "attn_out" "after the matmul" "Product of the output matrix."
+    AttnOutFactor "attn_out_factor" "after the factor, before bias" "That times its factor."
+    AttnOutBias "attn_out_bias" "after the bias" "That after its bias."
+    AttnPostNorm "attn_post_norm" "after the norm weight" "What the attention gives, after its norm."
+    AttnScaled "attn_scaled" "after the factor" "What the attention gives, times its factor."
+    FfnInp "ffn_inp" "residual after the attention" "Residual after the attention."
+    FfnNorm "ffn_norm" "after the norm weight" "Norm before the feed-forward."
+    FfnGate "ffn_gate" "after the matmul" "Gate product."
+    FfnUp "ffn_up" "after the matmul" "Up product."
+    FfnGateBias "ffn_gate_bias" "after the bias" "Gate after its bias."
+    FfnUpBias "ffn_up_bias" "after the bias" "Up after its bias."
+    FfnGateFactor "ffn_gate_factor" "after the factor" "Gate times its factor."
+    FfnUpFactor "ffn_up_factor" "after the factor" "Up times its factor."
+    FfnSilu "ffn_silu" "after the activation" "silu of the gate."
+    FfnAct "ffn_act" "after the activation" "Another activation of the gate, or of up."
+    FfnSwiglu "ffn_swiglu" "after the activation times up" "silu of the gate, times up."
+    FfnGated "ffn_gated" "after the activation times up" "Another activation of the gate, times up."
+    FfnSubNorm "ffn_sub_norm" "after the norm weight, before the down matrix" "What the down matrix reads, after its norm."
+    FfnDown "ffn_down" "after the matmul" "Down product."
+    FfnDownBias "ffn_down_bias" "after the bias" "That after its bias."
+    FfnDownFactor "ffn_down_factor" "after the factor" "Down product times its factor."
+    DensePostNorm "ffn_dense_norm" "after the norm weight" "The dense feed-forward beside experts, after its norm."
+    MoeRouterNorm "moe_router_norm" "after the norm weight" "What the router reads."
+    MoeRouterFactor "moe_router_factor" "after the factor" "That times 1/sqrt(hidden)."
+    MoeRouterScaled "moe_router_scaled" "after the factor" "That times its factors."
+    MoeNorm "moe_norm" "after the norm weight" "What the experts read, after its own norm."
+    MoeLogits "moe_logits" "after the matmul" "Logits of the router."
+    MoeLogitsBias "moe_logits_bias" "after the bias" "These after their bias."
+    MoeProbs "moe_probs" "after softmax or sigmoid" "Probabilities of the experts."
+    MoeIndices "moe_indices" "numbers of experts" "The numbers of the chosen experts, the best first."
+    MoeWeights "moe_weights" "before the sum" "The weights of the chosen experts."
+    MoeLatent "moe_latent" "after the matmul" "What the experts read, in their smaller space."
+    MoeSpread "moe_spread" "after the factor" "What each expert reads, times its weight."
+    MoeGate "moe_gate" "after the matmul" "Gate product of each chosen expert."
+    MoeUp "moe_up" "after the matmul" "Up product of each chosen expert."
+    MoeGateBias "moe_gate_bias" "after the bias" "Gate after its bias."
+    MoeUpBias "moe_up_bias" "after the bias" "Up after its bias."
+    MoeAct "moe_act" "after the activation" "Activation of the gate, or of up."
+    MoeGated "moe_gated" "after the activation times up" "Activation of the gate, times up."
+    MoeDown "moe_down" "after the matmul" "Down product of each chosen expert."
+    MoeDownBias "moe_down_bias" "after the bias" "That after its bias."
+    MoeOut "moe_out" "after the sum" "The sum of the experts."
+    MoeLatentOut "moe_latent_out" "after the matmul" "The sum back from the smaller space."
+    MoePostNorm "moe_post_norm" "after the norm weight" "The sum after its own norm."
+    SharedGate "shexp_gate" "after the matmul" "Gate product of the shared expert."
+    SharedUp "shexp_up" "after the matmul" "Up product of the shared expert."
+    SharedAct "shexp_act" "after the activation" "Activation of its gate, or of up."
+    SharedGated "shexp_gated" "after the activation times up" "Activation of its gate, times up."
+    SharedDown "shexp_down" "after the matmul" "Down product of the shared expert."
+    SharedWeight "shexp_weight" "before the sigmoid" "The weight of the shared expert."
+    SharedOut "shexp_out" "after the factor" "The shared expert times the sigmoid of its weight."
+    FfnOut "ffn_out" "after the sum" "Experts and what stands beside them."
+    FfnPostNorm "ffn_post_norm" "after the norm weight" "What the feed-forward gives, after its norm."
+    FfnScaled "ffn_scaled" "after the factor" "What the feed-forward gives, times its factor."
     FfnInput "ffn_input" "after the addition"
-    /// Residual after the feed-forward, where more follows.
-    FfnResidual "ffn_residual" "residual after the feed-forward"
-    /// Gate of what the layer gets besides.
-    InputGate "inp_gate" "after the matmul"
-    /// Its activation.
-    InputAct "inp_act" "after the activation"
-    /// What the layer gets besides.
-    InputRows "inp_rows" "as it is"
-    /// That times what the layer gets besides.
-    InputGated "inp_gated" "after the multiplication"
-    /// That back in the hidden size.
-    InputProduct "inp_proj" "after the matmul"
-    /// That after its norm.
-    InputNorm "inp_norm" "after the norm weight"
-    /// Residual after what the layer gets besides.
-    InputResidual "inp_residual" "residual"
-    /// Residual after the feed-forward.
-    LayerOut "layer_out" "residual after the feed-forward"
-    /// Norm after the last layer.
-    FinalNorm "final_norm" "after the norm weight"
-    /// That times its factor.
-    FinalScaled "final_scaled" "after the factor"
-    /// Product of the output matrix, where more follows.
-    Output "output" "after the matmul"
-    /// That after its bias, where more follows.
-    OutputBias "output_bias" "after the bias"
-    /// That times its factor, where more follows.
-    OutputScaled "output_scaled" "after the factor"
-    /// Logits of every position.
-    Logits "logits" "logits of a position"
+        "What the feed-forward gives plus the layer's input, where attention and feed-forward run beside each other."
+    FfnResidual "ffn_residual" "residual after the feed-forward" "Residual after the feed-forward, where more follows."
+    InputGate "inp_gate" "after the matmul" "Gate of what the layer gets besides."
+    InputAct "inp_act" "after the activation" "Its activation."
+    InputRows "inp_rows" "as it is" "What the layer gets besides."
+    InputGated "inp_gated" "after the multiplication" "That times what the layer gets besides."
+    InputProduct "inp_proj" "after the matmul" "That back in the hidden size."
+    InputNorm "inp_norm" "after the norm weight" "That after its norm."
+    InputResidual "inp_residual" "residual" "Residual after what the layer gets besides."
+    LayerOut "layer_out" "residual after the feed-forward" "Residual after the feed-forward."
+    FinalNorm "final_norm" "after the norm weight" "Norm after the last layer."
+    FinalScaled "final_scaled" "after the factor" "That times its factor."
+    Output "output" "after the matmul" "Product of the output matrix, where more follows."
+    OutputBias "output_bias" "after the bias" "That after its bias, where more follows."
+    OutputScaled "output_scaled" "after the factor" "That times its factor, where more follows."
+    Logits "logits" "logits of a position" "Logits of every position."
 }
 
 /// A stage of a layer, or of the whole model; shown as its key, `3.ffn_gate` or `logits`.
