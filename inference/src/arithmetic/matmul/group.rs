@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One side of a product in lock step.
-pub(super) struct Side {
+pub(super) struct GroupSide {
     pub(super) kernel: Kernel,
     pub(super) weight_type: WeightType,
     pub(super) row_bytes: usize,
@@ -43,7 +43,7 @@ enum Relation {
 }
 
 /// Computes the sums of a group of rows of the panel, each side's or none where they are those of the first side.
-pub(super) fn compute(sides: &[Side], group: &Range<usize>, work: &mut [Work]) {
+pub(super) fn compute(sides: &[GroupSide], group: &Range<usize>, work: &mut [Work]) {
     let (Some((first, sides)), Some((leader, followers))) =
         (sides.split_first(), work.split_first_mut())
     else {
@@ -102,7 +102,7 @@ impl Work {
         kernel.sums(&self.y, padded, token).take(rows)
     }
 
-    fn start(&mut self, side: &Side, rows: usize, relation: Relation) {
+    fn start(&mut self, side: &GroupSide, rows: usize, relation: Relation) {
         // Rows up to a whole tile are multiplied as well, whatever they hold, and their sums are not used.
         let padded = rows.next_multiple_of(side.kernel.row_step());
         self.weights.resize(padded * BLOCK, 0.0);
@@ -112,7 +112,7 @@ impl Work {
         self.relation = relation;
     }
 
-    fn decode(&mut self, side: &Side, group: &Range<usize>, columns: &Range<usize>) {
+    fn decode(&mut self, side: &GroupSide, group: &Range<usize>, columns: &Range<usize>) {
         let cut = Cut::columns(
             side.weight_type,
             side.rows(&self.bytes, group),
@@ -129,14 +129,14 @@ impl Work {
     }
 
     #[expect(clippy::indexing_slicing, reason = "x is packed for all columns")]
-    fn multiply(&mut self, side: &Side, x: &[f32], columns: &Range<usize>) {
+    fn multiply(&mut self, side: &GroupSide, x: &[f32], columns: &Range<usize>) {
         let padded = side.kernel.padded_tokens();
         let x = &x[columns.start * padded..columns.end * padded];
         side.kernel.product(&self.weights, x, &mut self.y);
     }
 }
 
-impl Side {
+impl GroupSide {
     /// The bytes of some rows of a panel.
     #[expect(clippy::indexing_slicing, reason = "rows are those of the panel")]
     fn rows<'a>(&self, panel: &'a [u8], rows: &Range<usize>) -> &'a [u8] {

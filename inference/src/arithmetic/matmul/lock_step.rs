@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::{
     Factor,
-    group::{self, GROUP, Side, Work, same_bits},
+    group::{self, GROUP, GroupSide, Work, same_bits},
     kernel::Kernel,
     locate_row,
 };
@@ -37,7 +37,7 @@ pub(super) fn products(
     let sides: Vec<_> = factors
         .iter()
         .enumerate()
-        .map(|(index, factor)| Side {
+        .map(|(index, factor)| GroupSide {
             kernel,
             weight_type: factor.matrix.weight_type,
             row_bytes: factor.matrix.row_bytes(),
@@ -102,7 +102,7 @@ impl Panel<'_> {
     fn compute(
         mut self,
         factors: &[Factor<'_>],
-        sides: &[Side],
+        sides: &[GroupSide],
         work: &mut Vec<Work>,
     ) -> Result<(), Error> {
         work.resize_with(sides.len(), Work::default);

@@ -14,7 +14,7 @@ use std::{
 use super::{
     error::TraceError,
     names,
-    record::{Content, Element, MOST_RECORDS, Place, Record, Trace, TraceFormat},
+    record::{Content, Element, Location, MOST_RECORDS, Record, Trace, TraceFormat},
 };
 use inference::{Stage, StageSink, Step};
 
@@ -23,7 +23,7 @@ pub(crate) fn read(folder: &Path) -> Result<Trace, TraceError> {
     let mut records = Vec::new();
     for (path, layer) in files(folder)? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let place = place(&path, layer)?;
+        let location = location(&path, layer)?;
         let shown = match layer {
             Some(layer) => format!("layer-{layer}/{name}"),
             None => name.to_string(),
@@ -31,7 +31,7 @@ pub(crate) fn read(folder: &Path) -> Result<Trace, TraceError> {
         records.push(Record {
             captures: names::aprt(layer, &name),
             name: shown,
-            content: Content::InFile(place),
+            content: Content::InFile(location),
         });
     }
     if records.is_empty() {
@@ -221,7 +221,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, TraceError> {
 }
 
 /// Reads the head of a file and holds its length against it.
-fn place(path: &Path, layer: Option<usize>) -> Result<Place, TraceError> {
+fn location(path: &Path, layer: Option<usize>) -> Result<Location, TraceError> {
     let failed = |error| TraceError::io(path, error);
     // Asked before it is opened: opening a pipe would block until something writes to it.
     let metadata = path.metadata().map_err(failed)?;
@@ -259,7 +259,7 @@ fn place(path: &Path, layer: Option<usize>) -> Result<Place, TraceError> {
         let found = format!("{} bytes", metadata.len());
         return Err(TraceError::malformed(path, 8, expected, found));
     }
-    Ok(Place {
+    Ok(Location {
         file: Arc::new(file),
         offset: HEAD,
         count: usize::try_from(count).unwrap_or(usize::MAX),

@@ -18,7 +18,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         labels: BTreeMap::new(),
         records: Vec::new(),
     };
-    let mut place = Place::Elsewhere;
+    let mut current = Section::Elsewhere;
     let mut offset = 0u64;
     for raw in text.split_inclusive('\n') {
         let line = without_colours(raw);
@@ -31,17 +31,17 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         } else if let Some(format) = line.strip_prefix("Format:") {
             trace.engine = Some(format!("apr trace, {}", format.trim()));
         } else if let Some(section) = section(line) {
-            place = section;
+            current = section;
         } else if let Some(rest) = line.strip_prefix("Layer ") {
             let index = rest.trim_start().split('/').next().map(str::parse);
             let Some(Ok(index)) = index else {
                 return Err(malformed("a layer such as \"Layer 0/2\""));
             };
-            place = Place::Layer(index);
+            current = Section::Layer(index);
         } else {
-            match place {
-                Place::Elsewhere => {}
-                Place::Layer(layer) => {
+            match current {
+                Section::Elsewhere => {}
+                Section::Layer(layer) => {
                     if let Some((name, numbers)) = line.split_once(':') {
                         let statistics = mean_and_deviation(numbers)
                             .ok_or_else(|| malformed("\"mean= NUMBER std= NUMBER\""))?;
@@ -49,8 +49,8 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                         trace.records.push(statistics);
                     }
                 }
-                Place::Top if line.is_empty() => {}
-                Place::Top => {
+                Section::Top if line.is_empty() => {}
+                Section::Top => {
                     let last = trace.records.last_mut();
                     let known = greatest(line)
                         .zip(last.and_then(Record::statistics_mut))
@@ -59,7 +59,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                         malformed("\"1. token_id=3, logit=2.5\" behind the logits")
                     })?;
                 }
-                Place::Model(name) => {
+                Section::Model(name) => {
                     let known = labelled(line, &mut trace.records, name);
                     known.ok_or_else(|| malformed("labelled numbers such as \"Mean: 0.5\""))?;
                 }
@@ -75,7 +75,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
 
 /// Where in the text a line is.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Section {
     Elsewhere,
     Layer(usize),
     Model(&'static str),
@@ -83,16 +83,16 @@ enum Place {
     Top,
 }
 
-fn section(line: &str) -> Option<Place> {
+fn section(line: &str) -> Option<Section> {
     Some(match line {
-        "EMBEDDING:" => Place::Model("embedding"),
-        "FINAL LAYER NORM:" => Place::Model("final_norm"),
-        "LM_HEAD output:" => Place::Model("lm_head"),
-        _ if line.starts_with("Top ") => Place::Top,
+        "EMBEDDING:" => Section::Model("embedding"),
+        "FINAL LAYER NORM:" => Section::Model("final_norm"),
+        "LM_HEAD output:" => Section::Model("lm_head"),
+        _ if line.starts_with("Top ") => Section::Top,
         "LAYER-BY-LAYER ACTIVATIONS:" | "TRACE SUMMARY:" | "TOKEN-BY-TOKEN DECODE:" => {
-            Place::Elsewhere
+            Section::Elsewhere
         }
-        _ if line.starts_with("GENERATION") => Place::Elsewhere,
+        _ if line.starts_with("GENERATION") => Section::Elsewhere,
         _ => return None,
     })
 }

@@ -59,13 +59,13 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Held(Arc<[f32]>, Element),
-    InFile(Place),
+    InFile(Location),
     Statistics(Statistics),
 }
 
 /// Values that are read when they are needed.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) file: Arc<File>,
     pub(crate) offset: u64,
     pub(crate) count: usize,
@@ -123,7 +123,7 @@ impl Trace {
     pub fn values(&self, record: &Record) -> Result<Option<Vec<f32>>, TraceError> {
         match &record.content {
             Content::Held(values, _) => Ok(Some(values.to_vec())),
-            Content::InFile(place) => place.read(&self.path).map(Some),
+            Content::InFile(location) => location.read(&self.path).map(Some),
             Content::Statistics(_) => Ok(None),
         }
     }
@@ -167,7 +167,7 @@ impl Record {
     pub fn count(&self) -> Option<usize> {
         match &self.content {
             Content::Held(values, _) => Some(values.len()),
-            Content::InFile(place) => Some(place.count),
+            Content::InFile(location) => Some(location.count),
             Content::Statistics(statistics) => statistics.count,
         }
     }
@@ -176,7 +176,7 @@ impl Record {
     /// 32 bits are those of the engine.
     pub fn precision(&self) -> f64 {
         match &self.content {
-            Content::Held(_, element) | Content::InFile(Place { element, .. }) => {
+            Content::Held(_, element) | Content::InFile(Location { element, .. }) => {
                 element.precision()
             }
             Content::Statistics(_) => 0.0,
@@ -200,7 +200,7 @@ impl Record {
     }
 }
 
-impl Place {
+impl Location {
     fn read(&self, path: &Path) -> Result<Vec<f32>, TraceError> {
         let mut bytes = vec![0; self.count.saturating_mul(self.element.size())];
         self.file

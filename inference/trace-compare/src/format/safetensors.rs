@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::TraceError,
-    record::{Content, Element, MOST_RECORDS, MOST_VALUES, Place, Record},
+    record::{Content, Element, Location, MOST_RECORDS, MOST_VALUES, Record},
     shapes::stage_widths,
 };
 use inference::Digest;
@@ -84,7 +84,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
         records.push(Record {
             name: name.clone(),
             captures: Vec::new(),
-            content: Content::InFile(Place {
+            content: Content::InFile(Location {
                 file: Arc::clone(&file),
                 offset: data.saturating_add(tensor.begin),
                 count: tensor.count,
