@@ -209,17 +209,12 @@ impl Block<'_> {
 }
 
 /// A digest of 32 bytes.
-trait Hash: Send {
-    fn new() -> Self;
+trait Hash: Default + Send {
     fn add(&mut self, bytes: &[u8]);
     fn finish(self) -> [u8; 32];
 }
 
 impl Hash for Sha256 {
-    fn new() -> Self {
-        Self::default()
-    }
-
     fn add(&mut self, bytes: &[u8]) {
         self.update(bytes);
     }
@@ -230,10 +225,6 @@ impl Hash for Sha256 {
 }
 
 impl Hash for blake3::Hasher {
-    fn new() -> Self {
-        Self::default()
-    }
-
     fn add(&mut self, bytes: &[u8]) {
         self.update(bytes);
     }
@@ -248,14 +239,14 @@ fn hash_sources<'a, H: Hash + 'a>(
     headers: &'a [Vec<u8>],
     digests: &'a mut Vec<[u8; 32]>,
 ) -> Chain<'a, Block<'a>, Error> {
-    let mut hasher = H::new();
+    let mut hasher = H::default();
     Box::new(move |block| {
         if block.piece.starts_shard() {
             hasher.add(&headers[block.piece.segment.shard]);
         }
         hasher.add(&block.source);
         if block.piece.ends_shard() {
-            digests.push(mem::replace(&mut hasher, H::new()).finish());
+            digests.push(mem::take(&mut hasher).finish());
         }
         Ok(())
     })
@@ -263,11 +254,11 @@ fn hash_sources<'a, H: Hash + 'a>(
 
 /// Hashes the stored bytes of every tensor.
 fn hash_tensors<'a, H: Hash + 'a>(digests: &'a mut [[u8; 32]]) -> Chain<'a, Block<'a>, Error> {
-    let mut hasher = H::new();
+    let mut hasher = H::default();
     Box::new(move |block| {
         hasher.add(block.stored());
         if block.piece.is_last {
-            let digest = mem::replace(&mut hasher, H::new()).finish();
+            let digest = mem::take(&mut hasher).finish();
             for target in &block.piece.segment.targets {
                 digests[*target] = digest;
             }

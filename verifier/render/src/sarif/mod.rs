@@ -15,7 +15,7 @@ use verifier::verdict::Verdict;
 use crate::words::{clipped, headline};
 use crate::{Answer, Subject};
 
-use self::results::{NOTHING, Results, message};
+use self::results::{LONG, NOTHING, Results, message};
 use self::uri::uri;
 
 /// Writes the document in one line: its size is limited where it is sent.
@@ -121,8 +121,6 @@ fn rule(code: Code) -> Value {
     })
 }
 
-/// Characters of a text that a file can have made long.
-const LONG: usize = 1_000;
 /// Notifications, and files listed: many pairs have more.
 const MOST_NOTIFICATIONS: usize = 100;
 const MOST_ARTIFACTS: usize = 5_000;

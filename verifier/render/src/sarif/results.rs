@@ -9,7 +9,6 @@ use verifier::policy::FailOn;
 use verifier::report::{FindingRow, PlaceRow, TensorResult, TensorRow, TensorSide, text::values};
 use verifier::verdict::Verdict;
 
-use super::LONG;
 use super::uri::uri;
 use crate::Subject;
 use crate::words::{clipped, headline};
@@ -324,6 +323,8 @@ pub(super) fn message(text: &str) -> Value {
 
 /// What is to be said where nothing was judged.
 pub(super) const NOTHING: &str = "nothing was compared";
+/// Characters of a text that a file can have made long.
+pub(super) const LONG: usize = 1_000;
 /// Results of one run: GitHub takes no more, with the one that counts the rest.
 const MOST_RESULTS: usize = 24_999;
 /// Bytes of all results: GitHub takes 10 MB after compression, which never makes them larger.
