@@ -164,27 +164,16 @@ const TOKENS: &str = "tokenizer.ggml.tokens";
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
-
     use gguf_file::{Content, Limits};
 
     use super::*;
 
     /// The models of the oracle run in llama.cpp, so nothing that an architecture needs is missing from them.
+    #[needs::data("arch")]
     #[test]
-    #[ignore = "needs ../shared/data"]
     fn the_lists_are_the_tensors_of_models_that_run() {
-        let folder = PathBuf::from(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../shared/data/arch"
-        ));
-        let entries = fs::read_dir(folder).unwrap();
         let mut known = BTreeSet::new();
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.extension().is_none_or(|extension| extension != "gguf") {
-                continue;
-            }
-            let bytes = fs::read(&path).unwrap();
+        for (name, bytes) in fixtures::shared::files("arch", ".gguf") {
             let length = u64::try_from(bytes.len()).unwrap();
             let contents = [Content::parse(&bytes, length, &Limits::default()).unwrap()];
             let set = SplitSet::join(&contents).unwrap();
@@ -192,7 +181,7 @@ mod tests {
             if find(keys.architecture()).is_some() {
                 known.insert(keys.architecture().to_owned());
             }
-            check(&keys, &set).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            check(&keys, &set).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         assert_eq!(known.len(), 52, "{known:?}");
     }

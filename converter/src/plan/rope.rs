@@ -28,8 +28,6 @@ const NEOX: u32 = 2;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
     use super::*;
 
     #[test]
@@ -55,14 +53,10 @@ mod tests {
         }
     }
 
+    #[needs::data("rope_types.tsv")]
     #[test]
-    #[ignore = "needs ../shared/data"]
     fn the_table_is_the_one_that_llama_cpp_printed() {
-        let path = Path::new(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../shared/data/rope_types.tsv"
-        ));
-        let printed = fs::read_to_string(path).unwrap();
+        let printed = String::from_utf8(fixtures::shared::read("rope_types.tsv")).unwrap();
         let ours: Vec<String> = rows()
             .map(|(name, rope)| format!("{name}\t{rope}\n"))
             .collect();

@@ -65,17 +65,10 @@ mod tests {
         assert!(rows(TABLE).all(|(_, answer)| known.contains(&answer)));
     }
 
+    #[needs::data("rope_types.tsv")]
     #[test]
-    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     fn the_committed_answers_are_those_beside_the_repository() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../shared/data/rope_types.tsv"
-        );
-        let Ok(asked) = std::fs::read_to_string(path) else {
-            println!("skipped: no answers of llama.cpp beside the repository");
-            return;
-        };
+        let asked = String::from_utf8(fixtures::shared::read("rope_types.tsv")).unwrap();
         assert!(rows(TABLE).eq(rows(&asked)));
     }
 }

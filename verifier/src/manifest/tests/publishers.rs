@@ -171,7 +171,7 @@ fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
 }
 
 #[test]
-fn a_digest_of_the_command_line_is_of_the_file_of_a_set_that_was_named() {
+fn a_digest_of_the_command_line_is_of_the_named_file_of_a_set() {
     let set = models::tiny().shards(2);
     let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
     let options = CheckOptions {

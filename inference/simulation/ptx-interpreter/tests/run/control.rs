@@ -5,7 +5,7 @@ use ptx_interpreter::{Argument, Memory, Module, Options, Schedule};
 use crate::support::{all_schedules, kernel, run, words};
 
 #[test]
-fn loops_and_guards() {
+fn loops_end_and_guards_choose_what_runs() {
     let text = kernel(
         "",
         "mov.u32 %r1, 0; mov.u32 %r2, 0;

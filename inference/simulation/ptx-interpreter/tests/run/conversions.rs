@@ -97,7 +97,7 @@ fn floats_become_the_nearest_whole_number_in_range() {
 }
 
 #[test]
-fn halves_and_doubles() {
+fn halves_and_doubles_are_rounded_as_in_rust() {
     let halves: Vec<u64> = (0..0x1_0000).step_by(3).collect();
     agrees("cvt.f32.f16", "f", &["rs"], &halves, |x| {
         bits(half::f16::from_bits(x[0] as u16).to_f32())

@@ -34,7 +34,7 @@ fn small_values_are_extended_by_their_type() {
 }
 
 #[test]
-fn vectors_and_pairs() {
+fn vectors_and_pairs_keep_the_order_of_their_parts() {
     let text = kernel(
         "",
         "ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%in];
