@@ -1,6 +1,9 @@
 //! Whether all weights of a model are there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use architectures::{Architecture, Need, find};
 use gguf_file::SplitSet;
@@ -115,12 +118,13 @@ fn lacking<'a>(parts: &BTreeSet<&str>, needs: &'a [Need]) -> BTreeSet<&'a str> {
     let absent = |part: &&str| !parts.contains(*part);
     let mut lacking: BTreeSet<&str> = BTreeSet::new();
     for alternatives in needs {
+        // Of the alternatives the one that is there, or else the one of which most is.
         let choices = alternatives.iter().map(|parts| {
             let parts = parts.iter().map(String::as_str);
-            let lacking: Vec<&str> = parts.filter(absent).collect();
-            lacking
+            let (lacking, present): (Vec<&str>, Vec<&str>) = parts.partition(absent);
+            (!lacking.is_empty(), Reverse(present.len()), lacking)
         });
-        lacking.extend(choices.min_by_key(Vec::len).unwrap_or_default());
+        lacking.extend(choices.min().into_iter().flat_map(|(.., lacking)| lacking));
     }
     // Loaders of APR drop all three without a word when one of them is missing.
     if BIASES.iter().any(|bias| parts.contains(bias)) {

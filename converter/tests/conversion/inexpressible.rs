@@ -92,7 +92,7 @@ fn what_apr_cannot_say_is_kept_on_request() {
 fn add_norm(model: &mut Model, name: &str) {
     for layer in 0..2 {
         let mut norm = model
-            .tensor(&format!("blk.{layer}.attn_norm.weight"))
+            .tensor(format!("blk.{layer}.attn_norm.weight"))
             .clone();
         norm.name = format!("blk.{layer}.{name}.weight").into_bytes();
         model.tensors.push(norm);
@@ -211,6 +211,12 @@ fn a_bias_that_one_layer_lacks_is_named() {
         refusal.contains("blk.0.attn_v.bias is missing"),
         "{refusal}"
     );
+    model
+        .tensors
+        .retain(|tensor| !tensor.name.ends_with(b".bias"));
+    let refusal = Workbench::new(&model).refusal();
+    let text = "incomplete: blk.0.attn_k.bias is missing; blk.0.attn_q.bias is missing";
+    assert!(refusal.contains(text), "{refusal}");
 }
 
 #[test]
