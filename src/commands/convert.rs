@@ -314,7 +314,7 @@ fn convert(
     let sources = Files::open_all(&job.sources)?;
     for name in unread(&sources) {
         output::note(&format!(
-            "warning: {}: no step of the forward reads this tensor, which is stored as it is",
+            "warning: {}: no step of the forward reads it; it is kept as it is",
             escape(name.as_bytes())
         ));
     }
