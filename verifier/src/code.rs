@@ -377,6 +377,9 @@ mod tests {
                 literals(&path, found);
                 continue;
             }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let text = fs::read_to_string(&path).unwrap();
             // Every second part of a text cut at quotation marks is a literal, or else lies between two.
             found.extend(
