@@ -24,9 +24,9 @@ use crate::{not_opened, output, policy, progress};
 
 /// Checks models on their own: format, checksums, recorded digests, values, and the sidecar beside each.
 ///
-/// Every byte is read once. An artifact of `aprove convert` is held against its footer CRC-32, the digests that it records of
-/// its tensors, and the record of its source; any model against the sidecar NAME.manifest.json beside it. Where nothing is
-/// recorded only the format is checked, and that all values are finite; the answer says so.
+/// Every byte is read. An artifact of `aprove convert` is held against its footer CRC-32, the digests that it records of its
+/// tensors and its source, and the record of its source; any model against the sidecar NAME.manifest.json beside it. Where
+/// nothing is recorded only the format is checked, and that all values are finite; the answer says so.
 ///
 /// Exit code: 0 nothing is wrong, 1 a file is not what was written or breaks its format, 2 undecided (unreadable, cut,
 /// malformed, no model, changed during the run, or the answer could not be written); of several models the largest.

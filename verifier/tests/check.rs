@@ -1,6 +1,7 @@
 //! One model on its own: what contradicts itself, and what has nothing to check.
 
 use fixtures::{apr, models};
+use serde_json::{Value, json};
 use verifier::check::{Sidecar, check, text};
 use verifier::report::Report;
 use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
@@ -118,6 +119,42 @@ fn layers_of_honest_architectures_may_be_unlike() {
             .find(|one| one.code == "tensor.layers");
         assert!(odd.is_none(), "{name}: {odd:?}");
     }
+}
+
+#[test]
+fn a_record_that_does_not_give_its_source_back_is_different() {
+    let model = models::qwen2();
+    let sound = apr::converted(&model);
+    assert_checked(&sound.to_bytes(), Verified, "and of its source");
+    let source = "/aprove/sources/0";
+    let mut other = model.clone();
+    other.set("general.license", "another");
+    let of_other = apr::converted(&other).metadata["aprove"]["sources"][0].clone();
+    let edits: [(&str, Value); 4] = [
+        ("blake3", json!("0".repeat(64))),
+        ("blake3", of_other["blake3"].clone()),
+        ("version", json!(2)),
+        ("kv", of_other["kv"].clone()),
+    ];
+    for (member, value) in edits {
+        let mut forged = sound.clone();
+        *forged.at(&format!("{source}/{member}")) = value;
+        assert_checked(&forged.to_bytes(), Different, "record of the source");
+    }
+    // A tensor and its own digest, put right.
+    let mut forged = sound;
+    let name = forged.tensors[3].name.clone();
+    forged.tensors[3].data[5] ^= 1;
+    let digest = blake3::hash(&forged.tensors[3].data).to_hex();
+    let digests = forged
+        .at("/aprove/tensors")
+        .as_object_mut()
+        .expect("digests");
+    digests.insert(
+        String::from_utf8(name).expect("a name"),
+        json!(digest.as_str()),
+    );
+    assert_checked(&forged.to_bytes(), Different, "does not have the BLAKE3");
 }
 
 #[needs::data("apr")]

@@ -29,7 +29,10 @@ use crate::{
     convert::LIMITS,
     error::Error,
     observer::Observer,
-    plan::{json::hex, names::Names},
+    plan::{
+        json::hex,
+        names::{Names, OUTPUT},
+    },
     publish::{
         free::{Kind, check_free},
         staged::{Folder, StagedFile, publish},
@@ -227,6 +230,7 @@ fn recorded(record: &Record<'_>, artifact: &Artifact) -> Result<Vec<Planned>, Ma
     let planned = planned.collect::<Result<Vec<Planned>, Malformed>>()?;
     check_set(&planned)
         .map_err(|error| format!("the files that it records are no model: {error}"))?;
+    check_stored(record, names, artifact)?;
     Ok(planned)
 }
 
@@ -236,6 +240,26 @@ fn check_set(files: &[Planned]) -> Result<(), gguf_file::Error> {
     let contents = contents.map(|file| Content::parse(&file.head, file.size, &LIMITS));
     SplitSet::join(&contents.collect::<Result<Vec<_>, _>>()?)?;
     Ok(())
+}
+
+/// Each tensor of the artifact goes into a file.
+fn check_stored(record: &Record<'_>, names: Names, artifact: &Artifact) -> Result<(), Malformed> {
+    let sources = record.sources.iter();
+    let tensors = sources.flat_map(|source| &source.tensors);
+    let mut given: BTreeSet<String> = tensors
+        .map(|tensor| names.apply(&String::from_utf8_lossy(&tensor.name)))
+        .collect();
+    if record.has_copy {
+        given.insert(names.apply(OUTPUT));
+    }
+    let mut stored = artifact.tensors.iter().map(|tensor| &tensor.entry.name);
+    match stored.find(|name| !given.contains(*name)) {
+        Some(name) => {
+            let name = name.escape_debug();
+            Err(format!("no file that it records has the tensor \"{name}\""))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A stretch of the artifact and its place in the restored file.
@@ -373,6 +397,8 @@ fn outputs(output: &Path, count: usize) -> Result<Vec<PathBuf>, Error> {
     }
     let name = utf8_name(output)?;
     let stem = name.strip_suffix(".gguf").unwrap_or(&name);
+    let first = format!("-00001-of-{count:05}");
+    let stem = stem.strip_suffix(&first).unwrap_or(stem);
     Ok((1..=count)
         .map(|number| output.with_file_name(format!("{stem}-{number:05}-of-{count:05}.gguf")))
         .collect())

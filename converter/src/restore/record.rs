@@ -9,6 +9,8 @@ use serde_json::{Map, Value as Json};
 pub(super) struct Record<'a> {
     /// `hf` or `gguf`.
     pub(super) names: &'a str,
+    /// Whether the output matrix is a copy of the embedding.
+    pub(super) has_copy: bool,
     /// GGUF names of the tensors that were stored as decoded F32.
     pub(super) decoded: Vec<&'a str>,
     /// The source files, in shard order.
@@ -82,6 +84,7 @@ impl<'a> Record<'a> {
         let sources = field(record, "sources")?;
         Ok(Self {
             names: text(record, "names")?,
+            has_copy: text(record, "tie")? == "duplicate",
             decoded,
             sources: array(sources, "sources")?
                 .iter()

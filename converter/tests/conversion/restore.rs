@@ -3,7 +3,11 @@
 use std::{fs, sync::atomic::AtomicBool};
 
 use converter::{Error, RestoreRequest, RestoredFile, Tie, Unsupported, restore};
-use fixtures::{apr::Image, gguf::shard_name, malformed, models};
+use fixtures::{
+    apr::{Entry, Image},
+    gguf::shard_name,
+    malformed, models,
+};
 use serde_json::Value;
 
 use crate::support::{Workbench, write};
@@ -177,6 +181,26 @@ fn a_record_of_no_source_or_of_one_twice_restores_nothing() {
 }
 
 #[test]
+fn a_record_that_leaves_out_a_tensor_restores_nothing() {
+    let bench = Workbench::new(&models::qwen2());
+    let mut edited = Image::parse(&bench.artifact());
+    edited.entries.push(Entry {
+        name: b"zzz.weight".to_vec(),
+        dtype: 0,
+        dims: vec![16],
+        offset: edited.data.len() as u64,
+        size: 64,
+    });
+    edited.data.extend([0; 64]);
+    write(&bench.request.output, &edited.to_bytes());
+    let refused = restored(&bench).unwrap_err().to_string();
+    assert!(
+        refused.contains("has the tensor \"zzz.weight\""),
+        "{refused}"
+    );
+}
+
+#[test]
 fn files_of_others_are_refused_with_what_is_lost() {
     let model = models::qwen2();
     let bench = Workbench::new(&model);
@@ -188,7 +212,7 @@ fn files_of_others_are_refused_with_what_is_lost() {
     assert!(text.contains("another tool made it"), "{text}");
     write(&bench.request.output, &model.to_bytes());
     let text = restored(&bench).unwrap_err().to_string();
-    assert!(text.contains("found \"GGUF\""), "{text}");
+    assert!(text.contains("a GGUF model, not an APR v2 file"), "{text}");
 }
 
 #[test]

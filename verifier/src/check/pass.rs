@@ -89,7 +89,7 @@ pub(super) fn check(
     findings.splice(0..0, origin::findings(&files));
     findings.splice(0..0, changed(decoded.side(), input));
     let is_published = origin::holds(&files, decoded.side()) == Some(true);
-    findings.extend(recorded.notes(decoded, is_published));
+    findings.extend(recorded.notes(decoded, is_published, evidence.given_back));
 
     let parts = Parts {
         inputs: &inputs,

@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::compare::metadata::{self, Digests, Outcome, record};
 use crate::decode::apr;
 use crate::decode::container::Container;
+use crate::explain::given_back::GivenBack;
 use crate::explain::recorded;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::inspect::Decoded;
@@ -105,7 +106,12 @@ impl Recorded {
     }
 
     /// What was held against what, and what that leaves open; `is_published` where its publisher gives the digest it has.
-    pub(super) fn notes(&self, decoded: &Decoded, is_published: bool) -> [Finding; 2] {
+    pub(super) fn notes(
+        &self,
+        decoded: &Decoded,
+        is_published: bool,
+        given_back: GivenBack,
+    ) -> [Finding; 2] {
         let mut held = Vec::new();
         let crc = matches!(decoded, Decoded::Apr(_)) && self.crc_holds;
         if self.name_holds {
@@ -115,8 +121,12 @@ impl Recorded {
             held.push("the SHA-256 that its publisher gives".to_owned());
         }
         if self.by_record > 0 {
+            let source = match given_back {
+                GivenBack::Alone => " and of its source",
+                _ => "",
+            };
             held.push(format!(
-                "the BLAKE3 that it records of {}",
+                "the BLAKE3 that it records of {}{source}",
                 tensors(self.by_record)
             ));
         }

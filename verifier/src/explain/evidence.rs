@@ -32,7 +32,7 @@ pub(crate) struct Evidence {
     pub(crate) gguf_is_other: bool,
     /// What contradicts the record in the file that holds it, where another GGUF is at hand.
     pub(crate) contradiction: Option<(Code, String)>,
-    /// Whether the artifact gives back the source that it records; computed where another GGUF is at hand.
+    /// Whether the artifact gives back the source that it records; computed where that GGUF is not at hand.
     pub(crate) given_back: GivenBack,
     /// Whether the GGUF does not have the digest that its name or its publisher gives.
     pub(crate) gguf_is_misnamed: bool,
@@ -66,15 +66,20 @@ impl Evidence {
             .flatten();
         let is_alone = judge.gguf_sources().is_empty();
         let given_back = match &recorded {
-            Some(recorded) if !is_alone && apr.complete && tensors.apr_unlike.is_empty() => {
+            Some(recorded) if apr.complete && tensors.apr_unlike.is_empty() => {
                 judge.given_back(recorded)
             }
             _ => GivenBack::Unknown,
         };
         let is_of_other = !gguf_is_source && !has_broken_record && !records.is_empty();
-        let contradiction = (!is_alone && apr.complete && is_of_other)
-            .then(|| contradiction(apr, recorded.as_ref(), given_back))
-            .flatten();
+        let contradiction = if !apr.complete || !is_of_other {
+            None
+        } else if is_alone {
+            // The metadata were held against the record.
+            not_given_back(given_back)
+        } else {
+            contradiction(apr, recorded.as_ref(), given_back)
+        };
         // It records tensors that the file which it was made from does not hold.
         let is_unlike_source = gguf_is_source && tensors.gguf_differs;
         let contradicts_itself = judge.inputs.first.contradicts_itself()
@@ -137,11 +142,15 @@ fn contradiction(
     let mut findings = compared.findings.into_iter();
     match findings.find(|finding| finding.effect == Effect::Different) {
         Some(unlike) => Some((unlike.code, unlike.message)),
-        None if given_back == GivenBack::Not => {
-            of_record("what it and the tensors give does not have the BLAKE3 that it says")
-        }
-        None => None,
+        None => not_given_back(given_back),
     }
+}
+
+fn not_given_back(given_back: GivenBack) -> Option<(Code, String)> {
+    (given_back == GivenBack::Not).then(|| {
+        let why = "what it and the tensors give does not have the BLAKE3 that it says";
+        (Code::MetaRecord, why.to_owned())
+    })
 }
 
 /// What the recorded digests of the tensors say.

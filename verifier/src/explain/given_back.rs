@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use super::judge::Judge;
+use super::recorded::{Held, RecordedFile};
 use crate::compare::inputs::Model;
 use crate::compare::names::gguf_name;
 use crate::compare::pairing::{Comparison, comparison};
+use crate::compare::scan;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::Metadata;
 use crate::report::hex;
-use crate::source::read_through;
 
 /// What putting the source together came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,38 +42,33 @@ impl Judge<'_> {
         let [apr, gguf] = models.map(by_name);
         let mut is_alone = true;
         for (shard, record) in records.iter().enumerate() {
-            let mut tensors: Vec<&Tensor> = recorded
-                .tensors
-                .iter()
-                .filter(|tensor| tensor.shard == shard)
-                .collect();
-            tensors.sort_by_key(|tensor| tensor.span.offset);
-            let mut file = Put::default();
-            file.put(&record.head);
-            for tensor in tensors {
+            let of_file = |tensor: &&Tensor| tensor.shard == shard;
+            let mut tensors = Vec::new();
+            for tensor in recorded.tensors.iter().filter(of_file) {
                 let mut held = [&apr, &gguf].into_iter().zip(models);
                 let found = held.find_map(|(by_name, model)| {
                     let held = by_name.get(tensor.name.as_slice())?;
                     let is_same = matches!(comparison(held, tensor), Some(Comparison::Bytes(_)));
-                    Some((model, held)).filter(|_| is_same)
+                    let source = model.sources.get(held.shard).filter(|_| is_same)?;
+                    Some((model, *source, held.span.offset))
                 });
-                let Some((model, held)) = found else {
+                let Some((model, source, offset)) = found else {
                     return GivenBack::Unknown;
                 };
                 is_alone &= model.side == self.inputs.first.side;
-                file.pad(tensor.span.offset);
-                let Some(source) = model.sources.get(held.shard) else {
-                    return GivenBack::Unknown;
-                };
-                let read = read_through(*source, held.span, &mut Vec::new(), |_, bytes| {
-                    file.put(bytes);
+                let span = tensor.span;
+                tensors.push(Held {
+                    span,
+                    source,
+                    offset,
                 });
-                if read.is_err() {
-                    return GivenBack::Unknown;
-                }
             }
-            file.pad(record.size);
-            if hex(file.hasher.finalize().as_bytes()) != record.blake3 {
+            tensors.sort_by_key(|held| held.span);
+            let file = RecordedFile { record, tensors };
+            let Ok(digest) = scan::blake3_of(&file, self.scan.threads) else {
+                return GivenBack::Unknown;
+            };
+            if hex(&digest) != record.blake3 {
                 // A tensor that came from the GGUF may be the one that is wrong.
                 return if is_alone {
                     GivenBack::Not
@@ -94,27 +90,4 @@ fn by_name<'a>(model: &Model<'a>) -> HashMap<Vec<u8>, &'a Tensor> {
     tensors
         .map(|tensor| (gguf_name(&tensor.name), tensor))
         .collect()
-}
-
-/// A file that is put together, of which only the digest is kept.
-#[derive(Default)]
-struct Put {
-    hasher: blake3::Hasher,
-    length: u64,
-}
-
-impl Put {
-    fn put(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.length = self.length.saturating_add(bytes.len() as u64);
-    }
-
-    /// Zeros up to an offset.
-    fn pad(&mut self, offset: u64) {
-        const ZEROS: [u8; 1 << 12] = [0; 1 << 12];
-        while let Some(missing @ 1..) = offset.checked_sub(self.length) {
-            let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-            self.put(ZEROS.get(..missing).unwrap_or(&ZEROS));
-        }
-    }
 }

@@ -7,11 +7,16 @@ use crate::compare::metadata::record::SourceRecord;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::{self, Metadata, ShardHead};
 use crate::finding::escape;
+use crate::region::Span;
 use crate::source::Source;
 
 /// Decodes the heads of the recorded sources; none when one of them is no sound GGUF: such a record accuses nobody.
 pub(crate) fn decode(records: &[SourceRecord]) -> Option<Container<Metadata>> {
-    let heads: Vec<RecordedHead<'_>> = records.iter().map(RecordedHead).collect();
+    let heads = records.iter().map(|record| RecordedFile {
+        record,
+        tensors: Vec::new(),
+    });
+    let heads: Vec<RecordedFile<'_>> = heads.collect();
     let sources: Vec<&dyn Source> = heads.iter().map(|head| head as &dyn Source).collect();
     let container = gguf::decode(&sources);
     let is_sound = !records.is_empty()
@@ -23,20 +28,49 @@ pub(crate) fn decode(records: &[SourceRecord]) -> Option<Container<Metadata>> {
     is_sound.then_some(container)
 }
 
-/// A recorded source: its head, and zeros where its tensors were.
-struct RecordedHead<'a>(&'a SourceRecord);
+/// A recorded source, put together: its head, the tensors where another file holds them, and zeros elsewhere.
+pub(super) struct RecordedFile<'a> {
+    pub(super) record: &'a SourceRecord,
+    /// In the order of the file, none inside another.
+    pub(super) tensors: Vec<Held<'a>>,
+}
 
-impl Source for RecordedHead<'_> {
+/// A tensor of a recorded source.
+pub(super) struct Held<'a> {
+    /// Where it lies in the recorded file.
+    pub(super) span: Span,
+    /// The file that holds its bytes.
+    pub(super) source: &'a dyn Source,
+    /// Where they lie there.
+    pub(super) offset: u64,
+}
+
+impl Source for RecordedFile<'_> {
     fn length(&self) -> u64 {
-        self.0.size
+        self.record.size
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let held = self.0.head.get(start..).unwrap_or_default();
+        let held = self.record.head.get(start..).unwrap_or_default();
         let (from_head, rest) = buffer.split_at_mut(held.len().min(buffer.len()));
         from_head.copy_from_slice(held.get(..from_head.len()).unwrap_or_default());
         rest.fill(0);
+        let end = offset.saturating_add(buffer.len() as u64);
+        let first = self
+            .tensors
+            .partition_point(|held| held.span.end() <= offset);
+        for held in self.tensors.iter().skip(first) {
+            if held.span.offset >= end {
+                break;
+            }
+            let (from, to) = (held.span.offset.max(offset), held.span.end().min(end));
+            let inside = |at: u64| usize::try_from(at - offset).map_err(io::Error::other);
+            let part = buffer.get_mut(inside(from)?..inside(to)?);
+            let part = part.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let within = from - held.span.offset;
+            held.source.read_exact_at(held.offset + within, part)?;
+        }
         Ok(())
     }
 
@@ -85,12 +119,12 @@ impl Rewriting {
                 format!("it is a set of {now} files instead of {before}")
             });
         }
-        let version = |metadata: &Metadata| {
-            let head = metadata.shards.first();
-            head.map_or(0, |head| head.version)
-        };
-        let (before, now) = (version(recorded), version(found));
-        if before != now {
+        let versions = [recorded, found].map(|metadata| {
+            let heads = metadata.shards.iter();
+            heads.map(|head| head.version)
+        });
+        let [before, now] = versions;
+        if let Some((before, now)) = before.zip(now).find(|(before, now)| before != now) {
             self.is_other_version = true;
             self.changes
                 .push(format!("GGUF version {now} instead of {before}"));

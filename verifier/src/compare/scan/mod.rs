@@ -54,6 +54,8 @@ pub(crate) struct Scan {
     pub(crate) errors: Vec<Unread>,
     /// Warnings about the files as such.
     pub(crate) warnings: Vec<Finding>,
+    /// How many threads the pass had.
+    pub(crate) threads: usize,
 }
 
 impl Scan {
@@ -123,6 +125,7 @@ pub(crate) fn scan(
     let mut scan = Scan {
         pairs: vec![None; pairing.pairs.len()],
         sha256: vec![None; files.len()],
+        threads,
         ..Scan::default()
     };
     let mut zeros = zeros::Zeros::default();
@@ -143,6 +146,20 @@ pub(crate) fn scan(
     });
     scan.warnings = zeros.findings(inputs);
     scan
+}
+
+/// The BLAKE3 of a file that is no file of the pass.
+pub(crate) fn blake3_of(source: &dyn Source, threads: usize) -> io::Result<[u8; 32]> {
+    let digest = FileDigest::new(source.length());
+    let groups = digest.open_groups();
+    let closed = parallel::map(threads, &groups, |span, ()| {
+        digest.close_group(source, *span)
+    });
+    closed.into_iter().collect::<io::Result<()>>()?;
+    let Some(digest) = digest.blake3() else {
+        unreachable!("all groups were closed");
+    };
+    Ok(digest)
 }
 
 /// A file of the pair.
