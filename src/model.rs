@@ -67,13 +67,17 @@ impl<'a> Loaded<'a> {
 }
 
 /// The tensors of a model that no step of its forward reads, as far as its architecture is known.
-pub(crate) fn unread(sources: &Files) -> Vec<String> {
+///
+/// # Errors
+/// A tensor does not have the shape that the keys of the model give.
+pub(crate) fn unread(sources: &Files) -> Result<Vec<String>, inference::Error> {
     match Loaded::new(sources, Io::Reads) {
-        Ok(loaded) => loaded.model.unused,
+        Ok(loaded) => Ok(loaded.model.unused),
         Err(error) => match error.downcast() {
-            Ok(inference::Error::NotCovered { unread, .. }) => unread,
+            Ok(inference::Error::NotCovered { unread, .. }) => Ok(unread),
+            Ok(error @ inference::Error::Shape { .. }) => Err(error),
             // What else keeps it from being run is said where it is run.
-            Ok(_) | Err(_) => Vec::new(),
+            Ok(_) | Err(_) => Ok(Vec::new()),
         },
     }
 }

@@ -171,12 +171,15 @@ fn unread(source: &SourceFile, error: gguf_file::Error) -> Error {
 }
 
 fn refused(source: &SourceFile, error: gguf_file::Error) -> Error {
-    match error.code() {
-        "input_changed" => source.changed(),
-        _ => Error::Source {
-            path: source.path().to_owned(),
-            source: Box::new(error),
-        },
+    let path = source.path().to_owned();
+    if error.is_changed() {
+        source.changed()
+    } else if error.is_cut() {
+        let what = format!("cut, half a download or copy: {error}; download it again");
+        Error::NotGguf { path, what }
+    } else {
+        let source = Box::new(error);
+        Error::Source { path, source }
     }
 }
 

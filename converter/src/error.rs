@@ -30,7 +30,7 @@ pub enum Error {
         /// The file that exists.
         path: PathBuf,
     },
-    /// A source is something else than a GGUF file: what was downloaded or named is not a model.
+    /// A file is something else than its place asks for, or half of it: what was downloaded or named is not a model.
     #[error("{path:?} is {what}")]
     NotGguf {
         /// The file.

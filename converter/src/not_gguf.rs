@@ -14,12 +14,9 @@ pub(crate) fn describe(
     source: &SourceFile,
     error: &gguf_file::Error,
 ) -> Result<Option<String>, Error> {
-    let length = source.length();
-    let mut bytes = vec![0; LOOKED_AT];
-    bytes.truncate(usize::try_from(length).unwrap_or(LOOKED_AT));
-    source.read(0, &mut bytes)?;
+    let (bytes, length) = (start_of(source)?, source.length());
     if bytes.starts_with(b"GGUF") {
-        return Ok(CUT.contains(&error.code()).then(|| {
+        return Ok(error.is_cut_in_header().then(|| {
             format!(
                 "a GGUF file that ends inside its header, after {length} bytes ({error}): a download that was cut, or \
                  damage; download it again"
@@ -29,14 +26,27 @@ pub(crate) fn describe(
     Ok(known(&bytes, length))
 }
 
-/// The codes of the rules that a file breaks which ends too early.
-const CUT: [&str; 5] = [
-    "gguf.short",
-    "gguf.count.tensors",
-    "gguf.count.kv",
-    "gguf.string.length",
-    "gguf.array.count",
-];
+/// Describes a file that does not begin as an APR file does, in the same words.
+///
+/// # Errors
+/// Fails when the file cannot be read.
+pub(crate) fn instead_of_apr(source: &SourceFile) -> Result<Option<String>, Error> {
+    let (bytes, length) = (start_of(source)?, source.length());
+    Ok(match bytes.get(..4) {
+        Some(b"APR\0") => None,
+        Some(b"GGUF") => Some("a GGUF model, not an APR v2 file".to_owned()),
+        _ => {
+            known(&bytes, length).map(|what| what.replace("not a GGUF model", "not an APR v2 file"))
+        }
+    })
+}
+
+fn start_of(source: &SourceFile) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; LOOKED_AT];
+    bytes.truncate(usize::try_from(source.length()).unwrap_or(LOOKED_AT));
+    source.read(0, &mut bytes)?;
+    Ok(bytes)
+}
 
 fn known(bytes: &[u8], length: u64) -> Option<String> {
     if bytes.is_empty() {

@@ -36,6 +36,15 @@ struct State {
 impl SourceFile {
     /// Opens a regular file.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let must_be_regular = |metadata: &Metadata| {
+            let (path, problem) = (path.to_owned(), "it is not a regular file");
+            let is_regular = metadata.is_file();
+            is_regular
+                .then_some(())
+                .ok_or(Error::Path { path, problem })
+        };
+        // A pipe has no path that leads to it.
+        must_be_regular(&fs::metadata(path).map_err(Error::io("be opened", path))?)?;
         let real_path = fs::canonicalize(path).map_err(Error::io("be opened", path))?;
         // Not blocking: opening a pipe would wait for somebody to write to it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -43,10 +52,7 @@ impl SourceFile {
             .map_err(|error| Error::io("be opened", path)(error.into()))?;
         let file = File::from(file);
         let metadata = file.metadata().map_err(Error::io("be examined", path))?;
-        if !metadata.is_file() {
-            let (path, problem) = (path.to_owned(), "it is not a regular file");
-            return Err(Error::Path { path, problem });
-        }
+        must_be_regular(&metadata)?;
         // Advice only: without it the file is read all the same.
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
         Ok(Self {

@@ -24,6 +24,16 @@ pub enum Error {
         /// What the file holds, escaped.
         found: String,
     },
+    /// A tensor has another shape than the keys of the model give.
+    #[error("tensor \"{name}\": expected dims [{expected}], found {found}")]
+    Shape {
+        /// The name of the tensor, escaped.
+        name: String,
+        /// What the forward needs.
+        expected: String,
+        /// What the file holds.
+        found: String,
+    },
     /// The prompt does not fit the model.
     #[error("prompt: expected {expected}, found {found}")]
     Prompt {

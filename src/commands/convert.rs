@@ -199,6 +199,7 @@ fn convert_all(
     }
     let progress = arguments.progress.of(arguments.quiet, jobs.len(), phases);
     let one = |job: &Job| {
+        Files::paths_of_model(&job.input)?;
         anyhow::Ok(if arguments.plan {
             let plan = plan::plan(arguments, job)?;
             if arguments.format == FormatFlag::Text {
@@ -302,6 +303,14 @@ fn convert(
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
     let progress = progress.job(&escape(job.input.as_os_str().as_bytes()));
+    let unread = match unread_of(job) {
+        Ok(unread) => unread,
+        Err(misshapen) => {
+            // What the converter says of the model says more.
+            converter::plan(&request).map_err(|error| with_hint(error, job))?;
+            return Err(misshapen);
+        }
+    };
     let converted = converter::convert(&request, &progress.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
@@ -312,11 +321,14 @@ fn convert(
         output::note(&format!("warning: {warning}"));
     }
     let sources = Files::open_all(&job.sources)?;
-    for name in unread(&sources) {
+    for name in unread.iter().take(MOST_UNREAD) {
         output::note(&format!(
             "warning: {}: no step of the forward reads it; it is kept as it is",
             escape(name.as_bytes())
         ));
+    }
+    if let Some(more @ 1..) = unread.len().checked_sub(MOST_UNREAD) {
+        output::note(&format!("warning: {more} more tensors that no step reads"));
     }
 
     let mut proof = None;
@@ -352,7 +364,7 @@ fn convert(
             let (behaviour, row) =
                 behaviour::compare(&engine, &artifact, &sources, &arguments.prompt);
             if arguments.fingerprint {
-                pending.record_behaviour(fingerprint(&row));
+                pending.record_behaviour(fingerprint(&row)?);
             }
             report.add_behaviour(&behaviour, row);
         }
@@ -390,6 +402,24 @@ fn convert(
     })
 }
 
+/// The tensors that no step of the forward reads. What else its files say is told by the conversion.
+///
+/// # Errors
+/// The tensors of the model do not have the shapes that its keys give.
+fn unread_of(job: &Job) -> anyhow::Result<Vec<String>> {
+    let Ok(sources) = Files::open_all(&job.sources) else {
+        return Ok(Vec::new());
+    };
+    unread(&sources).map_err(|error| {
+        anyhow::anyhow!(
+            "the tensors of the model do not have the shapes that its keys give, so that no loader runs it: {error}; download or export it again"
+        )
+    })
+}
+
+/// How many tensors that no step reads are named.
+const MOST_UNREAD: usize = 20;
+
 /// The digests of the artifact, which were made while it was verified.
 fn artifact_digests(report: &Report) -> anyhow::Result<ArtifactDigests> {
     let row = report.files.first();
@@ -412,16 +442,19 @@ fn digest_of(text: &str) -> Option<[u8; 32]> {
 }
 
 /// What the run of the artifact says of its behaviour.
-fn fingerprint(row: &BehaviourRow) -> Fingerprint {
-    let prompts = row.prompts.iter().map(|prompt| PromptFingerprint {
-        name: prompt.name.clone(),
-        tokens: prompt.tokens.clone(),
-        run: prompt.sides.apr.clone().unwrap_or_default(),
+fn fingerprint(row: &BehaviourRow) -> anyhow::Result<Fingerprint> {
+    let prompts = row.prompts.iter().map(|prompt| {
+        let run = prompt.sides.apr.clone();
+        anyhow::Ok(PromptFingerprint {
+            name: prompt.name.clone(),
+            tokens: prompt.tokens.clone(),
+            run: run.context("the artifact was not run to its end, so there is no fingerprint")?,
+        })
     });
-    Fingerprint {
+    Ok(Fingerprint {
         numerics: row.numerics.clone(),
-        prompts: prompts.collect(),
-    }
+        prompts: prompts.collect::<anyhow::Result<_>>()?,
+    })
 }
 
 /// Adds the flag that helps, which the library does not know.

@@ -51,7 +51,7 @@ pub struct FormatError {
 impl Error {
     /// Returns the stable code of the failure.
     ///
-    /// A read that ends early is `input_changed`: the reader stays inside the length that the source announced.
+    /// A read that ends early is `input-changed`: the reader stays inside the length that the source announced.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Format(error) => error.code,
@@ -59,9 +59,24 @@ impl Error {
             Self::Io {
                 kind: io::ErrorKind::UnexpectedEof,
                 ..
-            } => "input_changed",
+            } => INPUT_CHANGED,
             Self::Io { .. } => "io",
         }
+    }
+
+    /// Tells whether the file is another one than when it was opened.
+    pub fn is_changed(&self) -> bool {
+        self.code() == INPUT_CHANGED
+    }
+
+    /// Tells whether tensor data end behind the file, as those of a download that was cut.
+    pub fn is_cut(&self) -> bool {
+        self.code() == TRUNCATED
+    }
+
+    /// Tells whether the file ends inside its header, or a count there is larger than the bytes that are left.
+    pub fn is_cut_in_header(&self) -> bool {
+        CUT_IN_HEADER.contains(&self.code())
     }
 
     /// Returns the offset in the file that the failure is about.
@@ -98,6 +113,16 @@ impl Error {
         }
     }
 }
+
+const INPUT_CHANGED: &str = "input-changed";
+const TRUNCATED: &str = "gguf.truncated";
+const CUT_IN_HEADER: [&str; 5] = [
+    "gguf.short",
+    "gguf.count.tensors",
+    "gguf.count.kv",
+    "gguf.string.length",
+    "gguf.array.count",
+];
 
 /// A number with its digits in groups of three: `65,535`.
 pub(crate) struct Grouped(pub(crate) u64);
@@ -168,7 +193,7 @@ mod tests {
     #[test]
     fn a_read_that_ends_early_means_that_the_input_changed() {
         let error = Error::io(10, 20, &io::ErrorKind::UnexpectedEof.into());
-        assert_eq!((error.code(), error.offset()), ("input_changed", 10));
+        assert_eq!((error.code(), error.offset()), ("input-changed", 10));
         assert_eq!(
             Error::io(0, 1, &io::ErrorKind::PermissionDenied.into()).code(),
             "io"

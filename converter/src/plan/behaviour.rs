@@ -50,12 +50,7 @@ pub(crate) fn check<'k>(
     let of_no_architecture = keys.starting_with(String::new());
     let of_no_architecture = of_no_architecture.filter(|(name, ..)| name.starts_with("xielu."));
     for (name, ending, value) in keys.of_architecture().chain(of_no_architecture) {
-        // Read by the architectures that APR cannot say, and by no other.
-        let of_unsaid = unsaid.filter(|_| ending == LAYER_NORM_EPSILON);
-        let effect = of_unsaid
-            .map(|_| "norms would add another number")
-            .or_else(|| effect(keys.architecture(), ending, value, head_dim));
-        if let Some(effect) = effect {
+        if let Some(effect) = effect(keys.architecture(), ending, value, head_dim) {
             let consequence = format!("{} = {}: {effect}", name.escape_debug(), shown(value));
             lost.push(RecordOnly { name, consequence });
         }
@@ -118,12 +113,7 @@ fn effect(
         }
         // Converters write it for stablelm as well, where llama.cpp reads no such key.
         "use_parallel_residual" if architecture != "gptneox" => return None,
-        // The loader has the four numbers of linear and yarn scaling in `rope_scaling`.
-        "attention.sliding_window" | "attention.sliding_window_pattern"
-            if architecture::ignores_window(architecture) =>
-        {
-            return None;
-        }
+        "attention.sliding_window" if architecture::ignores_window(architecture) => return None,
         _ => {}
     }
     let found = RULES.iter().find(|rule| match rule.key.strip_suffix('*') {
@@ -196,8 +186,6 @@ const fn rule(key: &'static str, neutral: Neutral, effect: &'static str) -> Rule
         effect,
     }
 }
-
-const LAYER_NORM_EPSILON: &str = "attention.layer_norm_epsilon";
 
 /// Keys that stand at the top level of the artifact.
 const CARRIED: [&str; 21] = [
@@ -272,8 +260,13 @@ const RULES: &[Rule] = &[
         "queries would not be scaled by their position",
     ),
     rule(
-        "attention.sliding_window*",
+        "attention.sliding_window",
         Neutral::Off,
+        "every token would see all earlier ones, not a window of them",
+    ),
+    rule(
+        "attention.sliding_window_pattern",
+        Neutral::Nothing,
         "every token would see all earlier ones, not a window of them",
     ),
     rule(
@@ -296,7 +289,11 @@ const RULES: &[Rule] = &[
         Neutral::Off,
         "layers would not share keys and values",
     ),
-    rule(LAYER_NORM_EPSILON, Neutral::Any, ""),
+    rule(
+        "attention.layer_norm_epsilon",
+        Neutral::Nothing,
+        "norms would add another number",
+    ),
     rule(
         "attention.*",
         Neutral::Nothing,

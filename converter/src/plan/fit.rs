@@ -1,5 +1,6 @@
 //! Whether the sizes that the keys of a model state are those of its tensors: loaders take them from the keys.
 
+use architectures::find;
 use gguf_file::GgmlType;
 
 use crate::{
@@ -29,6 +30,14 @@ pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>) -> Result<(), Error>
     let context = keys.name("context_length");
     if keys.count(&context)? == Some(0) {
         problems.push(format!("{context} is 0, so that not one token fits"));
+    }
+    let experts = keys.name("expert_count");
+    let has_none = find(keys.architecture()).is_some_and(|described| described.experts.is_none());
+    if let Some(count) = keys.count(&experts)?.filter(|count| has_none && *count > 0) {
+        let architecture = keys.architecture();
+        problems.push(format!(
+            "{experts} is {count}, and a {architecture} has no experts"
+        ));
     }
     let sizes = Sizes::of(keys)?;
     for tensor in plan.tensors.iter().filter(|tensor| !tensor.is_copy) {

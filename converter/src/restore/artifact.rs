@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use apr_file::{Head, ReadAt as _, Tensor};
 use serde_json::{Map, Value as Json};
 
-use crate::{error::Error, source::SourceFile};
+use crate::{error::Error, not_gguf, source::SourceFile};
 
 /// An open APR file.
 pub(super) struct Artifact {
@@ -25,6 +25,10 @@ impl Artifact {
             path: path.to_owned(),
             problem: format!("{error}; `aprove inspect` says more"),
         };
+        if let Some(what) = not_gguf::instead_of_apr(&file)? {
+            let path = path.to_owned();
+            return Err(Error::NotGguf { path, what });
+        }
         let bytes = apr_file::read_header(&file).map_err(refused)?;
         let head = Head::parse(&bytes, file.length()).map_err(refused)?;
         let names = head.tensors.iter().enumerate();

@@ -326,6 +326,36 @@ fn keys_that_no_loader_reads_are_refused_with_what_would_go_wrong() {
 }
 
 #[test]
+fn keys_of_other_architectures_are_refused_or_kept() {
+    let pattern = Value::Array(7, vec![true.into(), false.into()]);
+    for (ending, value) in [
+        ("attention.layer_norm_epsilon", 1e-5_f32.into()),
+        ("attention.sliding_window_pattern", pattern),
+        ("attention.sliding_window_pattern", 0_u32.into()),
+    ] {
+        let mut model = models::qwen2();
+        let key = format!("qwen2.{ending}");
+        model.set(key.as_str(), value);
+        let mut bench = Workbench::new(&model);
+        let refusal = bench.refusal();
+        assert!(refusal.contains(&key), "{refusal}");
+        bench.request.record_only = true;
+        let metadata = Artifact::of(&bench.artifact()).metadata;
+        let kept = &metadata["aprove"]["record_only"];
+        assert_eq!(*kept, serde_json::json!([key]));
+    }
+}
+
+#[test]
+fn experts_of_an_architecture_without_any_are_refused() {
+    let mut model = models::qwen2();
+    model.set("qwen2.expert_count", 8_u32);
+    let refusal = Workbench::new(&model).refusal();
+    let expected = "qwen2.expert_count is 8, and a qwen2 has no experts";
+    assert!(refusal.contains(expected), "{refusal}");
+}
+
+#[test]
 fn every_key_that_would_be_lost_is_named_at_once() {
     let mut model = as_architecture("granite");
     model.set("granite.logit_scale", 8.0_f32);

@@ -93,12 +93,11 @@ impl Tensors {
                 .iter()
                 .map(|dim| dim.map_or("any".to_owned(), |dim| dim.to_string()))
                 .collect();
-            let expected = format_args!("dims [{}]", expected.join(", "));
-            return Err(Error::model(
-                field,
-                expected,
-                format_args!("{:?}", raw.dims),
-            ));
+            return Err(Error::Shape {
+                name: name.escape_debug().to_string(),
+                expected: expected.join(", "),
+                found: format!("{:?}", raw.dims),
+            });
         };
         let slices = found.get(2).copied().unwrap_or(1) as u64;
         let tensor = Tensor {

@@ -38,7 +38,9 @@ pub(crate) fn jobs(
     let mut jobs: Vec<Job> = Vec::new();
     let mut outputs = BTreeSet::new();
     for input in inputs {
-        let sources = Files::paths_of_model(input)?;
+        // What is missing is said of the one model that misses it.
+        let sources = Files::paths_of_model(input);
+        let sources = sources.unwrap_or_else(|_| Files::paths_by_name(input));
         if jobs.iter().any(|job| job.sources == sources) {
             continue;
         }

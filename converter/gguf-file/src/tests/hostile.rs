@@ -180,5 +180,5 @@ fn a_source_that_shrinks_has_changed() {
         }
     }
     let error = read_header(&Shrunk(good()), &Limits::default()).unwrap_err();
-    assert_eq!(error.code(), "input_changed");
+    assert_eq!(error.code(), "input-changed");
 }
