@@ -95,12 +95,13 @@ impl Files {
     ///
     /// An incomplete set is an error: one shard is never taken for the whole.
     pub(crate) fn paths_of_model(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-        let Some(paths) = set_of(path) else {
-            return Ok(vec![path.to_path_buf()]);
-        };
+        let paths = Self::paths_by_name(path);
         // What is missing at an address is noticed when it is opened.
         let is_missing = |path: &&PathBuf| !Location::of(path).is_address() && !path.exists();
-        if let Some(missing) = paths.iter().find(is_missing) {
+        if let ([_, _, ..], Some(missing)) = (paths.as_slice(), paths.iter().find(is_missing)) {
+            if is_whole(path) {
+                return Ok(vec![path.to_path_buf()]);
+            }
             bail!(
                 "{} is one of {} files and {} is missing",
                 path.display(),
@@ -109,6 +110,11 @@ impl Files {
             );
         }
         Ok(paths)
+    }
+
+    /// The same by the name alone: those of the set may be missing.
+    pub(crate) fn paths_by_name(path: &Path) -> Vec<PathBuf> {
+        set_of(path).unwrap_or_else(|| vec![path.to_path_buf()])
     }
 
     /// Which file keeps a model from being opened: of a split set the first that cannot be.
@@ -165,10 +171,22 @@ pub(crate) fn split_prefix(name: &str) -> Option<&str> {
     split_parts(name).map(|(prefix, _)| prefix)
 }
 
-/// The first file of the split set that a path names one of, or the path itself.
+/// The first file of the split set that a path names one of, or the path itself; where files are missing, the first that is
+/// there.
 pub(crate) fn first_of_set(path: &Path) -> PathBuf {
-    let first = set_of(path).and_then(|paths| paths.into_iter().next());
+    let mut paths = Files::paths_by_name(path).into_iter();
+    let first = paths.find(|path| Location::of(path).is_address() || path.exists());
     first.unwrap_or_else(|| path.to_path_buf())
+}
+
+/// Whether a file is a model of its own, whatever its name says: loaders go by `split.count`, which merging sets to 0.
+fn is_whole(path: &Path) -> bool {
+    let Ok(source) = FileSource::open(path) else {
+        return false;
+    };
+    let gguf = verifier::decode::gguf::decode(&[&source as &dyn Source]);
+    let count = gguf.metadata.get(b"split.count");
+    gguf.complete && count.is_none_or(|count| matches!(count.as_u64(), Some(0 | 1)))
 }
 
 /// The paths of all files of the split set that a path names one of.

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use remote::Location;
+use verifier::decode::container::Format;
 use verifier::finding::escape;
 
-use crate::input::first_of_set;
+use crate::input::{Files, first_of_set};
 
 /// A model, or a place where one should be.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Vec<Found> {
         if path.is_dir() {
             let before = search.found.len();
             search.folder(path);
-            if search.found.len() == before && !search.is_repeated {
+            if search.found.len() == before {
                 search.found.push(Found {
                     path: path.clone(),
                     problem: Some(format!("{} is a folder without a model", path.display())),
@@ -55,29 +56,41 @@ pub(crate) fn find(paths: &[PathBuf]) -> Vec<Found> {
             search.add(path);
         }
     }
-    search.found
+    each_once(search.found)
+}
+
+/// Drops what was found before, links resolved. The files of a set are those of the set, whatever else leads to them: a
+/// cache of Hugging Face has each under its digest as well.
+fn each_once(mut found: Vec<Found>) -> Vec<Found> {
+    let files = |found: &Found| -> Vec<PathBuf> {
+        // What cannot be resolved cannot be opened either, and says so then.
+        let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
+        let paths = Files::paths_of_model(&found.path);
+        let paths = paths.unwrap_or_else(|_| vec![found.path.clone()]);
+        paths.into_iter().map(resolved).collect()
+    };
+    let sets = found.iter().map(files).filter(|files| files.len() > 1);
+    let of_sets: HashSet<PathBuf> = sets.flatten().collect();
+    let mut known = HashSet::new();
+    found.retain(|found| {
+        let files = files(found);
+        let is_of_set = matches!(files.as_slice(), [file] if of_sets.contains(file));
+        found.problem.is_some() || !is_of_set && known.insert(files)
+    });
+    found
 }
 
 #[derive(Default)]
 struct Search {
     found: Vec<Found>,
-    /// What was found already, links resolved.
-    known: HashSet<PathBuf>,
-    /// Whether a model was met a second time.
-    is_repeated: bool,
 }
 
 impl Search {
     fn add(&mut self, path: &Path) {
-        let path = first_of_set(path);
-        // What cannot be resolved cannot be opened either, and says so then.
-        let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if self.known.insert(resolved) {
-            let problem = None;
-            self.found.push(Found { path, problem });
-        } else {
-            self.is_repeated = true;
-        }
+        self.found.push(Found {
+            path: first_of_set(path),
+            problem: None,
+        });
     }
 
     /// Links to files are followed, as model caches are full of them; links to folders are not, as they can lead in circles.
@@ -138,6 +151,5 @@ fn kind_of(path: &Path) -> io::Result<Kind> {
     }
     let mut start = Vec::new();
     File::open(path)?.take(4).read_to_end(&mut start)?;
-    let is_model = start == b"GGUF" || start == b"APR\0";
-    Ok(if is_model { Kind::Model } else { Kind::Other })
+    Ok(Format::of(&start).map_or(Kind::Other, |_| Kind::Model))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
+use verifier::decode::container::Format;
 
 /// A place that a report can be written to.
 pub(super) struct Target {
@@ -125,7 +126,7 @@ fn refuse_models(path: &Path) -> anyhow::Result<()> {
     File::open(path)
         .and_then(|file| file.take(4).read_to_end(&mut start))
         .with_context(|| format!("{shown} cannot be read: whether it is a model is not known"))?;
-    if start.starts_with(b"APR") || start.starts_with(b"GGUF") {
+    if Format::of(&start).is_some() {
         bail!("{shown} is a model, which is never replaced; choose another place for the report");
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::compare::metadata::record;
 use crate::decode::apr;
+use crate::decode::container::Format;
 use crate::region::Span;
 use crate::source::read_through;
 use crate::verify::Input;
@@ -28,7 +29,7 @@ impl Sources {
         };
         let mut magic = [0; 4];
         source.read_exact_at(0, &mut magic).ok()?;
-        if !magic.starts_with(b"APR") {
+        if Format::of(&magic) != Some(Format::Apr) {
             return None;
         }
         let document = apr::decode(*source).metadata.document?;

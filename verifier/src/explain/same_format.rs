@@ -272,8 +272,10 @@ impl Judge<'_> {
     fn looks_damaged(&self) -> bool {
         match (self.inputs.first.metadata, self.inputs.second.metadata) {
             (Metadata::Gguf(a), Metadata::Gguf(b)) => {
+                // Of another number of files each says so.
                 let mut heads = a.shards.iter().zip(&b.shards);
-                heads.any(|(a, b)| differ_as_by_damage(&a.bytes, &b.bytes))
+                a.shards.len() == b.shards.len()
+                    && heads.any(|(a, b)| differ_as_by_damage(&a.bytes, &b.bytes))
             }
             (Metadata::Apr(a), Metadata::Apr(b)) => differ_as_by_damage(&a.head, &b.head),
             _ => unreachable!("two files of one format have the same kind of metadata"),

@@ -53,9 +53,9 @@ pub struct CheckOptions<'a> {
 
 /// Checks a model against a manifest and reports as a verification does.
 ///
-/// A wrong digest, size, type or shape, a row for something that is not there, a tensor or file without a row and a second
-/// row with another digest make the model different. Unreadable rows, metadata that no row binds, and a manifest of which
-/// nothing could be compared leave it undecided, and so does a model that is cut or malformed, whatever else differs. What
+/// A wrong digest, size, type or shape, a row for something that is not there, a tensor without a row and a second
+/// row with another digest make the model different. Unreadable rows, a file of a set or metadata that no row binds, and a
+/// manifest of which nothing could be compared leave it undecided, and so does a model that is cut or malformed, whatever else differs. What
 /// is not a model is not compared.
 #[must_use]
 pub fn check(

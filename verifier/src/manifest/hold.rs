@@ -41,7 +41,7 @@ pub(crate) fn hold(
         Rows::Described(described) => described::resolve(described, &target),
         // Another program's list of digests under the name of a sidecar.
         Rows::Listed(_) => {
-            let finding = unusable(&manifest.name, &Unusable::Unknown);
+            let finding = unusable(&manifest.name, &Unusable::List);
             judge.findings.push(finding);
             Resolved::default()
         }

@@ -252,14 +252,13 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
     }
 }
 
-/// Of a split set each file needs a row when one of them has one. A digest of the command line is of one file, and leaves
-/// the others open.
+/// Of a split set each file needs a row when one of them has one: the others are held against nothing.
 fn find_missing_files(lines: &[Line], target: &Target<'_>, resolved: &mut Resolved) {
     let is_one_digest = lines.iter().all(|line| line.place == ONE_DIGEST);
-    let (effect, what) = if is_one_digest {
-        (Effect::Undecided, "was not held against any digest")
+    let what = if is_one_digest {
+        "was not held against any digest"
     } else {
-        (Effect::Different, "has no row")
+        "has no row"
     };
     let subjects: BTreeSet<Subject> = resolved.claims.iter().map(|claim| claim.subject).collect();
     let has = |subject| subjects.contains(&subject);
@@ -276,7 +275,7 @@ fn find_missing_files(lines: &[Line], target: &Target<'_>, resolved: &mut Resolv
                 .map_or_else(String::new, |name| escape(name.as_bytes()));
             Finding::new(
                 "manifest.missing",
-                effect,
+                Effect::Undecided,
                 format!("the file {name} {what}"),
             )
             .at(target.file_place(shard))

@@ -44,6 +44,7 @@ pub use write::{Error, Form, WriteOptions, Written, write};
 use self::bound::Bound;
 use self::json::Described;
 use self::lines::{Line, Listed};
+use crate::decode::container::Format;
 use crate::finding::escape;
 use crate::report::{ManifestRow, Mode, Report};
 use crate::source::Source;
@@ -204,7 +205,7 @@ fn is_model(source: &dyn Source) -> std::io::Result<bool> {
         return Ok(false);
     }
     source.read_exact_at(0, &mut magic)?;
-    Ok(magic == *b"GGUF" || magic.starts_with(b"APR"))
+    Ok(Format::of(&magic).is_some())
 }
 
 /// All bytes of a file that is not too large for a manifest.

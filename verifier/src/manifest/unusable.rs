@@ -22,6 +22,11 @@ pub enum Unusable {
         "it is not a manifest that is known: neither one of aprove, nor rows of sha256sum, b3sum, gguf-hash or Get-FileHash, nor a digest, a Git LFS pointer, a file tree of Hugging Face or a registry manifest"
     )]
     Unknown,
+    /// It is one that binds files by name, where a sidecar has to be.
+    #[error(
+        "it is a list of digests, not a manifest of aprove: `verify MODEL --manifest` reads it"
+    )]
+    List,
     /// It changed while it was read.
     #[error("it changed while it was read: {0}")]
     Changed(String),
@@ -49,7 +54,7 @@ pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
 /// That a file is no manifest.
 pub(crate) fn unusable(name: &str, why: &Unusable) -> Finding {
     let code = match why {
-        Unusable::Model | Unusable::Unknown => "manifest.unknown",
+        Unusable::Model | Unusable::Unknown | Unusable::List => "manifest.unknown",
         Unusable::Changed(_) => "input-changed",
         Unusable::Io(_) => "io",
     };
