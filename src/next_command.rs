@@ -66,6 +66,11 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
             "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
         )
     };
+    // Its own hint says how it can be read.
+    let mut findings = report.findings.iter();
+    if let Some(endian) = findings.find(|one| one.code == Code::GgufEndian) {
+        return endian.hint.clone();
+    }
     let Some(conclusion) = &report.conclusion else {
         return (report.reasons == [Code::BehaviourNotCovered])
             .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));

@@ -13,6 +13,8 @@ use crate::next_command::{quoted, shown};
 /// The command by which an artifact is made again from a GGUF; none where what is recorded shows that it was made from
 /// another file.
 pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String> {
+    // A conversion takes names of UTF-8 only.
+    apr.to_str().zip(gguf.to_str())?;
     let (old, source) = (shown(apr), shown(gguf));
     let found: Vec<Option<&str>> = report
         .files

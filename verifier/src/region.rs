@@ -44,14 +44,15 @@ impl Span {
         })
     }
 
-    /// The bytes of the span, out of those from the start of the file; empty when they do not reach so far.
+    /// The bytes of the span, out of those from the start of the file, which reach as far.
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         let range = usize::try_from(self.offset)
             .ok()
             .zip(usize::try_from(self.end()).ok());
-        range
-            .and_then(|(start, end)| bytes.get(start..end))
-            .unwrap_or_default()
+        let Some(part) = range.and_then(|(start, end)| bytes.get(start..end)) else {
+            unreachable!("the span was made of these bytes");
+        };
+        part
     }
 }
 

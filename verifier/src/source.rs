@@ -165,6 +165,8 @@ impl FileSource {
     /// # Errors
     /// The file cannot be resolved or opened, or is not a regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
+        // A pipe has no path that leads to it.
+        must_be_regular(&path.metadata()?)?;
         let path = path.canonicalize()?;
         // O_NONBLOCK: opening a FIFO must not wait for a writer; it has no effect on a regular file.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
@@ -192,12 +194,7 @@ impl FileSource {
 
     fn new(file: File, path: Option<PathBuf>) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
-        }
+        must_be_regular(&metadata)?;
         let identity = Identity::of(&metadata);
         Ok(Self {
             file,
@@ -205,6 +202,14 @@ impl FileSource {
             identity,
         })
     }
+}
+
+fn must_be_regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let text = "not a regular file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 impl Source for FileSource {

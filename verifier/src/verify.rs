@@ -112,18 +112,18 @@ fn roles<'a, 'i>(a: &'a Input<'i>, b: &'a Input<'i>) -> Result<Pair<'a, 'i>, Vec
     };
     let [of_a, of_b] = [a, b].map(|input| {
         kind_of(input)
-            .unwrap_or_else(|error| FileKind::NoModel(Box::new(unreadable(input, &error))))
+            .unwrap_or_else(|error| FileKind::NoModel(0, Box::new(unreadable(input, &error))))
     });
     let others = [(&of_a, &of_b, Side::A), (&of_b, &of_a, Side::B)].map(|(file, other, side)| {
-        let FileKind::NoModel(finding) = file else {
+        let FileKind::NoModel(shard, finding) = file else {
             return None;
         };
         let side = match other {
             FileKind::Model(Format::Apr) => Side::Gguf,
             FileKind::Model(Format::Gguf) => Side::Apr,
-            FileKind::NoModel(_) | FileKind::Unknown => side,
+            FileKind::NoModel(..) | FileKind::Unknown => side,
         };
-        Some(finding.clone().at(Place::new(side, 0)))
+        Some(finding.clone().at(Place::new(side, *shard)))
     });
     let others: Vec<Finding> = others.into_iter().flatten().collect();
     if !others.is_empty() {
@@ -160,7 +160,8 @@ fn roles<'a, 'i>(a: &'a Input<'i>, b: &'a Input<'i>) -> Result<Pair<'a, 'i>, Vec
 /// What an input is by its first bytes.
 enum FileKind {
     Model(Format),
-    NoModel(Box<Finding>),
+    /// Which of its files is none, and what it is.
+    NoModel(usize, Box<Finding>),
     Unknown,
 }
 
@@ -171,10 +172,10 @@ fn kind_of(input: &Input<'_>) -> io::Result<FileKind> {
     let start = sniff::start_of(*source)?;
     let stranger = sniff::stranger_in_set(&input.shards);
     Ok(match (Format::of(&start), stranger) {
-        (_, Some(finding)) => FileKind::NoModel(Box::new(finding)),
+        (_, Some((shard, finding))) => FileKind::NoModel(shard, Box::new(finding)),
         (Some(format), None) => FileKind::Model(format),
         (None, None) => match sniff::not_a_model(name, &start, source.length()) {
-            Some(finding) => FileKind::NoModel(Box::new(finding)),
+            Some(finding) => FileKind::NoModel(0, Box::new(finding)),
             None => FileKind::Unknown,
         },
     })
@@ -190,22 +191,29 @@ fn unreadable(input: &Input<'_>, error: &io::Error) -> Finding {
 }
 
 pub(crate) fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
-    let shards = inputs.iter().flat_map(|input| {
-        let format = match kind_of(input) {
-            Ok(FileKind::Model(format)) => format.into(),
-            Ok(FileKind::NoModel(_) | FileKind::Unknown) | Err(_) => FileFormat::Unknown,
-        };
+    let formats = inputs.iter().map(|input| match kind_of(input) {
+        Ok(FileKind::Model(format)) => format.into(),
+        Ok(FileKind::NoModel(..) | FileKind::Unknown) | Err(_) => FileFormat::Unknown,
+    });
+    let formats: Vec<FileFormat> = formats.collect();
+    // Where no format tells which file a finding is about.
+    let are_unknown = formats == [FileFormat::Unknown; 2];
+    let sides = [Side::A, Side::B].map(|side| Some(side).filter(|_| are_unknown));
+    let sides = sides.into_iter().chain(std::iter::repeat(None));
+    let models = inputs.iter().zip(formats).zip(sides);
+    let shards = models.flat_map(|((input, format), side)| {
         let shards = input.shards.iter().enumerate();
-        shards.map(move |(shard, file)| (format, shard, file))
+        shards.map(move |(shard, file)| (format, side, shard, file))
     });
     shards
-        .map(|(format, shard, (name, source))| {
+        .map(|(format, side, shard, (name, source))| {
             let parts = Shard {
                 length: source.length(),
                 regions: Vec::new(),
             };
             FileRow {
                 covered: 0,
+                side,
                 origin: source.origin().cloned(),
                 ..file_row(format, shard, name, &parts, Vec::new())
             }
@@ -388,10 +396,12 @@ fn judge(
     match decoded {
         [Decoded::Apr(apr), Decoded::Gguf(gguf)] => {
             let metadata = if are_complete {
-                let digests = Digests::Of {
-                    blake3: scan.blake3.get(1..).unwrap_or_default(),
-                    sha256: scan.sha256.get(1..).unwrap_or_default(),
+                let [[_, blake3 @ ..], [_, sha256 @ ..]] =
+                    [scan.blake3.as_slice(), scan.sha256.as_slice()]
+                else {
+                    unreachable!("the pass has an entry for the APR file");
                 };
+                let digests = Digests::Of { blake3, sha256 };
                 metadata::compare(apr, gguf, digests)
             } else {
                 Outcome {

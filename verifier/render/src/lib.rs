@@ -80,8 +80,8 @@ impl Subject {
             // The role that the other file leaves.
             FileFormat::Unknown if has(FileFormat::Apr) => Side::Gguf,
             FileFormat::Unknown if has(FileFormat::Gguf) => Side::Apr,
-            FileFormat::Unknown if index == 0 => Side::A,
-            FileFormat::Unknown => Side::B,
+            // One model on its own.
+            FileFormat::Unknown => Side::Gguf,
         });
         Some((side, file.shard))
     }

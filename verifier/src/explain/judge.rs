@@ -122,7 +122,7 @@ impl Judge<'_> {
                     .enumerate()
                     .map(|(shard, (record, source))| {
                         locate::compare_heads(record, shard, *source)
-                            .unwrap_or_else(|error| Some(unreadable(Side::Gguf, &error)))
+                            .unwrap_or_else(|error| Some(unreadable(Side::Gguf, shard, &error)))
                     });
             return compared.flatten().collect();
         }
@@ -152,7 +152,7 @@ impl Judge<'_> {
             unreachable!("an APR model is one file, which the roles are given by");
         };
         locate::locate_in_apr(*source, &is_right)
-            .unwrap_or_else(|error| Some(unreadable(Side::Apr, &error)))
+            .unwrap_or_else(|error| Some(unreadable(Side::Apr, 0, &error)))
             .into_iter()
             .collect()
     }
@@ -293,11 +293,11 @@ pub(super) fn missing_finding(places: Vec<Place>) -> Finding {
     }
 }
 
-fn unreadable(side: Side, error: &io::Error) -> Finding {
+fn unreadable(side: Side, shard: usize, error: &io::Error) -> Finding {
     Finding::new(
         "io",
         Effect::Undecided,
         format!("the file cannot be read again: {error}"),
     )
-    .at(Place::new(side, 0))
+    .at(Place::new(side, shard))
 }

@@ -12,20 +12,17 @@ pub(crate) const SAMPLE: u64 = 1024;
 
 /// Says of a set which of its files is no part of one, when their first bytes tell: half of a set is fetched easily. What
 /// cannot be read is said where it is decoded.
-pub(crate) fn stranger_in_set(files: &[(String, &dyn Source)]) -> Option<Finding> {
-    let mut others = files.iter().skip(1);
-    others.find_map(|(name, source)| {
+pub(crate) fn stranger_in_set(files: &[(String, &dyn Source)]) -> Option<(usize, Finding)> {
+    let mut others = files.iter().enumerate().skip(1);
+    others.find_map(|(shard, (name, source))| {
         let start = start_of(*source).ok()?;
         if Format::of(&start) == Some(Format::Apr) {
             let name = escape(name.as_bytes());
             let message = format!("{name} is an APR file, and no file of a set");
-            return Some(Finding::new(
-                Code::InputNotAModel,
-                Effect::Unreadable,
-                message,
-            ));
+            let finding = Finding::new(Code::InputNotAModel, Effect::Unreadable, message);
+            return Some((shard, finding));
         }
-        not_a_model(name, &start, source.length())
+        Some((shard, not_a_model(name, &start, source.length())?))
     })
 }
 
@@ -67,7 +64,9 @@ pub(crate) fn not_a_model(name: &str, start: &[u8], length: u64) -> Option<Findi
                 "fetch the file that it points to: git lfs pull",
             )
         }
-        Kind::Empty | Kind::Cut => (Code::InputNotAModel, None, "fetch the file again"),
+        Kind::Empty | Kind::Unwritten | Kind::Cut => {
+            (Code::InputNotAModel, None, "fetch the file again")
+        }
         Kind::Packed(_) => (Code::InputNotAModel, None, "unpack it first"),
         Kind::OtherModel(_) => (
             Code::InputNotAModel,
@@ -94,6 +93,8 @@ pub(crate) fn not_a_model(name: &str, start: &[u8], length: u64) -> Option<Findi
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Empty,
+    /// A preallocated download.
+    Unwritten,
     /// The first bytes of a magic and nothing more.
     Cut,
     WebPage,
@@ -109,6 +110,9 @@ impl Kind {
     const fn text(self) -> &'static str {
         match self {
             Self::Empty => "an empty file",
+            Self::Unwritten => {
+                "zero from its first byte on, a download that has its length but not its content yet"
+            }
             Self::Cut => "a file of fewer bytes than its first field",
             Self::WebPage => "a web page or an error message of a server",
             Self::Pointer => "a Git LFS pointer",
@@ -135,6 +139,10 @@ fn kind_of(start: &[u8], length: u64) -> Option<Kind> {
     });
     if let Some((.., kind)) = binary {
         return Some(*kind);
+    }
+    // A model whose start is damaged has other bytes after it.
+    if start.len() as u64 == SAMPLE && start.iter().all(|&byte| byte == 0) {
+        return Some(Kind::Unwritten);
     }
     if is_safetensors(start, length) {
         return Some(Kind::OtherModel("a safetensors file"));
@@ -165,6 +173,9 @@ const MAGICS: &[(usize, &[u8], Kind)] = &[
     (0, b"\x7fELF", Kind::Other("an ELF program or library")),
     (0, b"MZ\x90\0", Kind::Other("a Windows program")),
     (0, b"%PDF", Kind::Other("a PDF document")),
+    (0, b"\x89PNG", Kind::Other("a PNG image")),
+    (0, b"\xff\xfe", Kind::Other("text of UTF-16")),
+    (0, b"\xfe\xff", Kind::Other("text of UTF-16")),
     (
         0,
         b"\x93NUMPY",
@@ -307,6 +318,9 @@ mod tests {
             (b"\x80\x02}q\0X", "pickle"),
             (b"lmgg\0\0\0\0", "GGML"),
             (b"tjgg\x03\0\0\0", "GGJT"),
+            (&[0; 1024], "zero from its first byte"),
+            (b"\x89PNG\r\n\x1a\n", "PNG"),
+            (b"\xff\xfeh\0i\0", "UTF-16"),
             (b"{\"a\": 1}", "JSON"),
             ("Zugriff verweigert: größe".as_bytes(), "plain text"),
         ] {

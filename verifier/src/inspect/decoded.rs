@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::code::Code;
-use crate::decode::container::{Container, Shard, Tensor};
+use crate::decode::container::{Container, Format, Shard, Tensor};
 use crate::decode::{apr, gguf};
 use crate::explain::sniff;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -27,13 +27,14 @@ impl Decoded {
         let start = sources
             .first()
             .map_or(Ok(Vec::new()), |source| sniff::start_of(*source));
-        if let Some(finding) = sniff::stranger_in_set(&input.shards) {
-            return Self::Unknown(undecodable(&sources, finding));
+        if let Some((shard, finding)) = sniff::stranger_in_set(&input.shards) {
+            return Self::Unknown(undecodable(&sources, shard, finding));
         }
-        match (start, sources.as_slice()) {
-            (Ok(start), _) if start.starts_with(b"GGUF") => Self::Gguf(gguf::decode(&sources)),
-            (Ok(start), [source]) if start.starts_with(b"APR") => Self::Apr(apr::decode(*source)),
-            (start, _) => Self::Unknown(unknown(input, &sources, start)),
+        let format = start.as_ref().map(|start| Format::of(start));
+        match (format, sources.as_slice()) {
+            (Ok(Some(Format::Gguf)), _) => Self::Gguf(gguf::decode(&sources)),
+            (Ok(Some(Format::Apr)), [source]) => Self::Apr(apr::decode(*source)),
+            _ => Self::Unknown(unknown(input, &sources, start)),
         }
     }
 
@@ -112,11 +113,11 @@ fn unknown(
             format!("the header cannot be read: {error}"),
         ),
     };
-    undecodable(sources, finding)
+    undecodable(sources, 0, finding)
 }
 
-fn undecodable(sources: &[&dyn Source], finding: Finding) -> Container<()> {
-    let finding = finding.at(Place::new(Side::Gguf, 0));
+fn undecodable(sources: &[&dyn Source], shard: usize, finding: Finding) -> Container<()> {
+    let finding = finding.at(Place::new(Side::Gguf, shard));
     Container {
         shards: sources
             .iter()

@@ -27,14 +27,18 @@ pub(super) fn decode(
     let version = parts.version;
     if version.trailing_zeros() >= 16 && version != 0 {
         // Written on a big-endian machine: 3 reads as 00 00 00 03.
-        return Err(refuse(
-            shard,
+        let finding = Finding::new(
             "gguf.endian",
-            4,
-            4,
-            "a little-endian file",
-            "a big-endian one",
-        ));
+            Effect::Undecided,
+            "it is a big-endian file, as for s390x, and this program reads little-endian ones",
+        );
+        let place = Place::new(Side::Gguf, shard).region(RegionKind::Header);
+        return Err(Broken::Field(Box::new(
+            finding
+                .at(place.span(Span::new(4, 4)))
+                .expected_found("a little-endian file", "a big-endian one")
+                .hint("give the little-endian file of the same model, or convert it with gguf_convert_endian.py of llama.cpp"),
+        )));
     }
     match version {
         2 | 3 => {}
