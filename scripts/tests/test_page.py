@@ -41,19 +41,19 @@ class Page(Case):
         if not self.axe:
             self.skipTest(f"{AXE} cannot be had from npm")
         super().setUp()
-        self.server = subprocess.Popen(
-            [APROVE, "serve", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--root", f"models={self.folder}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.addCleanup(self.server.stdout.close)
-        self.addCleanup(self.server.wait)
-        self.addCleanup(self.server.kill)
-        self.home = self.server.stdout.readline().strip().removeprefix("listening on ") + "/"
+        self.home = self.serve("--data", self.folder / "data", "--root", f"models={self.folder}")
         self.browser = Browser(chromium, self.folder / "browser")
         self.addCleanup(self.browser.close)
         self.pictures = os.environ.get("APROVE_PICTURES")
+
+    def serve(self, *arguments):
+        """Starts a server, and returns the address of its page."""
+        command = [APROVE, "serve", "--listen", "127.0.0.1:0", *arguments]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        return server.stdout.readline().strip().removeprefix("listening on ") + "/"
 
     def holds(self, name):
         """No rule of axe is broken, on a phone in the dark and on a desk in the light, and nothing is wider than its window."""
@@ -94,6 +94,34 @@ class Page(Case):
         self.holds("model-long")
         browser.open(self.home)
         self.holds("home-long")
+
+    def test_a_job_that_waits_is_followed_and_keeps_the_focus(self):
+        browser = self.browser
+        # It does no jobs.
+        config = self.folder / "waits.toml"
+        config.write_text('jobs = 0\ndata = "waits"\n[roots]\nmodels = "."\n')
+        self.home = self.serve("--config", config)
+        browser.open(self.home)
+        for field, path in (("a_path", self.good), ("b_path", self.source)):
+            browser.tab_to(f"[name={field}]")
+            browser.type(f"models/{path.name}")
+        browser.tab_to("button[type=submit]")
+        browser.enter()
+        browser.wait("document.querySelector('#again button') && document.readyState === 'complete'")
+        self.holds("job-queued")
+        browser.tab_to("#cancel button")
+        looked = "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'fetch').length"
+        before = browser.value(looked)
+        browser.wait(f"{looked} > {before} + 1")
+        self.assertTrue(browser.value("document.activeElement.closest('#cancel') !== null"))
+        # It is cancelled elsewhere: the page says so by itself, and does not lose its place.
+        job = browser.value("location.pathname").removeprefix("/jobs/")
+        cancel = urllib.request.Request(f"{self.home}v1/jobs/{job}", method="DELETE")
+        urllib.request.urlopen(cancel).close()
+        browser.wait("document.querySelector('#banner').classList.contains('open')")
+        self.assertEqual(browser.value("document.activeElement.id"), "what")
+        self.assertFalse(browser.value("document.querySelector('#again button') !== null"))
+        self.holds("job-cancelled")
 
     def test_a_pair_is_submitted_and_its_report_opened_by_the_keyboard(self):
         browser = self.browser

@@ -29,7 +29,7 @@
       if (part.dataset.live === "class" || part.innerHTML === next.innerHTML) continue;
       const hasFocus = part.contains(document.activeElement);
       if (isInUse(part) && !isEnd) continue;
-      part.innerHTML = next.innerHTML;
+      part.replaceChildren(...next.childNodes);
       // What had the focus is gone: it goes on at the heading, not at the top of the page.
       if (hasFocus) document.querySelector("h1").focus();
     }

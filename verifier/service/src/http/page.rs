@@ -55,6 +55,7 @@ struct Home {
     jobs: Vec<Shown>,
     older: Option<i64>,
     is_newest: bool,
+    has_room: bool,
 }
 
 #[derive(Template)]
@@ -171,6 +172,7 @@ async fn home(
     let jobs = rows.iter().map(|row| view(row).map(shown));
     rendered(&Home {
         is_newest: is_first,
+        has_room: app.config.room().is_ok_and(|room| room >= 0.0),
         keep_hours: app.config.keep_hours,
         sides: [
             ("a", "Model", "the artifact or the GGUF"),

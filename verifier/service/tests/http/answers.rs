@@ -240,6 +240,8 @@ fn a_worker_without_room_lives_and_is_said_to_have_none() {
     }
     assert_eq!(ready()["worker"], true);
     assert_eq!(ready()["room"], false);
+    let home = text(ask(address, "GET", "/", &[], b""));
+    assert!(home.contains("the disk has no room"), "{home}");
     let metrics = text(ask(address, "GET", "/metrics", &[], b""));
     assert!(metrics.contains("\naprove_disk_room_bytes -"), "{metrics}");
 }
