@@ -7,6 +7,7 @@ mod description;
 mod form;
 #[expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 mod jobs;
+mod login;
 mod lookup;
 mod operations;
 mod page;
@@ -82,6 +83,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
         .merge(page::router())
+        .merge(login::router())
         .merge(lookup::router())
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(app.clone(), caller::prompt))

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use reqwest::Url;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
-use super::caller::{COOKIE, Caller};
+use super::caller::Caller;
 use super::jobs::cancelled;
 use super::problem::{Code, Problem};
 use super::view::{InputView, JobView, view};
@@ -38,8 +38,6 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .route("/", get(home))
         .route("/jobs/{id}", get(job))
         .route("/jobs/{id}/cancel", post(cancel))
-        .route("/login", get(login).post(enter))
-        .route("/logout", post(leave))
         .route("/style.css", get(style))
         .route("/live.js", get(live))
 }
@@ -69,13 +67,6 @@ struct Job {
     links: Vec<(String, String)>,
     report: Option<String>,
     origins: Vec<(String, String)>,
-}
-
-#[derive(Template)]
-#[template(path = "login.html")]
-struct Login {
-    needs_tokens: bool,
-    refused: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -145,7 +136,7 @@ pub(crate) fn version() -> &'static str {
 macro_rules! with_version {
     ($($page:ident)*) => { $( impl $page { fn version(&self) -> &'static str { version() } } )* };
 }
-with_version! { Home Job Login RefusedPage }
+with_version! { Home Job RefusedPage }
 
 #[derive(Deserialize)]
 struct Older {
@@ -239,49 +230,6 @@ async fn cancel(
 ) -> Result<Redirect, Page> {
     cancelled(&app, &caller?, &id).await?;
     Ok(Redirect::to(&format!("/jobs/{id}")))
-}
-
-#[derive(Deserialize)]
-struct Refused {
-    refused: Option<String>,
-}
-
-async fn login(
-    State(app): State<App>,
-    Query(refused): Query<Refused>,
-) -> Result<Html<String>, Page> {
-    let refused = match refused.refused.as_deref() {
-        Some("token-unknown") => Some("there is no such token"),
-        Some("token-expired") => Some("the token has expired: ask for another"),
-        _ => None,
-    };
-    let needs_tokens = app.config.needs_tokens();
-    rendered(&Login {
-        needs_tokens,
-        refused,
-    })
-}
-
-/// Makes the browser forget the token.
-async fn leave() -> impl IntoResponse {
-    let cookie = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/login"))
-}
-
-#[derive(Deserialize)]
-struct Entered {
-    token: String,
-}
-
-async fn enter(Form(entered): Form<Entered>) -> Result<Response, Page> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let token = entered.token.trim();
-    if !token.bytes().all(is_token) {
-        return Err(Problem::new(Code::BadRequest, "that is no token").into());
-    }
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict");
-    let cookie = HeaderValue::try_from(cookie).map_err(|error| Problem::internal(&error))?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 
 async fn style() -> impl IntoResponse {

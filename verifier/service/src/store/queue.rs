@@ -342,20 +342,6 @@ pub struct Depth {
 }
 
 impl Store {
-    /// Notes that a worker lives.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn heard_of(&self, worker: &str) -> Result<(), StoreError> {
-        let seen = self.sql(
-            "INSERT INTO workers (name, seen) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
-        );
-        on!(self, pool => {
-            sqlx::query(&seen).bind(worker).execute(pool).await?;
-        });
-        Ok(())
-    }
-
     /// Bytes that running jobs may write: all of them, or those that were submitted before one.
     ///
     /// # Errors

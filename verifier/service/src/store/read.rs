@@ -266,6 +266,20 @@ impl Store {
         Ok(on!(self, pool => sqlx::query_as(find).fetch_all(pool).await?))
     }
 
+    /// Notes that a worker lives.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn heard_of(&self, worker: &str) -> Result<(), StoreError> {
+        let seen = self.sql(
+            "INSERT INTO workers (name, seen) VALUES ($1, {now}) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen",
+        );
+        on!(self, pool => {
+            sqlx::query(&seen).bind(worker).execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// How many workers were heard of in the last minute, or hold a job.
     ///
     /// # Errors
