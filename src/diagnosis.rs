@@ -135,19 +135,23 @@ fn sentence(
     if names[0] != names[1] {
         parts.push(in_both(report, "architecture", names));
     }
-    let different = settings.iter();
-    let different = different.filter(|setting| setting.result.difference().is_some());
-    parts.extend(different.map(|setting| {
-        let values = [setting.sides.first(), setting.sides.second()];
-        let values = values.map(|value| value.map_or("none", String::as_str));
-        in_both(report, &setting.what, values)
-    }));
-    parts.extend(tensors.iter().filter_map(|tensor| {
-        let how = tensor.result.difference()?;
-        Some(format!("{}: {how}", tensor.what))
-    }));
+    let layers = models.map(|model| model.config.layers);
+    // Of a layer that one model does not run, nothing feeds the other.
+    let is_of_further_layer = layers[0] != layers[1] && only_side(report, step, models).is_some();
+    if !is_of_further_layer {
+        let different = settings.iter();
+        let different = different.filter(|setting| setting.result.difference().is_some());
+        parts.extend(different.map(|setting| {
+            let values = [setting.sides.first(), setting.sides.second()];
+            let values = values.map(|value| value.map_or("none", String::as_str));
+            in_both(report, &setting.what, values)
+        }));
+        parts.extend(tensors.iter().filter_map(|tensor| {
+            let how = tensor.result.difference()?;
+            Some(format!("{}: {how}", tensor.what))
+        }));
+    }
     if parts.is_empty() {
-        let layers = models.map(|model| model.config.layers);
         let is_of_key = |one: &&FindingRow| one.decides() && one.code.group() == Group::Metadata;
         parts.push(if layers[0] != layers[1] {
             let layers = layers.map(|count| count.to_string());

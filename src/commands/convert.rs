@@ -303,7 +303,7 @@ fn convert(
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
     let progress = progress.job(&escape(job.input.as_os_str().as_bytes()));
-    let unread = match unread_of(job) {
+    let unread = match unread_of(arguments, job) {
         Ok(unread) => unread,
         Err(misshapen) => {
             // What the converter says of the model says more.
@@ -405,14 +405,15 @@ fn convert(
 /// The tensors that no step of the forward reads. What else its files say is told by the conversion.
 ///
 /// # Errors
-/// The tensors of the model do not have the shapes that its keys give.
-fn unread_of(job: &Job) -> anyhow::Result<Vec<String>> {
+/// The keys of the model and its tensors contradict each other.
+fn unread_of(arguments: &Arguments, job: &Job) -> anyhow::Result<Vec<String>> {
     let Ok(sources) = Files::open_all(&job.sources) else {
         return Ok(Vec::new());
     };
-    unread(&sources).map_err(|error| {
+    // What a user adds need not be in the file.
+    unread(&sources, arguments.set.is_empty()).map_err(|error| {
         anyhow::anyhow!(
-            "the tensors of the model do not have the shapes that its keys give, so that no loader runs it: {error}; download or export it again"
+            "the keys of the model do not fit its tensors, so that no loader runs it: {error}; download or export it again"
         )
     })
 }

@@ -6,7 +6,7 @@ use crate::check::{self, blob};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::record::SourceRecord;
-use crate::compare::metadata::{self, Digests, Outcome};
+use crate::compare::metadata::{self, Compared, Digests};
 use crate::compare::pairing::{self, Pairing};
 use crate::compare::scan::{self, Scan};
 use crate::decode::container::{Container, Format, Shard};
@@ -391,7 +391,7 @@ fn judge(
     scan: &Scan,
     digests_hold: [Option<bool>; 2],
     structure: Vec<Finding>,
-) -> (Outcome, (Vec<Finding>, Known)) {
+) -> (Compared, (Vec<Finding>, Known)) {
     let are_complete = inputs.first.complete && inputs.second.complete;
     match decoded {
         [Decoded::Apr(apr), Decoded::Gguf(gguf)] => {
@@ -404,9 +404,9 @@ fn judge(
                 let digests = Digests::Of { blake3, sha256 };
                 metadata::compare(apr, gguf, digests)
             } else {
-                Outcome {
+                Compared {
                     records: records_of(apr),
-                    ..Outcome::default()
+                    ..Compared::default()
                 }
             };
             let judge = Judge {
@@ -425,9 +425,9 @@ fn judge(
             let metadata = if are_complete {
                 metadata::same_format::compare(inputs)
             } else {
-                Outcome::default()
+                Compared::default()
             };
-            let judge = same_format::Judge {
+            let judge = same_format::FormatJudge {
                 inputs,
                 pairing,
                 scan,

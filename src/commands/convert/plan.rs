@@ -45,7 +45,7 @@ pub(super) fn plan<'a>(arguments: &Arguments, job: &'a Job) -> anyhow::Result<Pl
     let request = request(arguments, job)?;
     let found = match converter::plan(&request) {
         Ok(plan) => {
-            unread_of(job)?;
+            unread_of(arguments, job)?;
             Found::Convertible(plan)
         }
         Err(Error::Unsupported { tensors }) => Found::Refused(tensors, choices(&request, job)),

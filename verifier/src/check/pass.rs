@@ -6,7 +6,7 @@ use super::recorded::{Recorded, metadata_of};
 use super::{Sidecar, blob, changed, conclude, layers};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
-use crate::compare::metadata::Outcome;
+use crate::compare::metadata::Compared;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::{self, Scan};
 use crate::decode::container::Container;
@@ -59,7 +59,7 @@ pub(super) fn check(
     let scan = scan::scan(&inputs, &pairing, &options, observer);
     let metadata = match decoded {
         Decoded::Apr(apr) => metadata_of(apr),
-        Decoded::Gguf(_) | Decoded::Unknown(_) => Outcome::default(),
+        Decoded::Gguf(_) | Decoded::Unknown(_) => Compared::default(),
     };
     let judge = Judge {
         inputs: &inputs,

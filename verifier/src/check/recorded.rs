@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pass::Seen;
 use super::{Sidecar, blob};
 use crate::code::Code;
-use crate::compare::metadata::{self, Digests, Outcome, record};
+use crate::compare::metadata::{self, Compared, Digests, record};
 use crate::decode::apr;
 use crate::decode::container::Container;
 use crate::explain::given_back::GivenBack;
@@ -17,8 +17,8 @@ use crate::report::{ManifestRow, hex};
 use crate::verify::Input;
 
 /// The metadata of an artifact are a function of the source, which its record holds: they are compared with that.
-pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
-    let broken = |what: String| Outcome {
+pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Compared {
+    let broken = |what: String| Compared {
         findings: vec![
             Finding::new(
                 Code::MetaRecord,
@@ -27,11 +27,11 @@ pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Outcome {
             )
             .at(Place::new(Side::Apr, 0)),
         ],
-        ..Outcome::default()
+        ..Compared::default()
     };
     let document = apr.metadata.document.as_ref().filter(|_| apr.complete);
     let Some(document) = document else {
-        return Outcome::default();
+        return Compared::default();
     };
     let record = match record::read(document) {
         Ok(None) => return metadata::alone(apr),

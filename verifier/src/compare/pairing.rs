@@ -18,7 +18,7 @@ pub(crate) struct Pair {
     /// Whether the APR tensor is the copy of a tied embedding.
     pub(crate) tied: bool,
     /// How their data are compared; none when one of the two cannot be interpreted.
-    pub(crate) how: Option<Comparison>,
+    pub(crate) how: Option<Method>,
 }
 
 /// The tensors of both files, matched.
@@ -51,7 +51,7 @@ pub(crate) fn pair(inputs: &Inputs<'_>, findings: &mut Vec<Finding>) -> Pairing 
         gguf: index,
         apr: apr_index,
         tied,
-        how: comparison(&apr.tensors[apr_index], &gguf.tensors[index]),
+        how: method(&apr.tensors[apr_index], &gguf.tensors[index]),
     };
     for (index, tensor) in gguf.tensors.iter().enumerate() {
         let Some(found) = by_name.get(&tensor.name) else {
@@ -110,7 +110,7 @@ pub(crate) fn pair_of_one_format(inputs: &Inputs<'_>, findings: &mut Vec<Finding
             gguf: index,
             apr: number,
             tied: false,
-            how: comparison_of_one_format(other, tensor),
+            how: method_of_one_format(other, tensor),
         });
     }
     pairing.only_apr = by_name.into_values().flatten().collect();
@@ -272,7 +272,7 @@ pub(crate) fn place(side: Side, tensor: &Tensor) -> Place {
 
 /// How the data of a pair can be compared.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Comparison {
+pub(crate) enum Method {
     /// Same type: byte by byte.
     Bytes(&'static BlockType),
     /// Stored as F32: value by value, after decoding the GGUF's blocks.
@@ -288,30 +288,30 @@ pub(crate) enum Comparison {
 }
 
 /// Decides how a pair is compared; none when one of the two cannot be interpreted.
-pub(crate) fn comparison(a: &Tensor, g: &Tensor) -> Option<Comparison> {
+pub(crate) fn method(a: &Tensor, g: &Tensor) -> Option<Method> {
     let (apr, gguf) = (a.block_type?, g.block_type?);
     if !a.sound || !g.sound {
         return None;
     }
     Some(if apr.id == gguf.id && a.span.length == g.span.length {
-        Comparison::Bytes(apr)
+        Method::Bytes(apr)
     } else if apr.name == "F32" && gguf.name != "F32" && crate::decode::blocks::can_decode(gguf) {
-        Comparison::DecodedF32 { gguf, apr }
+        Method::DecodedF32 { gguf, apr }
     } else {
-        Comparison::Types { gguf, apr }
+        Method::Types { gguf, apr }
     })
 }
 
 /// The same for two files of one format: whichever of the two has another type, values that can be decoded are compared.
-fn comparison_of_one_format(a: &Tensor, b: &Tensor) -> Option<Comparison> {
-    let how = comparison(a, b)?;
+fn method_of_one_format(a: &Tensor, b: &Tensor) -> Option<Method> {
+    let how = method(a, b)?;
     Some(match how {
-        Comparison::Types { gguf, apr }
+        Method::Types { gguf, apr }
             if gguf.id != apr.id
                 && crate::decode::blocks::can_decode(gguf)
                 && crate::decode::blocks::can_decode(apr) =>
         {
-            Comparison::DecodedF32 { gguf, apr }
+            Method::DecodedF32 { gguf, apr }
         }
         how => how,
     })

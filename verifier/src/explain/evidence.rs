@@ -9,7 +9,7 @@ use super::judge::Judge;
 use super::recorded;
 use crate::code::Code;
 use crate::compare::metadata::{self, Digests, record};
-use crate::compare::pairing::{Comparison, Pair};
+use crate::compare::pairing::{Method, Pair};
 use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::apr;
 use crate::decode::container::Container;
@@ -189,7 +189,7 @@ impl Tensors {
             };
             let apr_is_unlike = hex(of_apr) != blake3;
             let gguf = paired.get(name.as_bytes());
-            let gguf = gguf.filter(|(pair, _)| matches!(pair.how, Some(Comparison::Bytes(_))));
+            let gguf = gguf.filter(|(pair, _)| matches!(pair.how, Some(Method::Bytes(_))));
             let gguf_is_unlike = gguf.map(|(_, outcome)| hex(&outcome.gguf.blake3) != blake3);
             found.gguf_differs |= gguf_is_unlike == Some(true);
             let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());

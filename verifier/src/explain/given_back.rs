@@ -7,7 +7,7 @@ use super::judge::Judge;
 use super::recorded::{Held, RecordedFile};
 use crate::compare::inputs::Model;
 use crate::compare::names::gguf_name;
-use crate::compare::pairing::{Comparison, comparison};
+use crate::compare::pairing::{Method, method};
 use crate::compare::scan;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::Metadata;
@@ -48,7 +48,7 @@ impl Judge<'_> {
                 let mut held = [&apr, &gguf].into_iter().zip(models);
                 let found = held.find_map(|(by_name, model)| {
                     let held = by_name.get(tensor.name.as_slice())?;
-                    let is_same = matches!(comparison(held, tensor), Some(Comparison::Bytes(_)));
+                    let is_same = matches!(method(held, tensor), Some(Method::Bytes(_)));
                     let source = model.sources.get(held.shard).filter(|_| is_same)?;
                     Some((model, *source, held.span.offset))
                 });

@@ -5,7 +5,7 @@ use std::{io, iter};
 
 use crate::code::{Code, Group};
 use crate::compare::inputs::Inputs;
-use crate::compare::metadata::{self, Digests, Outcome};
+use crate::compare::metadata::{self, Compared, Digests};
 use crate::compare::names::gguf_name;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::Scan;
@@ -30,7 +30,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) scan: &'a Scan,
     /// Whether each file has the digest that its name or its publisher gives, where one does.
     pub(crate) digests_hold: [Option<bool>; 2],
-    pub(crate) metadata: &'a Outcome,
+    pub(crate) metadata: &'a Compared,
 }
 
 impl Judge<'_> {

@@ -12,7 +12,7 @@ use super::rewriting;
 use super::{common, locate, tensors};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Metadata, Model};
-use crate::compare::metadata::{Outcome, same_format};
+use crate::compare::metadata::{Compared, same_format};
 use crate::compare::pairing::{Pairing, place};
 use crate::compare::scan::Scan;
 use crate::decode::apr;
@@ -21,13 +21,13 @@ use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::report::{AtFault, Conclusion, ConclusionKind, hex};
 
 /// What the passes over two files of one format found.
-pub(crate) struct Judge<'a> {
+pub(crate) struct FormatJudge<'a> {
     pub(crate) inputs: &'a Inputs<'a>,
     pub(crate) pairing: &'a Pairing,
     pub(crate) scan: &'a Scan,
     /// Whether each file has the digest that its name or its publisher gives, where one does.
     pub(crate) digests_hold: [Option<bool>; 2],
-    pub(crate) metadata: &'a Outcome,
+    pub(crate) metadata: &'a Compared,
 }
 
 /// What is known of the two files beside the findings.
@@ -40,7 +40,7 @@ pub(crate) struct Facts {
     are_versions: bool,
 }
 
-impl Judge<'_> {
+impl FormatJudge<'_> {
     /// All findings, the first cause first, and what else is known.
     pub(crate) fn findings(&self, structure: Vec<Finding>) -> (Vec<Finding>, Facts) {
         let models = self.inputs.models();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::code::Code;
 use crate::compare::inputs::Inputs;
 use crate::compare::names::OUTPUT;
-use crate::compare::pairing::{Comparison, Pair, Pairing, listed_place, place};
+use crate::compare::pairing::{Method, Pair, Pairing, listed_place, place};
 use crate::compare::scan::Scan;
 use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::blocks::NotFinite;
@@ -21,21 +21,21 @@ use crate::report::TensorResult;
 pub(crate) fn result(
     a: &Tensor,
     g: &Tensor,
-    how: Option<Comparison>,
+    how: Option<Method>,
     outcome: Option<&PairOutcome>,
 ) -> TensorResult {
     let (Some(how), Some(outcome)) = (how, outcome) else {
         return TensorResult::NotCompared;
     };
     match how {
-        Comparison::Bytes(_) if outcome.difference.is_none() => TensorResult::BytesEqual,
-        Comparison::DecodedF32 { .. }
+        Method::Bytes(_) if outcome.difference.is_none() => TensorResult::BytesEqual,
+        Method::DecodedF32 { .. }
             if outcome.values.is_some_and(|values| values.different == 0)
                 && elements(a).is_some_and(|count| Some(count) == elements(g)) =>
         {
             TensorResult::ValuesEqual
         }
-        Comparison::Bytes(_) | Comparison::DecodedF32 { .. } | Comparison::Types { .. } => {
+        Method::Bytes(_) | Method::DecodedF32 { .. } | Method::Types { .. } => {
             TensorResult::Different
         }
     }
@@ -218,7 +218,7 @@ fn different(
         }
         return finding;
     }
-    if let Some(Comparison::DecodedF32 { gguf, .. }) = pair.how {
+    if let Some(Method::DecodedF32 { gguf, .. }) = pair.how {
         let values = outcome.values;
         let element = values.and_then(|values| values.first).unwrap_or(0);
         return Finding::new(

@@ -128,7 +128,7 @@ fn finding_text(finding: &FindingRow) -> String {
 fn push_table(
     text: &mut String,
     title: &str,
-    names: &[(&str, Side)],
+    names: &[(&str, Align)],
     rows: impl Iterator<Item = Vec<String>>,
 ) {
     let mut table: Vec<Vec<String>> = rows.collect();
@@ -140,30 +140,30 @@ fn push_table(
         0,
         names.iter().map(|(name, _)| (*name).to_owned()).collect(),
     );
-    let sides: Vec<Side> = names.iter().map(|(_, side)| *side).collect();
-    text.push_str(&columns(&sides, table));
+    let aligned: Vec<Align> = names.iter().map(|(_, align)| *align).collect();
+    text.push_str(&columns(&aligned, table));
 }
 
 #[derive(Clone, Copy)]
-enum Side {
+enum Align {
     Left,
     Right,
 }
-use Side::{Left, Right};
+use Align::{Left, Right};
 
 /// Lays rows out in columns as wide as their widest cell, each row indented; nothing is left at the end of a line.
-fn columns(sides: &[Side], rows: Vec<Vec<String>>) -> String {
+fn columns(aligned: &[Align], rows: Vec<Vec<String>>) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..sides.len()).map(width).collect();
+    let widths: Vec<usize> = (0..aligned.len()).map(width).collect();
     let mut text = String::new();
     for row in &rows {
         let mut line = String::from(" ");
-        for ((cell, side), width) in row.iter().zip(sides).zip(&widths) {
+        for ((cell, align), width) in row.iter().zip(aligned).zip(&widths) {
             line.push(' ');
-            line.push_str(&match side {
+            line.push_str(&match align {
                 Left => format!("{cell:<width$}"),
                 Right => format!("{cell:>width$}"),
             });
@@ -175,13 +175,13 @@ fn columns(sides: &[Side], rows: Vec<Vec<String>>) -> String {
     text
 }
 
-const KEY_COLUMNS: [(&str, Side); 4] = [
+const KEY_COLUMNS: [(&str, Align); 4] = [
     ("key", Left),
     ("type", Left),
     ("items", Right),
     ("value", Left),
 ];
-const TENSOR_COLUMNS: [(&str, Side); 6] = [
+const TENSOR_COLUMNS: [(&str, Align); 6] = [
     ("name", Left),
     ("type", Left),
     ("shape", Left),
@@ -189,7 +189,7 @@ const TENSOR_COLUMNS: [(&str, Side); 6] = [
     ("offset", Right),
     ("size", Right),
 ];
-const REGION_COLUMNS: [(&str, Side); 5] = [
+const REGION_COLUMNS: [(&str, Align); 5] = [
     ("shard", Right),
     ("offset", Right),
     ("length", Right),

@@ -1,7 +1,7 @@
 //! What the rows that hold prove, and what they leave open. One meaning for all forms: a file is bound when a
 //! cryptographic digest over all of its bytes agrees.
 
-use super::check::{Judge, Outcome};
+use super::check::{Held, ManifestCheck};
 use super::target::Subject;
 use crate::finding::{Effect, Finding, escape};
 
@@ -12,7 +12,7 @@ pub(super) struct Bound {
     pub(super) unbound: Vec<String>,
 }
 
-impl Judge<'_> {
+impl ManifestCheck<'_> {
     /// Says what is bound, and what it means, and what to do, where no row binds header and metadata.
     pub(super) fn bind(&mut self, effect: Effect, hint: &str) -> Bound {
         let mut bound = Bound::default();
@@ -56,7 +56,7 @@ impl Judge<'_> {
 
     /// The tensors: each by its own row, or by a row over all of them.
     fn bind_tensors(&mut self, bound: &mut Bound) {
-        let is_bound = |subject| self.outcomes.get(&subject).is_some_and(Outcome::is_bound);
+        let is_bound = |subject| self.outcomes.get(&subject).is_some_and(Held::is_bound);
         let set = is_bound(Subject::Set);
         let shards = 0..self.target.names.len();
         let (files, models): (Vec<bool>, Vec<bool>) = shards
@@ -77,7 +77,7 @@ impl Judge<'_> {
             let whole = [Subject::Model(tensor.shard), Subject::Set]
                 .into_iter()
                 .find_map(|subject| self.outcomes.get(&subject));
-            if set || of(&models) || own.is_some_and(Outcome::is_bound) {
+            if set || of(&models) || own.is_some_and(Held::is_bound) {
                 strong += 1;
             } else if own.or(whole).is_some_and(|outcome| outcome.equal) {
                 weak += 1;
@@ -98,7 +98,7 @@ impl Judge<'_> {
     }
 }
 
-impl Outcome {
+impl Held {
     /// Whether all claims hold and one of them is of a digest that nobody can forge.
     fn is_bound(&self) -> bool {
         self.equal && self.held.iter().any(|kind| kind.is_strong())

@@ -66,7 +66,7 @@ pub fn check(
 ) -> Report {
     let decoded = Decoded::of(input);
     let target = Target::new(input, &decoded).in_folder(options.folder);
-    let mut judge = Judge {
+    let mut judge = ManifestCheck {
         target: &target,
         digests: BTreeMap::new(),
         outcomes: BTreeMap::new(),
@@ -178,7 +178,7 @@ pub(super) fn mismatch(
 }
 
 /// Rows for bytes that could not be digested.
-pub(super) fn not_compared(judge: &Judge<'_>, subject: Subject) -> Finding {
+pub(super) fn not_compared(judge: &ManifestCheck<'_>, subject: Subject) -> Finding {
     Finding::new(
         "manifest.not-compared",
         Effect::Undecided,
@@ -203,7 +203,7 @@ pub(super) fn extra(row: &str, what: &str, name: &[u8]) -> Finding {
 }
 
 /// How the claims for one subject came out.
-pub(super) struct Outcome {
+pub(super) struct Held {
     /// Whether all of them hold.
     pub(super) equal: bool,
     /// The kinds of the digests that agree.
@@ -211,16 +211,16 @@ pub(super) struct Outcome {
 }
 
 /// A check on its way from claims to a report.
-pub(super) struct Judge<'a> {
+pub(super) struct ManifestCheck<'a> {
     pub(super) target: &'a Target<'a>,
     /// What was computed.
     pub(super) digests: BTreeMap<Subject, Digests>,
     /// What was compared.
-    pub(super) outcomes: BTreeMap<Subject, Outcome>,
+    pub(super) outcomes: BTreeMap<Subject, Held>,
     pub(super) findings: Vec<Finding>,
 }
 
-impl Judge<'_> {
+impl ManifestCheck<'_> {
     fn hash(&mut self, wanted: &BTreeMap<Subject, Kinds>, threads: usize, observer: &dyn Observer) {
         let mut subjects = Vec::new();
         let mut jobs = Vec::new();
@@ -353,7 +353,7 @@ impl Judge<'_> {
                     .at(self.place(claim.subject)),
                 );
             }
-            let outcome = self.outcomes.entry(claim.subject).or_insert(Outcome {
+            let outcome = self.outcomes.entry(claim.subject).or_insert(Held {
                 equal: true,
                 held: Kinds::new(),
             });

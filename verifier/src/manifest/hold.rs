@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bound::Bound;
 use super::cap::cap;
-use super::check::{Claim, Judge, Resolved, not_compared, syntax};
+use super::check::{Claim, ManifestCheck, Resolved, not_compared, syntax};
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Rows, Unusable, described, unusable};
@@ -31,7 +31,7 @@ pub(crate) fn hold(
     tensors: &BTreeMap<usize, [u8; 32]>,
 ) -> Held {
     let target = Target::new(input, decoded);
-    let mut judge = Judge {
+    let mut judge = ManifestCheck {
         target: &target,
         digests: digests(files, tensors),
         outcomes: BTreeMap::new(),

@@ -28,14 +28,14 @@ pub(super) fn read(bytes: &[u8]) -> Option<Listed> {
 }
 
 /// One file.
-struct Record {
+struct HashRow {
     line: usize,
     algorithm: String,
     hash: String,
     path: String,
 }
 
-impl Record {
+impl HashRow {
     fn row(self) -> Result<Line, Problem> {
         let place = format!("line {}", self.line);
         let problem = |text: String| Problem {
@@ -62,13 +62,13 @@ impl Record {
 }
 
 /// `Algorithm : SHA256`, `Hash : ...`, `Path : ...`; a long value goes on in the next line, further in.
-fn list<'t>(first: (usize, &'t str), rest: impl Iterator<Item = (usize, &'t str)>) -> Vec<Record> {
-    let mut records: Vec<Record> = Vec::new();
+fn list<'t>(first: (usize, &'t str), rest: impl Iterator<Item = (usize, &'t str)>) -> Vec<HashRow> {
+    let mut records: Vec<HashRow> = Vec::new();
     let mut last = "";
     for (number, line) in std::iter::once(first).chain(rest) {
         if let Some(algorithm) = property(line, "Algorithm") {
             last = "";
-            records.push(Record {
+            records.push(HashRow {
                 line: number,
                 algorithm: algorithm.to_owned(),
                 hash: String::new(),
@@ -94,7 +94,7 @@ fn list<'t>(first: (usize, &'t str), rest: impl Iterator<Item = (usize, &'t str)
     records
 }
 
-fn table<'t>(lines: impl Iterator<Item = (usize, &'t str)>) -> Vec<Record> {
+fn table<'t>(lines: impl Iterator<Item = (usize, &'t str)>) -> Vec<HashRow> {
     let rows = lines.filter(|(_, line)| {
         let line = line.trim();
         !line.is_empty() && !line.starts_with("---")
@@ -103,7 +103,7 @@ fn table<'t>(lines: impl Iterator<Item = (usize, &'t str)>) -> Vec<Record> {
         let (algorithm, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         let rest = rest.trim_start();
         let (hash, path) = rest.split_once(' ').unwrap_or((rest, ""));
-        Record {
+        HashRow {
             line,
             algorithm: algorithm.to_owned(),
             hash: hash.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::Manifest;
 use super::bound::Bound;
-use super::check::Judge;
+use super::check::ManifestCheck;
 use super::kind::Kind;
 use super::target::Subject;
 use crate::code::Code;
@@ -14,7 +14,7 @@ use crate::report::{
     TensorSide, build, file_row,
 };
 
-impl Judge<'_> {
+impl ManifestCheck<'_> {
     /// Puts the report together; it has tensor rows when the manifest has.
     pub(super) fn report(self, manifest: &Manifest, names_tensors: bool, bound: Bound) -> Report {
         let files = self.file_rows();

@@ -89,14 +89,14 @@ pub struct KeyResult {
 
 /// The outcome for all keys, in the order of the GGUF, then what only the APR file has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Compared {
     pub(crate) keys: Vec<KeyResult>,
     pub(crate) findings: Vec<Finding>,
     /// The lossless records of the sources, when the artifact has them.
     pub(crate) records: Vec<SourceRecord>,
 }
 
-impl Outcome {
+impl Compared {
     /// Whether anything of the metadata keeps the files from agreeing.
     pub(crate) fn decides(&self) -> bool {
         self.findings.iter().any(|found| found.effect.decides())
@@ -126,8 +126,8 @@ pub(crate) fn compare(
     apr: &Container<apr::Metadata>,
     gguf: &Container<gguf::Metadata>,
     digests: Digests<'_>,
-) -> Outcome {
-    let mut outcome = Outcome::default();
+) -> Compared {
+    let mut outcome = Compared::default();
     let (Some(document), Some(head)) = (&apr.metadata.document, gguf.metadata.shards.first())
     else {
         return outcome;
@@ -212,15 +212,15 @@ pub(crate) fn compare(
 }
 
 /// What an APR file without a record says of its own tensors and does not hold.
-pub(crate) fn alone(apr: &Container<apr::Metadata>) -> Outcome {
+pub(crate) fn alone(apr: &Container<apr::Metadata>) -> Compared {
     let mut findings = Findings::default();
     if let Some(document) = &apr.metadata.document {
         own::check(document, &apr.tensors, &mut findings);
     }
     own::check_flags(apr, &mut findings);
-    Outcome {
+    Compared {
         findings: findings.into_list(),
-        ..Outcome::default()
+        ..Compared::default()
     }
 }
 
@@ -269,7 +269,9 @@ fn record_only(what: &str) -> Finding {
         Effect::Undecided,
         format!("{what}: no loader of APR runs this model as the GGUF says"),
     )
-    .hint("run the GGUF itself, which `aprove restore` gives back")
+    .hint(
+        "keep the GGUF and run it: `aprove restore` gives it back only where no tensor was decoded",
+    )
 }
 
 /// What is said of an architecture that no loader of APR computes.

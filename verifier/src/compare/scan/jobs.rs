@@ -3,7 +3,7 @@
 use super::File;
 use super::gap;
 use crate::compare::inputs::{Inputs, Model};
-use crate::compare::pairing::{Comparison, Pairing};
+use crate::compare::pairing::{Method, Pairing};
 use crate::decode::container::{Format, Tensor};
 use crate::finding::Side;
 use crate::origin;
@@ -19,7 +19,7 @@ pub(super) enum Job<'a> {
         index: usize,
         apr: Part<'a>,
         gguf: Part<'a>,
-        how: Comparison,
+        how: Method,
         /// Whether another job reads this tensor of the GGUF, as for the copy of a tied embedding.
         gguf_was_read: bool,
     },

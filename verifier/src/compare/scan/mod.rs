@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::file_digest::FileDigest;
 use self::jobs::{Job, Jobs};
-use self::tensor::{Buffers, Digests, PairOutcome, Place, Reading};
+use self::tensor::{Buffers, Digests, PairOutcome, Reading, Stored};
 use crate::compare::inputs::{Inputs, Metadata};
 use crate::compare::pairing::Pairing;
 use crate::decode::blocks::NotFinite;
@@ -244,9 +244,9 @@ impl<'a> Work<'a> {
 
     /// Where a tensor is read from. It counts for its file when its bytes are a region of their own, which overlapping
     /// tensors are not.
-    fn place(&self, side: Side, tensor: &Tensor, counts: bool) -> Place<'a> {
+    fn place(&self, side: Side, tensor: &Tensor, counts: bool) -> Stored<'a> {
         let file = self.file(side, tensor.shard);
-        Place {
+        Stored {
             source: file.source,
             span: tensor.span,
             file: Some(&file.digest).filter(|_| counts),

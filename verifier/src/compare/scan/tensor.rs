@@ -7,7 +7,7 @@ use super::file_digest::{FileDigest, Piece};
 pub(crate) use super::stream::Digests;
 use super::stream::{Seen, Stream};
 use super::values::{Statistics, ValueWalk};
-use crate::compare::pairing::Comparison;
+use crate::compare::pairing::Method;
 use crate::decode::blocks::{NotFinite, decode};
 use crate::decode::types::BlockType;
 use crate::observer::Observer;
@@ -16,7 +16,7 @@ use crate::source::{READ, Source};
 
 /// Where a tensor is read from, and whether this reading is the one that counts for its file.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Stored<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) span: Span,
     pub(crate) file: Option<&'a FileDigest>,
@@ -54,23 +54,23 @@ pub(crate) struct Reading<'a> {
 
 /// Reads both tensors side by side.
 pub(crate) fn compare(
-    apr: Place<'_>,
-    gguf: Place<'_>,
-    how: Comparison,
+    apr: Stored<'_>,
+    gguf: Stored<'_>,
+    how: Method,
     reading: Reading<'_>,
     buffers: &mut Buffers,
 ) -> io::Result<PairOutcome> {
     match how {
-        Comparison::Bytes(block_type) => compare_bytes(apr, gguf, block_type, reading, buffers),
-        Comparison::DecodedF32 { gguf: g, apr: a } | Comparison::Types { gguf: g, apr: a } => {
+        Method::Bytes(block_type) => compare_bytes(apr, gguf, block_type, reading, buffers),
+        Method::DecodedF32 { gguf: g, apr: a } | Method::Types { gguf: g, apr: a } => {
             compare_values(apr, gguf, a, g, reading, buffers)
         }
     }
 }
 
 fn compare_bytes(
-    apr: Place<'_>,
-    gguf: Place<'_>,
+    apr: Stored<'_>,
+    gguf: Stored<'_>,
     block_type: &'static BlockType,
     reading: Reading<'_>,
     buffers: &mut Buffers,
@@ -116,8 +116,8 @@ fn compare_bytes(
 
 /// Two types: every side is hashed for itself, then the values are set side by side.
 fn compare_values(
-    apr: Place<'_>,
-    gguf: Place<'_>,
+    apr: Stored<'_>,
+    gguf: Stored<'_>,
     apr_type: &'static BlockType,
     gguf_type: &'static BlockType,
     reading: Reading<'_>,
@@ -147,7 +147,7 @@ const fn outcome(
 
 /// Hashes one tensor that has no counterpart, or none that it can be compared with.
 pub(crate) fn hash(
-    place: Place<'_>,
+    place: Stored<'_>,
     block_type: Option<&'static BlockType>,
     reading: Reading<'_>,
     buffers: &mut Buffers,
@@ -166,8 +166,8 @@ pub(crate) fn hash(
 
 /// Sets the decoded values of both sides side by side, in the order of the elements. Only for tensors that differ.
 fn values_of(
-    apr: Place<'_>,
-    gguf: Place<'_>,
+    apr: Stored<'_>,
+    gguf: Stored<'_>,
     apr_type: &'static BlockType,
     gguf_type: &'static BlockType,
     buffers: &mut Buffers,
@@ -175,7 +175,7 @@ fn values_of(
     let Some(mut walk) = ValueWalk::new(apr_type, gguf_type) else {
         return Ok(None);
     };
-    let count = |block_type: &BlockType, place: Place<'_>| {
+    let count = |block_type: &BlockType, place: Stored<'_>| {
         place.span.length / block_type.bytes * block_type.elements
     };
     let elements = count(apr_type, apr).min(count(gguf_type, gguf));
@@ -195,7 +195,7 @@ fn values_of(
     Ok(Some(walk.end()))
 }
 
-impl<'a> Place<'a> {
+impl<'a> Stored<'a> {
     fn piece(&self) -> Option<Piece<'a>> {
         self.file.map(|file| file.piece(self.span.offset))
     }

@@ -3,13 +3,13 @@
 mod json;
 mod keys;
 
-use super::{KeyResult, Outcome, Status};
+use super::{Compared, KeyResult, Status};
 use crate::compare::inputs::{Inputs, Metadata, Model};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place};
 
 /// Compares every key of both files, and the header of APR files.
-pub(crate) fn compare(inputs: &Inputs<'_>) -> Outcome {
+pub(crate) fn compare(inputs: &Inputs<'_>) -> Compared {
     let mut found = Found {
         inputs,
         keys: Vec::new(),
@@ -20,7 +20,7 @@ pub(crate) fn compare(inputs: &Inputs<'_>) -> Outcome {
         (Metadata::Apr(a), Metadata::Apr(b)) => json::compare(a, b, &mut found),
         _ => unreachable!("two files of one format have the same kind of metadata"),
     }
-    Outcome {
+    Compared {
         keys: found.keys,
         findings: found.findings.into_list(),
         records: Vec::new(),
