@@ -60,8 +60,14 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         .map(Location::of)
         .iter()
         .any(Location::is_address);
+    let is_cut = report.conclusion.as_ref().is_some_and(|found| {
+        found.kind == ConclusionKind::Unreadable && found.at_fault != AtFault::Apr
+    });
     let fetch = || {
         let gguf = shown(&damaged_file(report, first, named.gguf));
+        if is_cut {
+            return format!("fetch {gguf} again: what is cut or malformed has no digest to hold");
+        }
         format!(
             "hold the GGUF against the digest that its publisher gives: verify {gguf} --digest sha256:..."
         )
