@@ -1,5 +1,6 @@
 //! One model on its own: what contradicts itself, and what has nothing to check.
 
+use fixtures::gguf::Value as Number;
 use fixtures::{apr, models};
 use serde_json::{Value, json};
 use verifier::check::{Sidecar, check, text};
@@ -97,15 +98,25 @@ fn of_an_unknown_architecture_unlike_layers_are_a_warning() {
         .retain(|tensor| tensor.name != b"blk.1.attn_norm.weight");
     let says = "a warning: layer 1 has no attn_norm.weight";
     assert_checked(&model.to_bytes(), Verified, says);
+    // The file says why: the layer has no heads, or it is an adapter of some layers.
+    let mut of_heads = model.clone();
+    let heads = Number::Array(4, vec![Number::U32(4), Number::U32(0)]);
+    of_heads.set("hybrid.attention.head_count", heads);
+    let mut adapter = model.clone();
+    adapter.set("general.type", "adapter");
+    // What no engine needs may be in one layer alone.
+    let mut biased = models::llama();
+    let mut bias = biased.tensor("blk.1.attn_norm.weight").clone();
+    bias.name = b"blk.1.attn_output.bias".to_vec();
+    biased.tensors.push(bias);
+    let says = "a warning: layer 0 has no attn_output.bias, which layer 1 has";
+    assert_checked(&biased.to_bytes(), Verified, says);
     // Something else in its place: another kind of layer.
     model.tensor_mut("blk.1.ffn_norm.weight").name = b"blk.1.ssm_norm.weight".to_vec();
-    let report = checked(&model.to_bytes());
-    assert!(
-        report
-            .findings
-            .iter()
-            .all(|one| one.code != "tensor.layers")
-    );
+    for model in [of_heads, adapter, model] {
+        let findings = checked(&model.to_bytes()).findings;
+        assert!(findings.iter().all(|one| one.code != "tensor.layers"));
+    }
 }
 
 #[needs::data("arch")]

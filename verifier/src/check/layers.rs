@@ -13,7 +13,7 @@ type Names = BTreeSet<Vec<u8>>;
 
 /// What is said of a model in which a layer lacks tensors; none where its architecture explains it.
 pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
-    if !decoded.is_complete() {
+    if !decoded.is_complete() || says_why(decoded) {
         return None;
     }
     let identity = Identity::of(decoded)?;
@@ -22,7 +22,9 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
     let layers = layers(decoded, architecture);
     let count = identity.layers.unwrap_or_default();
     let (layer, lacks, other) = lack(&layers, count, are_alike)?;
-    let (effect, rest) = if are_alike {
+    let is_bias = |name: &&[u8]| name.ends_with(b".bias");
+    let are_optional = !lacks.is_empty() && lacks.iter().all(is_bias);
+    let (effect, rest) = if are_alike && (!are_optional || BIASED.contains(&architecture)) {
         let rest = format!(
             "all layers of {} have the same",
             escape(architecture.as_bytes())
@@ -48,6 +50,26 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
             .at(Place::new(decoded.side(), 0))
             .hint("compare with the file that it was made from, or with a digest of its publisher"),
     )
+}
+
+/// Whether the file itself says that its layers are unlike: of an adapter, or by a number for each layer.
+fn says_why(decoded: &Decoded) -> bool {
+    let Decoded::Gguf(gguf) = decoded else {
+        return false;
+    };
+    let text = |key: &[u8]| gguf.metadata.get(key)?.as_string();
+    let architecture = text(b"general.architecture").unwrap_or_default();
+    let is_by_layer = |ending: &[u8]| {
+        let value = gguf.metadata.get(&[architecture, ending].concat());
+        let numbers = value.and_then(|value| value.as_array());
+        let mut numbers = numbers.into_iter().flatten().map(|one| one.as_u64());
+        let first = numbers.next();
+        numbers.any(|number| Some(number) != first)
+    };
+    text(b"general.type") == Some(b"adapter".as_slice())
+        || is_by_layer(b".attention.head_count")
+        || is_by_layer(b".attention.head_count_kv")
+        || is_by_layer(b".feed_forward_length")
 }
 
 /// The first layer that lacks something, what it lacks, and a layer that has it; a layer that is not there lacks nothing by
@@ -122,7 +144,25 @@ const MOST_KINDS: usize = 16;
 
 /// Tensors that layers of an architecture leave out: the last layers of gemma4 take keys and values of an earlier one, and some
 /// of its models have no values but the keys.
-const OF_SOME: [(&str, &str); 2] = [("gemma4", "attn_k"), ("gemma4", "attn_v")];
+const OF_SOME: [(&str, &str); 3] = [
+    ("gemma4", "attn_k"),
+    ("gemma4", "attn_v"),
+    // The first layer has no norm before its attention.
+    ("modern-bert", "attn_norm"),
+];
+
+/// Architectures whose layers all have biases; llama.cpp loads those of any other where they are.
+const BIASED: [&str; 9] = [
+    "bloom",
+    "gpt-oss",
+    "gpt2",
+    "gptneox",
+    "phi2",
+    "qwen2",
+    "qwen2moe",
+    "qwen2vl",
+    "starcoder2",
+];
 
 /// Architectures whose layers all have the same tensors. Two sources: `create_tensor` of each in `src/models` of llama.cpp, and
 /// the models of `../shared/data/arch`, which a test holds against this list.

@@ -37,10 +37,16 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
         }
         return Some(unreadable);
     }
-    let first = findings.iter().find(|finding| finding.effect.decides())?;
+    // What is undecided for want of words says nothing of a file that differs.
+    let differs = |finding: &&Finding| finding.effect == Effect::Different;
+    let mut deciding = findings.iter().filter(|finding| finding.effect.decides());
+    let first = findings.iter().find(differs).or_else(|| deciding.next())?;
     let message = &counted_tensors(findings, first);
     if let Some(other) = other_model(findings, first) {
         return Some(other);
+    }
+    if first.effect == Effect::Undecided {
+        return None;
     }
     match first.code {
         Code::SourceRewritten => {
@@ -123,9 +129,7 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
                 _ => format!("the GGUF is not what its name says: {message}"),
             },
         )
-    } else if first.effect == Effect::Different
-        && (evidence.gguf_is_source || evidence.record_is_wrong)
-    {
+    } else if evidence.gguf_is_source || evidence.record_is_wrong {
         (
             ConclusionKind::Unlike,
             AtFault::Apr,
@@ -140,8 +144,6 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             AtFault::Gguf,
             format!("the GGUF contradicts its own format: {message}"),
         )
-    } else if first.effect == Effect::Undecided {
-        return None;
     } else {
         (
             ConclusionKind::Unlike,
