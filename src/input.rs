@@ -114,12 +114,12 @@ impl Files {
 
     /// The same by the name alone: those of the set may be missing.
     pub(crate) fn paths_by_name(path: &Path) -> Vec<PathBuf> {
-        set_of(path).unwrap_or_else(|| vec![path.to_path_buf()])
+        set_of(path).map_or_else(|| vec![path.to_path_buf()], Iterator::collect)
     }
 
     /// Which file keeps a model from being opened: of a split set the first that cannot be.
     pub(crate) fn unopened(path: &Path) -> PathBuf {
-        let mut files = set_of(path).unwrap_or_default().into_iter();
+        let mut files = set_of(path).into_iter().flatten();
         let unopened = files.find(|file| Location::of(file).open().is_err());
         unopened.unwrap_or_else(|| path.to_owned())
     }
@@ -174,7 +174,7 @@ pub(crate) fn split_prefix(name: &str) -> Option<&str> {
 /// The first file of the split set that a path names one of, or the path itself; where files are missing, the first that is
 /// there.
 pub(crate) fn first_of_set(path: &Path) -> PathBuf {
-    let mut paths = Files::paths_by_name(path).into_iter();
+    let mut paths = set_of(path).into_iter().flatten();
     let first = paths.find(|path| Location::of(path).is_address() || path.exists());
     first.unwrap_or_else(|| path.to_path_buf())
 }
@@ -189,25 +189,17 @@ fn is_whole(path: &Path) -> bool {
     gguf.complete && count.is_none_or(|count| matches!(count.as_u64(), Some(0 | 1)))
 }
 
-/// The paths of all files of the split set that a path names one of.
-fn set_of(path: &Path) -> Option<Vec<PathBuf>> {
+/// The paths of all files of the split set that a path names one of, made as they are asked for.
+fn set_of(path: &Path) -> Option<impl Iterator<Item = PathBuf>> {
     let location = Location::of(path);
     let name = match location {
         Location::Path(path) => path.file_name()?.to_str()?.to_owned(),
         Location::Address(_) => location.name(),
     };
-    let names = siblings(&name)?;
-    names.iter().map(|name| location.beside(name)).collect()
-}
-
-/// The names of all shards of the set that `name` belongs to.
-fn siblings(name: &str) -> Option<Vec<String>> {
-    let (prefix, count) = split_parts(name)?;
-    Some(
-        (1..=count)
-            .map(|number| format!("{prefix}-{number:05}-of-{count:05}.gguf"))
-            .collect(),
-    )
+    let (prefix, count) = split_parts(&name)?;
+    let prefix = prefix.to_owned();
+    let names = (1..=count).map(move |number| format!("{prefix}-{number:05}-of-{count:05}.gguf"));
+    Some(names.filter_map(move |name| location.beside(&name)))
 }
 
 fn split_parts(name: &str) -> Option<(&str, u32)> {
@@ -232,12 +224,10 @@ mod tests {
 
     #[test]
     fn a_shard_leads_to_its_whole_set() {
+        let of = |name: &str| Files::paths_by_name(Path::new(name));
         assert_eq!(
-            siblings("m-00002-of-00002.gguf"),
-            Some(vec![
-                "m-00001-of-00002.gguf".to_owned(),
-                "m-00002-of-00002.gguf".to_owned()
-            ])
+            of("m-00002-of-00002.gguf"),
+            ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"].map(PathBuf::from)
         );
         for name in [
             "m.gguf",
@@ -245,7 +235,7 @@ mod tests {
             "m-2-of-3.gguf",
             "m-00000-of-00002.gguf",
         ] {
-            assert_eq!(siblings(name), None);
+            assert_eq!(of(name), [PathBuf::from(name)]);
         }
     }
 

@@ -69,6 +69,9 @@ fn each_once(mut found: Vec<Found>) -> Vec<Found> {
         let paths = paths.unwrap_or_else(|_| vec![found.path.clone()]);
         paths.into_iter().map(resolved).collect()
     };
+    // Every file of a set leads to its first.
+    let mut paths = HashSet::new();
+    found.retain(|found| found.problem.is_some() || paths.insert(found.path.clone()));
     let sets = found.iter().map(files).filter(|files| files.len() > 1);
     let of_sets: HashSet<PathBuf> = sets.flatten().collect();
     let mut known = HashSet::new();

@@ -321,11 +321,10 @@ fn convert(
         output::note(&format!("warning: {warning}"));
     }
     let sources = Files::open_all(&job.sources)?;
+    // Names of a GGUF are escaped where they are read.
     for name in unread.iter().take(MOST_UNREAD) {
-        output::note(&format!(
-            "warning: {}: no step of the forward reads it; it is kept as it is",
-            escape(name.as_bytes())
-        ));
+        let text = "no step of the forward reads it; it is kept as it is";
+        output::note(&format!("warning: {name}: {text}"));
     }
     if let Some(more @ 1..) = unread.len().checked_sub(MOST_UNREAD) {
         output::note(&format!("warning: {more} more tensors that no step reads"));

@@ -117,8 +117,12 @@ impl Subject {
         match (path, blamed) {
             (Some(path), _) => Some(path),
             (None, Some(side)) => Some(self.path_of(side, 0)),
-            // Of a pair nobody is named, and neither is who stands first.
-            (None, None) if self.report.mode == Mode::Pair => None,
+            // Nobody is named: neither who stands first in a pair, nor the model beside a list that cannot be read.
+            (None, None)
+                if self.report.mode == Mode::Pair || finding.code == Code::ManifestUnknown =>
+            {
+                None
+            }
             (None, None) => self.paths.first().map(String::as_str),
         }
     }

@@ -52,21 +52,25 @@ pub(super) fn finding(decoded: &Decoded) -> Option<Finding> {
     )
 }
 
-/// Whether the file itself says that its layers are unlike: of an adapter, or by a number for each layer.
+/// Whether the file itself says that its layers are unlike, or not all there: of an adapter, by a number for each layer, or by
+/// layers that predict further tokens, which are in a file of their own or left out.
 fn says_why(decoded: &Decoded) -> bool {
     let Decoded::Gguf(gguf) = decoded else {
         return false;
     };
     let text = |key: &[u8]| gguf.metadata.get(key)?.as_string();
     let architecture = text(b"general.architecture").unwrap_or_default();
+    let value = |ending: &[u8]| gguf.metadata.get(&[architecture, ending].concat());
+    let number = |ending: &[u8]| value(ending).and_then(|value| value.as_u64());
     let is_by_layer = |ending: &[u8]| {
-        let value = gguf.metadata.get(&[architecture, ending].concat());
+        let value = value(ending);
         let numbers = value.and_then(|value| value.as_array());
         let mut numbers = numbers.into_iter().flatten().map(|one| one.as_u64());
         let first = numbers.next();
         numbers.any(|number| Some(number) != first)
     };
     text(b"general.type") == Some(b"adapter".as_slice())
+        || number(b".nextn_predict_layers").is_some_and(|count| count > 0)
         || is_by_layer(b".attention.head_count")
         || is_by_layer(b".attention.head_count_kv")
         || is_by_layer(b".feed_forward_length")
@@ -144,11 +148,12 @@ const MOST_KINDS: usize = 16;
 
 /// Tensors that layers of an architecture leave out: the last layers of gemma4 take keys and values of an earlier one, and some
 /// of its models have no values but the keys.
-const OF_SOME: [(&str, &str); 3] = [
+const OF_SOME: [(&str, &str); 4] = [
     ("gemma4", "attn_k"),
     ("gemma4", "attn_v"),
     // The first layer has no norm before its attention.
     ("modern-bert", "attn_norm"),
+    ("mimo2", "attn_sinks"),
 ];
 
 /// Architectures whose layers all have biases; llama.cpp loads those of any other where they are.

@@ -59,7 +59,10 @@ fn compare_key(a: &Key<'_>, b: &Key<'_>, found: &mut Found<'_>) {
 /// Whether two values of two types are the same numbers.
 fn says_the_same(a: Value<'_>, b: Value<'_>) -> bool {
     let float = |value: Value<'_>| {
-        let wide = value.as_f32().map(f64::from);
+        let whole = value
+            .as_integer()
+            .and_then(|whole| i32::try_from(whole).ok());
+        let wide = value.as_f32().map(f64::from).or(whole.map(f64::from));
         wide.or_else(|| value.as_f64()).map(f64::to_bits)
     };
     match (a.as_array(), b.as_array()) {
