@@ -10,6 +10,7 @@ use remote::Location;
 use verifier::decode::container::Format;
 use verifier::finding::escape;
 
+use crate::commands::check::has_sidecar;
 use crate::input::{Files, first_of_set};
 
 /// A model, or a place where one should be.
@@ -74,11 +75,22 @@ fn each_once(mut found: Vec<Found>) -> Vec<Found> {
     found.retain(|found| found.problem.is_some() || paths.insert(found.path.clone()));
     let sets = found.iter().map(files).filter(|files| files.len() > 1);
     let of_sets: HashSet<PathBuf> = sets.flatten().collect();
+    // What a name with a sidecar says of the file is held, whatever other names it has.
+    let with_sidecar: HashSet<Vec<PathBuf>> = found
+        .iter()
+        .filter(|found| has_sidecar(&found.path))
+        .map(files)
+        .collect();
     let mut known = HashSet::new();
     found.retain(|found| {
         let files = files(found);
         let is_of_set = matches!(files.as_slice(), [file] if of_sets.contains(file));
-        found.problem.is_some() || !is_of_set && known.insert(files)
+        let is_known = if with_sidecar.contains(&files) {
+            !has_sidecar(&found.path)
+        } else {
+            !known.insert(files)
+        };
+        found.problem.is_some() || !is_of_set && !is_known
     });
     found
 }

@@ -15,7 +15,7 @@ use crate::answers::{Answer, Answers, line};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::in_order::in_order;
-use crate::input::Files;
+use crate::input::{Files, read_text};
 use crate::models::{Found, find};
 use crate::output::FormatFlag;
 use crate::progress::{Phase, Progress};
@@ -135,21 +135,45 @@ fn judge(arguments: &Arguments, found: &Found, threads: usize, progress: &Progre
 }
 
 /// The manifest that `convert` leaves beside an artifact, and that others can write with `aprove manifest`: of a split set it
-/// may stand beside any of the files.
+/// may stand beside any of the files, and beside several only if they are the same.
 pub(crate) fn sidecar_of(model: &Path) -> Sidecar {
-    let first = sidecar_of_file(model);
-    if !matches!(first, Sidecar::Absent) || Location::of(model).is_address() {
-        return first;
+    if Location::of(model).is_address() {
+        return sidecar_of_file(model);
     }
-    let files = Files::paths_of_model(model).unwrap_or_default();
-    let mut sidecars = files.iter().map(|file| sidecar_of_file(file));
-    let found = sidecars.find(|sidecar| !matches!(sidecar, Sidecar::Absent));
-    found.unwrap_or(Sidecar::Absent)
+    let files = Files::paths_of_model(model).unwrap_or_else(|_| vec![model.to_owned()]);
+    let mut files = files.iter().filter(|file| has_sidecar(file));
+    let Some(first) = files.next() else {
+        return Sidecar::Absent;
+    };
+    let found = sidecar_of_file(first);
+    match files.find(|other| !is_same_text(first, other)) {
+        Some(other) if matches!(found, Sidecar::Read(_)) => {
+            let [name, other] = [first, other].map(|file| Location::of(file).name() + SIDECAR);
+            Sidecar::Unusable(name, Unusable::Several(other))
+        }
+        _ => found,
+    }
 }
+
+/// Whether something stands where the sidecar of a file of this machine has its place.
+pub(crate) fn has_sidecar(file: &Path) -> bool {
+    let path = Location::of(file).with_ending(SIDECAR);
+    path.is_some_and(|path| path.symlink_metadata().is_ok())
+}
+
+/// Whether the sidecars of two files have the same bytes, as far as they can be read.
+fn is_same_text(first: &Path, second: &Path) -> bool {
+    let texts =
+        [first, second].map(|file| read_text(&Location::of(file).with_ending(SIDECAR)?).ok());
+    matches!(texts, [Some(first), Some(second)] if first == second)
+}
+
+/// What the name of a sidecar has behind that of its model.
+const SIDECAR: &str = ".manifest.json";
 
 fn sidecar_of_file(model: &Path) -> Sidecar {
     let location = Location::of(model);
-    let Some(path) = location.with_ending(".manifest.json") else {
+    let Some(path) = location.with_ending(SIDECAR) else {
         return Sidecar::Absent;
     };
     let location = Location::of(&path);

@@ -359,7 +359,7 @@ impl Judge<'_> {
         let changes = rewriting.changes.join("; ");
         let message = if rewriting.has_other_tensors {
             format!(
-                "the GGUF does not have the tensors of the file that the APR file was made from: {changes}"
+                "the GGUF has other tensors than the file that the APR file was made from: {changes}"
             )
         } else if self.metadata.differs() {
             format!(

@@ -251,7 +251,7 @@ impl FormatJudge<'_> {
         let [first, second] = models.map(|model| model.called);
         let changes = changes.join("; ");
         let message = if alone > 0 && renamed == 0 {
-            format!("{second} does not have the tensors of {first}: {changes}")
+            format!("{second} has other tensors than {first}: {changes}")
         } else if self.metadata.decides() {
             format!("{second} has the tensors of {first}, and other keys: {changes}")
         } else {

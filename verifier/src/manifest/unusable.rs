@@ -27,6 +27,9 @@ pub enum Unusable {
         "it is a list of digests, not a manifest of aprove: `verify MODEL --manifest` reads it"
     )]
     List,
+    /// Another one stands beside another file of the same set.
+    #[error("{0} beside another file of the set says something else: keep the right one")]
+    Several(String),
     /// It changed while it was read.
     #[error("it changed while it was read: {0}")]
     Changed(String),
@@ -54,7 +57,9 @@ pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
 /// That a file is no manifest.
 pub(crate) fn unusable(name: &str, why: &Unusable) -> Finding {
     let code = match why {
-        Unusable::Model | Unusable::Unknown | Unusable::List => "manifest.unknown",
+        Unusable::Model | Unusable::Unknown | Unusable::List | Unusable::Several(_) => {
+            "manifest.unknown"
+        }
         Unusable::Changed(_) => "input-changed",
         Unusable::Io(_) => "io",
     };
