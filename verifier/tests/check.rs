@@ -168,6 +168,21 @@ fn a_record_that_does_not_give_its_source_back_is_different() {
     assert_checked(&forged.to_bytes(), Different, "does not have the BLAKE3");
 }
 
+#[test]
+fn a_source_of_much_padding_is_held() {
+    let mut model = models::qwen2();
+    model.alignment = 1 << 20;
+    let sound = apr::converted(&model);
+    assert_checked(&sound.to_bytes(), Verified, "and of its source");
+    let mut forged = sound;
+    *forged.at("/aprove/sources/0/blake3") = json!("0".repeat(64));
+    assert_checked(&forged.to_bytes(), Different, "record of the source");
+    // Of a size that nobody writes, the digest is not computed, and nothing is taken on trust.
+    *forged.at("/aprove/sources/0/size") = json!(1_u64 << 50);
+    let report = checked(&forged.to_bytes());
+    assert_ne!(report.verdict, Verified, "{}", text::full(&report));
+}
+
 #[needs::data("apr")]
 #[test]
 fn real_imports_hold_what_they_say_of_their_tensors() {

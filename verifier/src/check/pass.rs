@@ -11,6 +11,7 @@ use crate::compare::pairing::Pairing;
 use crate::compare::scan::{self, Scan};
 use crate::decode::container::Container;
 use crate::explain::evidence::Evidence;
+use crate::explain::given_back::GivenBack;
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::inspect::Decoded;
@@ -90,6 +91,15 @@ pub(super) fn check(
     findings.splice(0..0, changed(decoded.side(), input));
     let is_published = origin::holds(&files, decoded.side()) == Some(true);
     findings.extend(recorded.notes(decoded, is_published, evidence.given_back));
+    if evidence.given_back == GivenBack::TooLarge {
+        let text = "the source that it records has far more padding than the file has bytes: its BLAKE3 was not computed";
+        let finding = Finding::new(Code::MetaRecordUnchecked, Effect::Undecided, text);
+        findings.push(
+            finding
+                .at(Place::new(decoded.side(), 0))
+                .hint("`aprove restore` computes it"),
+        );
+    }
 
     let parts = Parts {
         inputs: &inputs,

@@ -91,6 +91,7 @@ impl Evidence {
             apr_is_intact: apr_name != Some(false)
                 && apr.complete
                 && matches!(crc, Ok(true))
+                && given_back != GivenBack::TooLarge
                 && !contradicts_itself
                 && !has_broken_record
                 && tensors.apr_unlike.is_empty()

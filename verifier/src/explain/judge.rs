@@ -190,8 +190,10 @@ impl Judge<'_> {
                     sources.len()
                 ),
             );
-            let is_open = evidence.given_back == GivenBack::Unknown
-                && evidence.contradiction.is_none()
+            let is_open = matches!(
+                evidence.given_back,
+                GivenBack::Unknown | GivenBack::TooLarge
+            ) && evidence.contradiction.is_none()
                 && evidence.unlike_record.is_empty();
             let unchecked = is_open.then(|| {
                 Finding::new(
