@@ -41,10 +41,10 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
         return None;
     }
     let options = made.iter().flatten().map(options).next();
-    // A file without a record and without a sidecar has nothing to lose.
+    // Without a record it may be the last of a model that is nowhere else.
     let may_replace = matches!(
         (&made, &sidecar),
-        (Ok(_), Sidecar::Absent) | (Ok(Some(_)), Sidecar::Read(_))
+        (Ok(Some(_)), Sidecar::Absent | Sidecar::Read(_))
     );
     let (target, end) = if may_replace {
         (old, " --overwrite".to_owned())
