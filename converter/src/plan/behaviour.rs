@@ -312,9 +312,10 @@ const RULES: &[Rule] = &[
         Neutral::OffOrOne,
         "experts would be chosen without regard to groups",
     ),
+    // 1 is softmax, in `llama_expert_gating_func_type` of llama.cpp and in loaders of APR.
     rule(
         "expert_gating_func",
-        Neutral::Off,
+        Neutral::OffOrOne,
         "experts would be weighed by softmax",
     ),
     rule(

@@ -219,6 +219,14 @@ fn plan_tensor<'a>(
     let Ok(gguf_name) = str::from_utf8(info.name) else {
         return refuse("the name is not UTF-8, which APR needs; rename it in the GGUF");
     };
+    let stored_name = names.apply(gguf_name);
+    if gguf_name.starts_with("model.layers.")
+        || names == Names::Hf && stored_name.starts_with("blk.")
+    {
+        return refuse(
+            "its name is none of a layer and like one, so that readers take the file for one of two namings; rename it in the GGUF",
+        );
+    }
     let storage = info
         .ggml_type
         .and_then(|ggml_type| Storage::pick(ggml_type, unsupported).zip(Some(ggml_type)));
@@ -251,7 +259,7 @@ fn plan_tensor<'a>(
         return refuse("it is too large when decoded");
     };
     Ok(Ok(PlannedTensor {
-        name: names.apply(gguf_name),
+        name: stored_name,
         gguf_name,
         shard,
         info,

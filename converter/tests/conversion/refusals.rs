@@ -337,6 +337,19 @@ fn tensors_that_apr_cannot_name_or_shape_are_refused() {
         "{refusal}"
     );
 
+    for name in [
+        "blk.+1.attn_k.weight",
+        "blk.x",
+        "model.layers.0.mlp.q.weight",
+    ] {
+        let mut model = models::qwen2();
+        let like = model.tensor("blk.0.attn_k.weight").clone();
+        let name = name.as_bytes().to_vec();
+        model.tensors.push(Tensor { name, ..like });
+        let refusal = Workbench::new(&model).refusal();
+        assert!(refusal.contains("one of two namings"), "{refusal}");
+    }
+
     let mut model = models::qwen2();
     let scalar = Tensor {
         name: b"scale".to_vec(),

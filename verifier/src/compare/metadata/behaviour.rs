@@ -160,7 +160,8 @@ const TABLE: &[(&str, Meaning)] = &[
     ("expert_group_count", ZERO_OR_ONE),
     ("expert_group_used_count", ZERO_OR_ONE),
     ("expert_group_scale", ZERO_OR_ONE),
-    ("expert_gating_func", ZERO),
+    // 1 is softmax: llama.cpp's logits of a mixtral and a qwen3moe are the same with the key and without it.
+    ("expert_gating_func", ZERO_OR_ONE),
     ("expert_weights_norm", FALSE),
     ("expert_weights_scale", ZERO_OR_ONE),
     ("experts_per_group", ZERO),
