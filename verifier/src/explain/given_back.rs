@@ -46,10 +46,10 @@ impl Judge<'_> {
         let mut is_alone = true;
         let mut by_shard = vec![Vec::new(); records.len()];
         for tensor in &recorded.tensors {
-            by_shard
-                .get_mut(tensor.shard)
-                .expect("a tensor is in a recorded file")
-                .push(tensor);
+            let Some(of_file) = by_shard.get_mut(tensor.shard) else {
+                unreachable!("a tensor is in a recorded file");
+            };
+            of_file.push(tensor);
         }
         for (record, of_file) in records.iter().zip(by_shard) {
             let mut tensors = Vec::new();
