@@ -63,36 +63,38 @@ pub(crate) fn find(paths: &[PathBuf]) -> Vec<Found> {
 /// Drops what was found before, links resolved. The files of a set are those of the set, whatever else leads to them: a
 /// cache of Hugging Face has each under its digest as well.
 fn each_once(mut found: Vec<Found>) -> Vec<Found> {
-    let files = |found: &Found| -> Vec<PathBuf> {
-        // What cannot be resolved cannot be opened either, and says so then.
-        let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
-        let paths = Files::paths_of_model(&found.path);
-        let paths = paths.unwrap_or_else(|_| vec![found.path.clone()]);
-        paths.into_iter().map(resolved).collect()
-    };
     // Every file of a set leads to its first.
     let mut paths = HashSet::new();
     found.retain(|found| found.problem.is_some() || paths.insert(found.path.clone()));
-    let sets = found.iter().map(files).filter(|files| files.len() > 1);
-    let of_sets: HashSet<PathBuf> = sets.flatten().collect();
-    // What a name with a sidecar says of the file is held, whatever other names it has.
-    let with_sidecar: HashSet<Vec<PathBuf>> = found
-        .iter()
-        .filter(|found| has_sidecar(&found.path))
-        .map(files)
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|found| (files_of(&found), has_sidecar(&found.path), found))
         .collect();
+    let sets = found.iter().filter(|(files, ..)| files.len() > 1);
+    let of_sets: HashSet<PathBuf> = sets.flat_map(|(files, ..)| files.clone()).collect();
+    // What a name with a sidecar says of the file is held, whatever other names it has.
+    let with_sidecar = found.iter().filter(|(_, has_sidecar, _)| *has_sidecar);
+    let with_sidecar: HashSet<_> = with_sidecar.map(|(files, ..)| files.clone()).collect();
     let mut known = HashSet::new();
-    found.retain(|found| {
-        let files = files(found);
+    let kept = found.into_iter().filter_map(|(files, has_sidecar, found)| {
         let is_of_set = matches!(files.as_slice(), [file] if of_sets.contains(file));
         let is_known = if with_sidecar.contains(&files) {
-            !has_sidecar(&found.path)
+            !has_sidecar
         } else {
             !known.insert(files)
         };
-        found.problem.is_some() || !is_of_set && !is_known
+        (found.problem.is_some() || !is_of_set && !is_known).then_some(found)
     });
-    found
+    kept.collect()
+}
+
+/// The files of what was found, links resolved.
+fn files_of(found: &Found) -> Vec<PathBuf> {
+    // What cannot be resolved cannot be opened either, and says so then.
+    let resolved = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let paths = Files::paths_of_model(&found.path);
+    let paths = paths.unwrap_or_else(|_| vec![found.path.clone()]);
+    paths.into_iter().map(resolved).collect()
 }
 
 #[derive(Default)]
