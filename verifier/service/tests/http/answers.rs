@@ -15,6 +15,14 @@ fn text(reply: Reply) -> String {
 /// A program that keeps its command line as its report's only word.
 const SCRIPT: &str = "printf '{\"verdict\":\"verified\",\"line\":\"%s\"}' \"$*\" > report.json\n";
 
+/// Submits a check, and returns its id.
+fn waiting_job(address: SocketAddr) -> String {
+    let digest = ask(address, "PUT", "/v1/blobs", &[], b"a model").json()["digest"].clone();
+    let job = json!({"op": "check", "inputs": [{"digest": digest}]});
+    let id = post(address, "/v1/jobs", &job).json()["id"].clone();
+    id.as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_program_is_given_names_and_no_device_beside_a_digest() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,12 +129,7 @@ fn a_model_that_is_given_twice_in_the_form_is_refused() {
 fn a_page_looks_again_by_a_script_or_by_a_link() {
     let folder = tempfile::tempdir().unwrap();
     let address = serve(folder.path(), "");
-    let digest = ask(address, "PUT", "/v1/blobs", &[], b"a model").json()["digest"].clone();
-    let job = json!({"op": "check", "inputs": [{"digest": digest}]});
-    let id = post(address, "/v1/jobs", &job).json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = waiting_job(address);
     let page = ask(address, "GET", &format!("/jobs/{id}"), &[], b"");
     assert!(
         page.header("content-security-policy")
@@ -202,12 +205,7 @@ fn a_token_goes_to_no_guessed_address_and_a_wrong_one_is_told() {
 fn those_who_watch_leave_room_for_those_who_ask() {
     let folder = tempfile::tempdir().unwrap();
     let address = serve(folder.path(), "max_connections = 4\n");
-    let digest = ask(address, "PUT", "/v1/blobs", &[], b"a model").json()["digest"].clone();
-    let job = json!({"op": "check", "inputs": [{"digest": digest}]});
-    let id = post(address, "/v1/jobs", &job).json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = waiting_job(address);
     let path = format!("/v1/jobs/{id}/events");
     let watch = || {
         let mut stream = TcpStream::connect(address).unwrap();
