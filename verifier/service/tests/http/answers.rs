@@ -17,10 +17,10 @@ const SCRIPT: &str = "printf '{\"verdict\":\"verified\",\"line\":\"%s\"}' \"$*\"
 
 /// Submits a check, and returns its id.
 fn waiting_job(address: SocketAddr) -> String {
-    let digest = ask(address, "PUT", "/v1/blobs", &[], b"a model").json()["digest"].clone();
+    let word = |reply: Reply, key| reply.json().get(key).unwrap().as_str().unwrap().to_owned();
+    let digest = word(ask(address, "PUT", "/v1/blobs", &[], b"a model"), "digest");
     let job = json!({"op": "check", "inputs": [{"digest": digest}]});
-    let id = post(address, "/v1/jobs", &job).json()["id"].clone();
-    id.as_str().unwrap().to_owned()
+    word(post(address, "/v1/jobs", &job), "id")
 }
 
 #[test]
