@@ -191,9 +191,9 @@ pub struct Finding {
 impl Finding {
     /// Makes a finding without places.
     #[must_use]
-    pub fn new(code: impl Into<Code>, effect: Effect, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, effect: Effect, message: impl Into<String>) -> Self {
         Self {
-            code: code.into(),
+            code,
             effect,
             message: message.into(),
             places: Vec::new(),
@@ -228,9 +228,9 @@ impl Finding {
 
     /// Adds the likely cause.
     #[must_use]
-    pub fn cause(mut self, code: impl Into<CauseCode>, text: impl Into<String>) -> Self {
+    pub fn cause(mut self, code: CauseCode, text: impl Into<String>) -> Self {
         self.cause = Some(Cause {
-            code: code.into(),
+            code,
             text: text.into(),
         });
         self

@@ -92,7 +92,7 @@ pub(crate) fn nothing_compared(inputs: &[&Input<'_>], findings: &[Finding]) -> R
 fn manifest_for_model(name: &str, other: &str) -> Finding {
     let (name, other) = (escape(name.as_bytes()), escape(other.as_bytes()));
     Finding::new(
-        "pair.manifest",
+        Code::PairManifest,
         Effect::Undecided,
         format!("{name} is a manifest, not a model: nothing was compared"),
     )

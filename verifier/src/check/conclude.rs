@@ -18,7 +18,7 @@ pub(super) fn conclude(
     let is_different = |finding: &&Finding| finding.effect == Effect::Different;
     let mut different = findings.iter().filter(is_different);
     let first = different.clone().next()?;
-    let is_of_sidecar = |finding: &Finding| finding.code.as_str().starts_with("manifest.");
+    let is_of_sidecar = |finding: &Finding| finding.code.group() == Group::Manifest;
     let message = &first.message;
     let (kind, at_fault, text) = if different.all(is_of_sidecar) {
         let text = if evidence.apr_is_intact && evidence.recorded.is_some() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name, naming};
 use crate::decode::container::{Format, Tensor};
@@ -136,7 +137,7 @@ fn mixed_names(apr: &Model<'_>) -> Option<Finding> {
     let (_, odd) = named.find(|(naming, _)| *naming != first)?;
     Some(
         Finding::new(
-            "tensor.naming",
+            Code::TensorNaming,
             Effect::Different,
             format!(
                 "{} and {} are names of two namings, and no producer has two in one file",
@@ -162,7 +163,7 @@ fn report_unmatched(
     {
         findings.push(
             Finding::new(
-                "tensor.missing",
+                Code::TensorMissing,
                 Effect::Different,
                 format!(
                     "{} is in the GGUF and not in the APR file",
@@ -179,7 +180,7 @@ fn report_unmatched(
     {
         findings.push(
             Finding::new(
-                "tensor.extra",
+                Code::TensorExtra,
                 Effect::Different,
                 format!(
                     "{} is in the APR file and not in the GGUF",
@@ -193,7 +194,7 @@ fn report_unmatched(
         if let Some(tensor) = apr.tensors.get(pair.apr) {
             findings.push(
                 Finding::new(
-                    "tensor.tied-duplicate",
+                    Code::TensorTiedDuplicate,
                     Effect::Note,
                     format!(
                         "{} is a copy of the embedding, to which the GGUF ties its output",
@@ -208,7 +209,7 @@ fn report_unmatched(
 
 fn same_name(apr: &Model<'_>, found: &[usize], tensor: &Tensor) -> Finding {
     let finding = Finding::new(
-        "tensor.extra",
+        Code::TensorExtra,
         Effect::Different,
         format!(
             "{} tensors of the APR file stand for {}",
@@ -245,7 +246,7 @@ fn other_shape(inputs: &Inputs<'_>, a: &Tensor, b: &Tensor, expected: &[u64]) ->
     if !inputs.are_of_one_format() {
         message.push_str(&format!(" than {}", escape(&b.name)));
     }
-    Finding::new("tensor.shape", Effect::Different, message)
+    Finding::new(Code::TensorShape, Effect::Different, message)
         .at(listed_place(&inputs.first, a))
         .at(listed_place(&inputs.second, b))
         .expected_found(format!("{expected:?}"), format!("{:?}", a.dims))

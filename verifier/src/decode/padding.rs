@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::code::{CauseCode, Code};
 use crate::decode::container::{Format, Shard};
 use crate::finding::{Effect, Finding, Place, Side, counted, escape};
 use crate::region::{RegionKind, Span};
@@ -47,10 +48,10 @@ impl NotZero {
             .map(|region| region.label.clone())
             .unwrap_or_default();
         let code = match (format, label.as_slice()) {
-            (Format::Gguf, _) => "gguf.padding",
-            (Format::Apr, b"metadata") => "apr.meta.padding",
-            (Format::Apr, b"index") => "apr.index.padding",
-            (Format::Apr, _) => "apr.data.padding",
+            (Format::Gguf, _) => Code::GgufPadding,
+            (Format::Apr, b"metadata") => Code::AprMetaPadding,
+            (Format::Apr, b"index") => Code::AprIndexPadding,
+            (Format::Apr, _) => Code::AprDataPadding,
         };
         let after = if label.is_empty() {
             String::new()
@@ -69,7 +70,7 @@ impl NotZero {
         if self.count == 1 && self.value.is_power_of_two() {
             at = at.detail(format!("bit {}", self.value.trailing_zeros()));
             finding = finding.cause(
-                "cause.single-bit",
+                CauseCode::SingleBit,
                 "single bit flipped: a memory or disk fault",
             );
         }

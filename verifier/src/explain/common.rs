@@ -15,7 +15,7 @@ pub(super) fn io_errors(scan: &Scan) -> Vec<Finding> {
     errors
         .map(|unread| {
             Finding::new(
-                "io",
+                Code::Io,
                 Effect::Undecided,
                 format!(
                     "{} bytes cannot be read: {}",
@@ -39,7 +39,7 @@ pub(super) fn check_footer(model: &Model<'_>, computed: Option<u32>) -> Result<b
         Some(computed) if computed == stored => Ok(true),
         Some(computed) => Err(Box::new(
             Finding::new(
-                "apr.footer.crc",
+                Code::AprFooterCrc,
                 Effect::Different,
                 "the file contents do not match the footer CRC-32",
             )
@@ -48,7 +48,7 @@ pub(super) fn check_footer(model: &Model<'_>, computed: Option<u32>) -> Result<b
         )),
         None => Err(Box::new(
             Finding::new(
-                "apr.footer.crc",
+                Code::AprFooterCrc,
                 Effect::Undecided,
                 "the CRC-32 of the file could not be computed",
             )
@@ -81,7 +81,7 @@ pub(super) fn nothing_compared(inputs: &Inputs<'_>, scan: &Scan) -> Option<Findi
     let compared = scan.pairs.iter().any(Option::is_some);
     (!compared && are_decoded).then(|| {
         Finding::new(
-            "nothing-compared",
+            Code::NothingCompared,
             Effect::Undecided,
             "no tensor was compared",
         )
@@ -101,7 +101,7 @@ pub(super) fn not_covered(inputs: &Inputs<'_>) -> Vec<Finding> {
             if region.span.offset != position || region.kind == RegionKind::Undecoded {
                 findings.push(
                     Finding::new(
-                        "not-covered",
+                        Code::NotCovered,
                         Effect::Undecided,
                         "bytes of the file could not be assigned to a region",
                     )
@@ -116,7 +116,7 @@ pub(super) fn not_covered(inputs: &Inputs<'_>) -> Vec<Finding> {
             let rest = Span::new(position, shard.length.saturating_sub(position));
             findings.push(
                 Finding::new(
-                    "not-covered",
+                    Code::NotCovered,
                     Effect::Undecided,
                     "the regions do not end where the file does",
                 )

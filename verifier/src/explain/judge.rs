@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::{io, iter};
 
-use crate::code::{Code, Group};
+use crate::code::{CauseCode, Code, Group};
 use crate::compare::inputs::Inputs;
 use crate::compare::metadata::{self, Compared, Digests};
 use crate::compare::names::gguf_name;
@@ -131,7 +131,7 @@ impl Judge<'_> {
         let sound = !apr.findings.iter().any(|finding| finding.effect.decides());
         let direct = data
             .iter()
-            .any(|finding| finding.code == Code::TensorBytes || finding.code.kind() == "padding");
+            .any(|finding| finding.code == Code::TensorBytes || finding.code.is_of_padding());
         // A producer without a footer leaves nothing to look at.
         let no_footer = apr
             .findings
@@ -182,7 +182,7 @@ impl Judge<'_> {
         }
         if records.len() != sources.len() {
             let split = Finding::new(
-                "source.split",
+                Code::SourceSplit,
                 Effect::Warning,
                 format!(
                     "the artifact was made from {} files and is compared with {}",
@@ -230,7 +230,7 @@ impl Judge<'_> {
                 place = place.span(Span::new(less, more - less));
             }
             let mut finding = Finding::new(
-                "source.changed",
+                Code::SourceChanged,
                 Effect::Different,
                 if evidence.apr_is_intact {
                     "the GGUF is not byte for byte the file from which the artifact was made"
@@ -242,7 +242,7 @@ impl Judge<'_> {
             .expected_found(show(record.size, recorded), show(source.length(), found));
             if source.length() < record.size {
                 finding = finding.cause(
-                    "cause.truncated",
+                    CauseCode::Truncated,
                     format!(
                         "truncated: a download or copy that ended early, {} bytes are missing",
                         record.size - source.length()
@@ -297,7 +297,7 @@ pub(super) fn missing_finding(places: Vec<Place>) -> Finding {
 
 fn unreadable(side: Side, shard: usize, error: &io::Error) -> Finding {
     Finding::new(
-        "io",
+        Code::Io,
         Effect::Undecided,
         format!("the file cannot be read again: {error}"),
     )

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::code::Code;
+use crate::code::{CauseCode, Code};
 use crate::compare::inputs::Inputs;
 use crate::compare::names::OUTPUT;
 use crate::compare::pairing::{Method, Pair, Pairing, listed_place, place};
@@ -143,7 +143,7 @@ fn different(
         inputs.first.tensors.get(pair.apr),
         inputs.second.tensors.get(pair.gguf),
     ) else {
-        return Finding::new("tensor.bytes", Effect::Different, "a tensor differs");
+        return Finding::new(Code::TensorBytes, Effect::Different, "a tensor differs");
     };
     let name = escape(&a.name);
     let [of_a, of_g] = inputs.models().map(|model| model.side);
@@ -162,14 +162,14 @@ fn different(
         && other.name != g.name
     {
         return Finding::new(
-            "tensor.swapped",
+            Code::TensorSwapped,
             Effect::Different,
             format!("{name} holds the data of {}", escape(&other.name)),
         )
         .at(place(of_a, a))
         .at(place(of_g, other))
         .cause(
-            "cause.swapped",
+            CauseCode::Swapped,
             "the data of two tensors were exchanged, or one was written twice",
         );
     }
@@ -196,7 +196,7 @@ fn different(
             places.reverse();
         }
         let mut finding = Finding::new(
-            "tensor.bytes",
+            Code::TensorBytes,
             Effect::Different,
             format!(
                 "{name}: {} of {blocks} {unit} {}, {} in {}",
@@ -222,7 +222,7 @@ fn different(
         let values = outcome.values;
         let element = values.and_then(|values| values.first).unwrap_or(0);
         return Finding::new(
-            "tensor.values",
+            Code::TensorValues,
             Effect::Different,
             format!(
                 "{name}: {} of {} values are not those that {} decodes to",
@@ -236,7 +236,7 @@ fn different(
     }
     if a.block_type == g.block_type {
         return Finding::new(
-            "tensor.size",
+            Code::TensorSize,
             Effect::Different,
             format!("{name} has another size than {}", escape(&g.name)),
         )
@@ -248,7 +248,7 @@ fn different(
         );
     }
     Finding::new(
-        "tensor.type",
+        Code::TensorType,
         Effect::Different,
         format!("{name} has another type than {}", escape(&g.name)),
     )
@@ -277,7 +277,7 @@ fn is_no_copy(a: &Tensor, g: &Tensor, outcome: &PairOutcome) -> bool {
 
 fn not_compared(inputs: &Inputs<'_>, a: &Tensor, g: &Tensor) -> Finding {
     Finding::new(
-        "tensor.not-compared",
+        Code::TensorNotCompared,
         Effect::Undecided,
         format!(
             "{} could not be compared: one of the two cannot be interpreted or read",
@@ -301,7 +301,7 @@ fn values_equal(decoded: &[(&Tensor, &Tensor)]) -> Option<Finding> {
         sum(|pair| pair.1.span.length),
     );
     let finding = Finding::new(
-        "tensor.values-equal",
+        Code::TensorValuesEqual,
         Effect::Warning,
         format!(
             "{} tensors are stored as decoded F32 with exactly the decoded values: {apr} bytes for {gguf}",
@@ -337,9 +337,9 @@ fn not_finite(
 fn not_finite_finding(found: &[(Side, &Tensor, NotFinite)]) -> Finding {
     let scale = found.iter().any(|(_, _, found)| found.part.is_some());
     let code = if scale {
-        "tensor.scale-not-finite"
+        Code::TensorScaleNotFinite
     } else {
-        "tensor.value-not-finite"
+        Code::TensorValueNotFinite
     };
     let (name, count) = found
         .first()

@@ -138,7 +138,7 @@ fn no_magic(sources: &[&dyn Source], start: &[u8]) -> Finding {
         count => format!("{count} files, the first with \"{}\"", escape(magic)),
     };
     Finding::new(
-        "format.unknown",
+        Code::FormatUnknown,
         Effect::Undecided,
         "the input is neither a GGUF, or the set of its shards, nor one APR v2 file",
     )

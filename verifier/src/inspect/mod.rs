@@ -15,6 +15,7 @@ pub use crate::report::to_json;
 pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
+use crate::code::Code;
 use crate::decode::padding;
 use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, escape};
@@ -168,7 +169,7 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
         findings.extend(
             padding::check(decoded.side(), shard, parts, *source).unwrap_or_else(|error| {
                 let text = format!("the padding cannot be read: {error}");
-                vec![Finding::new("io", Effect::Undecided, text)]
+                vec![Finding::new(Code::Io, Effect::Undecided, text)]
             }),
         );
     }

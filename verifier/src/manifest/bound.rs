@@ -3,6 +3,7 @@
 
 use super::check::{Held, ManifestCheck};
 use super::target::Subject;
+use crate::code::Code;
 use crate::finding::{Effect, Finding, escape};
 
 /// What was bound and what was not, in words.
@@ -41,12 +42,12 @@ impl ManifestCheck<'_> {
         if !bound.bound.is_empty() {
             let text = format!("bound: {}", words(&bound.bound));
             self.findings
-                .push(Finding::new("manifest.bound", Effect::Note, text));
+                .push(Finding::new(Code::ManifestBound, Effect::Note, text));
         }
         if !bound.unbound.is_empty() {
             let text = format!("bound by no row of the manifest: {}", words(&bound.unbound));
             self.findings.push(
-                Finding::new("manifest.coverage", effect, text)
+                Finding::new(Code::ManifestCoverage, effect, text)
                     .at(self.target.file_place(0))
                     .hint(hint),
             );
@@ -88,7 +89,7 @@ impl ManifestCheck<'_> {
         }
         if weak > 0 {
             self.findings.push(Finding::new(
-                "manifest.weak",
+                Code::ManifestWeak,
                 Effect::Warning,
                 format!(
                     "{weak} tensors are bound by xxh64, xxh3, sha1 or uuid only, which show accidents but not intent"

@@ -46,13 +46,19 @@ const MOST: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::Code;
     use crate::finding::Effect;
 
     #[test]
     fn findings_of_one_kind_are_counted_beyond_a_few() {
-        let many = (0..1000)
-            .map(|row| Finding::new("manifest.mismatch", Effect::Different, format!("row {row}")));
-        let one = Finding::new("manifest.name", Effect::Note, "a name");
+        let many = (0..1000).map(|row| {
+            Finding::new(
+                Code::ManifestMismatch,
+                Effect::Different,
+                format!("row {row}"),
+            )
+        });
+        let one = Finding::new(Code::ManifestName, Effect::Note, "a name");
         let capped = cap(many.chain([one.clone()]).collect());
         assert_eq!(capped.len(), MOST + 2);
         assert!(capped.contains(&one));

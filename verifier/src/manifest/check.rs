@@ -8,6 +8,7 @@ use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
 use crate::check::{blob, changed, metadata_of};
+use crate::code::Code;
 use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, Place, escape};
 use crate::inspect::Decoded;
@@ -143,13 +144,13 @@ fn not_held(rows: &Rows, decoded: &Decoded) -> Option<Finding> {
         .as_ref()
         .is_some_and(|sources| !sources.is_empty());
     let text = "the names and SHA-256 of the sources were held against nothing: verify SOURCE.gguf --manifest does that";
-    sources.then(|| Finding::new("manifest.not-compared", Effect::Note, text))
+    sources.then(|| Finding::new(Code::ManifestNotCompared, Effect::Note, text))
 }
 
 /// A row, or a manifest, that cannot be read.
 pub(super) fn unreadable(place: &str, text: &str) -> Finding {
     Finding::new(
-        "manifest.syntax",
+        Code::ManifestSyntax,
         Effect::Undecided,
         format!("{place} cannot be read: {}", escape(text.as_bytes())),
     )
@@ -169,7 +170,7 @@ pub(super) fn mismatch(
     found: &str,
 ) -> Finding {
     Finding::new(
-        "manifest.mismatch",
+        Code::ManifestMismatch,
         Effect::Different,
         format!("{name}: the {what} is not that of {row}"),
     )
@@ -180,7 +181,7 @@ pub(super) fn mismatch(
 /// Rows for bytes that could not be digested.
 pub(super) fn not_compared(judge: &ManifestCheck<'_>, subject: Subject) -> Finding {
     Finding::new(
-        "manifest.not-compared",
+        Code::ManifestNotCompared,
         Effect::Undecided,
         format!(
             "the rows for {} were not compared: its bytes are not all in the file, or are those of other tensors",
@@ -193,7 +194,7 @@ pub(super) fn not_compared(judge: &ManifestCheck<'_>, subject: Subject) -> Findi
 /// A row for something that the model does not have.
 pub(super) fn extra(row: &str, what: &str, name: &[u8]) -> Finding {
     Finding::new(
-        "manifest.extra",
+        Code::ManifestExtra,
         Effect::Different,
         format!(
             "{row} names the {what} {}, which is not there",
@@ -252,7 +253,7 @@ impl ManifestCheck<'_> {
                 }
                 Err(unread) => self.findings.push(
                     Finding::new(
-                        "io",
+                        Code::Io,
                         Effect::Undecided,
                         format!("{} cannot be read: {}", self.name(subject), unread.error),
                     )
@@ -296,7 +297,7 @@ impl ManifestCheck<'_> {
             let text = format!(
                 "the manifest has rows of the name {name} in several folders, and none of them holds or is in the folder of this one"
             );
-            Finding::new("manifest.other-files", Effect::Undecided, text)
+            Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text)
                 .at(self.place(subject))
                 .hint("give the digest of its own row: aprove verify FILE --digest sha256:HEX")
         });
@@ -342,7 +343,7 @@ impl ManifestCheck<'_> {
             if *first != &claim.digest && repeated.insert(claim.subject) {
                 self.findings.push(
                     Finding::new(
-                        "manifest.duplicate",
+                        Code::ManifestDuplicate,
                         Effect::Different,
                         format!(
                             "{} is a second row for {}, with another digest",
@@ -362,7 +363,7 @@ impl ManifestCheck<'_> {
         }
         if self.outcomes.is_empty() {
             self.findings.push(Finding::new(
-                "nothing-compared",
+                Code::NothingCompared,
                 Effect::Undecided,
                 "no row of the manifest could be compared with anything",
             ));
@@ -374,7 +375,7 @@ impl ManifestCheck<'_> {
             if !wanted.contains_key(&Subject::Tensor(index)) {
                 self.findings.push(
                     Finding::new(
-                        "manifest.missing",
+                        Code::ManifestMissing,
                         Effect::Different,
                         format!("the tensor {} has no row", escape(&tensor.name)),
                     )

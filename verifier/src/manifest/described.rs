@@ -6,6 +6,7 @@ use super::check::{Claim, Resolved, extra, mismatch, unreadable};
 use super::json::{Described, FileEntry, TensorEntry};
 use super::kind::Kind;
 use super::target::{Subject, Target};
+use crate::code::Code;
 use crate::compare::metadata::record::{self, Record};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::container::Tensor;
@@ -25,7 +26,7 @@ pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
         (Some(sources), Decoded::Gguf(_)) => {
             rows.files("sources", sources);
             rows.find(Finding::new(
-                "manifest.role",
+                Code::ManifestRole,
                 Effect::Note,
                 "the manifest is that of an artifact; the file was compared with what it says of its sources",
             ));
@@ -51,7 +52,7 @@ fn not_verified(described: &Described) -> Option<Finding> {
     };
     Some(
         Finding::new(
-            "manifest.not-verified",
+            Code::ManifestNotVerified,
             Effect::Undecided,
             "the manifest does not say that the artifact was verified when it was made",
         )
@@ -93,7 +94,7 @@ impl Rows<'_> {
             if entry.name != *name {
                 let text = format!("{place} names the file {}", escape(entry.name.as_bytes()));
                 self.find(
-                    Finding::new("manifest.name", Effect::Note, text)
+                    Finding::new(Code::ManifestName, Effect::Note, text)
                         .expected_found(escape(entry.name.as_bytes()), shown.clone()),
                 );
             }
@@ -110,9 +111,11 @@ impl Rows<'_> {
         let skipped = self.target.names.iter().skip(entries.len());
         for name in skipped.filter(|_| !entries.is_empty()) {
             let text = format!("the file {} has no row", escape(name.as_bytes()));
-            self.resolved
-                .findings
-                .push(Finding::new("manifest.missing", Effect::Different, text));
+            self.resolved.findings.push(Finding::new(
+                Code::ManifestMissing,
+                Effect::Different,
+                text,
+            ));
         }
     }
 
@@ -154,7 +157,7 @@ impl Rows<'_> {
                 entries.len()
             );
             self.find(Finding::new(
-                "manifest.not-compared",
+                Code::ManifestNotCompared,
                 Effect::Undecided,
                 text,
             ));

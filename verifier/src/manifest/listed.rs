@@ -10,6 +10,7 @@ use super::ONE_DIGEST;
 use super::check::{Claim, Resolved, extra, mismatch};
 use super::lines::{Line, Scope};
 use super::target::{Subject, Target};
+use crate::code::Code;
 use crate::finding::{Effect, Finding, escape};
 
 /// Looks up what every row names.
@@ -142,7 +143,7 @@ fn rows_of_target<'a>(
         if others > 0 {
             let text =
                 format!("{others} rows of the manifest are for other files and were not used");
-            findings.push(Finding::new("manifest.other-files", Effect::Note, text));
+            findings.push(Finding::new(Code::ManifestOtherFiles, Effect::Note, text));
         }
         return rows;
     }
@@ -152,7 +153,7 @@ fn rows_of_target<'a>(
         None => {}
         Some(Some(path)) if paths.len() == 1 && !one_of_a_set => {
             let text = format!("the manifest names the file {}", escape(path));
-            findings.push(Finding::new("manifest.name", Effect::Note, text));
+            findings.push(Finding::new(Code::ManifestName, Effect::Note, text));
         }
         Some(_) => {
             let names: Vec<String> = target
@@ -161,7 +162,7 @@ fn rows_of_target<'a>(
                 .map(|name| escape(name.as_bytes()))
                 .collect();
             findings.push(Finding::new(
-                "manifest.other-files",
+                Code::ManifestOtherFiles,
                 Effect::Undecided,
                 format!(
                     "{all} rows of the manifest are for other files: none is for {}",
@@ -220,7 +221,7 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
     if !target.decoded.is_complete() {
         let text = format!("the tensors could not be decoded, so {count} rows were not compared");
         resolved.findings.push(Finding::new(
-            "manifest.not-compared",
+            Code::ManifestNotCompared,
             Effect::Undecided,
             text,
         ));
@@ -230,7 +231,7 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
         let text = format!(
             "{count} rows of tensors are for files of one name in several folders, and none is the folder of this one"
         );
-        let finding = Finding::new("manifest.other-files", Effect::Undecided, text);
+        let finding = Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text);
         resolved.findings.push(finding);
         return;
     }
@@ -274,7 +275,7 @@ fn find_missing_files(lines: &[Line], target: &Target<'_>, resolved: &mut Resolv
                 .get(shard)
                 .map_or_else(String::new, |name| escape(name.as_bytes()));
             Finding::new(
-                "manifest.missing",
+                Code::ManifestMissing,
                 Effect::Undecided,
                 format!("the file {name} {what}"),
             )

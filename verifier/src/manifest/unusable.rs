@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::bound::Bound;
 use super::{Manifest, Rows};
+use crate::code::Code;
 use crate::finding::{Effect, Finding, escape};
 use crate::report::Report;
 use crate::verify::{Input, nothing_compared};
@@ -58,10 +59,10 @@ pub fn cannot_check(name: &str, why: &Unusable, input: &Input<'_>) -> Report {
 pub(crate) fn unusable(name: &str, why: &Unusable) -> Finding {
     let code = match why {
         Unusable::Model | Unusable::Unknown | Unusable::List | Unusable::Several(_) => {
-            "manifest.unknown"
+            Code::ManifestUnknown
         }
-        Unusable::Changed(_) => "input-changed",
-        Unusable::Io(_) => "io",
+        Unusable::Changed(_) => Code::InputChanged,
+        Unusable::Io(_) => Code::Io,
     };
     Finding::new(
         code,

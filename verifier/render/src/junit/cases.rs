@@ -211,7 +211,7 @@ impl Cases<'_> {
         let tensor = name.and_then(|name| by_tensor.get(&name).copied());
         let is_key = finding.code.group() == Group::Metadata;
         let case = match (first, name, tensor) {
-            _ if finding.code.as_str().starts_with("behaviour.") => self.behaviour.first_mut(),
+            _ if finding.code.group() == Group::Behaviour => self.behaviour.first_mut(),
             (_, Some((_, key)), _) if is_key => Some(key_case(&mut self.keys, key)),
             (_, _, Some(index)) if !is_key => self.tensors.get_mut(index),
             (Some(place), ..) => {

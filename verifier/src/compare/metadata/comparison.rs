@@ -9,6 +9,7 @@ use super::{
     ARCHITECTURE, KeyResult, Status, behaviour, computes_otherwise, derived, not_carried,
     record_only, suffix, unsaid,
 };
+use crate::code::Code;
 use crate::decode::apr::{self, ALIASES, Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
@@ -94,7 +95,7 @@ impl Comparison<'_> {
             };
             if let Err(mismatch) = same(head.value(entry), self.document, json, form) {
                 status = Status::Changed;
-                let (code, effect) = rule.map_or(("meta.changed", Effect::Different), |rule| {
+                let (code, effect) = rule.map_or((Code::MetaChanged, Effect::Different), |rule| {
                     (rule.code, rule.changed)
                 });
                 let message = format!("{apr_key} is not what {} of the GGUF says", shorten(&name));
@@ -184,7 +185,7 @@ impl Comparison<'_> {
                 // Known to do nothing, with this value.
                 return (!kept).then(|| {
                     Finding::new(
-                        "meta.lost",
+                        Code::MetaLost,
                         Effect::Warning,
                         format!("{shown} is not in the APR file"),
                     )
@@ -207,7 +208,7 @@ impl Comparison<'_> {
         }
         let effect = self.loss(&name, suffix, rule, head, entry);
         Some(Finding::new(
-            "meta.lost",
+            Code::MetaLost,
             effect,
             format!("{shown} is not in the APR file"),
         ))
@@ -215,7 +216,7 @@ impl Comparison<'_> {
 
     /// The chat template stands in two places; a loader that looks in the other one uses another prompt.
     fn name_missing_copies(&self, rule: &Rule, found: &[(&str, &Json)], findings: &mut Findings) {
-        if rule.code != "meta.chat_template" || found.len() == rule.apr.len() {
+        if rule.code != Code::MetaChatTemplate || found.len() == rule.apr.len() {
             return;
         }
         for missing in rule
@@ -225,7 +226,7 @@ impl Comparison<'_> {
         {
             findings.push(
                 Finding::new(
-                    "meta.lost",
+                    Code::MetaLost,
                     Effect::Warning,
                     format!("{missing} is missing beside its copy: a loader that looks there uses another prompt"),
                 )

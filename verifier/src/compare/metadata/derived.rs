@@ -1,6 +1,7 @@
 //! Keys of an APR file that no single key of the GGUF holds, and GGUF keys that the tensors say as well.
 
 use super::{Comparison, rope, unsaid};
+use crate::code::Code;
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::apr::{Json, Kind};
 use crate::decode::container::Container;
@@ -78,7 +79,7 @@ fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
         }
         findings.push(
             Finding::new(
-                "meta.lost",
+                Code::MetaLost,
                 Effect::Warning,
                 "rope_type is not in the APR file: its loader will guess",
             )
@@ -90,7 +91,7 @@ fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
     let Some(expected) = expected else {
         findings.push(
             Finding::new(
-                "meta.rope_type",
+                Code::MetaRopeType,
                 Effect::Undecided,
                 format!(
                     "the rope type of the architecture \"{}\" is not known here",
@@ -109,7 +110,7 @@ fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
         };
         findings.push(
             Finding::new(
-                "meta.rope_type",
+                Code::MetaRopeType,
                 Effect::Different,
                 format!(
                     "rope_type is wrong for {architecture}: every head is rotated in other pairs"
@@ -151,7 +152,7 @@ fn check_tied(comparison: &Comparison<'_>, findings: &mut Findings) {
     match comparison.value("tied_embeddings") {
         Some(json) if !matches!(json.kind, Kind::Bool(found) if found == tied) => findings.push(
             Finding::new(
-                "meta.tied_embeddings",
+                Code::MetaTiedEmbeddings,
                 Effect::Different,
                 "tied_embeddings is wrong",
             )
@@ -160,7 +161,7 @@ fn check_tied(comparison: &Comparison<'_>, findings: &mut Findings) {
         ),
         None if tied && !stored => findings.push(
             Finding::new(
-                "meta.tied_embeddings",
+                Code::MetaTiedEmbeddings,
                 Effect::Warning,
                 "the output is tied to the embedding, and the APR file does not say so",
             )
@@ -182,7 +183,7 @@ fn check_vocabulary_size(comparison: &Comparison<'_>, findings: &mut Findings) {
     if comparison.document.u64(json) != Some(tokens.count) {
         findings.push(
             Finding::new(
-                "meta.changed",
+                Code::MetaChanged,
                 Effect::Different,
                 "tokenizer.vocab_size is not the length of the vocabulary",
             )
@@ -204,7 +205,7 @@ fn check_rope_scaling(comparison: &Comparison<'_>, findings: &mut Findings) {
         if comparison.gguf.metadata.of_architecture(&source).is_none() {
             findings.push(
                 Finding::new(
-                    "meta.invented",
+                    Code::MetaInvented,
                     Effect::Different,
                     format!(
                         "rope_scaling.{} comes from no key of the GGUF",

@@ -2,6 +2,7 @@
 //!
 //! Source: the loaders of `apr` 0.72.3, as `apr-format.md` tells (names in section 3, types in section 4.3).
 
+use crate::code::Code;
 use crate::compare::names::{EMBEDDING, gguf_name};
 use crate::compare::pairing::place;
 use crate::decode::container::Tensor;
@@ -11,7 +12,7 @@ use crate::finding::{Effect, Finding, Side, escape};
 pub(super) fn check(tensors: &[Tensor], findings: &mut Findings) {
     let mut say = |tensor: &Tensor, what: &str| {
         let message = format!("{} {what}", escape(&tensor.name));
-        let finding = Finding::new("tensor.loader", Effect::Different, message);
+        let finding = Finding::new(Code::TensorLoader, Effect::Different, message);
         findings.push(finding.at(place(Side::Apr, tensor)));
     };
     for tensor in tensors {

@@ -2,6 +2,7 @@
 
 use super::Comparison;
 use super::equal::shorten;
+use crate::code::Code;
 use crate::decode::apr::{Json, Kind};
 use crate::decode::findings::Findings;
 use crate::decode::types::{BlockType, TYPES};
@@ -21,9 +22,9 @@ enum Held {
 pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
     let document = comparison.document;
     for (key, code) in [
-        ("quantization", "meta.quantization"),
-        ("sharding", "meta.sharding"),
-        ("special_tokens", "meta.special_tokens"),
+        ("quantization", Code::MetaQuantization),
+        ("sharding", Code::MetaSharding),
+        ("special_tokens", Code::MetaSpecialTokens),
     ] {
         let Some(Kind::Object(members)) = document.get(key).map(|json| &json.kind) else {
             continue;
@@ -46,7 +47,7 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
                         "{key}.{shown} is held against nothing: neither the tensors nor the GGUF say it"
                     );
                     let nothing = "nothing".to_owned();
-                    ("meta.unexplained", Effect::Warning, message, nothing)
+                    (Code::MetaUnexplained, Effect::Warning, message, nothing)
                 }
             };
             findings.push(

@@ -33,6 +33,7 @@ use self::equal::{shorten, show};
 use self::expected::expected;
 use self::record::check::Recorded;
 use self::record::{Record, SourceRecord};
+use crate::code::Code;
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
@@ -138,7 +139,7 @@ pub(crate) fn compare(
         Err(what) => {
             findings.push(
                 Finding::new(
-                    "meta.record",
+                    Code::MetaRecord,
                     Effect::Different,
                     format!("the record of the source is broken: {what}"),
                 )
@@ -265,7 +266,7 @@ const ARCHITECTURE: &[u8] = b"general.architecture";
 /// What is said of a key that the record alone keeps, as the record says of itself.
 fn record_only(what: &str) -> Finding {
     Finding::new(
-        "meta.record-only",
+        Code::MetaRecordOnly,
         Effect::Undecided,
         format!("{what}: no loader of APR runs this model as the GGUF says"),
     )
@@ -277,7 +278,7 @@ fn record_only(what: &str) -> Finding {
 /// What is said of an architecture that no loader of APR computes.
 fn computes_otherwise(architecture: &str) -> Finding {
     Finding::new(
-        "meta.not-carried",
+        Code::MetaNotCarried,
         Effect::Different,
         format!(
             "loaders of APR do not compute what a {architecture} does, and no key of APR says it"
@@ -289,7 +290,7 @@ fn computes_otherwise(architecture: &str) -> Finding {
 /// What is said of a key, or a tensor, that changes what the model computes and that no loader reads.
 fn not_carried(shown: &str) -> Finding {
     Finding::new(
-        "meta.not-carried",
+        Code::MetaNotCarried,
         Effect::Different,
         format!(
             "{shown} changes what the model computes, and no key of APR that loaders read carries it"
@@ -314,7 +315,7 @@ impl Comparison<'_> {
         for set in &record.set {
             findings.push(
                 Finding::new(
-                    "meta.given",
+                    Code::MetaGiven,
                     Effect::Warning,
                     format!(
                         "{} = {} was given with --set when the file was converted: the GGUF has no such key",
@@ -363,7 +364,7 @@ impl Comparison<'_> {
             if UNREAD_TOKENIZER_KEYS.contains(&&*name) && !off {
                 findings.push(
                     Finding::new(
-                        "meta.not-read",
+                        Code::MetaNotRead,
                         Effect::Warning,
                         format!("{name} changes how a text becomes tokens, and no loader of APR files reads it"),
                     )

@@ -5,6 +5,7 @@ use super::equal::{in_words, shorten};
 use super::look_alike::looks_like;
 use super::table::{self, Rule};
 use super::{KeyResult, Status, derived};
+use crate::code::Code;
 use crate::decode::apr::{ALIASES, Kind};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding};
@@ -27,7 +28,7 @@ impl Comparison<'_> {
                     continue;
                 }
                 Some(rule) => Finding::new(
-                    "meta.invented",
+                    Code::MetaInvented,
                     rule.changed,
                     format!(
                         "{} of the APR file comes from no key of the GGUF",
@@ -35,7 +36,11 @@ impl Comparison<'_> {
                     ),
                 ),
                 None if self.is_known_copy(canonical, &name) => continue,
-                None => Finding::new("meta.unexplained", Effect::Warning, self.unexplained(&name)),
+                None => Finding::new(
+                    Code::MetaUnexplained,
+                    Effect::Warning,
+                    self.unexplained(&name),
+                ),
             };
             keys.push(KeyResult {
                 key: name.as_bytes().to_vec(),

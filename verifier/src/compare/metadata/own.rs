@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::comparison::apr_place;
 use super::equal::shorten;
+use crate::code::Code;
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::apr::{Document, Kind, Metadata, flags};
 use crate::decode::container::{Container, Tensor};
@@ -41,7 +42,7 @@ pub(super) fn check_flags(apr: &Container<Metadata>, findings: &mut Findings) {
 /// That the flags of the header are not those of the file.
 pub(super) fn other_flags(effect: Effect, expected: u16, found: u16) -> Finding {
     let message = "the flags of the header do not describe the file";
-    Finding::new("meta.flags", effect, message)
+    Finding::new(Code::MetaFlags, effect, message)
         .at(flags_place())
         .expected_found(format!("{expected:#06x}"), format!("{found:#06x}"))
 }
@@ -88,7 +89,7 @@ fn check_count(document: &Document, tensors: &[Tensor], findings: &mut Findings)
     if found != 0 && Some(found) != stored && Some(found) != other {
         findings.push(
             Finding::new(
-                "meta.param_count",
+                Code::MetaParamCount,
                 Effect::Different,
                 "param_count is not the number of elements of the tensors",
             )
@@ -126,7 +127,7 @@ fn check_shapes(document: &Document, tensors: &[Tensor], findings: &mut Findings
         if !same {
             findings.push(
                 Finding::new(
-                    "meta.tensor_shapes",
+                    Code::MetaTensorShapes,
                     Effect::Different,
                     "tensor_shapes does not repeat the dims of the index",
                 )

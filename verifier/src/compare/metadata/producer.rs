@@ -3,6 +3,7 @@
 
 use super::equal::shorten;
 use super::{Comparison, members, own, rope};
+use crate::code::Code;
 use crate::decode::apr::Json;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding};
@@ -30,7 +31,7 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
         if !comparison.is_explained(key, json) {
             let message = format!("{key} is held against nothing: the GGUF does not say it");
             findings.push(
-                Finding::new("meta.unexplained", Effect::Warning, message)
+                Finding::new(Code::MetaUnexplained, Effect::Warning, message)
                     .at(comparison.apr_place(key, json, None))
                     .expected_found("nothing", shorten(comparison.document.text(json))),
             );
@@ -40,11 +41,7 @@ pub(super) fn check(comparison: &Comparison<'_>, findings: &mut Findings) {
 
 impl Comparison<'_> {
     /// What a word for the architecture says that is not the one of the GGUF: another one, or none that is known.
-    fn other_architecture(
-        &self,
-        key: &str,
-        json: &Json,
-    ) -> Option<(&'static str, Effect, &'static str)> {
+    fn other_architecture(&self, key: &str, json: &Json) -> Option<(Code, Effect, &'static str)> {
         let text = self.document.string(json)?;
         let word = letters(class(&text));
         let is_own = word == letters(&String::from_utf8_lossy(self.architecture?));
@@ -52,10 +49,10 @@ impl Comparison<'_> {
             None
         } else if rope::names().any(|name| letters(name) == word) {
             let what = "another architecture than the GGUF";
-            Some(("meta.architecture", Effect::Different, what))
+            Some((Code::MetaArchitecture, Effect::Different, what))
         } else {
             let what = "no architecture that is known";
-            Some(("meta.unexplained", Effect::Warning, what))
+            Some((Code::MetaUnexplained, Effect::Warning, what))
         }
     }
 
@@ -95,7 +92,7 @@ impl Comparison<'_> {
         if flags & UNEXPLAINED != 0 {
             let message = "flags of the header are held against nothing: neither the tensors nor the GGUF say them";
             findings.push(
-                Finding::new("meta.unexplained", Effect::Warning, message)
+                Finding::new(Code::MetaUnexplained, Effect::Warning, message)
                     .at(own::flags_place())
                     .expected_found(
                         format!("{:#06x}", flags & !UNEXPLAINED),

@@ -1,5 +1,6 @@
 //! Which GGUF key stands where in the metadata of an APR file, and how bad it is when it does not.
 
+use crate::code::Code;
 use crate::finding::Effect;
 
 /// A rule for one GGUF key.
@@ -9,7 +10,7 @@ pub(super) struct Rule {
     /// The top-level keys of the APR file; the first is the one that loaders need most.
     pub(super) apr: &'static [&'static str],
     /// The code when the value is another one.
-    pub(super) code: &'static str,
+    pub(super) code: Code,
     /// What it means when the value is another one.
     pub(super) changed: Effect,
     /// What it means when the key is missing.
@@ -26,9 +27,9 @@ pub(super) fn rule(key: &str, suffix: Option<&str>) -> Option<&'static Rule> {
 }
 
 /// The code for a wrong value at a top-level key.
-pub(super) fn code_of(apr_key: &str) -> &'static str {
+pub(super) fn code_of(apr_key: &str) -> Code {
     let rule = RULES.iter().find(|rule| rule.apr.contains(&apr_key));
-    rule.map_or("meta.changed", |rule| rule.code)
+    rule.map_or(Code::MetaChanged, |rule| rule.code)
 }
 
 /// What the loss of a key means that has no rule.
@@ -49,197 +50,197 @@ pub(super) const RULES: &[Rule] = &[
     rule_of(
         "general.architecture",
         &["architecture"],
-        "meta.architecture",
+        Code::MetaArchitecture,
         DIFFERENT,
         DIFFERENT,
     ),
-    rule_of("general.name", &["name"], "meta.name", WARNING, WARNING),
+    rule_of("general.name", &["name"], Code::MetaName, WARNING, WARNING),
     rule_of(
         "general.description",
         &["description"],
-        "meta.description",
+        Code::MetaDescription,
         WARNING,
         WARNING,
     ),
     rule_of(
         "general.author",
         &["author"],
-        "meta.author",
+        Code::MetaAuthor,
         WARNING,
         WARNING,
     ),
     rule_of(
         "general.version",
         &["version"],
-        "meta.version",
+        Code::MetaVersion,
         WARNING,
         WARNING,
     ),
     rule_of(
         "general.license",
         &["license"],
-        "meta.license",
+        Code::MetaLicense,
         WARNING,
         WARNING,
     ),
     rule_of(
         ".embedding_length",
         &["hidden_size"],
-        "meta.hidden_size",
+        Code::MetaHiddenSize,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".block_count",
         &["num_layers"],
-        "meta.num_layers",
+        Code::MetaNumLayers,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.head_count",
         &["num_heads"],
-        "meta.num_heads",
+        Code::MetaNumHeads,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.head_count_kv",
         &["num_kv_heads"],
-        "meta.num_kv_heads",
+        Code::MetaNumKvHeads,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".feed_forward_length",
         &["intermediate_size"],
-        "meta.intermediate_size",
+        Code::MetaIntermediateSize,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".context_length",
         &["max_position_embeddings"],
-        "meta.max_position_embeddings",
+        Code::MetaMaxPositionEmbeddings,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".rope.freq_base",
         &["rope_theta"],
-        "meta.rope_theta",
+        Code::MetaRopeTheta,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.layer_norm_rms_epsilon",
         &["rms_norm_eps"],
-        "meta.rms_norm_eps",
+        Code::MetaRmsNormEps,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.key_length",
         &["head_dim", "key_length"],
-        "meta.head_dim",
+        Code::MetaHeadDim,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.value_length",
         &["value_length"],
-        "meta.value_length",
+        Code::MetaValueLength,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".rope.dimension_count",
         &["rope_dimension_count"],
-        "meta.rope_dimension_count",
+        Code::MetaRopeDimensionCount,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.scale",
         &["attention_scale"],
-        "meta.attention_scale",
+        Code::MetaAttentionScale,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".attention.sliding_window",
         &["sliding_window"],
-        "meta.sliding_window",
+        Code::MetaSlidingWindow,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".expert_count",
         &["num_experts"],
-        "meta.num_experts",
+        Code::MetaNumExperts,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".expert_used_count",
         &["num_experts_per_tok"],
-        "meta.num_experts_per_tok",
+        Code::MetaNumExpertsPerTok,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".expert_feed_forward_length",
         &["moe_intermediate_size"],
-        "meta.moe_intermediate_size",
+        Code::MetaMoeIntermediateSize,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         ".vocab_size",
         &["vocab_size"],
-        "meta.vocab_size",
+        Code::MetaVocabSize,
         DIFFERENT,
         WARNING,
     ),
     rule_of(
         "tokenizer.ggml.tokens",
         &["tokenizer.vocabulary"],
-        "meta.tokenizer.vocabulary",
+        Code::MetaTokenizerVocabulary,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         "tokenizer.ggml.merges",
         &["tokenizer.merges"],
-        "meta.tokenizer.merges",
+        Code::MetaTokenizerMerges,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         SCORES,
         &["tokenizer.scores"],
-        "meta.tokenizer.scores",
+        Code::MetaTokenizerScores,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         "tokenizer.ggml.token_type",
         &["tokenizer.token_type"],
-        "meta.tokenizer.token_type",
+        Code::MetaTokenizerTokenType,
         DIFFERENT,
         WARNING,
     ),
     rule_of(
         "tokenizer.ggml.model",
         &["tokenizer.model"],
-        "meta.tokenizer.model",
+        Code::MetaTokenizerModel,
         DIFFERENT,
         DIFFERENT,
     ),
     rule_of(
         "tokenizer.ggml.pre",
         &["tokenizer.pre_type"],
-        "meta.tokenizer.pre_type",
+        Code::MetaTokenizerPreType,
         DIFFERENT,
         WARNING,
     ),
@@ -306,7 +307,7 @@ pub(super) const RULES: &[Rule] = &[
     rule_of(
         "tokenizer.chat_template",
         &["chat_template", "tokenizer.chat_template"],
-        "meta.chat_template",
+        Code::MetaChatTemplate,
         DIFFERENT,
         DIFFERENT,
     ),
@@ -341,7 +342,7 @@ const WARNING: Effect = Effect::Warning;
 const fn rule_of(
     gguf: &'static str,
     apr: &'static [&'static str],
-    code: &'static str,
+    code: Code,
     changed: Effect,
     lost: Effect,
 ) -> Rule {
@@ -355,5 +356,5 @@ const fn rule_of(
 }
 
 const fn token(gguf: &'static str, apr: &'static [&'static str], lost: Effect) -> Rule {
-    rule_of(gguf, apr, "meta.tokenizer.token", DIFFERENT, lost)
+    rule_of(gguf, apr, Code::MetaTokenizerToken, DIFFERENT, lost)
 }

@@ -5,6 +5,7 @@
 
 use super::equal::shorten;
 use super::{Comparison, members_of};
+use crate::code::Code;
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side};
@@ -72,7 +73,7 @@ fn check_members(
             None if *need != Need::Required => {}
             None => findings.push(
                 Finding::new(
-                    "meta.type",
+                    Code::MetaType,
                     Effect::Different,
                     format!("{name} is missing: loaders drop all metadata then"),
                 )
@@ -94,7 +95,7 @@ fn wrong_type(
     wanted: Type,
 ) -> Finding {
     Finding::new(
-        "meta.type",
+        Code::MetaType,
         Effect::Different,
         format!(
             "{name} has a value of a type that loaders do not take: they drop all metadata then"
@@ -140,7 +141,7 @@ fn check_sharding(comparison: &Comparison<'_>, findings: &mut Findings) {
     if document.u64(json) != Some(1) {
         findings.push(
             Finding::new(
-                "meta.sharding",
+                Code::MetaSharding,
                 Effect::Different,
                 "sharding says that this file is one of several, and it is a whole model",
             )
@@ -181,7 +182,7 @@ fn check_special_tokens(comparison: &Comparison<'_>, findings: &mut Findings) {
         if token != document.string(json) {
             findings.push(
                 Finding::new(
-                    "meta.special_tokens",
+                    Code::MetaSpecialTokens,
                     Effect::Different,
                     format!("special_tokens.{member} is not the token of {key}"),
                 )
@@ -202,7 +203,7 @@ fn check_origin(comparison: &Comparison<'_>, findings: &mut Findings) {
     if let Some(json) = json.filter(|json| document.string(json).as_deref() != Some("gguf")) {
         findings.push(
             Finding::new(
-                "meta.changed",
+                Code::MetaChanged,
                 Effect::Warning,
                 "original_format says that this file was not made from a GGUF",
             )

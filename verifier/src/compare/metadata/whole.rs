@@ -6,6 +6,7 @@ use super::equal::{in_words, shorten};
 use super::expected::{Expected, Spelling};
 use super::look_alike::looks_like;
 use super::{Comparison, KeyResult, Status, record, table};
+use crate::code::Code;
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -60,7 +61,7 @@ pub(super) fn check(
                     None => format!("{} is explained by no key of the GGUF", short(&name)),
                 };
                 findings.push(
-                    Finding::new("meta.unexplained", Effect::Different, message)
+                    Finding::new(Code::MetaUnexplained, Effect::Different, message)
                         .at(comparison.apr_place(&name, json, None))
                         .expected_found("nothing", shorten(document.text(json))),
                 );
@@ -74,7 +75,7 @@ pub(super) fn check(
         }
         findings.push(
             Finding::new(
-                "meta.lost",
+                Code::MetaLost,
                 Effect::Different,
                 format!(
                     "{} is missing: loaders look for it",
@@ -96,7 +97,7 @@ pub(super) fn check(
 /// written in one way.
 fn other_form(document: &Document, json: &Json) -> Finding {
     let message = "the JSON is not in the form in which a conversion writes it: compact, keys sorted, nothing escaped that need not be, numbers in their shortest form";
-    Finding::new("meta.form", Effect::Different, message).at(Place::new(Side::Apr, 0)
+    Finding::new(Code::MetaForm, Effect::Different, message).at(Place::new(Side::Apr, 0)
         .region(RegionKind::Metadata)
         .span(document.span(json))
         .name(record::KEY))

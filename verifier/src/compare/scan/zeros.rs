@@ -1,5 +1,6 @@
 //! Tensor data that end in zeros: what a download leaves that reserved the whole file and stopped on its way.
 
+use crate::code::{CauseCode, Code};
 use crate::compare::inputs::Inputs;
 use crate::compare::pairing::place;
 use crate::decode::container::Tensor;
@@ -67,7 +68,7 @@ fn finding(inputs: &Inputs<'_>, side: Side, shard: usize, span: Span) -> Finding
         None => Place::new(side, shard).region(RegionKind::Tensor),
     };
     Finding::new(
-        "tensor.zero-tail",
+        Code::TensorZeroTail,
         Effect::Warning,
         format!(
             "the tensor data are zero from byte {} to their end: {} bytes",
@@ -76,7 +77,7 @@ fn finding(inputs: &Inputs<'_>, side: Side, shard: usize, span: Span) -> Finding
     )
     .at(at.span(span))
     .cause(
-        "cause.preallocated",
+        CauseCode::Preallocated,
         format!(
             "a download that reserved the whole file and stopped at byte {}",
             span.offset

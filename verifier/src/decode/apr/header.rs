@@ -1,6 +1,7 @@
 //! The fixed header, 64 bytes.
 
 use super::{Broken, align};
+use crate::code::Code;
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
 use crate::finding::{Effect, Finding, Place, Side};
@@ -68,7 +69,7 @@ pub(super) fn decode(
     let magic = head.u32().map_err(stop)?.to_le_bytes();
     if magic != *b"APR\0" {
         return Err(refuse(
-            "apr.magic",
+            Code::AprMagic,
             0,
             4,
             "APR v2 (41 50 52 00)",
@@ -89,7 +90,7 @@ pub(super) fn decode(
     let reserved = head.skip(20).map_err(stop)?;
     if (major, minor) != (2, 0) {
         return Err(refuse(
-            "apr.version",
+            Code::AprVersion,
             4,
             2,
             "2.0",
@@ -104,7 +105,7 @@ pub(super) fn decode(
     if computed != header.checksum {
         findings.push(
             wrong(
-                "apr.header.crc",
+                Code::AprHeaderCrc,
                 "the header does not have the checksum that it states",
                 CHECKSUM_OFFSET as u64,
                 4,
@@ -117,7 +118,7 @@ pub(super) fn decode(
     }
     if head.read_back(reserved).iter().any(|&byte| byte != 0) {
         findings.push(wrong(
-            "apr.header.reserved",
+            Code::AprHeaderReserved,
             "reserved bytes of the header are not zero",
             reserved.offset,
             20,
@@ -140,7 +141,7 @@ pub(super) fn check(header: &Header, findings: &mut Findings) -> Result<(), Brok
         || header.data_offset < index_offset
     {
         return Err(refuse(
-            "apr.header.offsets",
+            Code::AprHeaderOffsets,
             12,
             28,
             &format!("metadata at 64, index at {index_offset}, data after it"),
@@ -153,7 +154,7 @@ pub(super) fn check(header: &Header, findings: &mut Findings) -> Result<(), Brok
     let most = header.data_offset.saturating_sub(header.index_offset) / 20;
     if u64::from(header.tensor_count) > most {
         return Err(refuse(
-            "apr.count",
+            Code::AprCount,
             8,
             4,
             &format!("at most {most} tensors, by the room for the index"),
@@ -167,18 +168,18 @@ fn check_flags(flags: u16, findings: &mut Findings) -> Result<(), Broken> {
     let found = format!("{flags:#06x}");
     let closed = flags::LZ4 | flags::ZSTD | flags::ENCRYPTED | flags::COLUMN_MAJOR;
     if flags & closed != 0 {
-        return Err(refuse("apr.flags", 6, 2, "plain row-major data", &found));
+        return Err(refuse(Code::AprFlags, 6, 2, "plain row-major data", &found));
     }
     if flags & !flags::ALL != 0 {
         findings.push(
-            wrong("apr.flags", "flags without a meaning are set", 6, 2)
+            wrong(Code::AprFlags, "flags without a meaning are set", 6, 2)
                 .expected_found(format!("bits of {:#06x}", flags::ALL), found),
         );
     }
     if flags & flags::SIGNED != 0 {
         findings.push(
             Finding::new(
-                "apr.flags.signed",
+                Code::AprFlagsSigned,
                 Effect::Note,
                 "SIGNED is set, but no signature payload is defined",
             )
@@ -188,12 +189,12 @@ fn check_flags(flags: u16, findings: &mut Findings) -> Result<(), Broken> {
     Ok(())
 }
 
-fn wrong(code: &'static str, message: &str, offset: u64, length: u64) -> Finding {
+fn wrong(code: Code, message: &str, offset: u64, length: u64) -> Finding {
     Finding::new(code, Effect::Different, message).at(place(offset, length))
 }
 
-fn refuse(code: &'static str, offset: u64, length: u64, expected: &str, found: &str) -> Broken {
-    let what = code.trim_start_matches("apr.");
+fn refuse(code: Code, offset: u64, length: u64, expected: &str, found: &str) -> Broken {
+    let what = code.as_str().trim_start_matches("apr.");
     Broken::Field(Box::new(
         Finding::new(
             code,

@@ -3,6 +3,7 @@
 //! `u16 name_len | name | u8 dtype | u8 ndim | ndim x u64 dim | u64 offset | u64 size`
 
 use super::{Broken, Header};
+use crate::code::Code;
 use crate::decode::blocks::can_decode;
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
@@ -35,7 +36,7 @@ pub(super) fn decode(
         let Some(entry) = entry else {
             return Err(Broken::Field(Box::new(
                 Finding::new(
-                    "apr.index.short",
+                    Code::AprIndexShort,
                     Effect::Undecided,
                     format!("entry {index} does not end before the data"),
                 )
@@ -109,7 +110,7 @@ fn decode_one(
         findings.push(
             finding(
                 &entry,
-                "apr.index.rank",
+                Code::AprIndexRank,
                 Effect::Undecided,
                 "the number of dimensions is not allowed",
             )
@@ -132,14 +133,19 @@ fn check_name(entry: &Entry, findings: &mut Findings) {
     } else {
         return;
     };
-    findings.push(finding(entry, "apr.index.name", Effect::Undecided, problem));
+    findings.push(finding(
+        entry,
+        Code::AprIndexName,
+        Effect::Undecided,
+        problem,
+    ));
 }
 
 fn check_order(last: &[u8], entry: &Entry, findings: &mut Findings) {
     if entry.name == last {
         findings.push(finding(
             entry,
-            "apr.index.duplicate",
+            Code::AprIndexDuplicate,
             Effect::Undecided,
             "the name stands twice",
         ));
@@ -147,7 +153,7 @@ fn check_order(last: &[u8], entry: &Entry, findings: &mut Findings) {
         findings.push(
             finding(
                 entry,
-                "apr.index.order",
+                Code::AprIndexOrder,
                 Effect::Different,
                 "the entry does not follow in the order of names",
             )
@@ -174,7 +180,7 @@ fn interpret(
         findings.push(
             finding(
                 entry,
-                "apr.tensor.elements",
+                Code::AprTensorElements,
                 Effect::Undecided,
                 "the dimensions multiply to more than 2^63",
             )
@@ -204,7 +210,7 @@ fn interpret(
     let finding = if names.is_empty() {
         finding(
             entry,
-            "apr.tensor.dtype",
+            Code::AprTensorDtype,
             Effect::Undecided,
             "the dtype cannot be interpreted",
         )
@@ -219,7 +225,7 @@ fn interpret(
             .collect();
         finding(
             entry,
-            "apr.tensor.size",
+            Code::AprTensorSize,
             Effect::Different,
             "the size does not fit type and shape",
         )
@@ -227,7 +233,7 @@ fn interpret(
     } else {
         finding(
             entry,
-            "apr.tensor.dtype",
+            Code::AprTensorDtype,
             Effect::Different,
             "the size is that of another type",
         )
@@ -275,12 +281,12 @@ fn note_ambiguity(
         entry.dtype, block_type.name
     );
     findings.push(at_dtype(
-        finding(entry, "apr.tensor.dtype-ambiguous", Effect::Warning, &text),
+        finding(entry, Code::AprTensorDtypeAmbiguous, Effect::Warning, &text),
         span,
     ));
 }
 
-fn finding(entry: &Entry, code: &'static str, effect: Effect, text: &str) -> Finding {
+fn finding(entry: &Entry, code: Code, effect: Effect, text: &str) -> Finding {
     Finding::new(code, effect, format!("{}: {text}", escape(&entry.name))).at(Place::new(
         Side::Apr,
         0,

@@ -24,7 +24,7 @@ pub(super) fn lay_out(
     if header.data_offset != index_end {
         findings.push(
             Finding::new(
-                "apr.header.offsets",
+                Code::AprHeaderOffsets,
                 Effect::Undecided,
                 "the data does not begin after the index",
             )
@@ -90,7 +90,7 @@ fn place_tensor(
             let missing = end.saturating_sub(length).min(entry.size);
             findings.push(
                 Finding::new(
-                    "apr.truncated",
+                    Code::AprTruncated,
                     Effect::Undecided,
                     format!(
                         "{name}: {missing} of {} bytes are after the end of the file",
@@ -112,7 +112,7 @@ fn place_tensor(
             sound = false;
             findings.push(
                 Finding::new(
-                    "apr.data.bounds",
+                    Code::AprDataBounds,
                     Effect::Undecided,
                     format!("{name}: the data lies outside any file"),
                 )
@@ -127,7 +127,7 @@ fn place_tensor(
     if !entry.offset.is_multiple_of(64) {
         findings.push(
             Finding::new(
-                "apr.data.align",
+                Code::AprDataAlign,
                 Effect::Different,
                 format!("{name}: the data is not aligned"),
             )
@@ -171,7 +171,7 @@ fn partition(
                 .unwrap_or_default();
             findings.push(
                 Finding::new(
-                    "apr.data.overlap",
+                    Code::AprDataOverlap,
                     Effect::Different,
                     format!("{} lies over {}", escape(&tensor.name), other.0),
                 )
@@ -199,7 +199,7 @@ fn partition(
             push(regions, RegionKind::Undecoded, hole, label);
             findings.push(
                 Finding::new(
-                    "apr.data.hole",
+                    Code::AprDataHole,
                     Effect::Different,
                     format!(
                         "{} bytes before {} belong to no tensor",
@@ -250,7 +250,7 @@ fn end(
     let span = Span::new(data_end, 4);
     match left {
         Some(0) if row_major => findings.push(
-            Finding::new("apr.footer.missing", Effect::Different, "the footer is missing")
+            Finding::new(Code::AprFooterMissing, Effect::Different, "the footer is missing")
                 .at(Place::new(Side::Apr, 0)
                     .region(RegionKind::Footer)
                     .span(Span::new(length, 0)))
@@ -258,7 +258,7 @@ fn end(
         ),
         Some(0) => findings.push(
             Finding::new(
-                "apr.footer.absent",
+                Code::AprFooterAbsent,
                 Effect::Note,
                 "there is no footer, as this producer writes none: nothing guards the metadata and the index",
             )
@@ -270,7 +270,7 @@ fn end(
                 let expected = data_end.saturating_add(4);
                 findings.push(
                     Finding::new(
-                        "apr.truncated",
+                        Code::AprTruncated,
                         Effect::Undecided,
                         format!("the last {} bytes are missing", expected.saturating_sub(length)),
                     )
@@ -284,7 +284,7 @@ fn end(
         }
         Some(more) => match source.read_exact_at(data_end, &mut bytes) {
             Err(error) => findings.push(
-                Finding::new("io", Effect::Undecided, format!("the footer cannot be read: {error}"))
+                Finding::new(Code::Io, Effect::Undecided, format!("the footer cannot be read: {error}"))
                     .at(Place::new(Side::Apr, 0).region(RegionKind::Footer).span(span)),
             ),
             Ok(()) => {
@@ -294,7 +294,7 @@ fn end(
                 if trailing.length > 0 {
                     findings.push(
                         Finding::new(
-                            "apr.trailing",
+                            Code::AprTrailing,
                             Effect::Different,
                             follow(trailing.length, "the footer"),
                         )

@@ -10,6 +10,7 @@ mod json;
 mod layout;
 mod semantics;
 
+use crate::code::Code;
 use crate::decode::container::{Container, Shard};
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
@@ -146,7 +147,7 @@ impl Broken {
         let place = Place::new(Side::Apr, 0).region(part);
         match (stop, container.metadata.header) {
             (Stop::End, None) => Finding::new(
-                "apr.short",
+                Code::AprShort,
                 Effect::Undecided,
                 "the file ends inside the header",
             )
@@ -154,7 +155,7 @@ impl Broken {
             .expected_found("a header of 64 bytes", format!("{length} bytes"))
             .hint("fetch the file again: it is cut, or it is not an APR file"),
             (Stop::End, Some(header)) => Finding::new(
-                "apr.truncated",
+                Code::AprTruncated,
                 Effect::Undecided,
                 format!("the file ends at {length}, inside the {}", part.as_str()),
             )
@@ -165,13 +166,13 @@ impl Broken {
             )
             .hint("fetch or convert the file again"),
             (Stop::Limit, _) => Finding::new(
-                "apr.meta.limit",
+                Code::AprMetaLimit,
                 Effect::Undecided,
                 format!("metadata and index take more than {HEAD_LIMIT} bytes"),
             )
             .at(place),
             (Stop::Io(error), _) => Finding::new(
-                "io",
+                Code::Io,
                 Effect::Undecided,
                 format!("the {} cannot be read: {error}", part.as_str()),
             )

@@ -1,6 +1,7 @@
 //! Checks of the metadata alone: what makes loaders drop or misread them.
 
 use super::{Document, Kind, Metadata};
+use crate::code::Code;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -43,7 +44,7 @@ fn check_aliases(document: &Document, findings: &mut Findings) {
         };
         findings.push(finding(
             document,
-            "apr.meta.alias",
+            Code::AprMetaAlias,
             second,
             &format!("{second} stands beside {first}: the serving loader drops all metadata then"),
         ));
@@ -75,7 +76,7 @@ fn check_copies(document: &Document, findings: &mut Findings) {
             findings.push(
                 finding(
                     document,
-                    "apr.meta.copies-disagree",
+                    Code::AprMetaCopiesDisagree,
                     &name,
                     &format!(
                         "{} is not what its copy {} says",
@@ -102,7 +103,7 @@ fn check_vocabulary(document: &Document, findings: &mut Findings) {
         if !whole {
             findings.push(finding(
                 document,
-                "apr.meta.vocabulary",
+                Code::AprMetaVocabulary,
                 key,
                 &format!("{key} has items that are no strings: loaders skip them and shift every later id"),
             ));
@@ -110,7 +111,7 @@ fn check_vocabulary(document: &Document, findings: &mut Findings) {
     }
 }
 
-fn finding(document: &Document, code: &'static str, key: &str, text: &str) -> Finding {
+fn finding(document: &Document, code: Code, key: &str, text: &str) -> Finding {
     let mut place = Place::new(Side::Apr, 0)
         .region(RegionKind::Metadata)
         .name(key);

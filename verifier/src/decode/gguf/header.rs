@@ -1,6 +1,7 @@
 //! The fixed header: magic, version and the two counts, 24 bytes.
 
 use super::{Broken, ShardHead};
+use crate::code::Code;
 use crate::decode::head_reader::Head;
 use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::{Region, RegionKind, Span};
@@ -16,7 +17,7 @@ pub(super) fn decode(
     if magic != u32::from_le_bytes(*b"GGUF") {
         return Err(refuse(
             shard,
-            "gguf.magic",
+            Code::GgufMagic,
             0,
             4,
             "GGUF",
@@ -28,7 +29,7 @@ pub(super) fn decode(
     if version.trailing_zeros() >= 16 && version != 0 {
         // Written on a big-endian machine: 3 reads as 00 00 00 03.
         let finding = Finding::new(
-            "gguf.endian",
+            Code::GgufEndian,
             Effect::Undecided,
             "it is a big-endian file, as for s390x, and this program reads little-endian ones",
         );
@@ -45,7 +46,7 @@ pub(super) fn decode(
         1 => {
             return Err(refuse(
                 shard,
-                "gguf.version.v1",
+                Code::GgufVersionV1,
                 4,
                 4,
                 "version 2 or 3",
@@ -55,7 +56,7 @@ pub(super) fn decode(
         _ => {
             return Err(refuse(
                 shard,
-                "gguf.version.unknown",
+                Code::GgufVersionUnknown,
                 4,
                 4,
                 "version 2 or 3",
@@ -66,8 +67,8 @@ pub(super) fn decode(
     parts.tensor_count = head.u64().map_err(stop)?;
     parts.kv_count = head.u64().map_err(stop)?;
     for (count, least, code, offset) in [
-        (parts.tensor_count, 24, "gguf.count.tensors", 8),
-        (parts.kv_count, 13, "gguf.count.kv", 16),
+        (parts.tensor_count, 24, Code::GgufCountTensors, 8),
+        (parts.kv_count, 13, Code::GgufCountKv, 16),
     ] {
         let most = head.left().checked_div(least).unwrap_or(0);
         if count > most {
@@ -91,13 +92,13 @@ pub(super) fn decode(
 
 fn refuse(
     shard: usize,
-    code: &'static str,
+    code: Code,
     offset: u64,
     length: u64,
     expected: &str,
     found: &str,
 ) -> Broken {
-    let what = code.trim_start_matches("gguf.");
+    let what = code.as_str().trim_start_matches("gguf.");
     Broken::Field(Box::new(
         Finding::new(
             code,

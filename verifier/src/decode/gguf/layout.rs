@@ -53,7 +53,7 @@ pub(super) fn lay_out(
             tensor.sound = false;
             findings.push(
                 Finding::new(
-                    "gguf.offset.overlap",
+                    Code::GgufOffsetOverlap,
                     Effect::Undecided,
                     format!("{} lies over {}", escape(&tensor.name), escape(&last)),
                 )
@@ -113,7 +113,7 @@ fn end(
     if length < padded && has_data && cursor <= length {
         findings.push(
             Finding::new(
-                "gguf.padding.missing",
+                Code::GgufPaddingMissing,
                 Effect::Warning,
                 format!("the last tensor is not padded to {} bytes", parts.alignment),
             )
@@ -127,7 +127,7 @@ fn end(
         push(regions, RegionKind::Trailing, trailing, b"");
         findings.push(
             Finding::new(
-                "gguf.trailing",
+                Code::GgufTrailing,
                 Effect::Different,
                 follow(trailing.length, "the last tensor"),
             )
@@ -139,11 +139,24 @@ fn end(
 }
 
 fn is_about_extent(finding: &Finding) -> bool {
-    let code = finding.code.as_str();
-    code.starts_with("gguf.type.")
-        || code.starts_with("gguf.tensor.") && finding.effect == Effect::Undecided
-        || code.starts_with("gguf.offset.")
-        || finding.code == Code::GgufTruncated
+    match finding.code {
+        Code::GgufTensorBytes
+        | Code::GgufTensorDim
+        | Code::GgufTensorElements
+        | Code::GgufTensorEmpty
+        | Code::GgufTensorRank
+        | Code::GgufTensorRow
+        | Code::GgufTensorScalar => finding.effect == Effect::Undecided,
+        Code::GgufTypeRemoved
+        | Code::GgufTypeUnknown
+        | Code::GgufOffsetAlign
+        | Code::GgufOffsetOrder
+        | Code::GgufOffsetOverlap
+        | Code::GgufOffsetRange
+        | Code::GgufOffsetWrap
+        | Code::GgufTruncated => true,
+        _ => false,
+    }
 }
 
 fn place_tensor(
@@ -176,13 +189,13 @@ fn place_tensor(
     {
         match start.filter(|_| info.offset <= i64::MAX.unsigned_abs()) {
             Some(start) => refuse(
-                "gguf.truncated",
+                Code::GgufTruncated,
                 "the data begins after the end of the file".to_owned(),
                 format!("a file of at least {} bytes", end.unwrap_or(start)),
                 length,
             ),
             None => refuse(
-                "gguf.offset.range",
+                Code::GgufOffsetRange,
                 "the offset lies outside any file".to_owned(),
                 format!("an offset within the {length} bytes of the file"),
                 info.offset,
@@ -190,7 +203,7 @@ fn place_tensor(
         }
     } else if !info.offset.is_multiple_of(parts.alignment) {
         refuse(
-            "gguf.offset.align",
+            Code::GgufOffsetAlign,
             "the offset is not aligned".to_owned(),
             format!("a multiple of {}", parts.alignment),
             info.offset,
@@ -199,7 +212,7 @@ fn place_tensor(
         && end > length
     {
         refuse(
-            "gguf.truncated",
+            Code::GgufTruncated,
             format!(
                 "{} bytes of its data are missing",
                 end.saturating_sub(length)
@@ -230,7 +243,7 @@ fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut F
             {
                 findings.push(
                     Finding::new(
-                        "gguf.offset.order",
+                        Code::GgufOffsetOrder,
                         Effect::Undecided,
                         format!(
                             "{}: a gap, an overlap or another order than the infos",
@@ -254,7 +267,7 @@ fn check_order(shard: usize, parts: &ShardHead, infos: &[Info], findings: &mut F
         let Some(next) = next else {
             findings.push(
                 Finding::new(
-                    "gguf.offset.wrap",
+                    Code::GgufOffsetWrap,
                     Effect::Undecided,
                     format!(
                         "{}: the padded sizes up to here add up to more than any file",

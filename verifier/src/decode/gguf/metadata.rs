@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 
 use super::Broken;
 use super::value::{self, ARRAY, BOOL, STRING, Value, fixed_size};
+use crate::code::Code;
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -130,7 +131,7 @@ pub(super) fn decode(
             }
             Slot::Occupied(_) => findings.push(
                 Finding::new(
-                    "gguf.key.duplicate",
+                    Code::GgufKeyDuplicate,
                     Effect::Undecided,
                     format!(
                         "duplicate key {}: readers disagree about which one counts",
@@ -162,7 +163,7 @@ fn decode_one(
     if length > LONGEST_KEY {
         return Err(field(
             shard,
-            "gguf.key.length",
+            Code::GgufKeyLength,
             &format!("key/value {index}"),
             start,
             8,
@@ -191,9 +192,9 @@ fn decode_one(
 
 fn check_key(shard: usize, index: u64, key: &[u8], span: Span, findings: &mut Findings) {
     let (code, problem) = if key.is_empty() {
-        ("gguf.key.empty", "is empty")
+        (Code::GgufKeyEmpty, "is empty")
     } else if key.contains(&0) || !key.is_ascii() {
-        ("gguf.key.bytes", "has bytes that are not ASCII, or NUL")
+        (Code::GgufKeyBytes, "has bytes that are not ASCII, or NUL")
     } else {
         return;
     };
@@ -232,7 +233,7 @@ fn skip_value(
                 let offset = start.saturating_add(at as u64);
                 findings.push(
                     Finding::new(
-                        "gguf.value.bool",
+                        Code::GgufValueBool,
                         Effect::Undecided,
                         format!("a bool of {name} is neither 0 nor 1; readers disagree about it"),
                     )
@@ -247,10 +248,12 @@ fn skip_value(
             STRING => {
                 let length = head.u64().map_err(stop)?;
                 if length > head.left() {
-                    return Err(field(shard, "gguf.string.length", name, start, 8).because(
-                        &format!("at most {} bytes, which are left", head.left()),
-                        &length.to_string(),
-                    ));
+                    return Err(
+                        field(shard, Code::GgufStringLength, name, start, 8).because(
+                            &format!("at most {} bytes, which are left", head.left()),
+                            &length.to_string(),
+                        ),
+                    );
                 }
                 head.take(length).map_err(stop)?;
             }
@@ -260,26 +263,31 @@ fn skip_value(
                 let least =
                     fixed_size(item_type).unwrap_or(if item_type == ARRAY { 12 } else { 8 });
                 if value::type_name(item_type).is_none() {
-                    return Err(field(shard, "gguf.value.type", name, start, 4)
+                    return Err(field(shard, Code::GgufValueType, name, start, 4)
                         .because("a value type of 0 to 12", &item_type.to_string()));
                 }
                 if count > head.left().checked_div(least).unwrap_or(0) {
-                    return Err(
-                        field(shard, "gguf.array.count", name, start.saturating_add(4), 8).because(
-                            &format!("items within the {} bytes left", head.left()),
-                            &count.to_string(),
-                        ),
-                    );
+                    return Err(field(
+                        shard,
+                        Code::GgufArrayCount,
+                        name,
+                        start.saturating_add(4),
+                        8,
+                    )
+                    .because(
+                        &format!("items within the {} bytes left", head.left()),
+                        &count.to_string(),
+                    ));
                 }
                 // The stack holds one entry per open array, and the outermost value.
                 if stack.len() > DEEPEST_ARRAY {
-                    return Err(field(shard, "gguf.array.depth", name, start, 12)
+                    return Err(field(shard, Code::GgufArrayDepth, name, start, 12)
                         .because("at most 64 arrays in one another", "more"));
                 }
                 stack.push((item_type, count));
             }
             _ => {
-                return Err(field(shard, "gguf.value.type", name, type_offset, 4)
+                return Err(field(shard, Code::GgufValueType, name, type_offset, 4)
                     .because("a value type of 0 to 12", &type_id.to_string()));
             }
         }
@@ -300,7 +308,7 @@ fn alignment(head: &Head<'_>, shard: usize, entry: &Entry) -> Result<u64, Broken
     };
     if entry.type_id != 4 {
         return refuse(
-            "gguf.alignment.type",
+            Code::GgufAlignmentType,
             "u32",
             value::type_name(entry.type_id).unwrap_or("unknown"),
         );
@@ -312,14 +320,14 @@ fn alignment(head: &Head<'_>, shard: usize, entry: &Entry) -> Result<u64, Broken
     let alignment = value.as_u64().unwrap_or(0);
     if !alignment.is_power_of_two() {
         return refuse(
-            "gguf.alignment.value",
+            Code::GgufAlignmentValue,
             "a power of two",
             &alignment.to_string(),
         );
     }
     if alignment > LARGEST_ALIGNMENT {
         return refuse(
-            "gguf.alignment.limit",
+            Code::GgufAlignmentLimit,
             "at most 1 MiB",
             &alignment.to_string(),
         );
@@ -328,14 +336,14 @@ fn alignment(head: &Head<'_>, shard: usize, entry: &Entry) -> Result<u64, Broken
 }
 
 /// A field that cannot be followed; `because` completes it.
-fn field(shard: usize, code: &'static str, name: &str, offset: u64, length: u64) -> Unfinished {
+fn field(shard: usize, code: Code, name: &str, offset: u64, length: u64) -> Unfinished {
     Unfinished(
         Finding::new(
             code,
             Effect::Undecided,
             format!(
                 "{name}: {} cannot be accepted",
-                code.trim_start_matches("gguf.")
+                code.as_str().trim_start_matches("gguf.")
             ),
         )
         .at(Place::new(Side::Gguf, shard)

@@ -12,6 +12,7 @@ mod split;
 mod tensors;
 mod value;
 
+use crate::code::Code;
 use crate::decode::container::{Container, Shard};
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::{Head, Stop};
@@ -93,7 +94,7 @@ impl Broken {
             Self::Stop(Stop::End, field) => {
                 let end = regions.last().map_or(0, |region| region.span.end());
                 Finding::new(
-                    "gguf.short",
+                    Code::GgufShort,
                     Effect::Undecided,
                     format!("the file ends inside {field}"),
                 )
@@ -104,13 +105,13 @@ impl Broken {
                 .hint("fetch the file again: it is cut, or it is not a GGUF")
             }
             Self::Stop(Stop::Limit, field) => Finding::new(
-                "gguf.limit.metadata",
+                Code::GgufLimitMetadata,
                 Effect::Undecided,
                 format!("the metadata is larger than {HEAD_LIMIT} bytes at {field}"),
             )
             .at(Place::new(Side::Gguf, shard).detail(field)),
             Self::Stop(Stop::Io(error), field) => Finding::new(
-                "io",
+                Code::Io,
                 Effect::Undecided,
                 format!("{field} cannot be read: {error}"),
             )

@@ -2,6 +2,7 @@
 
 use super::value::STRING;
 use super::{Metadata, Value};
+use crate::code::Code;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -13,7 +14,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     if metadata.architecture().is_none() && !container.tensors.is_empty() {
         findings.push(remark(
             b"general.architecture",
-            "gguf.meta.architecture",
+            Code::GgufMetaArchitecture,
             "is missing or no string",
         ));
     }
@@ -39,13 +40,13 @@ fn check_vocabulary(metadata: &Metadata, findings: &mut Findings) {
         match items {
             None => findings.push(remark(
                 key,
-                "gguf.meta.type",
+                Code::GgufMetaType,
                 "has another type than loaders read",
             )),
             Some(items) if as_long && items.count != tokens.count => {
                 findings.push(remark(
                     key,
-                    "gguf.meta.length",
+                    Code::GgufMetaLength,
                     "is not as long as the vocabulary",
                 ));
             }
@@ -60,7 +61,7 @@ fn check_vocabulary(metadata: &Metadata, findings: &mut Findings) {
         if id.is_some_and(|id| id >= tokens.count) {
             findings.push(remark(
                 &key,
-                "gguf.meta.token-id",
+                Code::GgufMetaTokenId,
                 "is not an id of the vocabulary",
             ));
         }
@@ -78,7 +79,7 @@ fn check_keys(metadata: &Metadata, findings: &mut Findings) {
             if !key.iter().all(regular) && key.is_ascii() {
                 findings.push(Finding {
                     effect: Effect::Note,
-                    ..remark(key, "gguf.key.style", "is not in lower snake case")
+                    ..remark(key, Code::GgufKeyStyle, "is not in lower snake case")
                 });
             }
             let nested = head
@@ -90,7 +91,7 @@ fn check_keys(metadata: &Metadata, findings: &mut Findings) {
                     effect: Effect::Note,
                     ..remark(
                         key,
-                        "gguf.array.nested",
+                        Code::GgufArrayNested,
                         "is an array of arrays, which llama.cpp does not load",
                     )
                 });
@@ -99,7 +100,7 @@ fn check_keys(metadata: &Metadata, findings: &mut Findings) {
     }
 }
 
-fn remark(key: &[u8], code: &'static str, text: &str) -> Finding {
+fn remark(key: &[u8], code: Code, text: &str) -> Finding {
     Finding::new(code, Effect::Warning, format!("{} {text}", escape(key))).at(Place::new(
         Side::Gguf,
         0,

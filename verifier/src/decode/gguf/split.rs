@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use super::{Metadata, ShardHead};
+use crate::code::Code;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
@@ -23,7 +24,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     }
     if count != heads.len() as u64 {
         refuse(
-            "gguf.split.count",
+            Code::GgufSplitCount,
             0,
             format!("the set has {count} files and {} are here", heads.len()),
         );
@@ -33,7 +34,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
         if number != Some(shard as u64) {
             let found = number.map_or("none".to_owned(), |number| number.to_string());
             refuse(
-                "gguf.split.no",
+                Code::GgufSplitNo,
                 shard,
                 format!("split.no is {found} in file {shard} of the set"),
             );
@@ -41,7 +42,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
         let own = integer(shard, b"split.count");
         if own != Some(count) {
             refuse(
-                "gguf.split.count",
+                Code::GgufSplitCount,
                 shard,
                 format!("split.count of file {shard} is not {count}"),
             );
@@ -55,7 +56,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
                 "split.tensors.count is {found}, the files hold {}",
                 container.tensors.len()
             );
-            refuse("gguf.split.tensors", 0, text);
+            refuse(Code::GgufSplitTensors, 0, text);
         }
     }
     check_keys(heads, &mut refuse);
@@ -63,7 +64,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
     for tensor in &container.tensors {
         if !names.insert(&tensor.name) && heads.len() > 1 {
             refuse(
-                "gguf.split.duplicate",
+                Code::GgufSplitDuplicate,
                 tensor.shard,
                 format!("{} stands in two files", escape(&tensor.name)),
             );
@@ -72,7 +73,7 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
 }
 
 /// Loaders read the keys of the first file: what another one says of the model must be said there, too.
-fn check_keys(heads: &[ShardHead], refuse: &mut impl FnMut(&'static str, usize, String)) {
+fn check_keys(heads: &[ShardHead], refuse: &mut impl FnMut(Code, usize, String)) {
     let Some((first, others)) = heads.split_first() else {
         return;
     };
@@ -88,7 +89,7 @@ fn check_keys(heads: &[ShardHead], refuse: &mut impl FnMut(&'static str, usize, 
                     "{} is not what the first file of the set says, which is the one that loaders read",
                     escape(key)
                 );
-                refuse("gguf.split.key", shard, text);
+                refuse(Code::GgufSplitKey, shard, text);
             }
         }
     }

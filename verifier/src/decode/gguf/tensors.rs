@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Broken, ShardHead};
+use crate::code::Code;
 use crate::decode::findings::Findings;
 use crate::decode::head_reader::Head;
 use crate::decode::types::{BlockType, TypeId, ggml_type};
@@ -57,7 +58,7 @@ fn decode_one(
         return Err(Broken::Field(Box::new(
             finding(
                 shard,
-                "gguf.name.length",
+                Code::GgufNameLength,
                 &format!("tensor info {index}: the name is too long"),
                 start,
                 8,
@@ -72,7 +73,7 @@ fn decode_one(
         return Err(Broken::Field(Box::new(
             finding(
                 shard,
-                "gguf.tensor.rank",
+                Code::GgufTensorRank,
                 &format!("{}: too many dimensions", escape(&name)),
                 rank_offset,
                 4,
@@ -110,14 +111,14 @@ fn decode_one(
                 })
         }
         TypeId::Removed => Err((
-            "gguf.type.removed",
+            Code::GgufTypeRemoved,
             format!("type {type_id} is one that ggml has taken out"),
             "a type that ggml still has".to_owned(),
             type_offset,
             type_id.to_string(),
         )),
         TypeId::Unknown => Err((
-            "gguf.type.unknown",
+            Code::GgufTypeUnknown,
             format!("type {type_id} is none of ggml's table, so that its data cannot be read"),
             "a type of ggml's table".to_owned(),
             type_offset,
@@ -136,25 +137,25 @@ fn decode_one(
 }
 
 /// Bytes of a tensor by type and shape, with every product checked.
-fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, &'static str, String)> {
+fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (Code, &'static str, String)> {
     let most = i64::MAX.unsigned_abs();
     if dims.iter().any(|&dim| dim > most) {
         let expected = format!("dimensions of at most {most}");
-        return Err(("gguf.tensor.dim", "a dimension is too large", expected));
+        return Err((Code::GgufTensorDim, "a dimension is too large", expected));
     }
     let elements = dims
         .iter()
         .try_fold(1_u64, |product, &dim| product.checked_mul(dim))
         .filter(|&elements| elements <= most)
         .ok_or((
-            "gguf.tensor.elements",
+            Code::GgufTensorElements,
             "the dimensions multiply to more than any tensor holds",
             format!("at most {most} elements"),
         ))?;
     let row = dims.first().copied().unwrap_or(1);
     if !row.is_multiple_of(block_type.elements) {
         return Err((
-            "gguf.tensor.row",
+            Code::GgufTensorRow,
             "its rows are not whole blocks",
             format!(
                 "rows of whole blocks of {} elements for {}",
@@ -167,7 +168,7 @@ fn size(block_type: &BlockType, dims: &[u64]) -> Result<u64, (&'static str, &'st
         .checked_mul(block_type.bytes)
         .and_then(|_| block_type.size_of(elements))
         .ok_or((
-            "gguf.tensor.bytes",
+            Code::GgufTensorBytes,
             "its bytes are more than any file holds",
             "elements times block bytes below 2^64".to_owned(),
         ))
@@ -185,14 +186,14 @@ fn warn_of_oddities(shard: usize, info: &Info, findings: &mut Findings) {
         );
     };
     if info.dims.is_empty() {
-        warn("gguf.tensor.scalar", "has no dimensions: a scalar");
+        warn(Code::GgufTensorScalar, "has no dimensions: a scalar");
     }
     if info.dims.contains(&0) {
-        warn("gguf.tensor.empty", "has a dimension of 0, so no data");
+        warn(Code::GgufTensorEmpty, "has a dimension of 0, so no data");
     }
     if info.name.len() == LONGEST_NAME {
         warn(
-            "gguf.name.long",
+            Code::GgufNameLong,
             "has 64 bytes, which the format allows and llama.cpp does not",
         );
     }
@@ -221,18 +222,23 @@ fn check_name(
         .next()
         .unwrap_or_default();
     match names.insert(c_name.to_vec(), info.name.clone()) {
-        Some(other) if other == info.name => refuse("gguf.name.duplicate", "the name stands twice"),
+        Some(other) if other == info.name => {
+            refuse(Code::GgufNameDuplicate, "the name stands twice");
+        }
         Some(_) => refuse(
-            "gguf.name.c-duplicate",
+            Code::GgufNameCDuplicate,
             "another name is the same up to the first NUL",
         ),
         None => {}
     }
     if info.name.is_empty() || info.name.iter().any(|byte| byte.is_ascii_control()) {
-        refuse("gguf.name.bytes", "the name is empty or has control bytes");
+        refuse(
+            Code::GgufNameBytes,
+            "the name is empty or has control bytes",
+        );
     }
     if info.name.len() > LONGEST_NAME {
-        refuse("gguf.name.length", "the name is longer than 64 bytes");
+        refuse(Code::GgufNameLength, "the name is longer than 64 bytes");
     }
 }
 
@@ -243,7 +249,7 @@ fn place(shard: usize, info: &Info) -> Place {
         .name(info.name.clone())
 }
 
-fn finding(shard: usize, code: &'static str, text: &str, offset: u64, length: u64) -> Finding {
+fn finding(shard: usize, code: Code, text: &str, offset: u64, length: u64) -> Finding {
     Finding::new(code, Effect::Undecided, text).at(Place::new(Side::Gguf, shard)
         .region(RegionKind::TensorInfo)
         .span(Span::new(offset, length)))

@@ -115,19 +115,16 @@ pub(crate) fn of_tensor(
 
 /// What the counts of the walk say by themselves.
 fn by_counts(inputs: &Inputs<'_>, difference: &Difference, outcome: &PairOutcome) -> Option<Cause> {
-    let cause = |code: &'static str, text| {
-        let code = code.into();
-        Some(Cause { code, text })
-    };
+    let cause = |code: CauseCode, text| Some(Cause { code, text });
     if let Some(bit) = difference.single_bit {
         return cause(
-            "cause.single-bit",
+            CauseCode::SingleBit,
             format!("single bit flipped, bit {bit} of one byte: a memory or disk fault"),
         );
     }
     if let Some(count) = difference.same_bit.filter(|&count| count > 1) {
         return cause(
-            "cause.same-bit",
+            CauseCode::SameBit,
             format!("the same bit flipped in {count} bytes: a faulty memory cell or line"),
         );
     }
@@ -135,7 +132,7 @@ fn by_counts(inputs: &Inputs<'_>, difference: &Difference, outcome: &PairOutcome
         if zero == difference.bytes && difference.bytes >= ZERO_FILLED {
             let length = difference.last - difference.first + 1;
             return cause(
-                "cause.zero-filled",
+                CauseCode::ZeroFilled,
                 format!(
                     "zero-filled range: {length} bytes of {}, as a sparse or unfinished copy leaves",
                     model.as_file()
@@ -145,7 +142,7 @@ fn by_counts(inputs: &Inputs<'_>, difference: &Difference, outcome: &PairOutcome
     }
     let ratio = outcome.values.and_then(|values| values.ratio)?;
     cause(
-        "cause.ratio",
+        CauseCode::Ratio,
         format!(
             "constant ratio {}: every value is that many times the one of {}",
             shown(ratio),

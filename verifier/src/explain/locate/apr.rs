@@ -4,6 +4,7 @@ use std::io;
 
 use super::crc::{Edit, edits};
 use super::patched::Patched;
+use crate::code::{CauseCode, Code};
 use crate::decode::apr::{self, Metadata};
 use crate::decode::container::Container;
 use crate::finding::{Effect, Finding, Place, Side};
@@ -188,7 +189,7 @@ impl Change {
                     format!("bit {bit} of the byte at {offset} is flipped, in the {region}"),
                     format!("{original:02x}"),
                     format!("{found:02x}"),
-                    "cause.single-bit",
+                    CauseCode::SingleBit,
                     "single bit flipped: a memory or disk fault",
                 )
             }
@@ -196,25 +197,25 @@ impl Change {
                 format!("the byte at {offset} was changed, in the {region}"),
                 format!("{original:02x}"),
                 format!("{found:02x}"),
-                "cause.byte",
+                CauseCode::Byte,
                 "a single byte was overwritten",
             ),
             Self::Inserted(found) => (
                 format!("a byte was inserted at {offset}, in the {region}"),
                 "nothing".to_owned(),
                 format!("{found:02x}"),
-                "cause.shift",
+                CauseCode::Shift,
                 "shift by 1: a byte was inserted, and all that follows is moved",
             ),
             Self::Deleted(original) => (
                 format!("a byte is missing at {offset}, in the {region}"),
                 format!("{original:02x}"),
                 "nothing".to_owned(),
-                "cause.shift",
+                CauseCode::Shift,
                 "shift by 1: a byte is missing, and all that follows is moved",
             ),
         };
-        Finding::new("apr.damaged", Effect::Different, message)
+        Finding::new(Code::AprDamaged, Effect::Different, message)
             .at(place)
             .expected_found(expected, found)
             .cause(cause, text)

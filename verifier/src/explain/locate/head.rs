@@ -80,7 +80,7 @@ pub(crate) fn compare(
             .span(Span::new(offset as u64, 1))
     };
     let mut finding = Finding::new(
-        "gguf.damaged",
+        Code::GgufDamaged,
         Effect::Different,
         format!(
             "the byte at {offset} is not what the artifact recorded of its source, in the {name}"
@@ -93,11 +93,11 @@ pub(crate) fn compare(
     );
     if alone && flipped.is_some() {
         finding = finding.cause(
-            "cause.single-bit",
+            CauseCode::SingleBit,
             "single bit flipped: a memory or disk fault",
         );
     } else if let Some(cause) = shifted(&bytes, &record.head, offset) {
-        finding = finding.cause("cause.shift", cause);
+        finding = finding.cause(CauseCode::Shift, cause);
     }
     Ok(Some(finding))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Record, SourceRecord, tensor_digests};
+use crate::code::Code;
 use crate::compare::metadata::own;
 use crate::compare::metadata::{
     ARCHITECTURE, Digests, behaviour, has_place, record_place, suffix, unsaid,
@@ -30,7 +31,7 @@ impl Recorded<'_> {
         if self.record.version == 1 {
             findings.push(
                 Finding::new(
-                    "meta.record-version",
+                    Code::MetaRecordVersion,
                     Effect::Undecided,
                     "record version 1 is of an older aprove: convert again",
                 )
@@ -108,7 +109,7 @@ impl Recorded<'_> {
             Some(_) => {}
             None => findings.push(
                 Finding::new(
-                    "meta.record-unchecked",
+                    Code::MetaRecordUnchecked,
                     Effect::Undecided,
                     format!(
                         "the BLAKE3 of file {shard} of the GGUF was not computed, so the recorded one ({}) is not checked",
@@ -154,7 +155,7 @@ impl Recorded<'_> {
             if tensor.span.offset != next {
                 findings.push(
                     Finding::new(
-                        "tensor.layout",
+                        Code::TensorLayout,
                         Effect::Different,
                         format!("{} is not where a conversion lays it", escape(&tensor.name)),
                     )
@@ -325,7 +326,7 @@ impl Recorded<'_> {
         if self.apr.metadata.footer.is_none() {
             findings.push(
                 Finding::new(
-                    "apr.footer.missing",
+                    Code::AprFooterMissing,
                     Effect::Different,
                     "the file carries a record and no footer, which every converted file has",
                 )
@@ -380,7 +381,7 @@ fn check_head(
 
 fn wrong(part: &str, expected: impl Into<String>, found: impl Into<String>) -> Finding {
     Finding::new(
-        "meta.record",
+        Code::MetaRecord,
         Effect::Different,
         format!("the record of the source is wrong: {part}"),
     )

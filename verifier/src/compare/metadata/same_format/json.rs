@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::super::equal::{in_words, shorten};
 use super::{Found, Shown};
+use crate::code::Code;
 use crate::compare::inputs::Model;
 use crate::decode::apr::{Document, Json, Kind, Metadata};
 use crate::finding::{Effect, Finding, Place};
@@ -84,7 +85,7 @@ fn compare_flags(a: &Metadata, b: &Metadata, found: &mut Found<'_>) {
     };
     let [first, second] = found.inputs.models();
     let finding = Finding::new(
-        "meta.flags",
+        Code::MetaFlags,
         Effect::Different,
         "the flags of the headers are unlike",
     );

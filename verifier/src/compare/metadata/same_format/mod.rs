@@ -4,6 +4,7 @@ mod json;
 mod keys;
 
 use super::{Compared, KeyResult, Status};
+use crate::code::Code;
 use crate::compare::inputs::{Inputs, Metadata, Model};
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place};
@@ -58,8 +59,8 @@ impl Found<'_> {
         let values = [&a, &b].map(|shown| Some(shown.text.clone()));
         self.note(key, Status::Changed, values);
         let kinds = [
-            (is_type, "meta.type", "type"),
-            (is_value, "meta.changed", "value"),
+            (is_type, Code::MetaType, "type"),
+            (is_value, Code::MetaChanged, "value"),
         ];
         for (_, code, what) in kinds.into_iter().filter(|(is_unlike, ..)| *is_unlike) {
             let at = a.place.detail.as_deref().map(|path| format!(" at {path}"));
@@ -84,7 +85,7 @@ impl Found<'_> {
         self.note(key, status, values);
         let message = format!("{name} is only in {}: {}", model.called, shown.text);
         self.findings
-            .push(Finding::new("meta.missing", Effect::Different, message).at(shown.place));
+            .push(Finding::new(Code::MetaMissing, Effect::Different, message).at(shown.place));
     }
 
     fn note(&mut self, key: &[u8], status: Status, values: [Option<String>; 2]) {

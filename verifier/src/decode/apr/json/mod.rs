@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use self::escape::unescape;
 use self::reader::Reader;
+use crate::code::Code;
 use crate::decode::findings::Findings;
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
@@ -179,7 +180,7 @@ pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option
         Err(error) => {
             let at = offset.saturating_add(error.valid_up_to() as u64);
             findings.push(unreadable(
-                "apr.meta.utf8",
+                Code::AprMetaUtf8,
                 "the metadata is not UTF-8",
                 Span::new(at, 1),
             ));
@@ -197,7 +198,7 @@ pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option
             let at = offset.saturating_add(position as u64);
             findings.push(
                 unreadable(
-                    "apr.meta.json",
+                    Code::AprMetaJson,
                     "the metadata is not JSON that loaders read: they run without any of it",
                     Span::new(at, 1),
                 )
@@ -209,7 +210,7 @@ pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option
     };
     if !matches!(root.kind, Kind::Object(_)) {
         findings.push(unreadable(
-            "apr.meta.json",
+            Code::AprMetaJson,
             "the metadata is not a JSON object",
             Span::new(offset, 1),
         ));
@@ -231,7 +232,7 @@ pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option
         let start: String = name.chars().take(LONGEST_SHOWN).collect();
         findings.push(
             Finding::new(
-                "apr.meta.duplicate",
+                Code::AprMetaDuplicate,
                 Effect::Different,
                 format!(
                     "duplicate key {}: the serving loader drops all metadata then",
@@ -244,7 +245,7 @@ pub(super) fn read(bytes: &[u8], offset: u64, findings: &mut Findings) -> Option
     Some(document)
 }
 
-fn unreadable(code: &'static str, message: &str, span: Span) -> Finding {
+fn unreadable(code: Code, message: &str, span: Span) -> Finding {
     Finding::new(code, Effect::Undecided, message).at(place(span))
 }
 
