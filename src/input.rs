@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use remote::{Location, Opened};
+use verifier::Input;
 use verifier::decode::container::Format;
 use verifier::source::{FileSource, Source};
-use verifier::verify::Input;
 
 /// The open files of one model.
 pub(crate) struct Files {

@@ -11,11 +11,7 @@ use std::{
 
 use converter::{Error, Naming, Request, Tie, Unsupported, Verification};
 use tempfile::TempDir;
-use verifier::{
-    Input, Options, Report, Verdict,
-    source::Source,
-    verify::{FileSha256, verify},
-};
+use verifier::{FileSha256, Input, Options, Report, Verdict, source::Source, verify};
 
 /// A good pair: the tiny model of the fixtures and what the converter makes of it.
 pub struct Pair {

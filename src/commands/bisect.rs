@@ -15,7 +15,7 @@ use verifier::report::{
     self, Behaviour, BehaviourRow, Conclusion, FileRow, FindingRow, Report, Sides,
 };
 use verifier::verdict::Verdict;
-use verifier::verify::{FileSha256, Options};
+use verifier::{FileSha256, Options};
 
 use crate::answers::short;
 use crate::behaviour::{self, Pair, Prompts};

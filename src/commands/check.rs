@@ -9,7 +9,7 @@ use verifier::check::{self, NotOpened, Sidecar, text};
 use verifier::manifest::{self, Unusable};
 use verifier::report::text::verdict;
 use verifier::report::{Mode, Report};
-use verifier::verify::{FileSha256, Options};
+use verifier::{FileSha256, Options};
 
 use crate::answers::{Answer, Answers, line};
 use crate::engine_flags::threads;

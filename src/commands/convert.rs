@@ -13,11 +13,11 @@ use converter::{
     ArtifactDigests, Fingerprint, Naming, PromptFingerprint, Request, Tie, Unsupported,
     UnsupportedTensor, Verification,
 };
+use verifier::FileSha256;
 use verifier::check;
 use verifier::finding::escape;
 use verifier::report::{BehaviourRow, Report};
 use verifier::verdict::Verdict;
-use verifier::verify::FileSha256;
 
 use crate::engine_flags::{Io, threads};
 use crate::exit::Outcome;
@@ -336,14 +336,13 @@ fn convert(
         Verification::Skipped
     } else {
         let artifact = Files::of_pending(pending.file(), destination)?;
-        let bytes = verifier::verify::Options {
+        let bytes = verifier::Options {
             threads,
             file_sha256: arguments.report.file_sha256(FileSha256::Apr),
-            ..verifier::verify::Options::default()
+            ..verifier::Options::default()
         };
         let pass = progress.pass(Phase::Verify);
-        let mut report =
-            verifier::verify::verify(&artifact.input(), &sources.input(), &bytes, &pass);
+        let mut report = verifier::verify(&artifact.input(), &sources.input(), &bytes, &pass);
         drop(pass);
         if arguments.record_only {
             report.set_policy(&policy::of_record_only()?);

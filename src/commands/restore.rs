@@ -7,7 +7,7 @@ use clap::Args;
 use converter::{PendingModel, RestoreRequest};
 use verifier::report::text::{self, grouped};
 use verifier::verdict::Verdict;
-use verifier::verify::{Options, verify};
+use verifier::{Options, verify};
 
 use crate::engine_flags::threads;
 use crate::exit::Outcome;

@@ -14,7 +14,7 @@ use serde_json::json;
 use verifier::report::{Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
+use verifier::{Input, Options, verify};
 
 use self::damage::{Damage, File, KINDS, Kind, Pair};
 use crate::engine_flags::threads;

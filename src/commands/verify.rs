@@ -14,7 +14,7 @@ use verifier::manifest::{self, CheckOptions, Manifest, Unusable};
 use verifier::policy::Policy;
 use verifier::report::{Behaviour, Mode, Report, text, to_json};
 use verifier::verdict::Verdict;
-use verifier::verify::{FileSha256, Options};
+use verifier::{FileSha256, Options};
 
 use crate::answers::{Answers, short};
 use crate::behaviour::Pair;
@@ -391,7 +391,7 @@ pub(crate) fn judging<'scope>(
 ) -> LazyCell<Report, impl FnOnce() -> Report + use<'scope>> {
     let work = move || {
         let pass = job.pass(Phase::Compare);
-        let mut report = verifier::verify::verify(&a.input(), &b.input(), &options, &pass);
+        let mut report = verifier::verify(&a.input(), &b.input(), &options, &pass);
         report.set_policy(policy);
         report
     };

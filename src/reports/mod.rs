@@ -14,10 +14,10 @@ use clap::Args;
 use remote::Location;
 use render::{Answer, Form, PolicyFile, Subject, github};
 use sha2::{Digest as _, Sha256};
+use verifier::FileSha256;
 use verifier::check;
 use verifier::finding::escape;
 use verifier::report::{FileRow, Report};
-use verifier::verify::FileSha256;
 
 use crate::exit::Outcome;
 use crate::input::{Files, format_of};

@@ -312,6 +312,17 @@ pub(crate) fn follow(bytes: u64, what: &str) -> String {
     format!("{} {verb} {what}", counted(bytes, "byte"))
 }
 
+/// The digits of a digest.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -284,8 +284,8 @@ impl AllowRow {
 mod tests {
     use super::*;
     use crate::finding::Place;
+    use crate::report::verdict::Verdict;
     use crate::report::{Report, Scope, build};
-    use crate::verdict::Verdict;
 
     fn allow(text: &str) -> Allow {
         Allow::parse(text).unwrap()

@@ -5,9 +5,9 @@ use std::io;
 use crate::compare::metadata::record;
 use crate::decode::apr;
 use crate::decode::container::Format;
+use crate::input::Input;
 use crate::region::Span;
 use crate::source::read_through;
-use crate::verify::Input;
 
 /// The sources that an artifact records: of each file its length, and the digest of all of it that is no tensor data.
 #[derive(Clone, Debug, PartialEq, Eq)]

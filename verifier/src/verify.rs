@@ -1,66 +1,25 @@
 //! The verification of a pair: decode both, pair the tensors, read everything once, compare, judge.
 
-use std::io;
-
-use crate::check::{self, blob};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Compared, Digests};
 use crate::compare::pairing::{self, Pairing};
 use crate::compare::scan::{self, Scan};
-use crate::decode::container::{Container, Format, Shard};
+use crate::decode::container::{Container, Format};
 use crate::explain::given_back::GivenBack;
 use crate::explain::judge::Judge;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Side, escape, hex};
+use crate::input::{FileSha256, Input, Options, changed};
 use crate::observer::Observer;
-use crate::report::{self, FileFormat, FileRow, Parts, Report, Scope, file_row, hex};
+use crate::report::{self, FileRow, Parts, Report, Scope, file_row};
+use crate::roles::{Given, nothing_compared, roles, rows_of_unknown};
 use crate::source::{Held, Source};
 use crate::{
     decode::{apr, gguf},
-    explain::{culprit, evidence::Evidence, excerpt, same_format, sniff},
-    manifest, origin,
+    explain::{blob, culprit, evidence::Evidence, excerpt, publisher, same_format},
+    manifest,
 };
-
-/// One model as the user named it: a file, or the files of a split set in order.
-pub struct Input<'a> {
-    /// What the user calls it.
-    pub name: String,
-    /// Base name and bytes of every file.
-    pub shards: Vec<(String, &'a dyn Source)>,
-}
-
-/// How to verify.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Number of threads for the pass over the data.
-    pub threads: usize,
-    /// Which files get a SHA-256 beside their BLAKE3. It is one chain, which no cores can share.
-    pub file_sha256: FileSha256,
-    /// Whether every tensor gets a SHA-256 beside its BLAKE3.
-    pub tensor_sha256: bool,
-}
-
-/// The files whose SHA-256 is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileSha256 {
-    /// None.
-    None,
-    /// The APR file.
-    Apr,
-    /// All of them.
-    All,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            threads: 1,
-            file_sha256: FileSha256::None,
-            tensor_sha256: false,
-        }
-    }
-}
 
 /// Compares two models; the formats are told by content, and the order of an APR file and a GGUF is free. A manifest is never taken for a model:
 /// [`manifest::check`] compares a model with one.
@@ -75,18 +34,13 @@ pub fn verify(a: &Input<'_>, b: &Input<'_>, options: &Options, observer: &dyn Ob
         }
     }
     match roles(a, b) {
-        Ok(pair) => pair.verify(options, observer),
+        Ok(pair) => Pair(pair).verify(options, observer),
         Err(findings) => {
             let mut report = report::build(rows_of_unknown(&[a, b]), &Scope::Nothing, &findings);
             report.conclusion = culprit::conclude(&Evidence::default(), &findings);
             report
         }
     }
-}
-
-/// The report where nothing could be compared.
-pub(crate) fn nothing_compared(inputs: &[&Input<'_>], findings: &[Finding]) -> Report {
-    report::build(rows_of_unknown(inputs), &Scope::Nothing, findings)
 }
 
 fn manifest_for_model(name: &str, other: &str) -> Finding {
@@ -99,138 +53,8 @@ fn manifest_for_model(name: &str, other: &str) -> Finding {
     .hint(format!("verify {other} --manifest {name}"))
 }
 
-/// Finds out what each input is. A file that is no model ends here: nothing follows for the other one. A file of no kind
-/// that is known takes the role that is left beside an APR file or a GGUF, since it may be a model that is damaged at its
-/// start.
-fn roles<'a, 'i>(a: &'a Input<'i>, b: &'a Input<'i>) -> Result<Pair<'a, 'i>, Vec<Finding>> {
-    let refuse = |text: &str| {
-        Err(vec![Finding::new(
-            Code::PairFormats,
-            Effect::Undecided,
-            text,
-        )])
-    };
-    let [of_a, of_b] = [a, b].map(|input| {
-        kind_of(input)
-            .unwrap_or_else(|error| FileKind::NoModel(0, Box::new(unreadable(input, &error))))
-    });
-    let others = [(&of_a, &of_b, Side::A), (&of_b, &of_a, Side::B)].map(|(file, other, side)| {
-        let FileKind::NoModel(shard, finding) = file else {
-            return None;
-        };
-        let side = match other {
-            FileKind::Model(Format::Apr) => Side::Gguf,
-            FileKind::Model(Format::Gguf) => Side::Apr,
-            FileKind::NoModel(..) | FileKind::Unknown => side,
-        };
-        Some(finding.clone().at(Place::new(side, *shard)))
-    });
-    let others: Vec<Finding> = others.into_iter().flatten().collect();
-    if !others.is_empty() {
-        return Err(others);
-    }
-    let by_format = |apr, gguf| {
-        [
-            (Side::Apr, Format::Apr, apr),
-            (Side::Gguf, Format::Gguf, gguf),
-        ]
-    };
-    let [first, second] = match (of_a, of_b) {
-        (FileKind::Model(of_a), FileKind::Model(of_b)) if of_a == of_b => {
-            [(Side::A, of_a, a), (Side::B, of_b, b)]
-        }
-        (FileKind::Model(Format::Apr), _) | (_, FileKind::Model(Format::Gguf)) => by_format(a, b),
-        (_, FileKind::Model(Format::Apr)) | (FileKind::Model(Format::Gguf), _) => by_format(b, a),
-        _ => return refuse("neither file is an APR file or a GGUF file"),
-    }
-    .map(|(side, format, input)| Given {
-        input,
-        format,
-        side,
-    });
-    for given in [&first, &second] {
-        let is_apr = given.format == Format::Apr;
-        if given.input.shards.is_empty() || is_apr && given.input.shards.len() != 1 {
-            return refuse("an APR model is one file");
-        }
-    }
-    Ok(Pair([first, second]))
-}
-
-/// What an input is by its first bytes.
-enum FileKind {
-    Model(Format),
-    /// Which of its files is none, and what it is.
-    NoModel(usize, Box<Finding>),
-    Unknown,
-}
-
-fn kind_of(input: &Input<'_>) -> io::Result<FileKind> {
-    let Some((name, source)) = input.shards.first() else {
-        return Ok(FileKind::Unknown);
-    };
-    let start = sniff::start_of(*source)?;
-    let stranger = sniff::stranger_in_set(&input.shards);
-    Ok(match (Format::of(&start), stranger) {
-        (_, Some((shard, finding))) => FileKind::NoModel(shard, Box::new(finding)),
-        (Some(format), None) => FileKind::Model(format),
-        (None, None) => match sniff::not_a_model(name, &start, source.length()) {
-            Some(finding) => FileKind::NoModel(0, Box::new(finding)),
-            None => FileKind::Unknown,
-        },
-    })
-}
-
-fn unreadable(input: &Input<'_>, error: &io::Error) -> Finding {
-    let name = escape(input.name.as_bytes());
-    Finding::new(
-        Code::Io,
-        Effect::Unreadable,
-        format!("{name} cannot be read: {error}"),
-    )
-}
-
-pub(crate) fn rows_of_unknown(inputs: &[&Input<'_>]) -> Vec<FileRow> {
-    let formats = inputs.iter().map(|input| match kind_of(input) {
-        Ok(FileKind::Model(format)) => format.into(),
-        Ok(FileKind::NoModel(..) | FileKind::Unknown) | Err(_) => FileFormat::Unknown,
-    });
-    let formats: Vec<FileFormat> = formats.collect();
-    // Where no format tells which file a finding is about.
-    let are_unknown = formats == [FileFormat::Unknown; 2];
-    let sides = [Side::A, Side::B].map(|side| Some(side).filter(|_| are_unknown));
-    let sides = sides.into_iter().chain(std::iter::repeat(None));
-    let models = inputs.iter().zip(formats).zip(sides);
-    let shards = models.flat_map(|((input, format), side)| {
-        let shards = input.shards.iter().enumerate();
-        shards.map(move |(shard, file)| (format, side, shard, file))
-    });
-    shards
-        .map(|(format, side, shard, (name, source))| {
-            let parts = Shard {
-                length: source.length(),
-                regions: Vec::new(),
-            };
-            FileRow {
-                covered: 0,
-                side,
-                origin: source.origin().cloned(),
-                ..file_row(format, shard, name, &parts, Vec::new())
-            }
-        })
-        .collect()
-}
-
 /// Two models of known formats.
 struct Pair<'a, 'i>([Given<'a, 'i>; 2]);
-
-/// A model as it was given, and what it is.
-#[derive(Clone, Copy)]
-struct Given<'a, 'i> {
-    input: &'a Input<'i>,
-    format: Format,
-    side: Side,
-}
 
 impl Pair<'_, '_> {
     fn verify(&self, options: &Options, observer: &dyn Observer) -> Report {
@@ -282,7 +106,7 @@ impl Pair<'_, '_> {
         let files = self.file_rows(&inputs, &scan);
         let hold = named.each_ref().map(|(given, sha256)| {
             let name = blob::holds(given.input, sha256.as_deref());
-            let publisher = origin::holds(&files, given.side);
+            let publisher = publisher::holds(&files, given.side);
             name.zip(publisher)
                 .map(|(a, b)| a && b)
                 .or(name)
@@ -293,7 +117,7 @@ impl Pair<'_, '_> {
         for (given, sha256) in named {
             findings.extend(blob::finding(given.side, given.input, sha256.as_deref()));
         }
-        findings.splice(0..0, origin::findings(&files));
+        findings.splice(0..0, publisher::findings(&files));
         findings.extend(scan.warnings.iter().cloned());
         self.check_unchanged(&mut findings);
         report::name_files_of_sets(&files, &mut findings);
@@ -304,7 +128,7 @@ impl Pair<'_, '_> {
             keys: &metadata.keys,
         };
         let mut report = report::build(files, &Scope::Pair(&parts), &findings);
-        let unpublished = origin::conclude(&findings, &called);
+        let unpublished = publisher::conclude(&findings, &called);
         let judged = match known {
             Known::OfConversion(evidence) => {
                 report.gives_source_back = evidence.given_back == GivenBack::Alone;
@@ -370,7 +194,7 @@ impl Pair<'_, '_> {
     /// The verdict is about the bytes that were read; they must still be the file.
     fn check_unchanged(&self, findings: &mut Vec<Finding>) {
         for given in &self.0 {
-            for change in check::changed(given.side, given.input) {
+            for change in changed(given.side, given.input) {
                 findings.insert(0, change);
             }
         }

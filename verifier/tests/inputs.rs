@@ -14,7 +14,7 @@ use verifier::origin::Origin;
 use verifier::report::{AtFault, Report};
 use verifier::source::{FileSource, Source};
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options};
+use verifier::{Input, Options};
 
 /// A file that ends early from the n-th read on, as one that is truncated by somebody else.
 struct Shrinking {

@@ -11,7 +11,7 @@ use verifier::finding::Effect;
 use verifier::report::{Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
+use verifier::{Input, Options, verify};
 
 fn report(apr: &[u8], gguf: &[u8]) -> Report {
     let (apr, gguf) = (apr.to_vec(), gguf.to_vec());

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use verifier::report::{Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict;
-use verifier::verify::{Input, Options, verify};
+use verifier::{Input, Options, verify};
 
 fn report(apr: &Converted, set: &[Vec<u8>]) -> Report {
     let apr = apr.to_bytes();

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use verifier::Options;
 use verifier::check::{self, Sidecar};
 use verifier::report::{Mode, Report};
-use verifier::verify::Options;
 
 use super::jobs::Job;
 use super::plan::PlannedModel;

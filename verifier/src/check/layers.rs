@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::compare::names::gguf_name;
+use crate::decode::decoded::Decoded;
 use crate::explain::identity::Identity;
 use crate::finding::{Effect, Finding, Place, escape};
-use crate::inspect::Decoded;
 
 /// The tensors of a layer, by their names within it.
 type Names = BTreeSet<Vec<u8>>;

@@ -3,24 +3,22 @@
 //! Every byte is read once. An artifact of ours records its source and the digests of its tensors; a sidecar beside any
 //! model records all of it. Where nothing is recorded, only the format can be checked, and the report says so.
 
-pub(crate) mod blob;
 mod conclude;
 mod layers;
 mod pass;
 mod recorded;
 pub mod text;
 
-pub(crate) use recorded::metadata_of;
-
 use crate::code::Code;
+use crate::decode::decoded::Decoded;
 use crate::explain::culprit;
 use crate::explain::evidence::Evidence;
-use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::inspect::Decoded;
+use crate::finding::{Effect, Finding, escape};
+use crate::input::{Input, Options};
 use crate::manifest::{Manifest, Unusable};
 use crate::observer::Observer;
 use crate::report::{AtFault, Conclusion, ConclusionKind, Mode, Report};
-use crate::verify::{Input, Options, nothing_compared};
+use crate::roles::{nothing_compared, rows_of_unknown};
 
 /// The manifest beside a model.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ pub fn check(
     if let Decoded::Unknown(container) = &decoded {
         let findings = &container.findings;
         let mut report = crate::report::build(
-            crate::verify::rows_of_unknown(&[input]),
+            rows_of_unknown(&[input]),
             &crate::report::Scope::Nothing,
             findings,
         );
@@ -112,21 +110,4 @@ pub fn not_done(is_io: bool, why: &str) -> Report {
         hint => finding.hint(hint),
     };
     nothing_compared(&[], &[finding])
-}
-
-/// What is no longer the file that was opened: the verdict is about the bytes that were read.
-pub(crate) fn changed(side: Side, input: &Input<'_>) -> Vec<Finding> {
-    let shards = input.shards.iter().enumerate();
-    let changes = shards.filter_map(|(shard, (name, source))| {
-        let change = source.check_unchanged().err()?;
-        let name = escape(name.as_bytes());
-        let text = format!("{name} changed while it was read: {change}");
-        let finding = Finding::new(Code::InputChanged, Effect::Unreadable, text);
-        Some(
-            finding
-                .at(Place::new(side, shard))
-                .hint("run again when nothing writes to the file"),
-        )
-    });
-    changes.collect()
 }

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::recorded::{Recorded, metadata_of};
-use super::{Sidecar, blob, changed, conclude, layers};
+use super::recorded::Recorded;
+use super::{Sidecar, conclude, layers};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
 use crate::compare::metadata::Compared;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::{self, Scan};
 use crate::decode::container::Container;
+use crate::decode::decoded::Decoded;
+use crate::explain::blob;
 use crate::explain::evidence::Evidence;
 use crate::explain::given_back::GivenBack;
 use crate::explain::judge::Judge;
-use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::inspect::Decoded;
+use crate::explain::publisher;
+use crate::explain::recorded::metadata_of;
+use crate::finding::{Effect, Finding, Place, Side, escape, hex};
+use crate::input::{FileSha256, Input, Options, changed};
 use crate::observer::Observer;
-use crate::origin;
 use crate::policy;
-use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row, hex};
+use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row};
 use crate::source::{Held, Source};
-use crate::verify::{FileSha256, Input, Options};
 
 pub(super) fn check(
     input: &Input<'_>,
@@ -87,9 +89,9 @@ pub(super) fn check(
     findings.extend(recorded.findings.iter().cloned());
     findings.extend(scan.warnings.iter().cloned());
     let files = file_rows(input, decoded, &scan, &seen);
-    findings.splice(0..0, origin::findings(&files));
+    findings.splice(0..0, publisher::findings(&files));
     findings.splice(0..0, changed(decoded.side(), input));
-    let is_published = origin::holds(&files, decoded.side()) == Some(true);
+    let is_published = publisher::holds(&files, decoded.side()) == Some(true);
     findings.extend(recorded.notes(decoded, is_published, evidence.given_back));
     if evidence.given_back == GivenBack::TooLarge {
         let text = "the source that it records has far more padding than the file has bytes: its BLAKE3 was not computed";

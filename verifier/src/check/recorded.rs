@@ -2,51 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Sidecar;
 use super::pass::Seen;
-use super::{Sidecar, blob};
 use crate::code::Code;
-use crate::compare::metadata::{self, Compared, Digests, record};
-use crate::decode::apr;
-use crate::decode::container::Container;
+use crate::compare::metadata::record;
+use crate::decode::decoded::Decoded;
+use crate::explain::blob;
 use crate::explain::given_back::GivenBack;
-use crate::explain::recorded;
-use crate::finding::{Effect, Finding, Place, Side};
-use crate::inspect::Decoded;
+use crate::finding::{Effect, Finding, hex};
+use crate::input::Input;
 use crate::manifest;
-use crate::report::{ManifestRow, hex};
-use crate::verify::Input;
-
-/// The metadata of an artifact are a function of the source, which its record holds: they are compared with that.
-pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Compared {
-    let broken = |what: String| Compared {
-        findings: vec![
-            Finding::new(
-                Code::MetaRecord,
-                Effect::Different,
-                format!("the record of the source is broken: {what}"),
-            )
-            .at(Place::new(Side::Apr, 0)),
-        ],
-        ..Compared::default()
-    };
-    let document = apr.metadata.document.as_ref().filter(|_| apr.complete);
-    let Some(document) = document else {
-        return Compared::default();
-    };
-    let record = match record::read(document) {
-        Ok(None) => return metadata::alone(apr),
-        Err(what) => return broken(what),
-        Ok(Some(record)) => record,
-    };
-    let Some(source) = recorded::decode(&record.sources) else {
-        return broken("what it holds is no sound GGUF".to_owned());
-    };
-    let mut outcome = metadata::compare(apr, &source, Digests::NotAsked);
-    for finding in &mut outcome.findings {
-        finding.places.retain(|place| place.side == Side::Apr);
-    }
-    outcome
-}
+use crate::report::ManifestRow;
 
 /// What was recorded and compared.
 pub(super) struct Recorded {

@@ -6,8 +6,8 @@ use super::pass::tensor_bytes;
 use crate::code::Code;
 use crate::finding::Effect;
 use crate::report::text::{grouped, verdict, write_file, write_finding, write_policy};
+use crate::report::verdict::Verdict;
 use crate::report::{FindingRow, Report};
-use crate::verdict::Verdict;
 
 /// One sentence: what is wrong, or what was held against what.
 #[must_use]

@@ -1,5 +1,8 @@
 //! What both decoders produce: one file, or one set of shards, as regions, tensors, metadata and findings.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::decode::types::BlockType;
 use crate::finding::Finding;
 use crate::region::{Region, Span};
@@ -34,6 +37,39 @@ impl Format {
     }
 }
 
+/// What a file is by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// APR v2.
+    Apr,
+    /// GGUF.
+    Gguf,
+    /// Neither of them.
+    Unknown,
+}
+
+impl From<Format> for FileFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Apr => Self::Apr,
+            Format::Gguf => Self::Gguf,
+        }
+    }
+}
+
+impl FileFormat {
+    /// Returns the word of reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apr => "apr",
+            Self::Gguf => "gguf",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One file of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -62,6 +98,22 @@ pub struct Tensor {
     pub info_span: Span,
     /// Whether type, shape, size and span agree, so that the data can be interpreted and compared.
     pub sound: bool,
+}
+
+impl Tensor {
+    /// The name of its type, or its id where it has none.
+    pub(crate) fn type_name(&self) -> String {
+        match self.block_type {
+            Some(block_type) => block_type.name.to_owned(),
+            None => format!("id {}", self.type_id),
+        }
+    }
+
+    /// The number of its elements, where 64 bits hold it.
+    pub(crate) fn elements(&self) -> Option<u64> {
+        let mut dims = self.dims.iter();
+        dims.try_fold(1_u64, |product, &dim| product.checked_mul(dim))
+    }
 }
 
 /// A decoded file or set of shards. Decoding never fails: what is broken is a finding.

@@ -4,8 +4,10 @@
 pub mod apr;
 pub mod blocks;
 pub mod container;
+pub(crate) mod decoded;
 pub(crate) mod findings;
 pub mod gguf;
 pub(crate) mod head_reader;
 pub(crate) mod padding;
+pub(crate) mod sniff;
 pub mod types;

@@ -6,7 +6,6 @@ use super::evidence::Evidence;
 use super::identity::Identity;
 use super::judge::Judge;
 use super::recorded::{Rewriting, head_of};
-use super::tensors::result;
 use crate::code::{CauseCode, Code, Group};
 use crate::compare::inputs::{Inputs, Model};
 use crate::compare::pairing::Pairing;
@@ -325,7 +324,7 @@ impl Judge<'_> {
             .filter(|_| recorded.is_some())
             .map(|record| record.blake3.as_str());
         let now = self.scan.blake3.get(1).and_then(|digest| *digest);
-        let now = now.map(|digest| crate::report::hex(&digest));
+        let now = now.map(|digest| crate::finding::hex(&digest));
         let made_from = made_from.text(digest(recorded_digest));
         let found = found.text(digest(now.as_deref()));
         Some(
@@ -479,7 +478,7 @@ impl Census {
                 dims
             };
             let is_equal = matches!(
-                result(a, g, pair.how, outcome.as_ref()),
+                TensorResult::of(a, g, pair.how, outcome.as_ref()),
                 TensorResult::BytesEqual | TensorResult::ValuesEqual
             );
             census.equal += usize::from(is_equal);

@@ -14,8 +14,7 @@ use crate::compare::scan::tensor::PairOutcome;
 use crate::decode::apr;
 use crate::decode::container::Container;
 use crate::decode::gguf::Metadata;
-use crate::finding::{Effect, Finding, Side, escape};
-use crate::report::hex;
+use crate::finding::{Effect, Finding, Side, escape, hex};
 
 /// What is known of the two files; nothing, by default.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use crate::compare::pairing::{Method, method};
 use crate::compare::scan;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::Metadata;
-use crate::report::hex;
+use crate::finding::hex;
 
 /// What putting the source together came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

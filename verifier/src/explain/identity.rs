@@ -1,9 +1,9 @@
 //! Which model a file is, in the few words by which a person knows it.
 
 use crate::decode::apr::Document;
+use crate::decode::decoded::Decoded;
 use crate::decode::gguf::Metadata;
 use crate::finding::escape;
-use crate::inspect::Decoded;
 
 /// Name, architecture and size of a model, as far as its file says them.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,8 +7,7 @@ use crate::compare::inputs::{Metadata, Model};
 use crate::compare::metadata::record;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::Scan;
-use crate::finding::{Finding, escape};
-use crate::report::hex;
+use crate::finding::{Finding, escape, hex};
 
 /// Whether a file is what was written.
 pub(crate) struct Integrity {

@@ -12,9 +12,8 @@ use crate::compare::scan::Scan;
 use crate::decode::container::Container;
 use crate::explain::evidence::Evidence;
 use crate::explain::given_back::GivenBack;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, escape, hex};
 use crate::region::Span;
-use crate::report::hex;
 use crate::source::Source;
 use crate::{
     decode::{apr, gguf},

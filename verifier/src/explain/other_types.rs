@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tensors::{elements, type_name};
+use super::tensors::type_name;
 use crate::code::Code;
 use crate::compare::inputs::Inputs;
 use crate::compare::pairing::{listed_place, place};
@@ -33,7 +33,7 @@ impl<'a> OtherTypes<'a> {
         let Some(values) = outcome.values else {
             return self.unknown.push((a, b));
         };
-        let counts = [a, b].map(|tensor| elements(tensor).unwrap_or(values.elements));
+        let counts = [a, b].map(|tensor| tensor.elements().unwrap_or(values.elements));
         let total = counts[0].max(counts[1]);
         let different = values.different + counts[0].abs_diff(counts[1]);
         if different > 0 {

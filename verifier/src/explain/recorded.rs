@@ -3,10 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use crate::code::Code;
 use crate::compare::metadata::record::SourceRecord;
+use crate::compare::metadata::{self, Compared, Digests, record};
+use crate::decode::apr;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::{self, Metadata, ShardHead};
 use crate::finding::escape;
+use crate::finding::{Effect, Finding, Place, Side};
 use crate::region::Span;
 use crate::source::Source;
 
@@ -250,3 +254,34 @@ pub(super) fn listed(names: &[Vec<u8>]) -> String {
 }
 
 const MOST_NAMES: usize = 5;
+/// The metadata of an artifact are a function of the source, which its record holds: they are compared with that.
+pub(crate) fn metadata_of(apr: &Container<apr::Metadata>) -> Compared {
+    let broken = |what: String| Compared {
+        findings: vec![
+            Finding::new(
+                Code::MetaRecord,
+                Effect::Different,
+                format!("the record of the source is broken: {what}"),
+            )
+            .at(Place::new(Side::Apr, 0)),
+        ],
+        ..Compared::default()
+    };
+    let document = apr.metadata.document.as_ref().filter(|_| apr.complete);
+    let Some(document) = document else {
+        return Compared::default();
+    };
+    let record = match record::read(document) {
+        Ok(None) => return metadata::alone(apr),
+        Err(what) => return broken(what),
+        Ok(Some(record)) => record,
+    };
+    let Some(source) = decode(&record.sources) else {
+        return broken("what it holds is no sound GGUF".to_owned());
+    };
+    let mut outcome = metadata::compare(apr, &source, Digests::NotAsked);
+    for finding in &mut outcome.findings {
+        finding.places.retain(|place| place.side == Side::Apr);
+    }
+    outcome
+}

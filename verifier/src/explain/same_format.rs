@@ -17,8 +17,8 @@ use crate::compare::pairing::{Pairing, place};
 use crate::compare::scan::Scan;
 use crate::decode::apr;
 use crate::decode::container::{Container, Tensor};
-use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::report::{AtFault, Conclusion, ConclusionKind, hex};
+use crate::finding::{Effect, Finding, Place, Side, escape, hex};
+use crate::report::{AtFault, Conclusion, ConclusionKind};
 
 /// What the passes over two files of one format found.
 pub(crate) struct FormatJudge<'a> {

@@ -17,37 +17,6 @@ use crate::finding::{Effect, Finding, Side, counted, escape};
 use crate::region::Span;
 use crate::report::TensorResult;
 
-/// Judges one pair. Values are judged by their bits, with no tolerance.
-pub(crate) fn result(
-    a: &Tensor,
-    g: &Tensor,
-    how: Option<Method>,
-    outcome: Option<&PairOutcome>,
-) -> TensorResult {
-    let (Some(how), Some(outcome)) = (how, outcome) else {
-        return TensorResult::NotCompared;
-    };
-    match how {
-        Method::Bytes(_) if outcome.difference.is_none() => TensorResult::BytesEqual,
-        Method::DecodedF32 { .. }
-            if outcome.values.is_some_and(|values| values.different == 0)
-                && elements(a).is_some_and(|count| Some(count) == elements(g)) =>
-        {
-            TensorResult::ValuesEqual
-        }
-        Method::Bytes(_) | Method::DecodedF32 { .. } | Method::Types { .. } => {
-            TensorResult::Different
-        }
-    }
-}
-
-pub(super) fn elements(tensor: &Tensor) -> Option<u64> {
-    tensor
-        .dims
-        .iter()
-        .try_fold(1_u64, |product, &dim| product.checked_mul(dim))
-}
-
 /// Everything that the pass found in tensors and between them. `damaged` says which file is known to be the damaged one.
 pub(crate) fn findings(
     inputs: &Inputs<'_>,
@@ -86,7 +55,7 @@ pub(crate) fn findings(
         if inputs.are_of_one_format() && a.block_type != g.block_type {
             other_types.take(a, g, outcome);
         } else {
-            match result(a, g, pair.how, Some(outcome)) {
+            match TensorResult::of(a, g, pair.how, Some(outcome)) {
                 TensorResult::BytesEqual => {}
                 TensorResult::ValuesEqual => decoded.push((a, g)),
                 TensorResult::NotCompared => unreachable!("what has an outcome was compared"),

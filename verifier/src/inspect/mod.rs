@@ -3,7 +3,6 @@
 //! The tensor data is not read. Nothing raw from the file is shown: names, keys and strings are escaped.
 
 mod apr;
-mod decoded;
 mod gguf;
 mod text;
 mod value;
@@ -12,16 +11,16 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 pub use crate::report::to_json;
-pub(crate) use decoded::{Decoded, type_name};
 pub use text::{Sections, to_text};
 
 use crate::code::Code;
+use crate::decode::decoded::Decoded;
 use crate::decode::padding;
 use crate::explain::common::malformed;
 use crate::finding::{Effect, Finding, escape};
+use crate::input::Input;
+use crate::report::verdict::Verdict;
 use crate::report::{FileFormat, FindingRow, Scope, Tool, build};
-use crate::verdict::Verdict;
-use crate::verify::Input;
 
 /// One decoded model.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -210,7 +209,7 @@ pub fn schema() -> Schema {
 fn tensors(decoded: &Decoded) -> Vec<TensorView> {
     let view = |tensor: &crate::decode::container::Tensor| TensorView {
         name: escape(&tensor.name),
-        r#type: type_name(tensor),
+        r#type: tensor.type_name(),
         shape: tensor.dims.clone(),
         shard: tensor.shard,
         offset: tensor.span.offset,

@@ -7,15 +7,16 @@ use super::cap::cap;
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Problem, Rows, described, listed, stream};
-use crate::check::{blob, changed, metadata_of};
 use crate::code::Code;
+use crate::decode::decoded::Decoded;
 use crate::explain::common::malformed;
+use crate::explain::recorded::metadata_of;
+use crate::explain::{blob, publisher};
 use crate::finding::{Effect, Finding, Place, escape};
-use crate::inspect::Decoded;
+use crate::input::{Input, changed};
 use crate::observer::Observer;
-use crate::origin;
+use crate::origin::Origin;
 use crate::report::Report;
-use crate::verify::Input;
 
 /// One digest that a manifest claims.
 pub(super) struct Claim {
@@ -103,7 +104,7 @@ pub fn check(
     for (shard, (_, source)) in input.shards.iter().enumerate() {
         let kinds: &[Kind] = if options.file_digests {
             &[Kind::Blake3, Kind::Sha256]
-        } else if is_named || origin::is_published(*source) {
+        } else if is_named || source.origin().is_some_and(Origin::is_published) {
             &[Kind::Sha256]
         } else {
             continue;
@@ -268,7 +269,7 @@ impl ManifestCheck<'_> {
         let rows = self.file_rows();
         let sha256 = rows.first().and_then(|row| row.sha256.as_deref());
         let named = blob::finding(self.target.decoded.side(), input, sha256);
-        self.findings.extend(origin::findings(&rows));
+        self.findings.extend(publisher::findings(&rows));
         self.findings.extend(named);
     }
 

@@ -10,8 +10,8 @@ use crate::code::Code;
 use crate::compare::metadata::record::{self, Record};
 use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::decode::container::Tensor;
+use crate::decode::decoded::Decoded;
 use crate::finding::{Effect, Finding, escape};
-use crate::inspect::{Decoded, type_name};
 
 /// Looks up what every row names, and compares everything but the digests.
 pub(super) fn resolve(described: &Described, target: &Target<'_>) -> Resolved {
@@ -189,8 +189,8 @@ impl Rows<'_> {
         let (offset, length) = (tensor.span.offset, tensor.span.length);
         let source_name = self.source_name(tensor);
         let differences = [
-            (entry.r#type != type_name(tensor))
-                .then(|| ("type", entry.r#type.clone(), type_name(tensor))),
+            (entry.r#type != tensor.type_name())
+                .then(|| ("type", entry.r#type.clone(), tensor.type_name())),
             (entry.shape != tensor.dims).then(|| {
                 let shown = [&entry.shape, &tensor.dims].map(|dims| format!("{dims:?}"));
                 let [expected, found] = shown;

@@ -8,10 +8,10 @@ use super::check::{Claim, ManifestCheck, Resolved, not_compared, syntax};
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
 use super::{Manifest, Rows, Unusable, described, unusable};
-use crate::finding::{Effect, Finding};
-use crate::inspect::Decoded;
-use crate::report::{ManifestRow, hex};
-use crate::verify::Input;
+use crate::decode::decoded::Decoded;
+use crate::finding::{Effect, Finding, hex};
+use crate::input::Input;
+use crate::report::ManifestRow;
 
 /// What came of it.
 pub(crate) struct Held {

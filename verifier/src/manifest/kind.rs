@@ -7,7 +7,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use twox_hash::{XxHash3_64, XxHash64};
 
-use crate::report::hex;
+use crate::finding::hex;
 
 /// One kind of digest. The order is that of the rows of gguf-hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

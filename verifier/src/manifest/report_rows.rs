@@ -7,8 +7,8 @@ use super::kind::Kind;
 use super::target::Subject;
 use crate::code::Code;
 use crate::decode::container::Tensor;
+use crate::decode::decoded::Decoded;
 use crate::finding::{Effect, Side, escape};
-use crate::inspect::{Decoded, type_name};
 use crate::report::{
     AtFault, Conclusion, ConclusionKind, FileRow, Report, Scope, Sides, TensorResult, TensorRow,
     TensorSide, build, file_row,
@@ -141,7 +141,7 @@ impl ManifestCheck<'_> {
             let digest = |kind| self.digests.get(&subject)?.get(&kind).cloned();
             let side = Some(TensorSide {
                 name: escape(&tensor.name),
-                r#type: type_name(tensor),
+                r#type: tensor.type_name(),
                 shape: tensor.dims.clone(),
                 shard: tensor.shard,
                 offset: tensor.span.offset,

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use super::kind::Kinds;
 use super::stream::Job;
 use crate::decode::container::Tensor;
+use crate::decode::decoded::Decoded;
 use crate::finding::Place;
-use crate::inspect::Decoded;
+use crate::input::Input;
 use crate::region::{RegionKind, Span};
 use crate::source::Source;
-use crate::verify::Input;
 
 /// What one digest is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,10 +7,10 @@ use super::*;
 use crate::code::Code;
 use crate::compare::names::gguf_name;
 use crate::finding::Effect;
+use crate::input::Input;
 use crate::policy::{Allow, Policy};
 use crate::report::Report;
-use crate::verdict::Verdict;
-use crate::verify::Input;
+use crate::report::verdict::Verdict;
 
 const JSON: Form = Form::Json {
     tensor_sha256: false,
@@ -786,7 +786,7 @@ fn a_manifest_in_the_place_of_a_model_is_undecided() {
     let list = [written(&["t.gguf"], &gguf, Form::Sha256sum).into_bytes()];
     let (model, manifest) = (input(&["t.gguf"], &gguf), input(&["m.apr"], &list));
     for (a, b) in [(&model, &manifest), (&manifest, &model)] {
-        let report = crate::verify::verify(a, b, &crate::verify::Options::default(), &());
+        let report = crate::verify(a, b, &crate::Options::default(), &());
         assert_judged(&report, Verdict::Undecided, "pair.manifest");
         let hint = report.findings[0].hint.as_deref();
         assert_eq!(hint, Some("verify t.gguf --manifest m.apr"));

@@ -8,8 +8,9 @@ use super::bound::Bound;
 use super::{Manifest, Rows};
 use crate::code::Code;
 use crate::finding::{Effect, Finding, escape};
+use crate::input::Input;
 use crate::report::Report;
-use crate::verify::{Input, nothing_compared};
+use crate::roles::nothing_compared;
 
 /// Why a file cannot be used as a manifest.
 #[derive(Debug, Error)]

@@ -11,10 +11,10 @@ use super::lines::escape_name;
 use super::stream;
 use super::target::{Subject, Target};
 use crate::decode::container::Tensor;
+use crate::decode::decoded::Decoded;
 use crate::finding::{Finding, escape};
-use crate::inspect::{Decoded, type_name};
+use crate::input::Input;
 use crate::observer::Observer;
-use crate::verify::Input;
 
 /// The form of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,7 +267,7 @@ fn json(target: &Target<'_>, hashed: &Hashed, tool: &str) -> Result<String, Erro
                 shard: of_several(tensor),
                 size: tensor.span.length,
                 source_name: None,
-                r#type: type_name(tensor),
+                r#type: tensor.type_name(),
             })
         })
         .collect();

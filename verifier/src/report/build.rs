@@ -4,21 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::cap::capped;
 use super::sides::Sides;
+use super::verdict::{Compared, Verdict};
 use super::{
     Counts, DifferenceRow, FileFormat, FileRow, FindingRow, KeyRow, Mode, Report, TensorResult,
     TensorRow, TensorSide, ValuesRow,
 };
 use crate::compare::inputs::{Inputs, Model};
 use crate::compare::metadata::{KeyResult, Status};
-use crate::compare::pairing::Pairing;
+use crate::compare::pairing::{Method, Pairing};
 use crate::compare::scan::Scan;
 use crate::compare::scan::tensor::{Digests, PairOutcome};
 use crate::decode::container::{Shard, Tensor};
-use crate::explain::tensors::result;
-use crate::finding::{Effect, Finding, Side, escape};
+use crate::finding::{Effect, Finding, Side, escape, hex};
 use crate::policy::Policy;
 use crate::region::{RegionKind, Span};
-use crate::verdict::{Compared, Verdict};
 
 /// What a report is made of when both files could be decoded.
 pub(crate) struct Parts<'a> {
@@ -207,14 +206,29 @@ pub(crate) fn file_row(
     }
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+impl TensorResult {
+    /// Judges one pair. Values are judged by their bits, with no tolerance.
+    pub(crate) fn of(
+        a: &Tensor,
+        g: &Tensor,
+        how: Option<Method>,
+        outcome: Option<&PairOutcome>,
+    ) -> Self {
+        let (Some(how), Some(outcome)) = (how, outcome) else {
+            return Self::NotCompared;
+        };
+        match how {
+            Method::Bytes(_) if outcome.difference.is_none() => Self::BytesEqual,
+            Method::DecodedF32 { .. }
+                if outcome.values.is_some_and(|values| values.different == 0)
+                    && a.elements()
+                        .is_some_and(|count| Some(count) == g.elements()) =>
+            {
+                Self::ValuesEqual
+            }
+            Method::Bytes(_) | Method::DecodedF32 { .. } | Method::Types { .. } => Self::Different,
+        }
     }
-    text
 }
 
 fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
@@ -244,7 +258,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
                 of(second, pair.gguf, outcome.map(|outcome| &outcome.gguf)),
             ];
             TensorRow {
-                result: result(a, g, pair.how, outcome),
+                result: TensorResult::of(a, g, pair.how, outcome),
                 tied: pair.tied,
                 sides: Sides::new(sides, values),
                 difference: outcome.and_then(|outcome| difference_row(sides, a, g, outcome)),
@@ -268,10 +282,7 @@ fn tensor_rows(parts: &Parts<'_>) -> Vec<TensorRow> {
 fn side(tensor: &Tensor, digests: Option<&Digests>) -> TensorSide {
     TensorSide {
         name: escape(&tensor.name),
-        r#type: match tensor.block_type {
-            Some(block_type) => block_type.name.to_owned(),
-            None => format!("id {}", tensor.type_id),
-        },
+        r#type: tensor.type_name(),
         shape: tensor.dims.clone(),
         shard: tensor.shard,
         offset: tensor.span.offset,

@@ -15,6 +15,7 @@ mod sides;
 mod stages;
 mod tensor_row;
 pub mod text;
+pub mod verdict;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
@@ -23,7 +24,7 @@ pub use behaviour::{
     Behaviour, BehaviourResult, BehaviourRow, ExpertsRow, PromptRow, StageDifference, StageResult,
     StageRow, StageSide, TokenSet, UsedWeight,
 };
-pub(crate) use build::{Parts, Scope, build, file_row, hex};
+pub(crate) use build::{Parts, Scope, build, file_row};
 pub use json::to_json;
 pub use row::{CauseRow, FindingRow, PlaceRow};
 pub(crate) use set::name_files_of_sets;
@@ -33,14 +34,14 @@ pub use conclusion::{AtFault, Conclusion, ConclusionKind};
 pub(crate) use first_difference::{EXCERPT, LINE};
 pub use first_difference::{Excerpt, FieldSpan, FirstDifference, ValuePair};
 
+use self::verdict::{Compared, Verdict};
 use crate::code::Code;
 pub use crate::compare::metadata::Status as KeyStatus;
-use crate::decode::container::Format;
+pub use crate::decode::container::FileFormat;
 use crate::finding::{Finding, Side};
 use crate::origin::Origin;
 use crate::policy::{Policy, PolicyRow};
 use crate::region::{RegionKind, Span};
-use crate::verdict::{Compared, Verdict};
 
 /// The result of a verification.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -113,39 +114,6 @@ pub struct Tool {
     pub name: String,
     /// The version.
     pub version: String,
-}
-
-/// What a file is by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FileFormat {
-    /// APR v2.
-    Apr,
-    /// GGUF.
-    Gguf,
-    /// Neither of them.
-    Unknown,
-}
-
-impl From<Format> for FileFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Apr => Self::Apr,
-            Format::Gguf => Self::Gguf,
-        }
-    }
-}
-
-impl FileFormat {
-    /// Returns the word of reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Apr => "apr",
-            Self::Gguf => "gguf",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// What was compared with what.

@@ -10,7 +10,7 @@ use super::{
 use crate::code::{Code, Group};
 use crate::finding::{Effect, Side, counted, escape};
 use crate::policy::{FailOn, PolicyRow};
-use crate::verdict::{Compared, Verdict};
+use crate::report::verdict::{Compared, Verdict};
 
 /// One line: the verdict, the files, the tensors that agree, the first reason.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use verifier::report::Report;
 use verifier::source::Source;
-use verifier::verify::{Input, Options, verify};
+use verifier::{Input, Options, verify};
 
 /// Verifies two files, given in this order, on this number of threads.
 pub(crate) fn report(a: &dyn Source, b: &dyn Source, threads: usize) -> Report {

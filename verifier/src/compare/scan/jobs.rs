@@ -6,9 +6,9 @@ use crate::compare::inputs::{Inputs, Model};
 use crate::compare::pairing::{Method, Pairing};
 use crate::decode::container::{Format, Tensor};
 use crate::finding::Side;
-use crate::origin;
+use crate::input::FileSha256;
+use crate::origin::Origin;
 use crate::region::{RegionKind, Span};
-use crate::verify::FileSha256;
 
 /// One stretch of one or both files, to be read in order.
 #[derive(Clone, Copy)]
@@ -119,7 +119,7 @@ impl<'a> Jobs<'a> {
             }
         }
         jobs.list.sort_by_key(order);
-        let is_published = |file: &File<'_>| origin::is_published(file.source);
+        let is_published = |file: &File<'_>| file.source.origin().is_some_and(Origin::is_published);
         let chains = files.iter().filter(|file| match sha256 {
             FileSha256::None => is_published(file),
             FileSha256::Apr => inputs.of(file.side).format() == Format::Apr || is_published(file),

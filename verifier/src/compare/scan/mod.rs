@@ -26,11 +26,11 @@ use crate::decode::blocks::NotFinite;
 use crate::decode::container::Tensor;
 use crate::decode::padding::NotZero;
 use crate::finding::{Finding, Side};
+use crate::input::Options;
 use crate::observer::Observer;
 use crate::parallel;
 use crate::region::Span;
 use crate::source::{Source, read_through};
-use crate::verify::Options;
 
 /// What the pass found. Lists of files have those of the first model first, shard by shard.
 ///

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Sidecar;
-use crate::verify::Options;
+use crate::input::Options;
 
 const SHA256: &str = "6566913774aaa4371dff35c0efc89e16c30680b034055eee3d64f933b26f794e";
 

@@ -13,7 +13,7 @@ pub use self::rows::{
 use super::Report;
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::verdict::Verdict;
+use crate::report::verdict::Verdict;
 
 /// How the behaviour of two files compares.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::{Allow, Policy};
+use crate::report::verdict::{Compared, Verdict};
 use crate::report::{Scope, Sides, TensorResult, TensorRow, TensorSide, build};
-use crate::verdict::{Compared, Verdict};
 
 fn row() -> BehaviourRow {
     BehaviourRow {

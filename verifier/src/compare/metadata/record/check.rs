@@ -14,8 +14,7 @@ use crate::decode::apr::Document;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
 use crate::decode::{apr, gguf};
-use crate::finding::{Effect, Finding, Place, Side, escape};
-use crate::report::hex;
+use crate::finding::{Effect, Finding, Place, Side, escape, hex};
 
 /// The two files of a pair and what the artifact records.
 pub(crate) struct Recorded<'a> {

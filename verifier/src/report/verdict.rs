@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::FindingRow;
 use crate::code::Code;
 use crate::finding::Effect;
 use crate::policy::FailOn;
-use crate::report::FindingRow;
 
 /// What a comparison came to. There is no default.
 #[must_use]

@@ -3,14 +3,13 @@
 use std::io;
 
 use crate::code::Code;
-use crate::decode::container::{Container, Format, Shard, Tensor};
+use crate::decode::container::{Container, FileFormat, Format, Shard, Tensor};
+use crate::decode::sniff;
 use crate::decode::{apr, gguf};
-use crate::explain::sniff;
 use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::input::Input;
 use crate::region::{Region, RegionKind, Span};
-use crate::report::FileFormat;
 use crate::source::Source;
-use crate::verify::Input;
 
 /// A decoded model, or the finding that it is none.
 pub(crate) enum Decoded {
@@ -85,14 +84,6 @@ impl Decoded {
             Self::Apr(container) => container.complete,
             Self::Unknown(container) => container.complete,
         }
-    }
-}
-
-/// The name of a tensor's type, or its id where it has none.
-pub(crate) fn type_name(tensor: &Tensor) -> String {
-    match tensor.block_type {
-        Some(block_type) => block_type.name.to_owned(),
-        None => format!("id {}", tensor.type_id),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::finding::{Effect, Finding, Place, Side};
-use crate::verify::Input;
+use crate::input::Input;
 
 /// The SHA-256 that the name of the one file of a model gives.
 pub(crate) fn digest_of_name<'a>(input: &'a Input<'_>) -> Option<&'a str> {
@@ -33,7 +33,7 @@ pub(crate) fn finding(side: Side, input: &Input<'_>, sha256: Option<&str>) -> Op
 #[cfg(test)]
 mod tests {
     use super::digest_of_name;
-    use crate::verify::Input;
+    use crate::input::Input;
 
     #[test]
     fn only_a_whole_digest_in_lower_case_is_a_name() {
