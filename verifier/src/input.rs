@@ -12,6 +12,13 @@ pub struct Input<'a> {
     pub shards: Vec<(String, &'a dyn Source)>,
 }
 
+impl<'a> Input<'a> {
+    /// The bytes of every file.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &'a dyn Source> {
+        self.shards.iter().map(|(_, source)| *source)
+    }
+}
+
 /// How to verify.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {

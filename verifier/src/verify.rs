@@ -1,12 +1,14 @@
 //! The verification of a pair: decode both, pair the tensors, read everything once, compare, judge.
 
 use crate::code::Code;
-use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::metadata::record::SourceRecord;
 use crate::compare::metadata::{self, Compared, Digests};
 use crate::compare::pairing::{self, Pairing};
 use crate::compare::scan::{self, Scan};
-use crate::decode::container::{Container, Format};
+use crate::decode::apr;
+use crate::decode::container::Container;
+use crate::decode::decoded::Decoded;
 use crate::explain::given_back::GivenBack;
 use crate::explain::judge::Judge;
 use crate::finding::{Effect, Finding, Side, escape, hex};
@@ -14,9 +16,8 @@ use crate::input::{FileSha256, Input, Options, changed};
 use crate::observer::Observer;
 use crate::report::{self, FileRow, Parts, Report, Scope, file_row};
 use crate::roles::{Given, nothing_compared, roles, rows_of_unknown};
-use crate::source::{Held, Source};
+use crate::source::Source;
 use crate::{
-    decode::{apr, gguf},
     explain::{blob, culprit, evidence::Evidence, excerpt, publisher, same_format},
     manifest,
 };
@@ -59,7 +60,10 @@ struct Pair<'a, 'i>([Given<'a, 'i>; 2]);
 impl Pair<'_, '_> {
     fn verify(&self, options: &Options, observer: &dyn Observer) -> Report {
         let Self(given) = self;
-        let decoded = given.map(Decoded::of);
+        let decoded = given.map(|given| {
+            let sources: Vec<&dyn Source> = given.input.sources().collect();
+            Decoded::of_format(given.format, &sources).on(given.side)
+        });
         // What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
         let [of_first, of_second] = &decoded;
         let held = [
@@ -72,8 +76,8 @@ impl Pair<'_, '_> {
         });
         let called = self.called();
         let inputs = Inputs {
-            first: of_first.model(given[0].side, &called[0], &first),
-            second: of_second.model(given[1].side, &called[1], &second),
+            first: model(of_first, given[0].side, &called[0], &first),
+            second: model(of_second, given[1].side, &called[1], &second),
         };
 
         let mut structure = Vec::new();
@@ -94,7 +98,7 @@ impl Pair<'_, '_> {
         // One chain that no cores can share: unless it was asked for, only where there is something to hold it against, a
         // name or a record of version 1.
         let is_named = |given: &Given<'_, '_>| blob::digest_of_name(given.input).is_some();
-        if given.iter().any(is_named) || decoded.iter().any(Decoded::records_sha256) {
+        if given.iter().any(is_named) || decoded.iter().any(records_sha256) {
             options.file_sha256 = FileSha256::All;
         }
         let scan = scan::scan(&inputs, &pairing, &options, observer);
@@ -261,69 +265,34 @@ fn judge(
             let (findings, facts) = judge.findings(structure);
             (metadata, (findings, Known::OfOneFormat(facts)))
         }
-        [Decoded::Gguf(_), Decoded::Apr(_)] => {
-            unreachable!("of two formats, the roles put the APR file first")
+        [Decoded::Gguf(_), Decoded::Apr(_)]
+        | [Decoded::Unknown(_), _]
+        | [_, Decoded::Unknown(_)] => {
+            unreachable!("of two formats, which the roles give, the APR file is the first")
         }
     }
 }
 
-/// A decoded model.
-enum Decoded {
-    Apr(Container<apr::Metadata>),
-    Gguf(Container<gguf::Metadata>),
-}
-
-impl Decoded {
-    fn of(given: Given<'_, '_>) -> Self {
-        fn on<M>(mut container: Container<M>, side: Side) -> Container<M> {
-            let findings = container.findings.into_iter();
-            container.findings = findings.map(|finding| finding.on(side)).collect();
-            container
-        }
-        let sources: Vec<&dyn Source> = sources_of(given.input).collect();
-        match (given.format, sources.as_slice()) {
-            (Format::Apr, [source]) => Self::Apr(on(apr::decode(*source), given.side)),
-            (Format::Apr, _) => {
-                unreachable!("an APR model is one file, which the roles are given by")
-            }
-            (Format::Gguf, sources) => Self::Gguf(on(gguf::decode(sources), given.side)),
-        }
-    }
-
-    /// The files, with what was decoded of them in memory.
-    fn held<'a>(&'a self, input: &Input<'a>) -> Vec<Held<'a>> {
-        match self {
-            Self::Apr(apr) => held_apr(sources_of(input), &apr.metadata),
-            Self::Gguf(gguf) => held_gguf(sources_of(input), &gguf.metadata),
-        }
-    }
-
-    /// Whether it records the SHA-256 of its source.
-    fn records_sha256(&self) -> bool {
-        match self {
-            Self::Apr(apr) => {
-                let document = apr.metadata.document.as_ref();
-                document.is_some_and(metadata::record::is_of_version_1)
-            }
-            Self::Gguf(_) => false,
-        }
-    }
-
-    fn model<'a>(
-        &'a self,
-        side: Side,
-        called: &'a str,
-        sources: &'a [&'a dyn Source],
-    ) -> Model<'a> {
-        match self {
-            Self::Apr(container) => Model::apr(side, called, container, sources),
-            Self::Gguf(container) => Model::gguf(side, called, container, sources),
-        }
+fn model<'a>(
+    decoded: &'a Decoded,
+    side: Side,
+    called: &'a str,
+    sources: &'a [&'a dyn Source],
+) -> Model<'a> {
+    match decoded {
+        Decoded::Apr(container) => Model::apr(side, called, container, sources),
+        Decoded::Gguf(container) => Model::gguf(side, called, container, sources),
+        Decoded::Unknown(_) => unreachable!("a model has one of two formats"),
     }
 }
 
-fn sources_of<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a dyn Source> {
-    input.shards.iter().map(|(_, source)| *source)
+/// Whether it records the SHA-256 of its source.
+fn records_sha256(decoded: &Decoded) -> bool {
+    let Decoded::Apr(apr) = decoded else {
+        return false;
+    };
+    let document = apr.metadata.document.as_ref();
+    document.is_some_and(metadata::record::is_of_version_1)
 }
 
 fn records_of(apr: &Container<apr::Metadata>) -> Vec<SourceRecord> {

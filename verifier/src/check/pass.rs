@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::recorded::Recorded;
 use super::{Sidecar, conclude, layers};
 use crate::code::Code;
-use crate::compare::inputs::{Inputs, Model, held_apr, held_gguf};
+use crate::compare::inputs::{Inputs, Model};
 use crate::compare::metadata::Compared;
 use crate::compare::pairing::Pairing;
 use crate::compare::scan::{self, Scan};
@@ -22,7 +22,7 @@ use crate::input::{FileSha256, Input, Options, changed};
 use crate::observer::Observer;
 use crate::policy;
 use crate::report::{self, FileRow, Parts, Report, Scope, TensorResult, file_row};
-use crate::source::{Held, Source};
+use crate::source::Source;
 
 pub(super) fn check(
     input: &Input<'_>,
@@ -37,7 +37,8 @@ pub(super) fn check(
         Decoded::Gguf(gguf) => (&no_apr, gguf),
         Decoded::Unknown(_) => unreachable!("what is no model is told before the pass"),
     };
-    let held = held(input, decoded);
+    // What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
+    let held = decoded.held(input);
     let held: Vec<&dyn Source> = held.iter().map(|held| held as &dyn Source).collect();
     let nothing: Vec<u8> = Vec::new();
     let nothing = [&nothing as &dyn Source];
@@ -125,16 +126,6 @@ fn absent<M: Default>() -> Container<M> {
         metadata: M::default(),
         findings: Vec::new(),
         complete: false,
-    }
-}
-
-/// What was decoded is what is digested: the pass takes these bytes from memory and does not read them again.
-fn held<'a>(input: &'a Input<'_>, decoded: &'a Decoded) -> Vec<Held<'a>> {
-    let sources = input.shards.iter().map(|(_, source)| *source);
-    match decoded {
-        Decoded::Apr(apr) => held_apr(sources, &apr.metadata),
-        Decoded::Gguf(gguf) => held_gguf(sources, &gguf.metadata),
-        Decoded::Unknown(_) => Vec::new(),
     }
 }
 

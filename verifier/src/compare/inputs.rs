@@ -5,7 +5,7 @@ use crate::decode::container::{Container, Format, Shard, Tensor};
 use crate::decode::{apr, gguf};
 use crate::finding::{Finding, Side};
 use crate::region::Span;
-use crate::source::{Held, Source};
+use crate::source::Source;
 
 /// The two models, decoded, and where their bytes come from.
 pub(crate) struct Inputs<'a> {
@@ -35,28 +35,6 @@ pub(crate) struct Model<'a> {
 pub(crate) enum Metadata<'a> {
     Apr(&'a apr::Metadata),
     Gguf(&'a gguf::Metadata),
-}
-
-/// The file of an APR model, with what was decoded of it in memory.
-pub(crate) fn held_apr<'a>(
-    sources: impl Iterator<Item = &'a dyn Source>,
-    metadata: &'a apr::Metadata,
-) -> Vec<Held<'a>> {
-    let footer = metadata.footer.map(|(span, sum)| (span, sum.to_le_bytes()));
-    sources
-        .map(|source| Held::new(source, &metadata.head, footer))
-        .collect()
-}
-
-/// The files of a GGUF, with what was decoded of them in memory.
-pub(crate) fn held_gguf<'a>(
-    sources: impl Iterator<Item = &'a dyn Source>,
-    metadata: &'a gguf::Metadata,
-) -> Vec<Held<'a>> {
-    sources
-        .zip(&metadata.shards)
-        .map(|(source, head)| Held::new(source, &head.bytes, None))
-        .collect()
 }
 
 impl<'a> Inputs<'a> {

@@ -9,7 +9,7 @@ use crate::decode::{apr, gguf};
 use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::input::Input;
 use crate::region::{Region, RegionKind, Span};
-use crate::source::Source;
+use crate::source::{Held, Source};
 
 /// A decoded model, or the finding that it is none.
 pub(crate) enum Decoded {
@@ -22,7 +22,7 @@ pub(crate) enum Decoded {
 impl Decoded {
     /// Decodes by the first bytes, whatever the file is called.
     pub(crate) fn of(input: &Input<'_>) -> Self {
-        let sources: Vec<&dyn Source> = input.shards.iter().map(|(_, source)| *source).collect();
+        let sources: Vec<&dyn Source> = input.sources().collect();
         let start = sources
             .first()
             .map_or(Ok(Vec::new()), |source| sniff::start_of(*source));
@@ -31,9 +31,51 @@ impl Decoded {
         }
         let format = start.as_ref().map(|start| Format::of(start));
         match (format, sources.as_slice()) {
-            (Ok(Some(Format::Gguf)), _) => Self::Gguf(gguf::decode(&sources)),
-            (Ok(Some(Format::Apr)), [source]) => Self::Apr(apr::decode(*source)),
+            (Ok(Some(format)), sources) if format == Format::Gguf || sources.len() == 1 => {
+                Self::of_format(format, sources)
+            }
             _ => Self::Unknown(unknown(input, &sources, start)),
+        }
+    }
+
+    /// Decodes what is taken for a model of a format. An APR model is one file.
+    pub(crate) fn of_format(format: Format, sources: &[&dyn Source]) -> Self {
+        match (format, sources) {
+            (Format::Gguf, _) => Self::Gguf(gguf::decode(sources)),
+            (Format::Apr, [source]) => Self::Apr(apr::decode(*source)),
+            (Format::Apr, _) => unreachable!("an APR model of {} files", sources.len()),
+        }
+    }
+
+    /// Moves its findings to a side of a comparison.
+    pub(crate) fn on(mut self, side: Side) -> Self {
+        let findings = match &mut self {
+            Self::Gguf(container) => &mut container.findings,
+            Self::Apr(container) => &mut container.findings,
+            Self::Unknown(container) => &mut container.findings,
+        };
+        for place in findings.iter_mut().flat_map(|finding| &mut finding.places) {
+            place.side = side;
+        }
+        self
+    }
+
+    /// The files, with what was decoded of them in memory.
+    pub(crate) fn held<'a>(&'a self, input: &Input<'a>) -> Vec<Held<'a>> {
+        let sources = input.sources();
+        match self {
+            Self::Apr(apr) => {
+                let metadata = &apr.metadata;
+                let footer = metadata.footer.map(|(span, sum)| (span, sum.to_le_bytes()));
+                sources
+                    .map(|source| Held::new(source, &metadata.head, footer))
+                    .collect()
+            }
+            Self::Gguf(gguf) => sources
+                .zip(&gguf.metadata.shards)
+                .map(|(source, head)| Held::new(source, &head.bytes, None))
+                .collect(),
+            Self::Unknown(_) => Vec::new(),
         }
     }
 
