@@ -66,20 +66,14 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// The tensors of a model that no step of its forward reads, as far as its architecture is known. Keys that are missing or
-/// contradict the tensors are an error where the file is to say all there is.
-///
-/// # Errors
-/// A tensor does not have the shape that the keys of the model give, or the file contradicts itself in another way.
-pub(crate) fn unread(sources: &Files, says_all: bool) -> Result<Vec<String>, inference::Error> {
+/// The tensors of a model that no step of its forward reads, as far as its architecture is known.
+pub(crate) fn unread(sources: &Files) -> Vec<String> {
     match Loaded::new(sources, Io::Reads) {
-        Ok(loaded) => Ok(loaded.model.unused),
+        Ok(loaded) => loaded.model.unused,
+        // What keeps it from being run is said where it is run.
         Err(error) => match error.downcast() {
-            Ok(inference::Error::NotCovered { unread, .. }) => Ok(unread),
-            Ok(error @ inference::Error::Shape { .. }) => Err(error),
-            Ok(error @ inference::Error::Model { .. }) if says_all => Err(error),
-            // What else keeps it from being run is said where it is run.
-            Ok(_) | Err(_) => Ok(Vec::new()),
+            Ok(inference::Error::NotCovered { unread, .. }) => unread,
+            Ok(_) | Err(_) => Vec::new(),
         },
     }
 }

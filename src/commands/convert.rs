@@ -303,14 +303,6 @@ fn convert(
     let request = request(arguments, job)?;
     let (threads, destination) = (request.threads, &job.output);
     let progress = progress.job(&escape(job.input.as_os_str().as_bytes()));
-    let unread = match unread_of(arguments, job) {
-        Ok(unread) => unread,
-        Err(misshapen) => {
-            // What the converter says of the model says more.
-            converter::plan(&request).map_err(|error| with_hint(error, job))?;
-            return Err(misshapen);
-        }
-    };
     let converted = converter::convert(&request, &progress.pass(Phase::Copy), &cancel.flag);
     if let Some(stopped) = cancel.outcome() {
         output::note("stopped: nothing was written");
@@ -321,6 +313,7 @@ fn convert(
         output::note(&format!("warning: {warning}"));
     }
     let sources = Files::open_all(&job.sources)?;
+    let unread = unread(&sources);
     // Names of a GGUF are escaped where they are read.
     for name in unread.iter().take(MOST_UNREAD) {
         let text = "no step of the forward reads it; it is kept as it is";
@@ -397,22 +390,6 @@ fn convert(
         outcome: Outcome::Done,
         written: Some(published),
         proof,
-    })
-}
-
-/// The tensors that no step of the forward reads. What else its files say is told by the conversion.
-///
-/// # Errors
-/// The keys of the model and its tensors contradict each other.
-fn unread_of(arguments: &Arguments, job: &Job) -> anyhow::Result<Vec<String>> {
-    let Ok(sources) = Files::open_all(&job.sources) else {
-        return Ok(Vec::new());
-    };
-    // What a user adds need not be in the file.
-    unread(&sources, arguments.set.is_empty()).map_err(|error| {
-        anyhow::anyhow!(
-            "the keys of the model do not fit its tensors, so that no loader runs it: {error}; download or export it again"
-        )
     })
 }
 

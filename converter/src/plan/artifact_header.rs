@@ -49,9 +49,7 @@ impl<'a> Draft<'a> {
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
-        if record_only.is_empty() {
-            fit::check(&keys, &plan)?;
-        }
+        fit::check(&keys, &plan, record_only.is_empty())?;
         let facts = Facts {
             rope_type: words.rope_type,
             recorded: record_only.iter().map(|one| one.name).collect(),

@@ -1,6 +1,8 @@
 //! Whether the sizes that the keys of a model state are those of its tensors: loaders take them from the keys.
 
-use architectures::find;
+use std::collections::BTreeSet;
+
+use architectures::{Architecture, find};
 use gguf_file::GgmlType;
 
 use crate::{
@@ -9,18 +11,30 @@ use crate::{
         TensorPlan,
         keys::Keys,
         names::{EMBEDDING, to_gguf},
+        shapes::Shapes,
     },
 };
 
-/// Names every key that does not fit the tensors, and every number that loaders divide by and that is not above 0.
-///
-/// For models whose layers are those of a llama: of others, keys and shapes are related in other ways.
+/// Names every tensor of another shape than the keys give it, and every number that engines divide by and that is not above
+/// 0; for a model that loaders run, what they would take wrong as well.
 ///
 /// # Errors
 /// Fails with all of them, and with the tensors that loaders refuse or take for others.
-pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>) -> Result<(), Error> {
+pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>, is_run: bool) -> Result<(), Error> {
     let mut problems = Problems::default();
-    check_tensors(plan, &mut problems);
+    if is_run {
+        check_tensors(plan, &mut problems);
+        check_numbers(keys, plan.vocabulary_rows()?, &mut problems)?;
+    }
+    if let Some(described) = find(keys.architecture()) {
+        check_experts(keys, described, &mut problems);
+        let shapes = Shapes::of(described, keys, plan.vocabulary_rows()?);
+        check_shapes(&shapes, plan, &mut problems);
+    }
+    problems.into_result(|problems| Error::Unfit { problems })
+}
+
+fn check_numbers(keys: &Keys<'_>, rows: u64, problems: &mut Problems) -> Result<(), Error> {
     for ending in ["attention.layer_norm_rms_epsilon", "rope.freq_base"] {
         let key = keys.name(ending);
         if let Some(number) = keys.float(&key)?.filter(|number| *number <= 0.0) {
@@ -31,32 +45,79 @@ pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>) -> Result<(), Error>
     if keys.count(&context)? == Some(0) {
         problems.push(format!("{context} is 0, so that not one token fits"));
     }
-    let experts = keys.name("expert_count");
-    let has_none = find(keys.architecture()).is_some_and(|described| described.experts.is_none());
-    if let Some(count) = keys.count(&experts)?.filter(|count| has_none && *count > 0) {
-        let architecture = keys.architecture();
+    let [heads, groups] =
+        ["attention.head_count", "attention.head_count_kv"].map(|ending| keys.name(ending));
+    if let Some((count, of)) = keys.count(&groups)?.zip(keys.count(&heads)?)
+        && (count == 0 || !of.is_multiple_of(count))
+    {
         problems.push(format!(
-            "{experts} is {count}, and a {architecture} has no experts"
+            "{groups} is {count}, and has to divide {heads}, {of}"
         ));
     }
-    let sizes = Sizes::of(keys)?;
-    for tensor in plan.tensors.iter().filter(|tensor| !tensor.is_copy) {
-        let name = tensor.gguf_name;
-        let Some((axis, size, what)) = sizes.of_tensor(name) else {
-            continue;
-        };
-        let found = tensor.info.dims.get(axis).copied();
-        if let Some((size, found)) = size.zip(found).filter(|(size, found)| size != found) {
-            problems.push(format!("{what} is {size}, and {name} has {found}"));
-        }
-    }
-    let (vocabulary, rows) = (keys.name("vocab_size"), plan.vocabulary_rows()?);
+    let vocabulary = keys.name("vocab_size");
     if let Some(size) = keys.count(&vocabulary)?.filter(|size| *size > rows) {
         problems.push(format!(
             "{vocabulary} is {size}, and {EMBEDDING} has rows for {rows}"
         ));
     }
-    problems.into_result(|problems| Error::Unfit { problems })
+    Ok(())
+}
+
+fn check_experts(keys: &Keys<'_>, described: &Architecture, problems: &mut Problems) {
+    // What is no number is said where the key is read.
+    let count = |key: &str| keys.count(key).ok().flatten();
+    let key = keys.name("expert_count");
+    let Some(experts) = count(&key).filter(|count| *count > 0) else {
+        return;
+    };
+    if described.experts.is_none() {
+        let architecture = described.name;
+        problems.push(format!(
+            "{key} is {experts}, and a {architecture} has no experts"
+        ));
+        return;
+    }
+    let used = keys.name("expert_used_count");
+    match (keys.get(&used), count(&used)) {
+        (None, _) => problems.push(format!("{used} is missing")),
+        (_, Some(count)) if count == 0 || count > experts => {
+            problems.push(format!("{used} is {count}, and has to be 1 to {experts}"));
+        }
+        _ => {}
+    }
+}
+
+fn check_shapes(shapes: &Shapes, plan: &TensorPlan<'_>, problems: &mut Problems) {
+    let tensors = || plan.tensors.iter().filter(|tensor| !tensor.is_copy);
+    let names: BTreeSet<&str> = tensors().map(|tensor| tensor.gguf_name).collect();
+    for tensor in tensors() {
+        let name = tensor.gguf_name;
+        let up = name.strip_suffix("ffn_up.weight");
+        let is_fused =
+            up.is_some_and(|layer| !names.contains(format!("{layer}ffn_gate.weight").as_str()));
+        let Some(expected) = shapes.of_tensor(name, is_fused) else {
+            continue;
+        };
+        let found = &tensor.info.dims;
+        // Writers drop ones at the end, or add them: they are nothing.
+        let axes = (0..found.len().max(expected.len())).map(|axis| {
+            let size = expected.get(axis).copied();
+            let (size, what) = size.unwrap_or((Some(1), "all else"));
+            (size, what, found.get(axis).copied().unwrap_or(1))
+        });
+        let mut wrong = axes.filter(|(size, _, found)| size.is_some_and(|size| size != *found));
+        if let Some((Some(size), what, has)) = wrong.next() {
+            let expected = expected.iter().map(|(size, _)| match size {
+                Some(size) => size.to_string(),
+                None => "any".to_owned(),
+            });
+            let expected = expected.collect::<Vec<_>>().join(", ");
+            problems.push(format!(
+                "{what} is {size}, and {} has {has} (dims {found:?} for [{expected}])",
+                name.escape_debug()
+            ));
+        }
+    }
 }
 
 /// Loaders of `apr` 0.72.3 find the embedding by a part of its name, know the names of layers with and without `model.`, and
@@ -87,69 +148,3 @@ fn check_tensors(plan: &TensorPlan<'_>, problems: &mut Problems) {
 }
 
 const EMBEDDINGS: [&str; 3] = ["embed_tokens", "tok_embeddings", "token_embd"];
-
-/// What the keys say; none where they say nothing, or not one number for all layers.
-struct Sizes {
-    hidden: Option<u64>,
-    feed_forward: Option<u64>,
-    queries: Option<u64>,
-    keys: Option<u64>,
-    values: Option<u64>,
-    outputs: Option<u64>,
-    /// Of the expert that every token uses, and the key that says it.
-    shared: (Option<u64>, &'static str),
-}
-
-impl Sizes {
-    fn of(keys: &Keys<'_>) -> Result<Self, Error> {
-        let count = |ending| keys.count(&keys.name(ending));
-        let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
-        let divided = hidden
-            .zip(heads)
-            .filter(|(hidden, heads)| hidden.checked_rem(*heads) == Some(0))
-            .and_then(|(hidden, heads)| hidden.checked_div(heads));
-        let key_value_heads = count("attention.head_count_kv")?.or(heads);
-        let key = count("attention.key_length")?.or(divided);
-        let value = count("attention.value_length")?.or(divided);
-        let product = |heads: Option<u64>, size: Option<u64>| heads?.checked_mul(size?);
-        let some = |ending| count(ending).map(|size| size.filter(|size| *size > 0));
-        let shared = match some("expert_shared_feed_forward_length")? {
-            None => (
-                product(
-                    some("expert_shared_count")?,
-                    some("expert_feed_forward_length")?,
-                ),
-                "expert_shared_count times expert_feed_forward_length",
-            ),
-            size => (size, "expert_shared_feed_forward_length"),
-        };
-        Ok(Self {
-            hidden,
-            feed_forward: count("feed_forward_length")?,
-            queries: product(heads, key),
-            keys: product(key_value_heads, key),
-            values: product(key_value_heads, value),
-            outputs: product(heads, value),
-            shared,
-        })
-    }
-
-    /// The axis of a tensor whose size follows from the keys, that size, and what it is.
-    fn of_tensor(&self, name: &str) -> Option<(usize, Option<u64>, &'static str)> {
-        if name == EMBEDDING {
-            return Some((0, self.hidden, "embedding_length"));
-        }
-        let (_, part) = name.strip_prefix("blk.")?.split_once('.')?;
-        Some(match part {
-            "attn_q.weight" => (1, self.queries, "head_count times key_length"),
-            "attn_k.weight" => (1, self.keys, "head_count_kv times key_length"),
-            "attn_v.weight" => (1, self.values, "head_count_kv times value_length"),
-            "attn_output.weight" => (0, self.outputs, "head_count times value_length"),
-            "ffn_gate.weight" => (1, self.feed_forward, "feed_forward_length"),
-            "ffn_down.weight" => (0, self.feed_forward, "feed_forward_length"),
-            "ffn_gate_shexp.weight" | "ffn_up_shexp.weight" => (1, self.shared.0, self.shared.1),
-            "ffn_down_shexp.weight" => (0, self.shared.0, self.shared.1),
-            _ => return None,
-        })
-    }
-}

@@ -13,6 +13,7 @@ mod metadata;
 pub(crate) mod names;
 pub(crate) mod record;
 pub(crate) mod rope;
+mod shapes;
 pub(crate) mod summary;
 pub(crate) mod types;
 

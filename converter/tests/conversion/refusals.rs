@@ -2,7 +2,7 @@
 
 use converter::{Error, Naming, Unsupported};
 use fixtures::{
-    gguf::{Model, Tensor, Value},
+    gguf::{Model, Tensor, Value, data_size},
     models,
 };
 
@@ -52,7 +52,7 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
             "eos".into(),
             "expected an integer",
         ),
-        ("qwen2.attention.head_count", 3_u32.into(), "a divisor of"),
+        ("qwen2.attention.head_count", 6_u32.into(), "a divisor of"),
     ];
     for (key, value, expected) in cases {
         let mut model = models::qwen2();
@@ -87,9 +87,9 @@ fn the_size_of_shared_experts_is_that_of_their_tensors() {
         for layer in 0..2 {
             model.tensors.push(Tensor {
                 name: format!("blk.{layer}.ffn_up_shexp.weight").into_bytes(),
-                dims: vec![4, 1],
+                dims: vec![256, 1],
                 type_id: 0,
-                data: vec![0; 16],
+                data: vec![0; 1024],
             });
         }
         let refusal = Workbench::new(&model).refusal();
@@ -452,4 +452,55 @@ fn retype(model: &mut Model, name: &str, type_id: u32) {
     let length = tensor.elements() / block * bytes;
     tensor.type_id = type_id;
     tensor.data = vec![0; usize::try_from(length).unwrap()];
+}
+
+/// The shapes that a wrong export gives a tensor: twice and half as many rows, one row, and the axes the other way round.
+fn wrong_shapes(dims: &[u64]) -> Vec<Vec<u64>> {
+    let with_rows = |change: fn(u64) -> u64| {
+        let (rows, others) = dims.split_last()?;
+        Some([others, &[change(*rows)]].concat())
+    };
+    let flat = vec![dims.iter().product()];
+    let turned = dims.iter().rev().copied().collect();
+    let changed = [with_rows(|rows| rows * 2), with_rows(|rows| rows / 2)];
+    let all = changed.into_iter().flatten().chain([flat, turned]);
+    all.filter(|other| other != dims).collect()
+}
+
+#[test]
+fn every_weight_of_another_shape_is_refused_by_the_library() {
+    let mut refused = 0;
+    for sound in [models::qwen2(), models::llama_biased(), models::qwen3()] {
+        for index in 0..sound.tensors.len() {
+            for dims in wrong_shapes(&sound.tensors[index].dims) {
+                let mut model = sound.clone();
+                let tensor = &mut model.tensors[index];
+                let size = data_size(tensor.type_id, dims.iter().product());
+                let size = usize::try_from(size).unwrap();
+                tensor.dims.clone_from(&dims);
+                tensor.data = tensor.data.iter().cycle().take(size).copied().collect();
+                let name = String::from_utf8(tensor.name.clone()).unwrap();
+                let refusal = Workbench::new(&model).refusal();
+                // A row of no whole blocks is none at all.
+                let is_named = refusal.contains(&name) || refusal.contains("gguf.tensor.row");
+                assert!(is_named, "{name} {dims:?}: {refusal}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 200, "{refused}");
+}
+
+#[needs::data("arch")]
+#[test]
+fn models_that_run_have_the_shapes_that_their_keys_give() {
+    let mut refused = Vec::new();
+    for (name, bytes) in fixtures::shared::files("arch", ".gguf") {
+        let mut bench = Workbench::with_files(&[("model.gguf".to_owned(), bytes)]);
+        bench.request.record_only = true;
+        bench.request.unsupported = Unsupported::Auto;
+        let refusal = converter::plan(&bench.request).err();
+        refused.extend(refusal.map(|error| format!("{name}: {error}")));
+    }
+    assert_eq!(refused, Vec::<String>::new());
 }

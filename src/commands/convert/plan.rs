@@ -12,7 +12,7 @@ use verifier::report::text::grouped;
 
 use super::document::shown;
 use super::jobs::Job;
-use super::{Arguments, request, unread_of, with_hint};
+use super::{Arguments, request, with_hint};
 use crate::exit::Outcome;
 use crate::next_command;
 
@@ -44,10 +44,7 @@ pub(crate) struct Choice {
 pub(super) fn plan<'a>(arguments: &Arguments, job: &'a Job) -> anyhow::Result<Planned<'a>> {
     let request = request(arguments, job)?;
     let found = match converter::plan(&request) {
-        Ok(plan) => {
-            unread_of(arguments, job)?;
-            Found::Convertible(plan)
-        }
+        Ok(plan) => Found::Convertible(plan),
         Err(Error::Unsupported { tensors }) => Found::Refused(tensors, choices(&request, job)),
         Err(error) => return Err(with_hint(error, job)),
     };
