@@ -57,6 +57,12 @@ impl<'a> SplitSet<'a> {
         self.shards.first()?.get(key)
     }
 
+    /// Returns the keys of the model, in the order of the first shard.
+    pub fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let first = self.shards.first().into_iter();
+        first.flat_map(|shard| shard.metadata.iter().map(|pair| pair.key))
+    }
+
     /// Returns the tensors of all shards, each with the index of its shard.
     pub fn tensors(&self) -> impl Iterator<Item = (usize, &'a TensorInfo<'a>)> + use<'a> {
         let numbered = self.shards.iter().enumerate();

@@ -56,7 +56,8 @@ pub(super) fn load(sources: &[&dyn Source]) -> Result<Model, Error> {
         names,
     };
     let Built { mut model, asked } = build(Format::Gguf, &name, &stated, tensors, None)?;
-    let named = unhonoured::check_gguf(&name, &asked, |key| {
+    let keys = set.keys().filter_map(|key| str::from_utf8(key).ok());
+    let named = unhonoured::check_gguf(&name, &asked, keys, |key| {
         Some(match set.get(key.as_bytes())? {
             Value::Bool(flag) => Said::Flag(*flag),
             value => number(value).map_or(Said::Other, Said::Number),

@@ -66,6 +66,11 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// A number under a key that the architecture does not have.
+    pub(crate) fn unread(&self, key: &'static str) -> Result<Option<usize>, Error> {
+        self.stated.count(key)
+    }
+
     pub(crate) fn name(&self, key: &'static str) -> String {
         self.stated.name(key)
     }

@@ -35,8 +35,8 @@ pub struct Model {
     pub config: Config,
     /// Assumptions about what the file does not say.
     pub assumptions: Vec<Assumption>,
-    /// The names of tensors that neither the forward nor any engine reads, sorted; then keys that llama.cpp does not read for
-    /// the architecture, where they would change something.
+    /// The names of tensors that neither the forward nor any engine reads, sorted; then keys of the architecture
+    /// that nothing reads.
     pub unused: Vec<String>,
     /// What is computed, in the order of execution.
     pub program: Vec<Instruction>,

@@ -1,5 +1,6 @@
-//! The keys and tensors that change what an engine computes and that the forward does not honour: a model that has one is not
-//! covered, whatever else it holds. A key of a GGUF that llama.cpp does not read for the architecture has no effect and is named.
+//! The keys and tensors that the forward does not honour: a model is not covered that has one that changes what an engine
+//! computes, whatever else it holds. Any other key of the architecture that its description does not ask for in a GGUF has
+//! no effect and is named.
 //!
 //! Two sources: the keys are those of `LLM_KV_NAMES` (llama.cpp, src/llama-arch.cpp), and which architectures read them is
 //! said by `load_hparams` (src/llama-model.cpp) and `load_arch_hparams` (src/models/*.cpp) at commit 0c1e57098. The
@@ -30,6 +31,12 @@ impl Row {
     const fn read_by(mut self, readers: &'static [&'static str]) -> Self {
         self.readers = readers;
         self
+    }
+
+    /// Whether what is said under the key changes the result.
+    fn changes(&self, key: &str, stated: &impl Fn(&str) -> Option<Said>) -> bool {
+        let factor = || stated(&key.replace("yarn_attn_factor", "factor"));
+        stated(key).is_some_and(|said| !said.changes_nothing(self.neutral, factor))
     }
 }
 
@@ -107,6 +114,9 @@ const ROWS: &[Row] = &[
         .read_by(&["ernie4_5", "ernie4_5-moe", "glm4", "glm4moe", "hunyuan-dense"]),
     row("rope.freq_base_swa", &["rope_local_base_freq", "rope_freq_base_swa"], Neutral::None, "gives layers with a window another base"),
     row("rope.scaling.alpha", &["rope_scaling.alpha"], OFF, "changes the base (Hunyuan)"),
+    // Read by the engine of Ollama in place of `freq_base` and `freq_base_swa` (model/models/gemma3/model_text.go), not by llama.cpp.
+    row("rope.global.freq_base", &[], Neutral::None, "is the base in a file of Ollama").read_by(&["gemma3"]),
+    row("rope.local.freq_base", &[], Neutral::None, "is the base of layers with a window in a file of Ollama").read_by(&["gemma3"]),
     // Read for mistral3 and grok alone; the values are those that llama.cpp takes for the others.
     row("rope.scaling.yarn_beta_fast", &["rope_scaling.yarn_beta_fast", "rope_scaling.beta_fast"], Numbers(&[32.0]), "is read for mistral3 and grok alone"),
     row("rope.scaling.yarn_beta_slow", &["rope_scaling.yarn_beta_slow", "rope_scaling.beta_slow"], Numbers(&[1.0]), "is read for mistral3 and grok alone"),
@@ -146,28 +156,46 @@ impl Said {
     }
 }
 
-/// Looks up every key of GGUF; returns those that would change the result and that llama.cpp does not read.
+/// Holds every key of a GGUF against those that were read; returns the ones of the architecture that nothing reads.
+///
+/// A key of the architecture begins with its name, or, where that was forgotten, as one that is read does without it.
 ///
 /// # Errors
 /// Fails with [`Error::NotCovered`] for the first key that changes the result.
-pub(super) fn check_gguf(
+pub(super) fn check_gguf<'k>(
     architecture: &str,
     read: &BTreeSet<&str>,
+    keys: impl Iterator<Item = &'k str>,
     stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<Vec<String>, Error> {
-    let rows = unread(read).filter(|row| !row.gguf.is_empty());
-    let changing = changing(
-        rows.map(|row| (format!("{architecture}.{}", row.gguf), row)),
-        stated,
-    );
+    let groups: BTreeSet<&str> = read.iter().filter_map(|key| group(key)).collect();
     let mut named = Vec::new();
-    for (key, row) in changing {
-        if row.readers == EVERY || row.readers.contains(&architecture) {
-            return Err(refused(&key, row));
+    for full in keys {
+        let own = full.strip_prefix(architecture);
+        let Some(key) = own.and_then(|rest| rest.strip_prefix('.')) else {
+            if read.contains(full) || group(full).is_some_and(|group| groups.contains(group)) {
+                named.push(format!("key {}", full.escape_debug()));
+            }
+            continue;
+        };
+        if read.contains(key) {
+            continue;
         }
-        named.push(format!("key {key}"));
+        match ROWS.iter().find(|row| row.gguf == key) {
+            Some(row) if !row.changes(full, &stated) => {}
+            Some(row) if row.readers == EVERY || row.readers.contains(&architecture) => {
+                return Err(refused(full, row));
+            }
+            _ => named.push(format!("key {}", full.escape_debug())),
+        }
     }
+    named.sort_unstable();
     Ok(named)
+}
+
+/// `rope` of `rope.freq_base`.
+fn group(key: &str) -> Option<&str> {
+    key.split_once('.').map(|(group, _)| group)
 }
 
 /// Looks up every key of APR; a dot leads into an object.
@@ -178,32 +206,18 @@ pub(super) fn check_apr(
     read: &BTreeSet<&str>,
     stated: impl Fn(&str) -> Option<Said>,
 ) -> Result<(), Error> {
-    let keys = unread(read).flat_map(|row| row.apr.iter().map(move |key| ((*key).to_owned(), row)));
-    match changing(keys, stated).next() {
+    let unread = ROWS.iter().filter(|row| !read.contains(row.gguf));
+    let mut keys = unread.flat_map(|row| row.apr.iter().map(move |key| (*key, row)));
+    match keys.find(|(key, row)| row.changes(key, &stated)) {
         None => Ok(()),
-        Some((key, row)) => Err(refused(&key, row)),
+        Some((key, row)) => Err(refused(key, row)),
     }
-}
-
-/// The keys that the description of the architecture does not read.
-fn unread(read: &BTreeSet<&str>) -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().filter(|row| !read.contains(row.gguf))
 }
 
 /// The names that APR has for a key of GGUF, of those in the list.
 pub(super) fn apr_names(gguf: &str) -> &'static [&'static str] {
     let row = ROWS.iter().find(|row| row.gguf == gguf);
     row.map_or(&[], |row| row.apr)
-}
-
-fn changing<'a>(
-    keys: impl Iterator<Item = (String, &'a Row)>,
-    stated: impl Fn(&str) -> Option<Said>,
-) -> impl Iterator<Item = (String, &'a Row)> {
-    keys.filter(move |(key, row)| {
-        let factor = || stated(&key.replace("yarn_attn_factor", "factor"));
-        stated(key).is_some_and(|said| !said.changes_nothing(row.neutral, factor))
-    })
 }
 
 fn refused(key: &str, row: &Row) -> Error {
@@ -310,7 +324,8 @@ mod tests {
     #[test]
     fn what_yarn_does_in_any_case_may_be_written_down() {
         let said = |key: &str, attention, factor: Option<f64>| {
-            check_gguf("olmo2", &BTreeSet::new(), |asked| match asked {
+            let keys = std::iter::once(key);
+            check_gguf("olmo2", &BTreeSet::new(), keys, |asked| match asked {
                 _ if asked == key => Some(Said::Number(attention)),
                 "olmo2.rope.scaling.factor" => factor.map(Said::Number),
                 _ => None,
@@ -328,14 +343,14 @@ mod tests {
         assert!(!said("olmo2.expert_count", 2.0, None));
         assert!(said("olmo2.interleave_moe_layer_step", 1.0, None));
         assert!(!said("olmo2.deepstack_mapping", 0.0, None));
-        assert!(said("olmo2.num_deepstack_layers", 3.0, None));
     }
 
     #[test]
     fn a_key_counts_where_llama_cpp_reads_it_and_is_named_elsewhere() {
         let check = |architecture: &str, key: &str| {
             let stated = format!("{architecture}.{key}");
-            check_gguf(architecture, &BTreeSet::new(), |asked| {
+            let keys = std::iter::once(stated.as_str());
+            check_gguf(architecture, &BTreeSet::new(), keys, |asked| {
                 (asked == stated).then_some(Said::Number(7.0))
             })
         };
@@ -346,6 +361,8 @@ mod tests {
             ("olmo2", "rope.freq_base_swa"),
             ("qwen3", "attention.temperature_scale"),
             ("qwen2", "rope.dimension_sections"),
+            ("olmo2", "num_deepstack_layers"),
+            ("qwen2", "rope.global.freq_base"),
         ] {
             let named = vec![format!("key {architecture}.{key}")];
             assert_eq!(check(architecture, key), Ok(named));
@@ -354,6 +371,7 @@ mod tests {
             ("deepseek2", "attention.temperature_scale"),
             ("glm4", "rope.dimension_sections"),
             ("granite", "deepstack_mapping"),
+            ("gemma3", "rope.global.freq_base"),
             ("qwen2", "expert_count"),
             ("qwen2", "attention.causal"),
         ] {

@@ -61,7 +61,42 @@ fn what_stablelm_writes_of_its_branches_is_what_it_is() {
     model.set(key, Value::Bool(true));
     let (loaded, stated) = outcome(&model).unwrap();
     assert_eq!(stated, plain);
-    assert_eq!(loaded.unused, [format!("key {key}")]);
+    // The other one is the fixture's.
+    let unread = ["stablelm.attention.layer_norm_rms_epsilon", key];
+    assert_eq!(loaded.unused, unread.map(|key| format!("key {key}")));
+}
+
+#[test]
+fn every_key_of_the_architecture_that_nothing_reads_is_named() {
+    let mut model = models::qwen3();
+    let (loaded, plain) = outcome(&model).unwrap();
+    assert!(loaded.unused.is_empty(), "{:?}", loaded.unused);
+    let rows = u32::try_from(loaded.config.vocabulary).unwrap();
+    // These say what is so without them, or speak of something else.
+    model.set("qwen3.vocab_size", rows);
+    model.set("qwen3.expert_count", 0_u32);
+    model.set("notes.rope", 3_u32);
+    let unread = [
+        "qwen3.attention.key_length_swa",
+        "qwen3.attention.layer_norm_epsilon",
+        "qwen3.attention.sliding_window",
+        "qwen3.expert_weights_scale",
+        "qwen3.made_up",
+        "qwen3.pooling_type",
+        "qwen3.rope.global.freq_base",
+        "qwen3.rope.scaling.finetuned",
+        "rope.freq_base",
+    ];
+    for key in unread.iter().rev() {
+        model.set(*key, 3_u32);
+    }
+    let (loaded, stated) = outcome(&model).unwrap();
+    assert_eq!(stated, plain);
+    assert_eq!(loaded.unused, unread.map(|key| format!("key {key}")));
+    model.set("qwen3.vocab_size", rows + 1);
+    let (loaded, _) = outcome(&model).unwrap();
+    let named = String::from("key qwen3.vocab_size");
+    assert!(loaded.unused.contains(&named));
 }
 
 #[test]

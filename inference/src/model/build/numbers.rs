@@ -141,6 +141,10 @@ impl Numbers {
         });
         let vocabulary = vocabulary.and_then(|dims| dims.get(1).copied());
         let vocabulary = vocabulary.unwrap_or_default();
+        // It says what the embedding shows.
+        if keys.unread("vocab_size")? == Some(vocabulary) {
+            keys.knows("vocab_size");
+        }
         for (field, number) in [
             ("layers", layers),
             ("heads", heads),
@@ -184,13 +188,17 @@ impl Numbers {
                 RopeLayers::Finetuned => finetuned,
             }
         };
-        let swa = |key, other: usize| match keys.count(key)?.filter(|_| any_window) {
-            Some(stated) if stated != other && !architecture.shared_keys => {
-                let key = keys.name(key);
-                let what = format_args!("{key} {stated}, where other layers have {other}");
-                Err(Error::not_covered(what))
+        let swa = |key, other: usize| {
+            // Without windows it is not read.
+            let stated = if any_window { keys.count(key)? } else { None };
+            match stated {
+                Some(stated) if stated != other && !architecture.shared_keys => {
+                    let key = keys.name(key);
+                    let what = format_args!("{key} {stated}, where other layers have {other}");
+                    Err(Error::not_covered(what))
+                }
+                stated => Ok(stated.unwrap_or(other)),
             }
-            stated => Ok(stated.unwrap_or(other)),
         };
         turned.window.dims = swa("rope.dimension_count_swa", turned.window.dims)?;
         let dims_swa = (
@@ -241,7 +249,7 @@ impl Numbers {
         let window = match architecture.window {
             Some(_) => None,
             None => keys
-                .count("attention.sliding_window")?
+                .unread("attention.sliding_window")?
                 .filter(|window| *window != 0 && !architecture.ignores_window),
         };
         Ok(Self {
