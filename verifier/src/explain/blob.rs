@@ -26,7 +26,7 @@ pub(crate) fn finding(side: Side, input: &Input<'_>, sha256: Option<&str>) -> Op
     let finding = Finding::new(Code::InputName, Effect::Different, text)
         .at(Place::new(side, 0))
         .expected_found(named, found)
-        .hint("fetch it again (`ollama pull MODEL` replaces blobs that are damaged), or rename a file that was edited");
+        .hint(format!("fetch what the name gives again (`ollama pull MODEL` replaces blobs that are damaged), or give this file the name of its digest: sha256-{found}"));
     (named != found).then_some(finding)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::evidence::Evidence;
+use super::given_back::GivenBack;
 use super::identity::Identity;
 use super::judge::Judge;
 use super::recorded::{Rewriting, head_of};
@@ -67,12 +68,13 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     if let Some(not_finite) = not_finite_in_both(findings) {
         return Some(not_finite);
     }
-    let gguf_is_damaged = evidence.gguf_is_misnamed
-        || evidence.gguf_is_unlike
+    let shows_damage = evidence.gguf_is_misnamed
         || !evidence.gguf_is_source && evidence.recorded.is_some() && gguf_contradicts(findings);
-    let (kind, at_fault, text) = if let Some(changes) = &evidence.rewriting {
+    let gguf_is_damaged = shows_damage || evidence.gguf_is_unlike;
+    let changes = evidence.rewriting.as_ref();
+    let (kind, at_fault, text) = if let Some(changes) = changes.filter(|_| !evidence.is_open()) {
         let (kind, what) = match first.cause {
-            Some(_) => (ConclusionKind::Damaged, "is damaged"),
+            Some(_) => (ConclusionKind::Damaged, "is damaged or holds other tensors"),
             None => (ConclusionKind::Unlike, "holds other tensors"),
         };
         (
@@ -92,11 +94,24 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             AtFault::Unknown,
             format!("{VERSIONS}: {message}"),
         )
-    } else if evidence.apr_is_intact && evidence.recorded.is_some() {
+    } else if evidence.is_open() && !shows_damage {
+        let changes = changes.map_or_else(String::new, |changes| format!(" ({changes})"));
+        (
+            ConclusionKind::Unlike,
+            AtFault::Unknown,
+            format!(
+                "the GGUF is not the file that the APR file was made from{changes}, and which of them is wrong cannot be told, since the APR file does not hold all tensors as that file did: {message}"
+            ),
+        )
+    } else if evidence.apr_is_proven() {
+        let what = match shows_damage {
+            true => "damaged, the APR file is as it was written",
+            false => "damaged, or not the file that the APR file was made from and gives back",
+        };
         (
             ConclusionKind::Damaged,
             AtFault::Gguf,
-            format!("the GGUF is damaged, the APR file is as it was written: {message}"),
+            format!("the GGUF is {what}: {message}"),
         )
     } else if evidence.apr_is_damaged && gguf_is_damaged {
         (
@@ -107,6 +122,8 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
     } else if evidence.apr_is_damaged {
         let gguf = if evidence.gguf_is_source {
             "the GGUF is the file that it was made from"
+        } else if evidence.given_back == GivenBack::WithGguf {
+            "the GGUF has the tensors of the file that it was made from"
         } else if evidence.gguf_is_other {
             "the GGUF is not the file that it records"
         } else {

@@ -9,9 +9,9 @@ use super::judge::Judge;
 use super::recorded;
 use crate::code::Code;
 use crate::compare::metadata::{self, Digests, record};
+use crate::compare::names::{EMBEDDING, OUTPUT, gguf_name};
 use crate::compare::pairing::{Method, Pair};
 use crate::compare::scan::tensor::PairOutcome;
-use crate::decode::apr;
 use crate::decode::container::Container;
 use crate::decode::gguf::Metadata;
 use crate::finding::{Effect, Finding, Side, escape, hex};
@@ -21,7 +21,7 @@ use crate::finding::{Effect, Finding, Side, escape, hex};
 pub(crate) struct Evidence {
     /// The sources that the artifact records, when it does and they are sound.
     pub(crate) recorded: Option<Container<Metadata>>,
-    /// Whether the APR file is byte for byte what was written.
+    /// Whether nothing shows that the APR file is not what was written.
     pub(crate) apr_is_intact: bool,
     /// Whether the APR file is provably not what was written.
     pub(crate) apr_is_damaged: bool,
@@ -63,28 +63,28 @@ impl Evidence {
         let recorded = (!gguf_is_source && !has_broken_record)
             .then(|| recorded::decode(records))
             .flatten();
-        let is_alone = judge.gguf_sources().is_empty();
         let given_back = match &recorded {
-            Some(recorded) if apr.complete && tensors.apr_unlike.is_empty() => {
-                judge.given_back(recorded)
+            Some(recorded) if apr.complete => {
+                judge.given_back(recorded, tensors.apr_unlike.is_empty())
             }
             _ => GivenBack::Unknown,
         };
         let is_of_other = !gguf_is_source && !has_broken_record && !records.is_empty();
         let contradiction = if !apr.complete || !is_of_other {
             None
-        } else if is_alone {
-            // The metadata were held against the record.
-            not_given_back(given_back)
         } else {
-            contradiction(apr, recorded.as_ref(), given_back)
+            contradiction(judge, recorded.as_ref(), given_back)
         };
+        let is_unlike_given = recorded
+            .as_ref()
+            .is_some_and(|recorded| judge.is_unlike_given(recorded, given_back));
         // It records tensors that the file which it was made from does not hold.
         let is_unlike_source = gguf_is_source && tensors.gguf_differs;
         let contradicts_itself = judge.inputs.first.contradicts_itself()
             || is_unlike_source
+            || is_unlike_given
             || contradiction.is_some()
-            || is_alone && recorded.is_some() && judge.metadata.differs();
+            || judge.gguf_sources().is_empty() && recorded.is_some() && judge.metadata.differs();
         Self {
             recorded,
             apr_is_intact: apr_name != Some(false)
@@ -95,19 +95,25 @@ impl Evidence {
                 && !has_broken_record
                 && tensors.apr_unlike.is_empty()
                 && !tensors.record_is_wrong,
-            apr_is_damaged: apr_name == Some(false)
-                || crc_is_wrong
+            apr_is_damaged: crc_is_wrong
+                || apr_name == Some(false) && !matches!(crc, Ok(true))
                 || contradicts_itself
                 || !tensors.apr_unlike.is_empty(),
             gguf_is_source,
             gguf_is_other: judge.has_other_digest(),
             contradiction,
             given_back,
-            gguf_is_misnamed: gguf_name == Some(false),
-            // Digests of a record that is wrong itself are no evidence.
+            gguf_is_misnamed: gguf_name == Some(false)
+                && !gguf_is_source
+                && given_back != GivenBack::WithGguf,
+            // Digests of a record that is wrong itself are no evidence, nor are those that nothing else holds.
             gguf_is_unlike: tensors.gguf_is_unlike
                 && !gguf_is_source
-                && given_back != GivenBack::Not,
+                && match given_back {
+                    GivenBack::Not | GivenBack::WithGguf | GivenBack::TooLarge => false,
+                    GivenBack::Unknown => !tensors.apr_unlike.is_empty(),
+                    GivenBack::Alone | GivenBack::Mixed => true,
+                },
             are_versions: are_versions(judge.pairing, judge.scan),
             rewriting: None,
             unlike_record: tensors.apr_unlike,
@@ -115,9 +121,20 @@ impl Evidence {
         }
     }
 
+    /// Whether the APR file is what was written, and every byte of the source that it records gives the BLAKE3 that it has of
+    /// it. Digests of what it stores in another way than the source can be put right by whoever edits it, and accuse nobody.
+    pub(crate) fn apr_is_proven(&self) -> bool {
+        self.apr_is_intact && self.recorded.is_some() && self.given_back.is_proven()
+    }
+
+    /// Whether nothing contradicts the APR file, and nothing but digests that its editor can put right speaks for it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.apr_is_intact && self.recorded.is_some() && !self.given_back.is_proven()
+    }
+
     /// The file that is known to be damaged while the other one is intact.
     pub(crate) fn damaged(&self) -> Option<Side> {
-        if self.apr_is_intact && self.recorded.is_some() {
+        if self.apr_is_proven() {
             Some(Side::Gguf)
         } else if self.apr_is_damaged {
             Some(Side::Apr)
@@ -130,27 +147,41 @@ impl Evidence {
 /// The metadata of an artifact are a function of its source, and so are the bytes of the source: where another file is at
 /// hand, they are held against the record. What contradicts it, and the code that it has beside its source.
 fn contradiction(
-    apr: &Container<apr::Metadata>,
+    judge: &Judge<'_>,
     recorded: Option<&Container<Metadata>>,
     given_back: GivenBack,
 ) -> Option<(Code, String)> {
     let of_record = |why: &str| Some((Code::MetaRecord, why.to_owned()));
-    let Some(recorded) = recorded else {
-        return of_record("what it holds is no sound GGUF");
-    };
-    let compared = metadata::compare(apr, recorded, Digests::NotAsked);
-    let mut findings = compared.findings.into_iter();
-    match findings.find(|finding| finding.effect == Effect::Different) {
-        Some(unlike) => Some((unlike.code, unlike.message)),
-        None => not_given_back(given_back),
+    // On its own its metadata were held against the record.
+    if !judge.gguf_sources().is_empty() {
+        let Some(recorded) = recorded else {
+            return of_record("what it holds is no sound GGUF");
+        };
+        let compared = metadata::compare(judge.apr, recorded, Digests::NotAsked);
+        let mut findings = compared.findings.into_iter();
+        if let Some(unlike) = findings.find(|finding| finding.effect == Effect::Different) {
+            return Some((unlike.code, unlike.message));
+        }
     }
+    if given_back == GivenBack::Not {
+        return of_record("what it and the tensors give does not have the BLAKE3 that it says");
+    }
+    let is_no_copy = recorded.is_some_and(|recorded| has_other_output(judge, recorded));
+    is_no_copy
+        .then(|| of_record("its source ties output.weight to the embedding, and it holds no copy"))
+        .flatten()
 }
 
-fn not_given_back(given_back: GivenBack) -> Option<(Code, String)> {
-    (given_back == GivenBack::Not).then(|| {
-        let why = "what it and the tensors give does not have the BLAKE3 that it says";
-        (Code::MetaRecord, why.to_owned())
-    })
+/// Whether an artifact of a source without an output holds one that is no copy of its embedding.
+fn has_other_output(judge: &Judge<'_>, recorded: &Container<Metadata>) -> bool {
+    let digests = digests_of(&judge.inputs.first, judge.pairing, judge.scan);
+    let named = |wanted: &[u8]| {
+        let mut found = digests.iter();
+        let found = found.find(|(name, _)| gguf_name(name) == wanted);
+        found.map(|(_, digest)| digest)
+    };
+    let is_tied = recorded.tensors.iter().all(|tensor| tensor.name != OUTPUT);
+    is_tied && named(OUTPUT).is_some_and(|output| named(EMBEDDING) != Some(output))
 }
 
 /// What the recorded digests of the tensors say.
@@ -194,8 +225,11 @@ impl Tensors {
             found.gguf_differs |= gguf_is_unlike == Some(true);
             let are_equal = gguf.is_some_and(|(_, outcome)| outcome.difference.is_none());
             // Of three bytes that all differ, the digest of the whole file says whether the record is the wrong one.
-            found.gguf_is_unlike |=
-                gguf_is_unlike == Some(true) && (!apr_is_unlike || is_other_file && !are_equal);
+            // The digest of a copy is no word about the embedding.
+            let is_own = gguf.is_some_and(|(pair, _)| !pair.tied);
+            found.gguf_is_unlike |= is_own
+                && gguf_is_unlike == Some(true)
+                && (!apr_is_unlike || is_other_file && !are_equal);
             if apr_is_unlike {
                 found.record_is_wrong |= are_equal;
                 found.apr_unlike.push(escape(name.as_bytes()));

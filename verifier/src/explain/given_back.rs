@@ -1,7 +1,7 @@
 //! Whether an artifact gives back what it records: the files of its source, put together from the record and the tensors,
 //! have the BLAKE3 that it records of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::judge::Judge;
 use super::recorded::{Held, RecordedFile};
@@ -12,6 +12,8 @@ use crate::compare::scan;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::Metadata;
 use crate::finding::hex;
+use crate::report::TensorResult;
+use crate::source::Source;
 
 /// What putting the source together came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,87 +21,135 @@ pub(crate) enum GivenBack {
     /// It was not done, or bytes for it are in neither file.
     #[default]
     Unknown,
-    /// With tensors of the GGUF, since the artifact holds other values: the record holds.
-    WithGguf,
     /// From the artifact alone.
     Alone,
+    /// With the tensors of the GGUF, which are those of the source.
+    WithGguf,
+    /// With tensors of the GGUF where the artifact does not hold those of the source.
+    Mixed,
     /// What the artifact holds are not the bytes of the source that it records.
     Not,
     /// It records more padding than is read for it.
     TooLarge,
 }
 
+impl GivenBack {
+    /// Whether the record is that of a file whose every byte is at hand.
+    pub(crate) const fn is_proven(self) -> bool {
+        matches!(self, Self::Alone | Self::WithGguf | Self::Mixed)
+    }
+}
+
 impl Judge<'_> {
-    /// Puts the recorded files together and computes their BLAKE3; a conversion takes no padding but zeros.
-    pub(super) fn given_back(&self, recorded: &Container<Metadata>) -> GivenBack {
-        let records = &self.metadata.records;
+    /// Puts the recorded files together and computes their BLAKE3; a conversion takes no padding but zeros. What the
+    /// artifact holds is taken where it may hold the source.
+    pub(super) fn given_back(
+        &self,
+        recorded: &Container<Metadata>,
+        apr_may_hold: bool,
+    ) -> GivenBack {
         let models = self.inputs.models();
         let held = models.iter().flat_map(|model| model.sources);
         let held = held.fold(0_u64, |sum, source| sum.saturating_add(source.length()));
-        let recorded_size = records.iter().map(|record| record.size);
+        let recorded_size = self.metadata.records.iter().map(|record| record.size);
         // Padding costs nothing to record: what is read is little more than what is there.
         let most = held.saturating_mul(2).saturating_add(MOST_PADDING);
         if recorded_size.fold(0, u64::saturating_add) > most {
             return GivenBack::TooLarge;
         }
-        let [apr, gguf] = models.map(by_name);
-        let mut is_alone = true;
-        let mut by_shard = vec![Vec::new(); records.len()];
+        let [apr, gguf] = models.map(Holder::of);
+        let is_in_apr = self.not_held(recorded).is_empty();
+        let mut ways = vec![(GivenBack::WithGguf, vec![&gguf])];
+        if apr_may_hold && is_in_apr {
+            ways.insert(0, (GivenBack::Alone, vec![&apr]));
+        } else if apr_may_hold {
+            ways.push((GivenBack::Mixed, vec![&apr, &gguf]));
+        }
+        let found = ways.iter().find(|(_, held)| self.gives(recorded, held));
+        match found {
+            Some((way, _)) => *way,
+            None if apr_may_hold && is_in_apr => GivenBack::Not,
+            None => GivenBack::Unknown,
+        }
+    }
+
+    /// The tensors of the recorded files that the artifact does not hold as they were: it has values of them at most.
+    pub(crate) fn not_held<'r>(&self, recorded: &'r Container<Metadata>) -> HashSet<&'r [u8]> {
+        let apr = Holder::of(&self.inputs.first);
+        let tensors = recorded.tensors.iter();
+        let not_held = tensors.filter(|tensor| apr.find(tensor).is_none());
+        not_held.map(|tensor| tensor.name.as_slice()).collect()
+    }
+
+    /// Whether the artifact holds another tensor than the one of the GGUF with which the source was given back.
+    pub(super) fn is_unlike_given(
+        &self,
+        recorded: &Container<Metadata>,
+        given_back: GivenBack,
+    ) -> bool {
+        let not_held = self.not_held(recorded);
+        let mut pairs = self.pairing.pairs.iter().zip(&self.scan.pairs);
+        pairs.any(|(pair, outcome)| {
+            let (a, g) = self.inputs.tensors_of(*pair);
+            let is_given = match given_back {
+                GivenBack::WithGguf => true,
+                GivenBack::Mixed => not_held.contains(g.name.as_slice()),
+                _ => false,
+            };
+            is_given
+                && TensorResult::of(a, g, pair.how, outcome.as_ref()) == TensorResult::Different
+        })
+    }
+
+    /// Whether the recorded files, each tensor taken from the first that holds it, have the BLAKE3 that is recorded.
+    fn gives(&self, recorded: &Container<Metadata>, holders: &[&Holder<'_>]) -> bool {
+        let records = &self.metadata.records;
+        let mut files: Vec<RecordedFile<'_>> = records.iter().map(RecordedFile::of).collect();
         for tensor in &recorded.tensors {
-            let Some(of_file) = by_shard.get_mut(tensor.shard) else {
+            let Some(file) = files.get_mut(tensor.shard) else {
                 unreachable!("a tensor is in a recorded file");
             };
-            of_file.push(tensor);
-        }
-        for (record, of_file) in records.iter().zip(by_shard) {
-            let mut tensors = Vec::new();
-            for tensor in of_file {
-                let mut held = [&apr, &gguf].into_iter().zip(models);
-                let found = held.find_map(|(by_name, model)| {
-                    let held = by_name.get(tensor.name.as_slice())?;
-                    let is_same = matches!(method(held, tensor), Some(Method::Bytes(_)));
-                    let source = model.sources.get(held.shard).filter(|_| is_same)?;
-                    Some((model, *source, held.span.offset))
-                });
-                let Some((model, source, offset)) = found else {
-                    return GivenBack::Unknown;
-                };
-                is_alone &= model.side == self.inputs.first.side;
-                let span = tensor.span;
-                tensors.push(Held {
-                    span,
-                    source,
-                    offset,
-                });
-            }
-            tensors.sort_by_key(|held| held.span);
-            let file = RecordedFile { record, tensors };
-            let Ok(digest) = scan::blake3_of(&file, self.scan.threads) else {
-                return GivenBack::Unknown;
-            };
-            if hex(&digest) != record.blake3 {
-                // A tensor that came from the GGUF may be the one that is wrong.
-                return if is_alone {
-                    GivenBack::Not
-                } else {
-                    GivenBack::Unknown
-                };
+            match holders.iter().find_map(|holder| holder.find(tensor)) {
+                Some(held) => file.tensors.push(held),
+                None => return false,
             }
         }
-        if is_alone {
-            GivenBack::Alone
-        } else {
-            GivenBack::WithGguf
-        }
+        files.iter_mut().all(|file| {
+            file.tensors.sort_by_key(|held| held.span);
+            scan::blake3_of(file, self.scan.threads)
+                .is_ok_and(|digest| hex(&digest) == file.record.blake3)
+        })
     }
 }
 
 /// Bytes of padding that are read for any artifact: a second of work at most.
 const MOST_PADDING: u64 = 1 << 30;
 
-fn by_name<'a>(model: &Model<'a>) -> HashMap<Vec<u8>, &'a Tensor> {
-    let tensors = model.tensors.iter();
-    tensors
-        .map(|tensor| (gguf_name(&tensor.name), tensor))
-        .collect()
+/// A model from which tensors of the source are taken.
+struct Holder<'a> {
+    by_name: HashMap<Vec<u8>, &'a Tensor>,
+    sources: &'a [&'a dyn Source],
+}
+
+impl<'a> Holder<'a> {
+    fn of(model: &Model<'a>) -> Self {
+        let tensors = model.tensors.iter();
+        Self {
+            by_name: tensors
+                .map(|tensor| (gguf_name(&tensor.name), tensor))
+                .collect(),
+            sources: model.sources,
+        }
+    }
+
+    /// The bytes of a tensor of the source, where it has as many of its type.
+    fn find(&self, tensor: &Tensor) -> Option<Held<'a>> {
+        let held = self.by_name.get(tensor.name.as_slice())?;
+        let is_same = matches!(method(held, tensor), Some(Method::Bytes(_)));
+        Some(Held {
+            span: tensor.span,
+            source: *self.sources.get(held.shard).filter(|_| is_same)?,
+            offset: held.span.offset,
+        })
+    }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Integrity {
     pub(crate) is_intact: bool,
     /// Provably not all of it.
     pub(crate) is_damaged: bool,
+    /// Whether it has another digest than its name or its publisher gives: the name may be the wrong one.
+    is_misnamed: bool,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -40,6 +42,7 @@ impl Integrity {
         Self {
             is_intact,
             is_damaged,
+            is_misnamed: false,
             findings,
         }
     }
@@ -47,8 +50,19 @@ impl Integrity {
     /// With what the name of the file proves: whether the file has the digest that it gives.
     pub(super) fn named(mut self, holds: Option<bool>) -> Self {
         self.is_intact = holds.unwrap_or(self.is_intact);
-        self.is_damaged |= holds == Some(false);
+        self.is_misnamed = holds == Some(false);
         self
+    }
+
+    /// What is wrong with the file itself, in words.
+    pub(super) const fn what(&self) -> Option<&'static str> {
+        if self.is_damaged {
+            Some("damaged")
+        } else if self.is_misnamed {
+            Some("damaged, or another file than its name or publisher says")
+        } else {
+            None
+        }
     }
 }
 

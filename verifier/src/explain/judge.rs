@@ -106,7 +106,7 @@ impl Judge<'_> {
     fn locate(&self, evidence: &Evidence, crc_is_right: bool, data: &[Finding]) -> Vec<Finding> {
         if self.apr.complete && crc_is_right {
             // Only a record that holds itself says what the GGUF should be.
-            if !evidence.apr_is_intact || evidence.recorded.is_none() {
+            if !evidence.apr_is_proven() {
                 return Vec::new();
             }
             let records = &self.metadata.records;
@@ -231,7 +231,7 @@ impl Judge<'_> {
             let mut finding = Finding::new(
                 Code::SourceChanged,
                 Effect::Different,
-                if evidence.apr_is_intact {
+                if evidence.apr_is_proven() {
                     "the GGUF is not byte for byte the file from which the artifact was made"
                 } else {
                     "the GGUF is not byte for byte the file that the artifact records, or the record is damaged"

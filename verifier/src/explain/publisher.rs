@@ -25,30 +25,43 @@ pub(crate) fn holds(files: &[FileRow], side: Side) -> Option<bool> {
     (!holds.contains(&None)).then_some(true)
 }
 
-/// Files of which nothing but the digest of the publisher is wrong: nothing shows that they were damaged.
+/// Files of which nothing but the digest of the publisher, or of their name, is wrong: nothing shows that they were damaged.
 pub(crate) fn conclude(findings: &[Finding], called: &[String; 2]) -> Option<Conclusion> {
     let mut deciding = findings.iter().filter(|one| one.effect.decides());
     let first = deciding.clone().next()?;
-    let wrong = (Code::InputPublished, Effect::Different);
+    let wrong = (first.code, Effect::Different);
+    let says = match first.code {
+        Code::InputPublished => "what its publisher gives",
+        Code::InputName => "what its name says",
+        _ => return None,
+    };
     if !deciding.all(|one| (one.code, one.effect) == wrong) {
         return None;
     }
-    let published = findings.iter().filter(|one| one.code == wrong.0);
-    let sides: BTreeSet<Side> = published
+    let unlike = findings.iter().filter(|one| one.code == wrong.0);
+    let sides: BTreeSet<Side> = unlike
         .filter_map(|one| Some(one.places.first()?.side))
         .collect();
     let side = first.places.first()?.side;
-    let (at_fault, what) = match (sides.len(), called) {
-        (1, [name, _]) if side.is_first() => (side.into(), name.as_str()),
-        (1, [_, name]) => (side.into(), name.as_str()),
-        _ => (AtFault::Both, "neither file"),
+    let [of_first, of_second] = called;
+    let (at_fault, what, other) = match (sides.len(), side.is_first()) {
+        (1, true) => (side.into(), of_first.as_str(), of_second),
+        (1, false) => (side.into(), of_second.as_str(), of_first),
+        _ => (AtFault::Both, "neither file", of_second),
     };
     let is = if at_fault == AtFault::Both {
         "is"
     } else {
         "is not"
     };
-    let text = format!("{what} {is} what its publisher gives: {}", first.message);
+    let mut findings = findings.iter();
+    let is_identical = findings.any(|one| one.code == Code::PairIdentical);
+    let and = if is_identical && at_fault != AtFault::Both {
+        format!(", and has the bytes of {other}")
+    } else {
+        String::new()
+    };
+    let text = format!("{what} {is} {says}{and}: {}", first.message);
     Some(Conclusion {
         kind: ConclusionKind::Unlike,
         at_fault,

@@ -16,11 +16,7 @@ use crate::source::Source;
 
 /// Decodes the heads of the recorded sources; none when one of them is no sound GGUF: such a record accuses nobody.
 pub(crate) fn decode(records: &[SourceRecord]) -> Option<Container<Metadata>> {
-    let heads = records.iter().map(|record| RecordedFile {
-        record,
-        tensors: Vec::new(),
-    });
-    let heads: Vec<RecordedFile<'_>> = heads.collect();
+    let heads: Vec<RecordedFile<'_>> = records.iter().map(RecordedFile::of).collect();
     let sources: Vec<&dyn Source> = heads.iter().map(|head| head as &dyn Source).collect();
     let container = gguf::decode(&sources);
     let is_sound = !records.is_empty()
@@ -47,6 +43,14 @@ pub(super) struct Held<'a> {
     pub(super) source: &'a dyn Source,
     /// Where they lie there.
     pub(super) offset: u64,
+}
+
+impl<'a> RecordedFile<'a> {
+    /// The file without its tensors.
+    pub(super) const fn of(record: &'a SourceRecord) -> Self {
+        let tensors = Vec::new();
+        Self { record, tensors }
+    }
 }
 
 impl Source for RecordedFile<'_> {

@@ -50,9 +50,11 @@ impl FormatJudge<'_> {
             |(model, crc, name)| Integrity::of(model, crc, self.pairing, self.scan).named(name),
         );
         let damaged = match &integrity {
-            [a, b] if a.is_damaged && !b.is_damaged => Some(Side::A),
-            [a, b] if b.is_damaged && !a.is_damaged => Some(Side::B),
-            _ => None,
+            [a, b] => match (a.what(), b.what()) {
+                (Some(_), None) => Some(Side::A),
+                (None, Some(_)) => Some(Side::B),
+                _ => None,
+            },
         };
         let data = tensors::findings(self.inputs, self.pairing, self.scan, damaged, None);
         let renamed = self.renamed();
@@ -361,21 +363,25 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
         return Some(not_finite);
     }
     let [a, b] = &facts.integrity;
-    if a.is_damaged && b.is_damaged {
-        let text = format!("both files are damaged: {message}");
+    if let (Some(of_a), Some(of_b)) = (a.what(), b.what()) {
+        let text = if a.is_damaged && b.is_damaged {
+            format!("both files are damaged: {message}")
+        } else {
+            format!("{first} is {of_a}; {second} is {of_b}: {message}")
+        };
         return Some(conclusion(Damaged, AtFault::Both, text));
     }
     for (this, other, name, other_name, at_fault) in [
         (a, b, first, second, AtFault::A),
         (b, a, second, first, AtFault::B),
     ] {
-        if this.is_damaged {
+        if let Some(what) = this.what() {
             let rest = if other.is_intact {
                 format!("{other_name} is as it was written")
             } else {
                 format!("nothing shows a damage of {other_name}")
             };
-            let text = format!("{name} is damaged, {rest}: {message}");
+            let text = format!("{name} is {what}, {rest}: {message}");
             return Some(conclusion(Damaged, at_fault, text));
         }
     }
