@@ -26,8 +26,8 @@ pub(super) struct Claim {
     /// The kinds that the digest can be of.
     pub(super) kinds: Vec<Kind>,
     pub(super) digest: String,
-    /// Where several rows have the name of one file in several folders, and no folder tells which is its own: the path of
-    /// this one. Those of one path must hold; the others are of other files.
+    /// Where several rows have the name of one file in several folders, and no folder tells which is its own: the folder of
+    /// this one. Those of one folder must hold, for all files of a set; the others are of other files.
     pub(super) one_of: Option<Vec<u8>>,
 }
 
@@ -273,30 +273,38 @@ impl ManifestCheck<'_> {
         self.findings.extend(named);
     }
 
-    /// Of rows of one name in several folders keeps those that hold; where none does, any may be of another file.
+    /// Of rows of one name in several folders keeps those of a folder that has a row that holds for each file at hand, as
+    /// the files of one model lie in one folder; where there is none, any may be of another file.
     fn tell_apart(&mut self, claims: &mut Vec<Claim>) {
-        let holding = |claim: &&Claim| claim.one_of.is_some() && self.matched(claim).is_some();
-        let holding: BTreeSet<(Subject, Vec<u8>)> = claims
-            .iter()
-            .filter(holding)
-            .filter_map(|claim| Some((claim.subject, claim.one_of.clone()?)))
-            .collect();
-        let mut open = BTreeSet::new();
-        claims.retain(|claim| match &claim.one_of {
-            None => true,
-            Some(path) if holding.contains(&(claim.subject, path.clone())) => true,
-            Some(_) => {
-                open.insert(claim.subject);
-                false
-            }
-        });
+        let mut open: BTreeSet<Subject> = BTreeSet::new();
+        let mut holding: BTreeMap<Vec<u8>, BTreeSet<Subject>> = BTreeMap::new();
         for claim in claims.iter() {
-            open.remove(&claim.subject);
+            let Some(folder) = &claim.one_of else {
+                continue;
+            };
+            open.insert(claim.subject);
+            if self.matched(claim).is_some() {
+                let held = holding.entry(folder.clone()).or_default();
+                held.insert(claim.subject);
+            }
         }
+        holding.retain(|_, held| *held == open);
+        claims.retain(|claim| {
+            let mut folder = claim.one_of.iter();
+            folder.all(|folder| holding.contains_key(folder))
+        });
+        if !holding.is_empty() {
+            return;
+        }
+        let none = if self.target.names.len() > 1 {
+            "the rows of none of them hold for each file of the set, and none"
+        } else {
+            "none of them holds or"
+        };
         let findings = open.into_iter().map(|subject| {
             let name = self.name(subject);
             let text = format!(
-                "the manifest has rows of the name {name} in several folders, and none of them holds or is in the folder of this one"
+                "the manifest has rows of the name {name} in several folders, and {none} is in the folder of this one"
             );
             Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text)
                 .at(self.place(subject))

@@ -2,7 +2,7 @@
 //!
 //! Rows are looked up by base name and by tensor name, so that a model that was moved or renamed is still found. Rows of
 //! other files count for nothing, but only where other rows name this one. Of rows of one base name in several folders those
-//! count whose path the path of the model ends with; where none is, only one that holds.
+//! count whose path the path of the model ends with; where none is, only those of a folder whose rows hold.
 
 use std::collections::BTreeSet;
 
@@ -119,7 +119,7 @@ impl<'a> Row<'a> {
             subject,
             kinds: self.line.kinds.clone(),
             digest: self.line.digest.clone(),
-            one_of: self.path.filter(|_| self.is_one_of).map(<[u8]>::to_vec),
+            one_of: self.path.filter(|_| self.is_one_of).map(folder),
         }
     }
 }
@@ -190,8 +190,7 @@ fn tell_folders(rows: &mut Vec<Row<'_>>, target: &Target<'_>) {
         }
         let mut own = parts(target.folder.as_bytes());
         own.push(name.as_bytes());
-        // A base name alone tells nothing.
-        let tells = |path: &&Vec<&[u8]>| path.len() > 1 && own.ends_with(path);
+        let tells = |path: &&Vec<&[u8]>| own.ends_with(path);
         match paths.iter().filter(tells).max_by_key(|path| path.len()) {
             Some(path) => {
                 rows.retain(|row| !is_of(row) || row.path.map(parts).as_ref() == Some(path));
@@ -210,6 +209,13 @@ fn parts(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| matches!(byte, b'/' | b'\\'))
         .filter(|part| !matches!(*part, b"" | b"."))
         .collect()
+}
+
+/// The folder of a path, in one spelling.
+fn folder(path: &[u8]) -> Vec<u8> {
+    let mut parts = parts(path);
+    parts.pop();
+    parts.join(&b'/')
 }
 
 fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolved) {

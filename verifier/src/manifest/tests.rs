@@ -431,6 +431,7 @@ fn of_rows_in_several_folders_the_one_of_its_own_counts() {
         (Verdict::Verified, Verdict::Different, Verdict::Undecided);
     let rows = format!("{d}  q4/t.gguf\n{e}  ./q8/t.gguf\n");
     let deep = format!("{e}  q4/t.gguf\n{d}  a/q4/t.gguf\n{e}  t.gguf\n");
+    let bare = |digest: &str| format!("{d}  q4/t.gguf\n{digest}  ./t.gguf\n");
     let neither = format!("{third}  q4/t.gguf\n{e}  q8/t.gguf\n");
     for (text, folder, verdict) in [
         (&rows, "/models/q4", verified),
@@ -438,6 +439,9 @@ fn of_rows_in_several_folders_the_one_of_its_own_counts() {
         (&rows, "", verified),
         (&rows, "/models", verified),
         (&neither, "/models", undecided),
+        (&bare(&third), "/models", different),
+        (&bare(&d), "/models", verified),
+        (&bare(&third), "/models/q4", verified),
         (&neither, "/models/q4", different),
         (&deep, "/x/a/q4", verified),
         (&deep, "/x/q4", different),
@@ -451,6 +455,28 @@ fn of_rows_in_several_folders_the_one_of_its_own_counts() {
         let files = std::slice::from_ref(&own);
         let report = check(&manifest, &input(&["t.gguf"], files), &options, &());
         assert_eq!(report.verdict, verdict, "{folder} {text} {report:#?}");
+    }
+}
+
+#[test]
+fn a_set_is_one_whose_rows_are_all_of_one_folder() {
+    let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
+    let own = models::tiny().shards(2);
+    let mut other = own.clone();
+    *other[1].last_mut().unwrap() ^= 1;
+    let rows = |folder: &str, files: &[Vec<u8>]| {
+        let text = written(&names, files, Form::Sha256sum);
+        text.replace("  t-", &format!("  {folder}/t-"))
+    };
+    let both = rows("a", &own) + &rows("b", &[own[1].clone(), other[1].clone()]);
+    let manifest = parse("list", both.as_bytes()).unwrap();
+    for (files, verdict) in [
+        ([&own[0], &own[1]], Verdict::Verified),
+        ([&own[0], &other[1]], Verdict::Undecided),
+    ] {
+        let files = files.map(Clone::clone);
+        let report = check(&manifest, &input(&names, &files), &OPTIONS, &());
+        assert_eq!(report.verdict, verdict, "{report:#?}");
     }
 }
 
