@@ -7,6 +7,8 @@
 //! was changed and the logits compared. The list was held against the keys of gguf-py 0.19: those that are not in it have
 //! no rule here. A key of the architecture without a rule is refused as well, since what it does is not known.
 
+use std::collections::BTreeSet;
+
 use architectures::{AttentionScale, RopeLayers, find};
 use gguf_file::{SplitSet, Value};
 
@@ -55,15 +57,18 @@ pub(crate) fn check<'k>(
             lost.push(RecordOnly { name, consequence });
         }
     }
-    for (_, info) in set.tensors() {
-        // A name that is not UTF-8 is refused where tensors are planned.
-        let Ok(name) = str::from_utf8(info.name) else {
-            continue;
-        };
+    // A name that is not UTF-8 is refused where tensors are planned.
+    let names = set
+        .tensors()
+        .filter_map(|(_, info)| str::from_utf8(info.name).ok());
+    let names: BTreeSet<&str> = names.collect();
+    for name in names.iter().copied() {
         let effect = if name.ends_with(".scale") || name.ends_with(".input_scale") {
             "the product would not be multiplied by it"
         } else if LONG_AND_SHORT.contains(&name) {
             "angles would not be divided by it"
+        } else if let Some(effect) = left_out(name, &names).filter(|_| unsaid.is_none()) {
+            effect
         } else {
             continue;
         };
@@ -78,6 +83,18 @@ pub(crate) fn check<'k>(
     }
     lost.sort_by_key(|one| one.name);
     Ok(lost)
+}
+
+/// Says what becomes of a bias that no loader adds (`load_apr_layer` of `apr` 0.72.3).
+fn left_out(name: &str, names: &BTreeSet<&str>) -> Option<&'static str> {
+    let three = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
+    let is_there = |layer: &str, part| names.contains(format!("{layer}{part}").as_str());
+    if name == "output.bias" || name.ends_with(".ffn_gate.bias") {
+        return Some("it would not be added");
+    }
+    let layer = three.iter().find_map(|part| name.strip_suffix(part))?;
+    let has_all = three.iter().all(|part| is_there(layer, part));
+    (!has_all).then_some("it would not be added where query, key and value have not all three")
 }
 
 /// Factors of positions, for a context beyond that of the training and for one within it.

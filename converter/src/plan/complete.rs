@@ -126,16 +126,14 @@ fn lacking<'a>(parts: &BTreeSet<&str>, needs: &'a [Need]) -> BTreeSet<&'a str> {
         });
         lacking.extend(choices.min().into_iter().flat_map(|(.., lacking)| lacking));
     }
-    // Loaders of APR drop all three without a word when one of them is missing.
-    if BIASES.iter().any(|bias| parts.contains(bias)) {
-        lacking.extend(BIASES.into_iter().filter(absent));
-    }
     lacking
 }
 
-/// Whether a part is one that every layer has or none: the weights and biases of the attention and the feed-forward.
+/// Whether a part is one that every layer has or none: the weights of the attention and the feed-forward. Biases are those
+/// that a layer has, unless its architecture needs them (`TENSOR_NOT_REQUIRED` in llama.cpp).
 fn is_regular(part: &str) -> bool {
-    part.starts_with("attn_") || part.starts_with("ffn_") || part.starts_with("post_")
+    let is_part = |start| part.starts_with(start);
+    ["attn_", "ffn_", "post_"].into_iter().any(is_part) && !part.ends_with(".bias")
 }
 
 fn check_vocabulary(
@@ -163,7 +161,6 @@ fn layer_and_part(name: &str) -> Option<(u64, &str)> {
     Some((layer.parse().ok()?, part))
 }
 
-const BIASES: [&str; 3] = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
 const TOKENS: &str = "tokenizer.ggml.tokens";
 
 #[cfg(test)]

@@ -248,11 +248,11 @@ pub enum Alibi {
 /// Biases of query, key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Biases {
-    /// Where a layer has them: all or none.
+    /// Where a layer has them, each on its own (`create_tensor_qkv` in src/llama-model.cpp of llama.cpp).
     Optional,
     /// Required.
     Required,
-    /// Refused: no model of the architecture has them.
+    /// Refused: llama.cpp loads none.
     Refused,
 }
 

@@ -277,6 +277,28 @@ fn a_number_of_used_experts_for_each_layer_is_not_covered() {
     assert_eq!(outcome(&model).unwrap_err(), text);
 }
 
+/// As llama.cpp does (`create_tensor_qkv`).
+#[test]
+fn biases_of_query_key_and_value_are_those_that_a_layer_has() {
+    let without = |gone: &[&str]| {
+        let mut model = models::qwen2();
+        let is_gone = |name: &str| gone.iter().any(|start| name.starts_with(start));
+        model.tensors.retain(|tensor| {
+            let name = str::from_utf8(&tensor.name).unwrap();
+            !name.ends_with(".bias") || !is_gone(name)
+        });
+        outcome(&model).unwrap().1
+    };
+    let all = [
+        without(&[]),
+        without(&["blk.1.attn_v"]),
+        without(&["blk.1."]),
+        without(&["blk."]),
+    ];
+    let different: std::collections::BTreeSet<&String> = all.iter().collect();
+    assert_eq!(different.len(), all.len());
+}
+
 #[test]
 fn a_bias_that_llama_cpp_requires_is_required() {
     for part in ["output_norm.bias", "blk.1.attn_norm.bias"] {

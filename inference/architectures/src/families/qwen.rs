@@ -10,7 +10,6 @@ pub(super) const QWEN2: Architecture = Architecture {
     name: "qwen2",
     usual_epsilon: 1e-6,
     rope: RopeKind::Neox,
-    biases: Biases::Required,
     further_biases: &["output"],
     ..PLAIN
 };
@@ -39,7 +38,6 @@ pub(super) const QWEN2VL: Architecture = Architecture {
 /// Qwen 3.
 pub(super) const QWEN3: Architecture = Architecture {
     name: "qwen3",
-    biases: Biases::Refused,
     further_biases: &[],
     head_norm: Some(HeadNorm::HEADS),
     dense_factors: true,

@@ -93,48 +93,42 @@ impl Builder<'_> {
             self.factor(layer, stage, factor, (to, Width::Token(width)));
         }
         let stages = [Stage::QPostBias, Stage::KPostBias, Stage::VPostBias];
-        let each = stages
-            .into_iter()
-            .zip(slots)
-            .zip(biases.into_iter().flatten());
-        for ((stage, to), vector) in each.take(taken) {
-            let width = Width::Token(vector.columns());
-            self.push(layer, stage, Op::AddVector { vector }, (to, width));
+        let each = stages.into_iter().zip(slots).zip(biases);
+        for ((stage, to), bias) in each.take(taken) {
+            if let Some(vector) = bias {
+                let width = Width::Token(vector.columns());
+                self.push(layer, stage, Op::AddVector { vector }, (to, width));
+            }
         }
         Ok(())
     }
 
-    /// The biases of query, key and value: all or none.
+    /// The biases of query, key and value, of each where the layer has it.
     fn biases(
         &mut self,
         index: usize,
         fused: bool,
         widths: [usize; 3],
-    ) -> Result<Option<[Tensor; 3]>, Error> {
+    ) -> Result<[Option<Tensor>; 3], Error> {
         let layer = Some(index);
-        if self.architecture.biases == Biases::Refused {
-            return Ok(None);
-        }
-        if fused {
-            let is_needed = self.architecture.biases == Biases::Required;
-            if !is_needed && !self.has(layer, "attn_qkv.bias") {
-                return Ok(None);
-            }
-            let whole = self.take(layer, "attn_qkv.bias", &[sum(&widths)?])?;
-            return Ok(Some(parts(&whole, widths)));
-        }
+        let described = self.architecture.biases;
         let names = ["attn_q.bias", "attn_k.bias", "attn_v.bias"];
-        let some = names.iter().any(|name| self.has(layer, name));
-        if !some && self.architecture.biases == Biases::Optional {
-            return Ok(None);
+        let is_whole = fused && (described == Biases::Required || self.has(layer, "attn_qkv.bias"));
+        if is_whole && described != Biases::Refused {
+            let whole = self.take(layer, "attn_qkv.bias", &[sum(&widths)?])?;
+            return Ok(parts(&whole, widths).map(Some));
         }
-        let [q, k, v] = names;
-        let [query, key, value] = widths;
-        Ok(Some([
-            self.take(layer, q, &[query])?,
-            self.take(layer, k, &[key])?,
-            self.take(layer, v, &[value])?,
-        ]))
+        // Beside one matrix for all three llama.cpp adds all three biases or none.
+        let all = names.iter().all(|name| self.has(layer, name));
+        if described == Biases::Refused || (fused && !all) {
+            return Ok([None, None, None]);
+        }
+        let ([q, k, v], [query, key, value]) = (names, widths);
+        Ok([
+            self.vector(layer, q, query)?,
+            self.vector(layer, k, key)?,
+            self.vector(layer, v, value)?,
+        ])
     }
 
     pub(super) fn clamped(&mut self, index: usize, widths: &Widths) -> Result<(), Error> {

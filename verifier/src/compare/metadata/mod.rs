@@ -328,13 +328,9 @@ impl Comparison<'_> {
         }
     }
 
-    /// Names the tensors by which a product is multiplied, or positions divided: they are compared as any other, and no loader of APR reads one.
+    /// Names the tensors that no loader of APR reads, though they change what others compute: they are compared as any other.
     fn name_factors(&self, findings: &mut Findings) {
-        let tensors = self.gguf.tensors.iter();
-        let mut factors: Vec<&[u8]> = tensors
-            .map(|tensor| tensor.name.as_slice())
-            .filter(|name| unsaid::is_factor(name))
-            .collect();
+        let mut factors = unsaid::left_out(&self.gguf.metadata, &self.gguf.tensors);
         // Those of which the record says so come last.
         factors.sort_by_key(|name| self.is_record_only(name));
         let Some(first) = factors.first() else {
@@ -342,7 +338,7 @@ impl Comparison<'_> {
         };
         let shown = match factors.len() {
             1 => escape(first),
-            count => format!("{} (one of {count} factors)", escape(first)),
+            count => format!("{} (one of {count} such tensors)", escape(first)),
         };
         let finding = match self.is_record_only(first) {
             true => record_only(&format!(

@@ -4,8 +4,11 @@
 //! does with each key, and which graph each architecture has, is in its own source (`load_arch_hparams` and the graphs of
 //! `src/models`).
 
+use std::collections::BTreeSet;
+
 use super::behaviour::Neutral;
 use super::{expected, rope};
+use crate::decode::container::Tensor;
 use crate::decode::gguf::{Metadata, Value};
 
 /// Whether an architecture that llama.cpp knows computes something else than a llama, whatever its keys: loaders of APR compute
@@ -21,9 +24,32 @@ pub(super) fn is_llama(architecture: &[u8]) -> bool {
     LLAMAS.iter().any(|name| name.as_bytes() == architecture)
 }
 
-/// Whether a tensor changes what the steps of others compute, and no loader reads it: a factor of a product, or of
-/// positions.
-pub(super) fn is_factor(tensor: &[u8]) -> bool {
+/// The tensors of a model that change what the steps of others compute, and that no loader reads: factors of products and of
+/// positions; of a llama, biases of the gate, of the output matrix, and of query, key and value in a layer that has not all three.
+pub(super) fn left_out<'t>(metadata: &Metadata, tensors: &'t [Tensor]) -> Vec<&'t [u8]> {
+    let is_llama = is_llama(metadata.architecture().unwrap_or_default());
+    let names: BTreeSet<&[u8]> = tensors.iter().map(|one| one.name.as_slice()).collect();
+    let is_lone = |name: &[u8]| {
+        let layer = OF_ATTENTION
+            .iter()
+            .find_map(|part| name.strip_suffix(*part));
+        layer.is_some_and(|layer| {
+            let whole = |part: &[u8]| [layer, part].concat();
+            !OF_ATTENTION
+                .iter()
+                .all(|part| names.contains(whole(part).as_slice()))
+        })
+    };
+    let is_bias =
+        |name: &[u8]| name == b"output.bias" || name.ends_with(b".ffn_gate.bias") || is_lone(name);
+    let all = names.iter().copied();
+    all.filter(|name| is_factor(name) || is_llama && is_bias(name))
+        .collect()
+}
+
+const OF_ATTENTION: [&[u8]; 3] = [b"attn_q.bias", b"attn_k.bias", b"attn_v.bias"];
+
+fn is_factor(tensor: &[u8]) -> bool {
     tensor.ends_with(b".scale")
         || tensor.ends_with(b".input_scale")
         || matches!(

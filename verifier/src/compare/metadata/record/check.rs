@@ -237,11 +237,10 @@ impl Recorded<'_> {
     /// What is said to stand in the record alone is a key or a tensor that loaders do not find elsewhere, and each is said once.
     fn check_record_only(&self, findings: &mut Findings) {
         let keys = &self.record.record_only;
-        let tensors = self.gguf.tensors.iter();
-        let tensors: BTreeSet<&[u8]> = tensors.map(|tensor| tensor.name.as_slice()).collect();
+        let left_out = unsaid::left_out(&self.gguf.metadata, &self.gguf.tensors);
         let may_stand = |name: &Vec<u8>| match self.gguf.metadata.get(name) {
             Some(value) => self.may_be_kept_alone(name, value),
-            None => unsaid::is_factor(name) && tensors.contains(name.as_slice()),
+            None => left_out.contains(&name.as_slice()),
         };
         if !keys.is_sorted_by(|one, next| one < next) || !keys.iter().all(may_stand) {
             let expected = "keys and tensors of the GGUF that no key of APR carries, sorted";
