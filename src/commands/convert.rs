@@ -313,7 +313,14 @@ fn convert(
         output::note(&format!("warning: {warning}"));
     }
     let sources = Files::open_all(&job.sources)?;
-    let unread = unread(&sources);
+    let mut unread = unread(&sources);
+    // Of keys the conversion says more.
+    let is_said = |name: &str| {
+        let key = name.strip_prefix("key ");
+        let mut warnings = pending.warnings().iter();
+        key.is_some_and(|key| warnings.any(|said| said.starts_with(&format!("{key} = "))))
+    };
+    unread.retain(|name| !is_said(name));
     // Names of a GGUF are escaped where they are read.
     for name in unread.iter().take(MOST_UNREAD) {
         let text = "no step of the forward reads it; it is kept as it is";

@@ -45,7 +45,7 @@ impl<'a> Draft<'a> {
         let keys = Keys::new(*set, &given)?;
         let words = architecture::words(keys.architecture())?;
         let unsaid = words.unsaid.as_deref();
-        let record_only = behaviour::check(&keys, set, unsaid, request.record_only)?;
+        let (record_only, unread) = behaviour::check(&keys, set, unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
@@ -76,6 +76,7 @@ impl<'a> Draft<'a> {
                 one.consequence
             )
         }));
+        warnings.extend(unread);
         warnings.append(&mut metadata.warnings);
         warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use architectures::{AttentionScale, RopeLayers, find};
+use architectures::{RopeLayers, find};
 use gguf_file::{SplitSet, Value};
 
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct RecordOnly<'a> {
 }
 
 /// Refuses a model whose behaviour no loader of the artifact could know, unless the caller wants such keys in the record
-/// alone; then returns them. `unsaid` is what APR cannot say of the whole architecture.
+/// alone; then returns them, and a warning for each key that changes nothing since no engine reads it. `unsaid` is what APR cannot say of the whole architecture.
 ///
 /// # Errors
 /// Fails with every key and tensor that would be lost.
@@ -37,7 +37,7 @@ pub(crate) fn check<'k>(
     set: &SplitSet<'k>,
     unsaid: Option<&str>,
     record_only: bool,
-) -> Result<Vec<RecordOnly<'k>>, Error> {
+) -> Result<(Vec<RecordOnly<'k>>, Vec<String>), Error> {
     let mut lost = Vec::new();
     if let Some(reason) = unsaid {
         let architecture = keys.architecture().escape_debug();
@@ -48,12 +48,22 @@ pub(crate) fn check<'k>(
             ),
         });
     }
-    let head_dim = head_dim(keys);
+    let (head_dim, described) = (head_dim(keys), find(keys.architecture()));
+    let mut unread = Vec::new();
     let of_no_architecture = keys.starting_with(String::new());
     let of_no_architecture = of_no_architecture.filter(|(name, ..)| name.starts_with("xielu."));
     for (name, ending, value) in keys.of_architecture().chain(of_no_architecture) {
-        if let Some(effect) = effect(keys.architecture(), ending, value, head_dim) {
-            let consequence = format!("{} = {}: {effect}", name.escape_debug(), shown(value));
+        let Some(effect) = effect(keys.architecture(), ending, value, head_dim) else {
+            continue;
+        };
+        let (key, value) = (name.escape_debug(), shown(value));
+        if described.is_some_and(|described| described.reads(ending) == Some(false)) {
+            let architecture = keys.architecture();
+            unread.push(format!(
+                "{key} = {value}: neither llama.cpp nor a loader of APR reads it for {architecture}; the record keeps it"
+            ));
+        } else {
+            let consequence = format!("{key} = {value}: {effect}");
             lost.push(RecordOnly { name, consequence });
         }
     }
@@ -82,7 +92,7 @@ pub(crate) fn check<'k>(
         problems.into_result(|problems| Error::NotCarried { problems })?;
     }
     lost.sort_by_key(|one| one.name);
-    Ok(lost)
+    Ok((lost, unread))
 }
 
 /// Says what becomes of a bias that no loader adds (`load_apr_layer` of `apr` 0.72.3).
@@ -116,20 +126,12 @@ fn effect(
             return (value.as_u64() != head_dim)
                 .then_some("all values of a head would be rotated, not this part of them");
         }
-        // Read for the granite family alone, which is not said in any case.
-        "attention.scale"
-            if find(architecture).is_some_and(|one| one.scale != AttentionScale::Key) =>
-        {
-            return None;
-        }
         "rope.scaling.finetuned" => {
             let reads = find(architecture)
                 .is_some_and(|described| described.rope_layers == RopeLayers::Finetuned);
             return (reads && value.as_bool() == Some(false))
                 .then_some("positions would be rotated, which this key turns off");
         }
-        // Converters write it for stablelm as well, where llama.cpp reads no such key.
-        "use_parallel_residual" if architecture != "gptneox" => return None,
         "attention.sliding_window" if architecture::ignores_window(architecture) => return None,
         _ => {}
     }

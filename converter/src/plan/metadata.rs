@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     plan::{
         json::f32_number,
-        keys::{Keys, count, required, shown, wrong},
+        keys::{Keys, required, shown, wrong},
     },
 };
 
@@ -263,7 +263,10 @@ impl Metadata {
             if !name.ends_with("_token_id") {
                 continue;
             }
-            let id = count(key, value)?;
+            // llama.cpp takes no list for it, not even one of one token (`get_key`).
+            let id = value.as_u64();
+            let id =
+                id.ok_or_else(|| wrong(key, "the id of one token, an integer from 0 on", value))?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
                 self.warnings.push(format!(
                     "{key} is {id}, which no token of the vocabulary has: loaders of APR refuse such an artifact"

@@ -32,7 +32,12 @@ fn a_missing_required_key_is_named() {
 
 #[test]
 fn a_key_of_another_type_is_an_error_that_says_both() {
-    let cases: [(&str, Value, &str); 8] = [
+    let cases: [(&str, Value, &str); 9] = [
+        (
+            "tokenizer.ggml.eos_token_id",
+            Value::Array(4, vec![Value::U32(2)]),
+            "expected the id of one token, an integer from 0 on, found 1 of u32: [2]",
+        ),
         ("qwen2.block_count", "two".into(), "expected an integer"),
         ("qwen2.block_count", (-1_i32).into(), "found -1"),
         (
@@ -50,7 +55,7 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
         (
             "tokenizer.ggml.eos_token_id",
             "eos".into(),
-            "expected an integer",
+            "expected the id of one token",
         ),
         ("qwen2.attention.head_count", 6_u32.into(), "a divisor of"),
     ];

@@ -11,6 +11,7 @@ mod description;
 mod families;
 mod needs;
 mod parts;
+mod reads;
 mod undescribed;
 mod words;
 

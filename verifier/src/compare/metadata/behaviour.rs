@@ -6,6 +6,7 @@
 //! which says what each one does and with which value it does nothing. A key of the architecture that is in neither
 //! table is taken for one that changes the behaviour.
 
+use super::unsaid;
 use crate::decode::gguf::Value;
 
 /// What a key without a place in APR means.
@@ -52,13 +53,10 @@ impl Neutral {
 /// Tells whether a key of an architecture (without its name and dot) that APR has no place for changes what the model
 /// computes.
 pub(super) fn changes(architecture: &[u8], ending: &str, value: Value<'_>) -> bool {
-    let is_read_by = |readers: &[&str]| readers.iter().any(|name| name.as_bytes() == architecture);
-    let is_unread = match ending {
-        PARALLEL => !is_read_by(&["gptneox"]),
-        SCALE => !is_read_by(SCALE_READERS),
-        _ => false,
-    };
-    if is_unread {
+    let is = |name: &&str| name.as_bytes() == architecture;
+    let of_some = READERS.iter().find(|(key, _)| *key == ending);
+    if of_some.is_some_and(|(_, readers)| !readers.iter().any(is)) && unsaid::is_known(architecture)
+    {
         return false;
     }
     match meaning(ending) {
@@ -77,17 +75,26 @@ pub(super) fn meaning(ending: &str) -> Option<Meaning> {
 /// Keys that change what is computed and do not begin with the architecture.
 pub(super) const GLOBAL: [&str; 4] = ["xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"];
 
-/// Converters write it for stablelm as well, where llama.cpp reads no such key (src/models/stablelm.cpp).
-const PARALLEL: &str = "use_parallel_residual";
-
-const SCALE: &str = "attention.scale";
-/// Those for which llama.cpp reads the key (`load_arch_hparams` in src/models/*.cpp).
-const SCALE_READERS: &[&str] = &[
-    "granite",
-    "granitehybrid",
-    "granitemoe",
-    "granite_swa",
-    "graniteswitch",
+/// Keys that llama.cpp reads for some architectures alone, and those: in whose `load_arch_hparams` each stands (src/models/*.cpp
+/// at 0c1e57098).
+#[rustfmt::skip]
+const READERS: &[(&str, &[&str])] = &[
+    ("attention.clamp_kqv", &["dbrx", "mpt", "olmo"]),
+    ("attention.layer_norm_epsilon", &["arwkv7", "bert", "bloom", "codeshell", "cohere2", "cohere2moe", "command-r", "dbrx", "falcon", "glm5-next", "gpt2", "gptneox", "jais", "jais2", "jina-bert-v2", "jina-bert-v3", "modern-bert", "mpt", "nemotron", "nemotron_h", "nemotron_h_moe", "nomic-bert", "nomic-bert-moe", "olmo", "orion", "phi2", "pockettts", "rwkv6", "rwkv6qwen2", "rwkv7", "stablelm", "starcoder", "starcoder2", "wavtokenizer-dec"]),
+    ("attention.max_alibi_bias", &["jais", "mpt"]),
+    ("attention.output_scale", &["grok"]),
+    ("attention.scale", &["dflash", "granite", "granite_swa", "granitehybrid", "granitemoe", "graniteswitch"]),
+    ("attention.shared_kv_layers", &["gemma4", "gemma4-assistant"]),
+    ("attention.sliding_window_pattern", &["afmoe", "cohere2", "cohere2moe", "dflash", "dots3note", "exaone-moe", "exaone4", "gemma-embedding", "gemma2", "gemma3", "gemma3n", "gemma4", "gemma4-assistant", "gpt-oss", "granite_swa", "laguna", "llama4", "maple", "mellum", "mimo2", "modern-bert", "muse-glimmer", "olmo2", "plamo3", "smallthinker", "spark2_5", "step35"]),
+    ("attn_logit_softcapping", &["gemma2", "grok"]),
+    ("embedding_scale", &["dflash", "granite", "granite_swa", "granitehybrid", "granitemoe", "graniteswitch", "grok", "hrm_text", "minicpm"]),
+    ("final_logit_softcapping", &["dflash", "gemma2", "gemma3", "gemma4", "grok", "muse-glimmer"]),
+    ("logit_scale", &["cohere2", "cohere2moe", "command-r", "dflash", "granite", "granite_swa", "granitehybrid", "granitemoe", "graniteswitch", "grok", "minicpm", "muse-glimmer", "talkie"]),
+    ("residual_scale", &["granite", "granite_swa", "granitehybrid", "granitemoe", "graniteswitch", "minicpm", "minimax-01"]),
+    ("rope.freq_base_swa", &["afmoe", "cohere2", "cohere2moe", "dots3note", "exaone-moe", "exaone4", "gemma-embedding", "gemma2", "gemma3", "gemma3n", "gemma4", "gemma4-assistant", "gpt-oss", "laguna", "llama4", "maple", "mellum", "mimo2", "modern-bert", "muse-glimmer", "olmo2", "plamo3", "smallthinker", "spark2_5", "step35"]),
+    ("router_logit_softcapping", &["grok"]),
+    ("swin_norm", &["chameleon"]),
+    ("use_parallel_residual", &["gptneox"]),
 ];
 
 const ZERO: Meaning = Meaning::Changes(Neutral::Zero);
@@ -108,13 +115,13 @@ const TABLE: &[(&str, Meaning)] = &[
     ("swiglu_clamp_exp", ZERO),
     ("swiglu_clamp_shexp", ZERO),
     ("hidden_activation", NEVER),
-    (PARALLEL, FALSE),
+    ("use_parallel_residual", FALSE),
     ("norm_before_residual", FALSE),
     ("swin_norm", FALSE),
     ("rescale_every_n_layers", ZERO),
     // Attention.
     // Loaders of `apr` read no scale of scores from an .apr file.
-    (SCALE, ZERO),
+    ("attention.scale", ZERO),
     ("attention.output_scale", ZERO_OR_ONE),
     ("attention.value_scale", ZERO_OR_ONE),
     ("attention.temperature_length", ZERO),

@@ -15,8 +15,12 @@ use crate::decode::gguf::{Metadata, Value};
 /// that, and what the keys of APR and the names of tensors add to it.
 pub(super) fn computes_otherwise(metadata: &Metadata) -> bool {
     let architecture = metadata.architecture().unwrap_or_default();
-    let is_known = |name: &str| name.as_bytes() == architecture;
-    !is_llama(architecture) && rope::names().any(is_known)
+    !is_llama(architecture) && is_known(architecture)
+}
+
+/// Whether llama.cpp knows an architecture, or loaders of APR run it as one that it knows.
+pub(super) fn is_known(architecture: &[u8]) -> bool {
+    is_llama(architecture) || rope::names().any(|name| name.as_bytes() == architecture)
 }
 
 /// Whether what an architecture computes is a llama.
