@@ -56,7 +56,12 @@ impl FedResult {
 
 /// Compares what feeds a step of both models; the report has compared the bytes of all tensors.
 pub(crate) fn diagnose(report: &Report, pair: &Pair<'_>, step: Step, prompt: &str) -> Diagnosis {
-    let feeds = pair.models().map(|model| model.feeds(step));
+    let mut feeds = pair.models().map(|model| model.feeds(step));
+    let layers = pair.models().map(|model| model.config.layers);
+    if layers[0] != layers[1] && only_side(report, step, pair.models()).is_some() {
+        // Of a layer that one model does not run, nothing feeds the other.
+        feeds = Default::default();
+    }
     let [first, second] = &feeds;
     let count = first.tensors.len().max(second.tensors.len());
     let tensors: Vec<Fed> = (0..count)
@@ -135,27 +140,35 @@ fn sentence(
     if names[0] != names[1] {
         parts.push(in_both(report, "architecture", names));
     }
+    let different = settings.iter();
+    let different = different.filter(|setting| setting.result.difference().is_some());
+    parts.extend(different.map(|setting| {
+        let values = [setting.sides.first(), setting.sides.second()];
+        let values = values.map(|value| value.map_or("none", String::as_str));
+        in_both(report, &setting.what, values)
+    }));
+    parts.extend(tensors.iter().filter_map(|tensor| {
+        let how = tensor.result.difference()?;
+        Some(format!("{}: {how}", tensor.what))
+    }));
     let layers = models.map(|model| model.config.layers);
-    // Of a layer that one model does not run, nothing feeds the other.
-    let is_of_further_layer = layers[0] != layers[1] && only_side(report, step, models).is_some();
-    if !is_of_further_layer {
-        let different = settings.iter();
-        let different = different.filter(|setting| setting.result.difference().is_some());
-        parts.extend(different.map(|setting| {
-            let values = [setting.sides.first(), setting.sides.second()];
-            let values = values.map(|value| value.map_or("none", String::as_str));
-            in_both(report, &setting.what, values)
-        }));
-        parts.extend(tensors.iter().filter_map(|tensor| {
-            let how = tensor.result.difference()?;
-            Some(format!("{}: {how}", tensor.what))
-        }));
-    }
+    let drafts = models.map(|model| model.config.drafts);
     if parts.is_empty() {
         let is_of_key = |one: &&FindingRow| one.decides() && one.code.group() == Group::Metadata;
         parts.push(if layers[0] != layers[1] {
-            let layers = layers.map(|count| count.to_string());
-            in_both(report, "num_layers", [&layers[0], &layers[1]])
+            let (what, counts) = match drafts[0] == drafts[1] {
+                true => ("num_layers", layers),
+                false => ("nextn_predict_layers", drafts),
+            };
+            let counts = counts.map(|count| count.to_string());
+            let mut text = in_both(report, what, [&counts[0], &counts[1]]);
+            if let (Some(layer), Some(side)) = (step.layer, only_side(report, step, models)) {
+                text.push_str(&format!(
+                    ": layer {layer} is run {} alone",
+                    within(report, side)
+                ));
+            }
+            text
         } else if let Some(of_key) = report.findings.iter().find(is_of_key) {
             of_key.message.clone()
         } else if let Some(side) = only_side(report, step, models) {

@@ -69,15 +69,23 @@ impl Numbers {
                 }
             }
         }
+        let (layers, drafts) = (model.config.layers, model.config.drafts);
         let numbers = numbers.into_iter();
+        let drafts = (drafts > 0).then(|| NumberRow {
+            name: "nextn_predict_layers",
+            value: format!("{drafts} (not run)"),
+            layers: (layers..layers.saturating_add(drafts)).collect(),
+            stages: Vec::new(),
+        });
         Self {
-            layers: model.config.layers,
+            layers,
             architecture: Some(model.config.architecture.name),
             not_covered: None,
             assumptions: model.assumptions.iter().map(ToString::to_string).collect(),
             unused: model.unused.clone(),
             numbers: numbers
                 .flat_map(|(name, values)| values.rows(name))
+                .chain(drafts)
                 .collect(),
         }
     }

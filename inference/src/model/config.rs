@@ -20,6 +20,8 @@ pub struct Config {
     pub architecture: &'static Architecture,
     /// The number of layers.
     pub layers: usize,
+    /// The layers behind them that draft later tokens (`nextn_predict_layers`): no logits come from them, and they are not run.
+    pub drafts: usize,
     /// Values of a token between the layers.
     pub hidden: usize,
     /// What the norms add before the square root.

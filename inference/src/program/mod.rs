@@ -74,7 +74,7 @@ pub enum Slot {
 }
 
 /// The tensors and the settings that a step reads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Feeds<'a> {
     /// The tensors.
     pub tensors: Vec<&'a Tensor>,

@@ -38,6 +38,55 @@ fn models() -> Vec<(String, Vec<u8>)> {
 
 #[needs::data("arch")]
 #[test]
+fn the_numbers_of_every_kind_of_layer_are_settings() {
+    let shown = |name: &str, stage: &str| {
+        let bytes = shared::read(&format!("arch/{name}.f32.gguf"));
+        let model = load(&[&bytes]).unwrap();
+        let taken = model.program.iter();
+        let of_stage = taken.filter(|taken| taken.step.to_string() == stage);
+        let settings = of_stage.flat_map(|taken| taken.settings.clone());
+        let shown = settings.map(|setting| format!("{} {}", setting.name, setting.value));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    for (name, stage, expected) in [
+        (
+            "qwen35",
+            "0.ssm_scan",
+            "recurrence gated delta rule, ssm_state_size 8, ssm_group_count 2, ssm_time_step_rank 4, ssm_inner_size 32",
+        ),
+        ("qwen35", "0.ssm_conv", "ssm_conv_kernel 4"),
+        (
+            "granitehybrid",
+            "0.ssm_scan",
+            "recurrence state space, ssm_state_size 8, ssm_group_count 2, ssm_time_step_rank 4, ssm_inner_size 64",
+        ),
+        (
+            "nemotron_h",
+            "0.ssm_scan",
+            "recurrence state space, ssm_state_size 8, ssm_group_count 2, ssm_time_step_rank 4, ssm_inner_size 32",
+        ),
+        (
+            "lfm2",
+            "0.ssm_conv",
+            "recurrence short convolution, shortconv_l_cache 3",
+        ),
+        (
+            "gemma4",
+            "layer_inputs_rows",
+            "embedding_length_per_layer_input 8",
+        ),
+        (
+            "gemma4",
+            "5.attention",
+            "num_heads 4, num_kv_heads 2, head_dim 24, keys_and_values_of_layer 2",
+        ),
+    ] {
+        assert_eq!(shown(name, stage), expected, "{name}: {stage}");
+    }
+}
+
+#[needs::data("arch")]
+#[test]
 fn every_architecture_is_as_near_the_truth_as_f64_and_f32_are() {
     let mut far = Vec::new();
     for (name, bytes) in models() {

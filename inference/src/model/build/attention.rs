@@ -100,11 +100,15 @@ impl Builder<'_> {
         }
         self.tempered(index, &numbers, queries)?;
         let (key, value) = match lent {
-            Some(slots) => slots,
+            Some((_, slots)) => slots,
             None => self.kept(index, &widths)?,
         };
         let scale = self.numbers.scale;
         self.attend(index, &heads, scale, (key, value), Stage::Attention)?;
+        if let (Some((source, _)), Some(attention)) = (lent, self.program.last_mut()) {
+            let shown = setting("keys_and_values_of_layer", source);
+            attention.settings.push(shown);
+        }
         let attended = times(heads.queries, heads.value_dim, "head dim")?;
         if described.query_gate {
             let op = Op::Gate {

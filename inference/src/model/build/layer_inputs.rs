@@ -1,6 +1,6 @@
 //! What gemma4 adds: an embedding for every layer, keys and values that later layers read, a scale of each layer.
 
-use super::{Builder, projections::Widths, times};
+use super::{Builder, projections::Widths, setting, times};
 use crate::{
     error::Error,
     program::{Op, Slot, Stage, Width},
@@ -24,7 +24,9 @@ impl Builder<'_> {
             &[all, self.numbers.vocabulary],
         )?;
         let rows = (Slot::Up, Width::Token(all));
-        self.push(None, Stage::LayerInputsRows, Op::Lookup { table }, rows);
+        let op = Op::Lookup { table };
+        let settings = self.push(None, Stage::LayerInputsRows, op, rows);
+        settings.push(setting("embedding_length_per_layer_input", each));
         let factor = (each as f64).sqrt();
         self.push(None, Stage::LayerInputsScaled, Op::Scale { factor }, rows);
         let stage = Stage::LayerInputsProduct;
@@ -132,8 +134,9 @@ impl Builder<'_> {
         }
     }
 
-    /// Keys and values of an earlier layer, where a layer has none of its own: those of the last layer of its kind.
-    pub(super) fn lent(&self, index: usize) -> Result<Option<(Slot, Slot)>, Error> {
+    /// The earlier layer whose keys and values a layer reads that has none of its own, the last one of its kind, and where they
+    /// are kept.
+    pub(super) fn lent(&self, index: usize) -> Result<Option<(usize, (Slot, Slot))>, Error> {
         let first = self.first_without_keys()?;
         if index < first {
             return Ok(None);
@@ -148,7 +151,7 @@ impl Builder<'_> {
             (numbers.key_value_heads, numbers.key_dim, numbers.value_dim)
         });
         match own == lender {
-            true => Ok(Some(slots)),
+            true => Ok(Some((source, slots))),
             false => Err(Error::not_covered(format_args!(
                 "layer {index}, which reads keys of another shape from layer {source}"
             ))),

@@ -270,6 +270,7 @@ impl Numbers {
         Config {
             architecture: self.architecture,
             layers: self.layers,
+            drafts: self.blocks.saturating_sub(self.layers),
             hidden: self.hidden,
             epsilon: self.epsilon,
             context: self.context,

@@ -2,11 +2,11 @@
 
 use architectures::{Activation, Sharing};
 
-use super::{Builder, numbers::divided, times};
+use super::{Builder, numbers::divided, setting, times};
 use crate::{
     error::Error,
     model::tensor::Tensor,
-    program::{Delta, Op, Slot, Stage, StateSpace, Width},
+    program::{Delta, Op, Setting, Slot, Stage, StateSpace, Width},
 };
 
 impl Builder<'_> {
@@ -76,12 +76,14 @@ impl Builder<'_> {
             modulo: sharing == Sharing::Modulo,
             epsilon: self.numbers.epsilon,
         });
-        self.push(
-            layer,
-            Stage::SsmScan,
-            op,
-            (Slot::Attended, Width::Token(inner)),
-        );
+        let numbers = [
+            setting("recurrence", "gated delta rule"),
+            setting("ssm_state_size", key_dim),
+            setting("ssm_group_count", key_heads),
+            setting("ssm_time_step_rank", value_heads),
+            setting("ssm_inner_size", inner),
+        ];
+        self.scan(index, op, inner, numbers);
         let weight = Some(self.take(layer, "ssm_norm.weight", &[value_dim])?);
         let slots = (Slot::Attended, Slot::Attended);
         self.rms_norm(layer, Stage::SsmNorm, (value_dim, weight), slots, inner);
@@ -172,12 +174,14 @@ impl Builder<'_> {
             state,
             inner,
         });
-        self.push(
-            layer,
-            Stage::SsmScan,
-            op,
-            (Slot::Attended, Width::Token(inner)),
-        );
+        let numbers = [
+            setting("recurrence", "state space"),
+            setting("ssm_state_size", state),
+            setting("ssm_group_count", groups),
+            setting("ssm_time_step_rank", heads),
+            setting("ssm_inner_size", inner),
+        ];
+        self.scan(index, op, inner, numbers);
         self.silu_gated(index, inner);
         if self.has(layer, "ssm_norm.weight") {
             let weight = Some(self.take(layer, "ssm_norm.weight", &[row, groups])?);
@@ -187,6 +191,13 @@ impl Builder<'_> {
         let stages = [Stage::AttnOut, Stage::AttnOutBias];
         let slots = (Slot::Attended, Slot::Branch);
         self.biased_product(layer, stages, "ssm_out", slots, [inner, hidden])
+    }
+
+    /// What goes through the positions, with its numbers.
+    fn scan(&mut self, index: usize, op: Op, inner: usize, numbers: [Setting; 5]) {
+        let to = (Slot::Attended, Width::Token(inner));
+        let settings = self.push(Some(index), Stage::SsmScan, op, to);
+        settings.extend(numbers);
     }
 
     fn convolution(
@@ -201,15 +212,23 @@ impl Builder<'_> {
         let name = format!("{part}.weight");
         let taps = self.dims(layer, &name);
         let taps = taps.and_then(|dims| dims.first().copied());
-        let key = match part {
-            "shortconv.conv" => "shortconv.l_cache",
-            _ => "ssm.conv_kernel",
+        let taps = taps.unwrap_or_default();
+        let (key, numbers) = match part {
+            "shortconv.conv" => (
+                "shortconv.l_cache",
+                vec![
+                    setting("recurrence", "short convolution"),
+                    setting("shortconv_l_cache", taps),
+                ],
+            ),
+            _ => ("ssm.conv_kernel", vec![setting("ssm_conv_kernel", taps)]),
         };
-        self.check_size(index, key, taps.unwrap_or_default())?;
-        let weight = self.take(layer, &name, &[taps.unwrap_or_default(), channels])?;
+        self.check_size(index, key, taps)?;
+        let weight = self.take(layer, &name, &[taps, channels])?;
         let bias = self.further_bias(layer, part, channels)?;
         let to = (slot, Width::Token(channels));
-        self.push(layer, Stage::SsmConv, Op::Convolve { weight, bias }, to);
+        let op = Op::Convolve { weight, bias };
+        self.push(layer, Stage::SsmConv, op, to).extend(numbers);
         if activated {
             let op = Op::Activate {
                 from: slot,
