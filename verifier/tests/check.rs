@@ -4,6 +4,8 @@ use fixtures::gguf::Value as Number;
 use fixtures::{apr, models};
 use serde_json::{Value, json};
 use verifier::check::{Sidecar, check, text};
+use verifier::finding::Effect;
+use verifier::manifest;
 use verifier::report::Report;
 use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
 use verifier::{Input, Options};
@@ -15,6 +17,17 @@ fn checked(bytes: &[u8]) -> Report {
         shards: vec![("m".to_owned(), &bytes)],
     };
     check(&input, &Sidecar::Absent, &Options::default(), &())
+}
+
+fn checked_with(bytes: &[u8], sidecar: &str) -> Report {
+    let bytes = bytes.to_vec();
+    let input = Input {
+        name: "m".to_owned(),
+        shards: vec![("m".to_owned(), &bytes)],
+    };
+    let sidecar = manifest::parse("m.manifest.json", sidecar.as_bytes());
+    let sidecar = sidecar.map_or(Sidecar::Absent, Sidecar::Read);
+    check(&input, &sidecar, &Options::default(), &())
 }
 
 #[track_caller]
@@ -199,4 +212,45 @@ fn real_imports_hold_what_they_say_of_their_tensors() {
 fn a_vocabulary_file_is_said_to_be_one() {
     let bytes = fixtures::shared::read("vocab/ggml-vocab-llama-spm.gguf");
     assert_checked(&bytes, Undecided, "a vocabulary without weights");
+}
+
+#[test]
+fn a_sidecar_that_cannot_be_used_was_not_used() {
+    let bytes = models::tiny().to_bytes();
+    let list = format!("{}  m\n", "0".repeat(64));
+    for (sidecar, says) in [
+        (list.as_str(), "the sidecar beside the file cannot be used"),
+        (
+            r#"{"manifest": 2, "files": 3}"#,
+            "nothing of the file was held against the sidecar m.manifest.json",
+        ),
+    ] {
+        let report = checked_with(&bytes, sidecar);
+        let text = text::full(&report);
+        assert_eq!(report.verdict, Undecided, "{text}");
+        assert!(text.contains(says), "{text}");
+        assert!(!text.contains("was used"), "{text}");
+    }
+}
+
+/// What the artifact says of its source cannot be computed of what it holds: it is not trusted, and the answer says so.
+#[test]
+fn a_recorded_source_of_decoded_tensors_is_said_to_be_open() {
+    let mut artifact = apr::converted(&models::small());
+    artifact.decode_f16(
+        "blk.0.attn_q.weight",
+        "model.layers.0.self_attn.q_proj.weight",
+    );
+    let report = checked(&artifact.to_bytes());
+    let text = text::full(&report);
+    assert_eq!(report.verdict, Verified, "{text}");
+    let first = text.lines().next();
+    let says = "not that of its source: 1 tensor is stored decoded";
+    assert!(first.is_some_and(|first| first.contains(says)), "{text}");
+    let mut findings = report.findings.iter();
+    let open = findings.find(|one| one.code == "meta.record-unchecked");
+    assert!(
+        open.is_some_and(|open| open.effect == Effect::Note),
+        "{text}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::recorded::Recorded;
+use super::recorded::{OfSource, Recorded};
 use super::{Sidecar, conclude, layers};
 use crate::code::Code;
 use crate::compare::inputs::{Inputs, Model};
@@ -93,7 +93,9 @@ pub(super) fn check(
     findings.splice(0..0, publisher::findings(&files));
     findings.splice(0..0, changed(decoded.side(), input));
     let is_published = publisher::holds(&files, decoded.side()) == Some(true);
-    findings.extend(recorded.notes(decoded, is_published, evidence.given_back));
+    let of_source = OfSource::of(&judge, &evidence);
+    findings.extend(recorded.notes(decoded, is_published, of_source));
+    findings.extend(of_source.finding(decoded.side()));
     if evidence.given_back == GivenBack::TooLarge {
         let text = "the source that it records has far more padding than the file has bytes: its BLAKE3 was not computed";
         let finding = Finding::new(Code::MetaRecordUnchecked, Effect::Undecided, text);

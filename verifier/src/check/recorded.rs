@@ -8,11 +8,54 @@ use crate::code::Code;
 use crate::compare::metadata::record;
 use crate::decode::decoded::Decoded;
 use crate::explain::blob;
+use crate::explain::evidence::Evidence;
 use crate::explain::given_back::GivenBack;
-use crate::finding::{Effect, Finding, hex};
+use crate::explain::judge::Judge;
+use crate::finding::{Effect, Finding, Place, Side, hex};
 use crate::input::Input;
-use crate::manifest;
+use crate::manifest::{self, Unusable};
 use crate::report::ManifestRow;
+
+/// Whether the recorded BLAKE3 of the source was held against what the artifact gives back.
+#[derive(Clone, Copy)]
+pub(super) enum OfSource {
+    Held,
+    /// It was not, since so many tensors are stored decoded: only the source has their bytes.
+    Open(usize),
+    /// It was not, and why is said elsewhere, or nothing is recorded.
+    Unsaid,
+}
+
+impl OfSource {
+    pub(super) fn of(judge: &Judge<'_>, evidence: &Evidence) -> Self {
+        if evidence.given_back == GivenBack::Alone {
+            return Self::Held;
+        }
+        let recorded = evidence.recorded.as_ref();
+        match recorded.map(|recorded| judge.not_held(recorded).len()) {
+            None | Some(0) => Self::Unsaid,
+            Some(count) => Self::Open(count),
+        }
+    }
+
+    pub(super) fn finding(self, side: Side) -> Option<Finding> {
+        let Self::Open(count) = self else {
+            return None;
+        };
+        let text = format!(
+            "the BLAKE3 that it records of its source could not be computed: {}, and only the source has the bytes",
+            stored_decoded(count)
+        );
+        let finding = Finding::new(Code::MetaRecordUnchecked, Effect::Note, text);
+        let finding = finding.at(Place::new(side, 0));
+        Some(finding.hint("hold the file against its source: `aprove verify FILE SOURCE`"))
+    }
+}
+
+fn stored_decoded(count: usize) -> String {
+    let are = if count == 1 { "is" } else { "are" };
+    format!("{} {are} stored decoded", tensors(count))
+}
 
 /// What was recorded and compared.
 pub(super) struct Recorded {
@@ -49,12 +92,10 @@ impl Recorded {
         found.about_sidecar = match sidecar {
             Sidecar::Absent => "there is no sidecar beside the file".to_owned(),
             Sidecar::LeftOut => "a sidecar was not looked for".to_owned(),
-            Sidecar::Unusable(name, why) => {
-                found.findings.push(
-                    manifest::unusable(name, why)
-                        .hint("put it right, or leave it out with --no-sidecar"),
-                );
-                "the sidecar beside the file cannot be used".to_owned()
+            Sidecar::Unusable(name, why) => found.take_unusable(name, why),
+            // Another program's list of digests under the name of a sidecar.
+            Sidecar::Read(manifest) if manifest.is_list() => {
+                found.take_unusable(manifest.name(), &Unusable::List)
             }
             Sidecar::Read(manifest) => {
                 let held = manifest::hold(manifest, input, decoded, &seen.files, &seen.tensors);
@@ -62,13 +103,26 @@ impl Recorded {
                 found.held.extend(&held.equal);
                 found.unlike.extend(&held.unlike);
                 let name = held.row.name.clone();
+                let is_used =
+                    !held.row.bound.is_empty() || !held.equal.is_empty() || !held.unlike.is_empty();
                 found.sidecar = Some(held.row);
-                format!(
-                    "the sidecar {name} was used, but for its SHA-256: verify FILE --manifest {name} computes that as well"
-                )
+                if is_used {
+                    format!(
+                        "the sidecar {name} was used, but for its SHA-256: verify FILE --manifest {name} computes that as well"
+                    )
+                } else {
+                    format!("nothing of the file was held against the sidecar {name}")
+                }
             }
         };
         found
+    }
+
+    fn take_unusable(&mut self, name: &str, why: &Unusable) -> String {
+        let hint = "put it right, or leave it out with --no-sidecar";
+        let finding = manifest::unusable(name, why).hint(hint);
+        self.findings.push(finding);
+        "the sidecar beside the file cannot be used".to_owned()
     }
 
     /// What was held against what, and what that leaves open; `is_published` where its publisher gives the digest it has.
@@ -76,7 +130,7 @@ impl Recorded {
         &self,
         decoded: &Decoded,
         is_published: bool,
-        given_back: GivenBack,
+        source: OfSource,
     ) -> [Finding; 2] {
         let mut held = Vec::new();
         let crc = matches!(decoded, Decoded::Apr(_)) && self.crc_holds;
@@ -87,9 +141,12 @@ impl Recorded {
             held.push("the SHA-256 that its publisher gives".to_owned());
         }
         if self.by_record > 0 {
-            let source = match given_back {
-                GivenBack::Alone => " and of its source",
-                _ => "",
+            let source = match source {
+                OfSource::Held => " and of its source".to_owned(),
+                OfSource::Open(count) => {
+                    format!(" (not that of its source: {})", stored_decoded(count))
+                }
+                OfSource::Unsaid => String::new(),
             };
             held.push(format!(
                 "the BLAKE3 that it records of {}{source}",

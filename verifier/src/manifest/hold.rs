@@ -7,7 +7,7 @@ use super::cap::cap;
 use super::check::{Claim, ManifestCheck, Resolved, not_compared, syntax};
 use super::kind::{Digests, Kind, Kinds};
 use super::target::{Subject, Target};
-use super::{Manifest, Rows, Unusable, described, unusable};
+use super::{Manifest, Rows, described};
 use crate::decode::decoded::Decoded;
 use crate::finding::{Effect, Finding, hex};
 use crate::input::Input;
@@ -39,13 +39,7 @@ pub(crate) fn hold(
     };
     let resolved = match &manifest.rows {
         Rows::Described(described) => described::resolve(described, &target),
-        // Another program's list of digests under the name of a sidecar.
-        Rows::Listed(_) => {
-            let finding = unusable(&manifest.name, &Unusable::List);
-            judge.findings.push(finding);
-            Resolved::default()
-        }
-        Rows::Nothing => Resolved::default(),
+        Rows::Listed(_) | Rows::Nothing => Resolved::default(),
     };
     judge.findings.extend(resolved.findings);
     let claims: Vec<Claim> = resolved

@@ -102,6 +102,16 @@ impl Manifest {
         sources.map(|source| (source.name.as_str(), source.blake3.as_str()))
     }
 
+    /// Whether it binds files by name alone, where a sidecar has to be one of ours.
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self.rows, Rows::Listed(_))
+    }
+
+    /// What the user calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn listed(name: &str, form: &'static str, (rows, problems): Listed) -> Self {
         Self {
             name: name.to_owned(),
