@@ -41,9 +41,17 @@ impl<'a> Draft<'a> {
         sources: &[Content<'_>],
     ) -> Result<Self, Error> {
         kind::check(set)?;
-        let given = given::read(&request.set, set)?;
+        let mut given = given::read(&request.set, set)?;
         let keys = Keys::new(*set, &given)?;
         let words = architecture::words(keys.architecture())?;
+        let base = keys.name("rope.freq_base");
+        // What llama.cpp takes where a file says nothing (`load_hparams`). Loaders of APR take something else for some.
+        let is_assumed = request.record_only && words.unsaid.is_none() && keys.get(&base).is_none();
+        if is_assumed {
+            given.push((base.as_str(), Value::F32(10_000.0)));
+            given.sort_by_key(|(key, _)| *key);
+        }
+        let keys = Keys::new(*set, &given)?;
         let unsaid = words.unsaid.as_deref();
         let (record_only, unread) = behaviour::check(&keys, set, unsaid, request.record_only)?;
         complete::check(&keys, set)?;
@@ -69,7 +77,10 @@ impl<'a> Draft<'a> {
         };
         let record = record::describe(&choices, sources, &metadata.references);
         let mut warnings = plan.warnings();
-        warnings.extend(given.iter().map(warning_about_given));
+        warnings.extend(given.iter().map(|pair| {
+            let is_assumed = is_assumed && pair.0 == base;
+            warning_about_given(pair, is_assumed)
+        }));
         warnings.extend(record_only.into_iter().map(|one| {
             format!(
                 "kept in the record alone, which no loader reads: {}",
@@ -174,12 +185,16 @@ fn warning_about_loaders(architecture: &str) -> Option<String> {
     })
 }
 
-fn warning_about_given((key, value): &Given<'_>) -> String {
+fn warning_about_given((key, value): &Given<'_>, is_assumed: bool) -> String {
     let shown = match value {
         Value::String(text) => format!("\"{}\"", text.escape_ascii()),
         value => shown(value),
     };
-    format!("{key} = {shown} was given for this conversion: the source has no such key")
+    let why = match is_assumed {
+        true => "is assumed, as llama.cpp does",
+        false => "was given for this conversion",
+    };
+    format!("{key} = {shown} {why}: the source has no such key")
 }
 
 fn warning_about_length(length: usize) -> Option<String> {

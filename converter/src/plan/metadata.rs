@@ -8,6 +8,7 @@ use crate::{
     plan::{
         json::f32_number,
         keys::{Keys, required, shown, wrong},
+        names::EMBEDDING,
     },
 };
 
@@ -155,8 +156,15 @@ impl Metadata {
         }
 
         let tokens = keys.array(TOKENS)?.map(|tokens| tokens.count);
-        let vocabulary = optional("vocab_size")?.or(tokens);
-        self.put("vocab_size", vocabulary.unwrap_or(facts.vocabulary_rows));
+        let rows = facts.vocabulary_rows;
+        let vocabulary = optional("vocab_size")?.or(tokens).unwrap_or(rows);
+        self.put("vocab_size", vocabulary);
+        if let Some(tokens) = tokens.filter(|tokens| *tokens < rows) {
+            self.warnings.push(format!(
+                "{EMBEDDING} has {rows} rows for {tokens} tokens: llama.cpp loads no such GGUF, and loaders of APR take \
+                 {vocabulary} rows"
+            ));
+        }
         self.put("tied_embeddings", facts.tied);
         self.put("param_count", facts.elements);
 

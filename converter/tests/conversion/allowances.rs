@@ -231,3 +231,39 @@ fn given(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     pairs.iter().map(owned).collect()
 }
+
+#[test]
+fn rows_without_a_token_are_a_warning() {
+    let mut model = models::llama();
+    for name in ["token_embd.weight", "output.weight"] {
+        let tensor = model.tensor_mut(name);
+        let row = tensor.data.len() / usize::try_from(tensor.dims[1]).unwrap();
+        tensor.dims[1] += 1;
+        tensor.data.extend_from_within(..row);
+    }
+    let pending = Workbench::new(&model).convert().unwrap();
+    let said = pending.warnings().join("\n");
+    assert!(
+        said.contains("token_embd.weight has 321 rows for 320 tokens"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_base_of_llama_cpp_is_assumed_for_the_record_alone() {
+    let mut model = models::llama();
+    model.remove("llama.rope.freq_base");
+    let mut bench = Workbench::new(&model);
+    assert!(
+        bench
+            .refusal()
+            .starts_with("llama.rope.freq_base is missing")
+    );
+    bench.request.record_only = true;
+    let said = bench.convert().unwrap().warnings().join("\n");
+    let text = "llama.rope.freq_base = 10000 (f32) is assumed, as llama.cpp does";
+    assert!(said.contains(text), "{said}");
+    let metadata = Artifact::of(&bench.artifact()).metadata;
+    assert_eq!(metadata["rope_theta"], 10_000.0);
+    assert_eq!(metadata["aprove"]["set"][0][0], "llama.rope.freq_base");
+}

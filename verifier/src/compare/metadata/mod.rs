@@ -318,7 +318,7 @@ impl Comparison<'_> {
                     Code::MetaGiven,
                     Effect::Warning,
                     format!(
-                        "{} = {} was given with --set when the file was converted: the GGUF has no such key",
+                        "{} = {} was given when the file was converted, by --set or as llama.cpp has it: the GGUF has no such key",
                         shorten(&String::from_utf8_lossy(&set.key)),
                         show(set.value())
                     ),
