@@ -176,12 +176,27 @@ pub struct Problems {
 
 impl Problems {
     pub(crate) fn push(&mut self, problem: String) {
+        self.push_with(|| problem);
+    }
+
+    /// Adds a problem, and writes it down where it will be named.
+    pub(crate) fn push_with(&mut self, problem: impl FnOnce() -> String) {
         if self.first.len() < SHOWN {
-            self.first.push(problem);
+            self.first.push(problem());
         } else {
             // No model has as many problems as a usize can count.
             self.more += 1;
         }
+    }
+
+    /// Returns a sentence for each one that is named, and one for the others, which are counted.
+    pub(crate) fn into_warnings(self, what: &str) -> Vec<String> {
+        let named = self.first.into_iter();
+        let mut warnings: Vec<String> = named.map(|one| format!("{what}{one}")).collect();
+        if self.more > 0 {
+            warnings.push(format!("{what}{} more", self.more));
+        }
+        warnings
     }
 
     /// The problems, one sentence each; beyond the first twenty they are counted only.

@@ -1,6 +1,6 @@
 //! The artifact without its data: metadata, layout, and the bytes around the tensors.
 
-use std::os::unix::fs::FileExt as _;
+use std::{borrow::Cow, os::unix::fs::FileExt as _};
 
 use apr_file::{Plan, PlannedTensor, flags};
 use gguf_file::{Content, SplitSet, Value};
@@ -15,7 +15,7 @@ use crate::{
         kind,
         metadata::{Facts, Metadata},
         names::Names,
-        record::{self, Choices, SourceDigests, TensorDigests},
+        record::{self, Choices, Record, SourceDigests, TensorDigests},
         types::Storage,
     },
     publish::staged::StagedFile,
@@ -29,7 +29,8 @@ pub(crate) struct Draft<'a> {
     /// The metadata that sorts before and after the record: large, and the same whatever the digests are.
     before: String,
     after: String,
-    record: Map<String, Json>,
+    record: Record,
+    sources: usize,
     flags: u16,
 }
 
@@ -53,14 +54,14 @@ impl<'a> Draft<'a> {
         }
         let keys = Keys::new(*set, &given)?;
         let unsaid = words.unsaid.as_deref();
-        let (record_only, unread) = behaviour::check(&keys, set, unsaid, request.record_only)?;
+        let lost = behaviour::check(&keys, set, unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
         let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
-        fit::check(&keys, &plan, record_only.is_empty())?;
+        fit::check(&keys, &plan, lost.names.is_empty())?;
         let facts = Facts {
             rope_type: words.rope_type,
-            recorded: record_only.iter().map(|one| one.name).collect(),
+            recorded: lost.names,
             vocabulary_rows: plan.vocabulary_rows()?,
             tied: plan.tie != TieState::None,
             elements: plan.elements(),
@@ -81,13 +82,9 @@ impl<'a> Draft<'a> {
             let is_assumed = is_assumed && pair.0 == base;
             warning_about_given(pair, is_assumed)
         }));
-        warnings.extend(record_only.into_iter().map(|one| {
-            format!(
-                "kept in the record alone, which no loader reads: {}",
-                one.consequence
-            )
-        }));
-        warnings.extend(unread);
+        let kept = "kept in the record alone, which no loader reads: ";
+        warnings.extend(lost.consequences.into_warnings(kept));
+        warnings.extend(lost.unread.into_warnings(""));
         warnings.append(&mut metadata.warnings);
         warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);
@@ -95,23 +92,23 @@ impl<'a> Draft<'a> {
             .map
             .into_iter()
             .partition(|(key, _)| key.as_str() < RECORD);
-        let mut draft = Self {
+        Ok(Self {
             plan,
             warnings,
             before: members(&before)?,
             after: members(&after)?,
             record,
+            sources: sources.len(),
             flags,
-        };
-        // Digests have fixed lengths, so zeros in their place give the layout before the pass.
-        let tensors = vec![TensorDigests::default(); draft.plan.tensors.len()];
-        draft.seal(&vec![SourceDigests::default(); sources.len()], &tensors);
-        Ok(draft)
+        })
     }
 
     /// Lays the artifact out.
     pub(crate) fn layout(&mut self) -> Result<Plan, Error> {
-        let length = self.text()?.len();
+        // Digests have fixed lengths, so zeros in their place give the layout before the pass.
+        let tensors = vec![TensorDigests::default(); self.plan.tensors.len()];
+        let text = self.text(&vec![SourceDigests::default(); self.sources], &tensors);
+        let length = text.iter().map(|part| part.len()).sum();
         self.warnings.extend(warning_about_length(length));
         let tensors = self.plan.tensors.iter().map(|tensor| PlannedTensor {
             name: tensor.name.clone(),
@@ -125,54 +122,64 @@ impl<'a> Draft<'a> {
 
     /// Writes everything but the tensor data, and returns the CRC-32 of the footer.
     pub(crate) fn write(
-        &mut self,
+        &self,
         staged: &StagedFile,
         layout: &Plan,
         passed: &Passed,
     ) -> Result<u32, Error> {
-        self.seal(&passed.sources, &passed.tensors);
-        let mut head = layout.header().to_vec();
-        head.extend_from_slice(self.text()?.as_bytes());
-        head.resize(head.len().next_multiple_of(ALIGNMENT), 0);
-        head.extend_from_slice(&layout.index());
-        assert_eq!(
-            u64::try_from(head.len()).ok(),
-            Some(layout.data_offset()),
-            "digests changed the length of the metadata"
-        );
-
         let mut sum = crc32fast::Hasher::new();
-        sum.update(&head);
-        for (entry, checksum) in layout.tensors().iter().zip(&passed.checksums) {
-            sum.combine(checksum);
-            sum.update(padding_after(entry.size));
-        }
-        let crc32 = sum.finalize();
+        let mut offset = 0_u64;
         let write = |bytes: &[u8], offset| {
             staged
                 .file()
                 .write_all_at(bytes, offset)
                 .map_err(Error::io("be written", staged.path()))
         };
-        write(&head, 0)?;
+        let mut append = |bytes: &[u8]| -> Result<u64, Error> {
+            sum.update(bytes);
+            write(bytes, offset)?;
+            // Sums of lengths in memory: a u64 holds them.
+            offset += bytes.len() as u64;
+            Ok(offset)
+        };
+        let mut end = append(&layout.header())?;
+        let text = self.text(&passed.sources, &passed.tensors);
+        for part in text {
+            end = append(part.as_bytes())?;
+        }
+        append(padding_after(end))?;
+        let end = append(&layout.index())?;
+        assert_eq!(
+            end,
+            layout.data_offset(),
+            "digests changed the length of the metadata"
+        );
+
+        for (entry, checksum) in layout.tensors().iter().zip(&passed.checksums) {
+            sum.combine(checksum);
+            sum.update(padding_after(entry.size));
+        }
+        let crc32 = sum.finalize();
         write(&crc32.to_le_bytes(), layout.footer_offset())?;
         Ok(crc32)
     }
 
-    fn seal(&mut self, sources: &[SourceDigests], tensors: &[TensorDigests]) {
+    /// The metadata in parts, since copies of it may be large.
+    fn text(&self, sources: &[SourceDigests], tensors: &[TensorDigests]) -> Vec<Cow<'_, str>> {
         let names = self.plan.tensors.iter().map(|tensor| tensor.name.as_str());
-        record::seal(
-            &mut self.record,
-            sources,
-            names.zip(tensors.iter().copied()),
-        );
-    }
-
-    fn text(&self) -> Result<String, Error> {
-        let record = format!("\"{RECORD}\":{}", apr_file::to_json(&self.record)?);
-        let mut parts = vec![self.before.as_str(), &record, &self.after];
-        parts.retain(|part| !part.is_empty());
-        Ok(format!("{{{}}}", parts.join(",")))
+        let record = self
+            .record
+            .parts(sources, names.zip(tensors.iter().copied()));
+        let mut text: Vec<Cow<'_, str>> = vec!["{".into(), self.before.as_str().into()];
+        let comma = |text: &str| if text.is_empty() { "" } else { "," };
+        text.push(format!("{}\"{RECORD}\":", comma(&self.before)).into());
+        text.extend(record);
+        text.extend([
+            comma(&self.after).into(),
+            self.after.as_str().into(),
+            "}".into(),
+        ]);
+        text
     }
 }
 
@@ -223,12 +230,13 @@ fn flags(plan: &TensorPlan<'_>, metadata: &Map<String, Json>) -> u16 {
 
 /// Returns the members of an object without its braces.
 fn members(object: &Map<String, Json>) -> Result<String, Error> {
-    let text = apr_file::to_json(object)?;
-    let inner = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'));
-    let inner = inner.unwrap_or_else(|| unreachable!("an object is written in braces"));
-    Ok(inner.to_owned())
+    let mut text = apr_file::to_json(object)?;
+    assert_eq!(
+        (text.pop(), text.remove(0)),
+        (Some('}'), '{'),
+        "an object is written in braces"
+    );
+    Ok(text)
 }
 
 /// The zeros up to the next multiple of 64.

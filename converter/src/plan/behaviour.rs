@@ -20,15 +20,26 @@ use crate::{
     },
 };
 
-/// A key, or a tensor that multiplies a product, of which no loader of the artifact could know.
-pub(crate) struct RecordOnly<'a> {
-    pub(crate) name: &'a str,
-    /// Its value, and what goes wrong without it.
-    pub(crate) consequence: String,
+/// What no loader of the artifact could know.
+#[derive(Default)]
+pub(crate) struct Lost<'a> {
+    /// Keys, and tensors that change what others compute, sorted.
+    pub(crate) names: Vec<&'a str>,
+    /// Their values, and what goes wrong without them.
+    pub(crate) consequences: Problems,
+    /// Keys that change nothing, since no engine reads them for the architecture.
+    pub(crate) unread: Problems,
+}
+
+impl<'a> Lost<'a> {
+    fn push(&mut self, name: &'a str, consequence: impl FnOnce() -> String) {
+        self.names.push(name);
+        self.consequences.push_with(consequence);
+    }
 }
 
 /// Refuses a model whose behaviour no loader of the artifact could know, unless the caller wants such keys in the record
-/// alone; then returns them, and a warning for each key that changes nothing since no engine reads it. `unsaid` is what APR cannot say of the whole architecture.
+/// alone. `unsaid` is what APR cannot say of the whole architecture.
 ///
 /// # Errors
 /// Fails with every key and tensor that would be lost.
@@ -37,34 +48,34 @@ pub(crate) fn check<'k>(
     set: &SplitSet<'k>,
     unsaid: Option<&str>,
     record_only: bool,
-) -> Result<(Vec<RecordOnly<'k>>, Vec<String>), Error> {
-    let mut lost = Vec::new();
+) -> Result<Lost<'k>, Error> {
+    let mut lost = Lost::default();
     if let Some(reason) = unsaid {
         let architecture = keys.architecture().escape_debug();
-        lost.push(RecordOnly {
-            name: ARCHITECTURE,
-            consequence: format!(
+        lost.push(ARCHITECTURE, || {
+            format!(
                 "{ARCHITECTURE} = {architecture}: no key of APR says how it differs from a llama ({reason})"
-            ),
+            )
         });
     }
     let (head_dim, described) = (head_dim(keys), find(keys.architecture()));
-    let mut unread = Vec::new();
     let of_no_architecture = keys.starting_with(String::new());
     let of_no_architecture = of_no_architecture.filter(|(name, ..)| name.starts_with("xielu."));
     for (name, ending, value) in keys.of_architecture().chain(of_no_architecture) {
         let Some(effect) = effect(keys.architecture(), ending, value, head_dim) else {
             continue;
         };
-        let (key, value) = (name.escape_debug(), shown(value));
+        let shown = || format!("{} = {}", name.escape_debug(), shown(value));
         if described.is_some_and(|described| described.reads(ending) == Some(false)) {
             let architecture = keys.architecture();
-            unread.push(format!(
-                "{key} = {value}: neither llama.cpp nor a loader of APR reads it for {architecture}; the record keeps it"
-            ));
+            lost.unread.push_with(|| {
+                format!(
+                    "{}: neither llama.cpp nor a loader of APR reads it for {architecture}; the record keeps it",
+                    shown()
+                )
+            });
         } else {
-            let consequence = format!("{key} = {value}: {effect}");
-            lost.push(RecordOnly { name, consequence });
+            lost.push(name, || format!("{}: {effect}", shown()));
         }
     }
     // A name that is not UTF-8 is refused where tensors are planned.
@@ -82,17 +93,14 @@ pub(crate) fn check<'k>(
         } else {
             continue;
         };
-        let consequence = format!("tensor {}: {effect}", name.escape_debug());
-        lost.push(RecordOnly { name, consequence });
+        lost.push(name, || format!("tensor {}: {effect}", name.escape_debug()));
     }
-    if !record_only {
-        let mut problems = Problems::default();
-        lost.drain(..)
-            .for_each(|one| problems.push(one.consequence));
-        problems.into_result(|problems| Error::NotCarried { problems })?;
+    if !record_only && !lost.names.is_empty() {
+        let problems = lost.consequences;
+        return Err(Error::NotCarried { problems });
     }
-    lost.sort_by_key(|one| one.name);
-    Ok((lost, unread))
+    lost.names.sort_unstable();
+    Ok(lost)
 }
 
 /// Says what becomes of a bias that no loader adds (`load_apr_layer` of `apr` 0.72.3).

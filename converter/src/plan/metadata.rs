@@ -4,7 +4,7 @@ use gguf_file::{Array, Value, ValueType};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    error::Error,
+    error::{Error, Problems},
     plan::{
         json::f32_number,
         keys::{Keys, required, shown, wrong},
@@ -267,6 +267,7 @@ impl Metadata {
             self.put(CHAT_TEMPLATE, template);
             self.references.push((CHAT_TEMPLATE, CHAT_TEMPLATE));
         }
+        let mut strange = Problems::default();
         for (key, name, value) in keys.starting_with("tokenizer.ggml.".to_owned()) {
             if !name.ends_with("_token_id") {
                 continue;
@@ -276,12 +277,13 @@ impl Metadata {
             let id =
                 id.ok_or_else(|| wrong(key, "the id of one token, an integer from 0 on", value))?;
             if vocabulary.is_some_and(|vocabulary| id >= vocabulary.count) {
-                self.warnings.push(format!(
-                    "{key} is {id}, which no token of the vocabulary has: loaders of APR refuse such an artifact"
-                ));
+                strange.push_with(|| {
+                    format!("{key} is {id}, which no token of the vocabulary has: loaders of APR refuse such an artifact")
+                });
             }
             self.put(&format!("tokenizer.{name}"), id);
         }
+        self.warnings.extend(strange.into_warnings(""));
         for name in ["add_bos_token", "add_eos_token", "add_space_prefix"] {
             if let Some(flag) = keys.flag(&format!("tokenizer.ggml.{name}"))? {
                 self.put(&format!("tokenizer.{name}"), flag);

@@ -3,8 +3,10 @@
 //! The format is described in `ARTIFACT.md` of this package. No file name and no SHA-256 is written: the artifact then
 //! depends on bytes and options only, and no chain that a single core computes stands between the source and its record.
 
+use std::{borrow::Cow, fmt::Write as _};
+
 use gguf_file::{Array, Content, Part, Value};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use crate::plan::{
     json::{bytes, hex},
@@ -42,139 +44,164 @@ pub(crate) struct TensorDigests {
     pub(crate) sha256: Option<[u8; 32]>,
 }
 
-/// Describes the sources; [`seal`] adds the digests.
+/// The record without its digests, as text: a model of values in its place would take many times the bytes of the source.
+pub(crate) struct Record {
+    /// The members that stand before those of the sources.
+    before: String,
+    /// What follows the digest of each source.
+    sources: Vec<String>,
+    after: String,
+}
+
+/// Describes the sources.
 pub(crate) fn describe(
     choices: &Choices<'_>,
     sources: &[Content<'_>],
     references: &[(&'static str, &'static str)],
-) -> Map<String, Json> {
-    let mut record = Map::new();
-    let mut put = |key: &str, value: Json| record.insert(key.to_owned(), value);
+) -> Record {
+    let mut before = String::new();
+    let mut put = |key: &str, value: Json| before.push_str(&format!("\"{key}\":{value},"));
+    for (key, names) in [("decoded", &choices.decoded), ("raw", &choices.raw)] {
+        if key == "raw" {
+            put("names", json!(choices.names));
+        }
+        if !names.is_empty() {
+            put(key, json!(names));
+        }
+    }
     put("record", json!(VERSION));
-    put("tool", json!(choices.tool));
-    put("names", json!(choices.names));
-    put("tie", json!(choices.tie));
-    if !choices.decoded.is_empty() {
-        put("decoded", json!(choices.decoded));
-    }
-    if !choices.raw.is_empty() {
-        put("raw", json!(choices.raw));
-    }
     if !choices.record_only.is_empty() {
         put("record_only", json!(choices.record_only));
     }
     if !choices.given.is_empty() {
-        let given = choices.given.iter().map(|(key, value)| {
-            let type_name = value.value_type().name();
-            Json::Array(vec![json!(key), json!(type_name), self::value(value, None)])
+        before.push_str("\"set\":");
+        list(&mut before, choices.given, |out, (key, value)| {
+            typed(out, key.as_bytes(), value, None);
         });
-        put("set", given.collect());
+        before.push(',');
     }
     let sources = sources.iter().enumerate().map(|(shard, content)| {
         // The top-level keys were read from the first shard.
         let references = if shard == 0 { references } else { &[] };
         source(content, references)
     });
-    put("sources", sources.collect());
-    record
-}
-
-/// Writes the digests, which have fixed lengths: sealing again does not change the length of the record.
-pub(crate) fn seal<'a>(
-    record: &mut Map<String, Json>,
-    sources: &[SourceDigests],
-    tensors: impl Iterator<Item = (&'a str, TensorDigests)>,
-) {
-    let described = record.get_mut("sources").and_then(Json::as_array_mut);
-    for (source, digests) in described.into_iter().flatten().zip(sources) {
-        if let Some(source) = source.as_object_mut() {
-            source.insert("blake3".to_owned(), json!(hex(&digests.blake3)));
-        }
+    Record {
+        before,
+        sources: sources.collect(),
+        after: format!(
+            "\"tie\":{},\"tool\":{}",
+            json!(choices.tie),
+            json!(choices.tool)
+        ),
     }
-    let tensors: Map<String, Json> = tensors
-        .map(|(name, digests)| (name.to_owned(), json!(hex(&digests.blake3))))
-        .collect();
-    record.insert("tensors".to_owned(), tensors.into());
 }
 
-fn source(content: &Content<'_>, references: &[(&'static str, &'static str)]) -> Json {
-    let pairs = content.metadata.iter().map(|pair| {
+impl Record {
+    /// Returns the parts of the text, with the digests, which have fixed lengths: other ones give a text of the same length.
+    pub(crate) fn parts<'a>(
+        &'a self,
+        sources: &[SourceDigests],
+        tensors: impl Iterator<Item = (&'a str, TensorDigests)>,
+    ) -> Vec<Cow<'a, str>> {
+        let mut parts: Vec<Cow<'_, str>> = vec!["{".into(), self.before.as_str().into()];
+        for (index, (source, digests)) in self.sources.iter().zip(sources).enumerate() {
+            let start = if index == 0 { "\"sources\":[" } else { "," };
+            parts.push(format!("{start}{{\"blake3\":\"{}\"", hex(&digests.blake3)).into());
+            parts.push(source.as_str().into());
+        }
+        let mut digests = "],\"tensors\":{".to_owned();
+        for (index, (name, one)) in tensors.enumerate() {
+            separate(&mut digests, index);
+            digests.push_str(&format!("{}:\"{}\"", Json::from(name), hex(&one.blake3)));
+        }
+        digests.push_str("},");
+        parts.extend([digests.into(), self.after.as_str().into(), "}".into()]);
+        parts
+    }
+}
+
+/// What stands of a source after its digest.
+fn source(content: &Content<'_>, references: &[(&'static str, &'static str)]) -> String {
+    let mut out = format!(",\"data_offset\":{},\"kv\":", content.data_offset);
+    list(&mut out, &content.metadata, |out, pair| {
         let reference = references
             .iter()
             .find(|(key, _)| key.as_bytes() == pair.key)
             .map(|(_, name)| *name);
-        let type_name = pair.value.value_type().name();
-        let value = value(&pair.value, reference);
-        Json::Array(vec![bytes(pair.key), json!(type_name), value])
+        typed(out, pair.key, &pair.value, reference);
     });
-    let tensors = content
-        .tensors
-        .iter()
-        .map(|info| json!([bytes(info.name), info.type_id, info.dims, info.offset]));
-    object([
-        ("size", json!(content.file_length)),
-        ("version", json!(content.version)),
-        ("data_offset", json!(content.data_offset)),
-        ("kv", pairs.collect()),
-        ("tensors", tensors.collect()),
-    ])
+    out.push_str(&format!(",\"size\":{},\"tensors\":", content.file_length));
+    list(&mut out, &content.tensors, |out, info| {
+        let (name, dims) = (bytes(info.name), json!(info.dims));
+        out.push_str(&format!("[{name},{},{dims},{}]", info.type_id, info.offset));
+    });
+    out.push_str(&format!(",\"version\":{}}}", content.version));
+    out
 }
 
-/// An object of these members, which are moved: `json!` copies them, all of what nests at each depth.
-fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    let members = members.map(|(key, value)| (key.to_owned(), value));
-    Json::Object(Map::from_iter(members))
-}
-
-fn value(value: &Value<'_>, reference: Option<&str>) -> Json {
-    match *value {
-        Value::U8(number) => json!(number),
-        Value::I8(number) => json!(number),
-        Value::U16(number) => json!(number),
-        Value::I16(number) => json!(number),
-        Value::U32(number) => json!(number),
-        Value::I32(number) => json!(number),
-        Value::U64(number) => json!(number),
-        Value::I64(number) => json!(number),
-        Value::F32(number) => json!(format!("{:08x}", number.to_bits())),
-        Value::F64(number) => json!(format!("{:016x}", number.to_bits())),
-        Value::Bool(flag) => json!(flag),
-        Value::String(text) => match reference {
-            Some(name) => json!({ "ref": name }),
-            None => bytes(text),
-        },
-        Value::Array(array) => {
-            let of = array.element_type.name();
-            match reference {
-                Some(name) => json!({ "of": of, "ref": name }),
-                None => items(array),
-            }
-        }
-        _ => unreachable!("the reader knows these thirteen types and refuses others"),
+fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    out.push('[');
+    for (index, item) in items.iter().enumerate() {
+        separate(out, index);
+        write(out, item);
     }
+    out.push(']');
+}
+
+fn separate(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
+fn typed(out: &mut String, key: &[u8], value: &Value<'_>, reference: Option<&str>) {
+    let type_name = value.value_type().name();
+    out.push_str(&format!("[{},\"{type_name}\",", bytes(key)));
+    match (value, reference) {
+        (Value::Array(array), Some(name)) => {
+            let of = array.element_type.name();
+            out.push_str(&json!({ "of": of, "ref": name }).to_string());
+        }
+        (Value::String(_), Some(name)) => out.push_str(&json!({ "ref": name }).to_string()),
+        (Value::Array(array), None) => items(out, *array),
+        (scalar, _) => write_scalar(out, scalar),
+    }
+    out.push(']');
+}
+
+fn write_scalar(out: &mut String, value: &Value<'_>) {
+    // Writing to a string cannot fail.
+    let _ = match *value {
+        Value::U8(number) => write!(out, "{number}"),
+        Value::I8(number) => write!(out, "{number}"),
+        Value::U16(number) => write!(out, "{number}"),
+        Value::I16(number) => write!(out, "{number}"),
+        Value::U32(number) => write!(out, "{number}"),
+        Value::I32(number) => write!(out, "{number}"),
+        Value::U64(number) => write!(out, "{number}"),
+        Value::I64(number) => write!(out, "{number}"),
+        Value::F32(number) => write!(out, "\"{:08x}\"", number.to_bits()),
+        Value::F64(number) => write!(out, "\"{:016x}\"", number.to_bits()),
+        Value::Bool(flag) => write!(out, "{flag}"),
+        Value::String(text) => write!(out, "{}", bytes(text)),
+        _ => unreachable!("the reader knows these thirteen types and refuses others"),
+    };
 }
 
 /// The items of an array, and of those in it: one walk, as to look for the next item of an array of arrays is to read it.
-fn items(array: Array<'_>) -> Json {
-    let mut open: Vec<(&str, Vec<Json>)> = Vec::new();
+fn items(out: &mut String, array: Array<'_>) {
+    let mut is_first = true;
     for part in array.parts() {
-        let done = match part {
-            Part::Open(of) => {
-                open.push((of.name(), Vec::new()));
-                continue;
-            }
-            Part::Item(item) => value(&item, None),
-            Part::Close => match open.pop() {
-                Some((of, items)) => object([("of", json!(of)), ("v", Json::Array(items))]),
-                None => unreachable!("an array ends that has begun"),
-            },
-        };
-        match open.last_mut() {
-            Some((_, items)) => items.push(done),
-            None => return done,
+        if !is_first && !matches!(part, Part::Close) {
+            out.push(',');
+        }
+        is_first = matches!(part, Part::Open(_));
+        match part {
+            Part::Open(of) => out.push_str(&format!("{{\"of\":\"{}\",\"v\":[", of.name())),
+            Part::Item(item) => write_scalar(out, &item),
+            Part::Close => out.push_str("]}"),
         }
     }
-    unreachable!("an array that was read once ends")
 }
 
 /// The version of the description in `ARTIFACT.md`.

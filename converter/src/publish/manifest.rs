@@ -61,21 +61,23 @@ pub struct PromptFingerprint {
 
 impl Manifest {
     /// Returns the text: JSON with sorted keys, without times or folders, the same for the same conversion.
-    pub(crate) fn text(&self, digests: &ArtifactDigests, verification: Verification) -> String {
+    pub(crate) fn text(self, digests: &ArtifactDigests, verification: Verification) -> String {
         let artifact = file_entry(&self.name, self.size, &digests.sha256, &digests.blake3);
         let mut manifest = json!({
             "files": [artifact],
             "manifest": 2,
-            "sources": self.sources,
-            "tensors": self.tensors,
             "tool": self.tool,
             "verification": match verification {
                 Verification::Verified => "verified",
                 Verification::Skipped => "skipped",
             },
         });
-        if let (Some(behaviour), Some(manifest)) = (&self.behaviour, manifest.as_object_mut()) {
-            manifest.insert("behaviour".to_owned(), behaviour_entry(behaviour));
+        let mut put = |key: &str, value| manifest[key] = value;
+        // Moved: `json!` copies what it is given.
+        put("sources", Value::Array(self.sources));
+        put("tensors", Value::Array(self.tensors));
+        if let Some(behaviour) = &self.behaviour {
+            put("behaviour", behaviour_entry(behaviour));
         }
         // The map keeps another order when a feature of its crate is on.
         manifest.sort_all_objects();

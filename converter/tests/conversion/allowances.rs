@@ -267,3 +267,19 @@ fn the_base_of_llama_cpp_is_assumed_for_the_record_alone() {
     assert_eq!(metadata["rope_theta"], 10_000.0);
     assert_eq!(metadata["aprove"]["set"][0][0], "llama.rope.freq_base");
 }
+
+#[test]
+fn warnings_of_one_kind_are_counted_beyond_twenty() {
+    let mut model = models::qwen2();
+    for number in 0..500 {
+        model.set(format!("qwen2.key{number}"), 1_u32);
+        model.set(format!("tokenizer.ggml.a{number}_token_id"), 9_999_u32);
+    }
+    let mut bench = Workbench::new(&model);
+    bench.request.record_only = true;
+    let pending = bench.convert().unwrap();
+    let warnings = pending.warnings();
+    assert!(warnings.len() < 45, "{}", warnings.len());
+    let counted = warnings.iter().filter(|said| said.ends_with("480 more"));
+    assert_eq!(counted.count(), 2);
+}

@@ -231,3 +231,27 @@ fn arrays_in_arrays_cost_no_more_for_their_depth() {
     let (flat, deep) = (cost(1), cost(50));
     assert!(deep < 2 * flat, "{flat} {deep}");
 }
+
+#[test]
+fn a_record_takes_few_times_the_bytes_of_its_source() {
+    let bytes = gguf::Value::Array(0, vec![gguf::Value::U8(1); 1 << 20]);
+    let empty = gguf::Value::Array(0, Vec::new());
+    let nested = gguf::Value::Array(9, vec![empty; 1 << 16]);
+    let many = (0..1 << 15).map(|number| (format!("k{number}"), gguf::Value::U8(1)));
+    for added in [
+        vec![("bytes".to_owned(), bytes)],
+        vec![("nested".to_owned(), nested)],
+        many.collect(),
+    ] {
+        let mut model = models::tiny();
+        let small = model.to_bytes().len();
+        let kind = added[0].0.clone();
+        for (key, value) in added {
+            model.key_values.push((key.into_bytes(), value));
+        }
+        let grown = (model.to_bytes().len() - small) as u64;
+        let bench = Workbench::new(&model);
+        let cost = allocation_counter::measure(|| drop(bench.convert().unwrap())).bytes_max;
+        assert!(cost < 20 * grown, "{kind}: {} times", cost / grown);
+    }
+}
