@@ -126,7 +126,9 @@ fn effect(
     head_dim: Option<u64>,
 ) -> Option<&'static str> {
     if CARRIED.contains(&ending) {
-        let differs = matches!(value, Value::Array(_)) && count(ending, value).is_err();
+        // One of no items is refused where keys are read.
+        let is_list = matches!(value, Value::Array(items) if items.count > 0);
+        let differs = is_list && count(ending, value).is_err();
         return differs.then_some("layers have numbers of their own, and loaders read one");
     }
     match ending {
@@ -159,7 +161,8 @@ fn effect(
 fn head_dim(keys: &Keys<'_>) -> Option<u64> {
     let count = |ending| keys.count(&keys.name(ending)).ok().flatten();
     let divided = || count("embedding_length")?.checked_div(count("attention.head_count")?);
-    count("attention.key_length").or_else(divided)
+    let stated = count("attention.key_length").filter(|length| *length > 0);
+    stated.or_else(divided)
 }
 
 /// A key of an architecture, what would go wrong without it, and which values change nothing.

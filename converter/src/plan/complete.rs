@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Problems},
     plan::{
         keys::{Keys, required},
+        metadata::TOKENS,
         names::EMBEDDING,
     },
 };
@@ -160,8 +161,6 @@ fn layer_and_part(name: &str) -> Option<(u64, &str)> {
     let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
     Some((layer.parse().ok()?, part))
 }
-
-const TOKENS: &str = "tokenizer.ggml.tokens";
 
 #[cfg(test)]
 mod tests {

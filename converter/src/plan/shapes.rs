@@ -2,7 +2,7 @@
 //!
 //! Source: the dims of `create_tensor` in llama.cpp (src/models/*.cpp), which refuses any other ones.
 
-use architectures::{Architecture, HeadNormOf};
+use architectures::{Architecture, HeadNormOf, RopeFactors};
 
 use crate::plan::{keys::Keys, names::EMBEDDING};
 
@@ -44,8 +44,10 @@ impl Shapes {
     pub(super) fn of(described: &'static Architecture, keys: &Keys<'_>, rows: u64) -> Self {
         // What is no number is said where the key is read.
         let count = |ending: &str| keys.count(&keys.name(ending)).ok().flatten();
+        let size = |ending: &'static str| (count(ending), ending);
+        // Of these 0 says nothing.
         let some = |ending: &'static str| (count(ending).filter(|size| *size > 0), ending);
-        let (hidden, heads) = (some("embedding_length"), some("attention.head_count"));
+        let (hidden, heads) = (size("embedding_length"), size("attention.head_count"));
         let divided = || {
             hidden
                 .0?
@@ -54,17 +56,17 @@ impl Shapes {
         };
         let groups = match keys.get(&keys.name("attention.head_count_kv")) {
             None => heads,
-            Some(_) => some("attention.head_count_kv"),
+            Some(_) => size("attention.head_count_kv"),
         };
         // Layers of gemma4 have heads of two sizes, and the keys of deepseek2 are told by other keys.
         let of_head = |length, latent| match described.latent {
-            true => some(latent).0.or(some(length).0),
+            true => some(latent).0.or(size(length).0),
             false if described.shared_keys => None,
-            false => some(length).0.or_else(divided),
+            false => size(length).0.or_else(divided),
         };
         let key = of_head("attention.key_length", "attention.key_length_mla");
         let value = of_head("attention.value_length", "attention.value_length_mla");
-        let turned = some("rope.dimension_count").0.or(key);
+        let turned = size("rope.dimension_count").0.or(key);
         let turned = turned.filter(|_| !described.shared_keys);
         let product = |a, b, what| (times(a, (b, "")).0, what);
         let of_expert = described.experts.map_or("", |experts| experts.size);
@@ -80,7 +82,7 @@ impl Shapes {
             described,
             hidden,
             rows: (Some(rows), EMBEDDING),
-            context: some("context_length"),
+            context: size("context_length"),
             turned: (turned, "rope.dimension_count"),
             pairs: (
                 turned.map(|turned| turned / 2),
@@ -94,7 +96,7 @@ impl Shapes {
             keys: product(groups, key, "head_count_kv times key_length"),
             values: product(groups, value, "head_count_kv times value_length"),
             outputs: product(heads, value, "head_count times value_length"),
-            feed_forward: some("feed_forward_length"),
+            feed_forward: size("feed_forward_length"),
             experts: some("expert_count"),
             of_expert: some(of_expert),
             of_shared,
@@ -147,6 +149,9 @@ impl Shapes {
         Some(match matrix {
             "token_embd" | "output" => vec![hidden, self.rows],
             "position_embd" => vec![hidden, self.context],
+            _ if matrix.starts_with("rope_") && described.rope_factors == RopeFactors::None => {
+                return None;
+            }
             "rope_freqs" | "rope_factors_long" | "rope_factors_short" => vec![self.pairs],
             "attn_q" if described.query_gate => vec![hidden, twice(queries)],
             "attn_q" => vec![hidden, queries],

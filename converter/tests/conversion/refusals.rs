@@ -32,7 +32,7 @@ fn a_missing_required_key_is_named() {
 
 #[test]
 fn a_key_of_another_type_is_an_error_that_says_both() {
-    let cases: [(&str, Value, &str); 9] = [
+    let cases: [(&str, Value, &str); 10] = [
         (
             "tokenizer.ggml.eos_token_id",
             Value::Array(4, vec![Value::U32(2)]),
@@ -56,6 +56,11 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
             "tokenizer.ggml.eos_token_id",
             "eos".into(),
             "expected the id of one token",
+        ),
+        (
+            "qwen2.attention.head_count_kv",
+            Value::Array(4, Vec::new()),
+            "expected an integer from 0 on, the same for every layer, found 0 of u32: []",
         ),
         ("qwen2.attention.head_count", 6_u32.into(), "a divisor of"),
     ];
@@ -104,7 +109,32 @@ fn the_size_of_shared_experts_is_that_of_their_tensors() {
 
 #[test]
 fn keys_that_do_not_fit_the_tensors_are_named() {
-    let cases: [(&str, Value, &str); 9] = [
+    let cases: [(&str, Value, &str); 14] = [
+        (
+            "attention.head_count",
+            Value::Array(4, vec![Value::U32(4); 3]),
+            "qwen2.attention.head_count has 3 numbers, not one for each layer",
+        ),
+        (
+            "attention.key_length",
+            0_u32.into(),
+            "head_count times key_length is 0, and blk.0.attn_q.weight has 256",
+        ),
+        (
+            "feed_forward_length",
+            0_u32.into(),
+            "feed_forward_length is 0, and blk.0.ffn_gate.weight has 512",
+        ),
+        (
+            "attention.head_count_kv",
+            3_u32.into(),
+            "qwen2.attention.head_count_kv is 3, and has to divide",
+        ),
+        (
+            "vocab_size",
+            10_u32.into(),
+            "qwen2.vocab_size is 10, and tokenizer.ggml.tokens has 320",
+        ),
         (
             "feed_forward_length",
             256_u32.into(),
