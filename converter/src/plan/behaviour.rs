@@ -79,11 +79,12 @@ pub(crate) fn check<'k>(
         }
     }
     // A name that is not UTF-8 is refused where tensors are planned.
-    let names = set
-        .tensors()
-        .filter_map(|(_, info)| str::from_utf8(info.name).ok());
-    let names: BTreeSet<&str> = names.collect();
-    for name in names.iter().copied() {
+    let tensors = || {
+        let tensors = set.tensors();
+        tensors.filter_map(|(_, info)| str::from_utf8(info.name).ok())
+    };
+    let names: BTreeSet<&str> = tensors().collect();
+    for name in tensors() {
         let effect = if name.ends_with(".scale") || name.ends_with(".input_scale") {
             "the product would not be multiplied by it"
         } else if LONG_AND_SHORT.contains(&name) {

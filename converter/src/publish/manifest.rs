@@ -1,7 +1,7 @@
 //! The manifest beside the artifact: what was made out of what, for people and scripts.
 
 use gguf_file::ReadAt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     plan::{
@@ -63,22 +63,23 @@ impl Manifest {
     /// Returns the text: JSON with sorted keys, without times or folders, the same for the same conversion.
     pub(crate) fn text(self, digests: &ArtifactDigests, verification: Verification) -> String {
         let artifact = file_entry(&self.name, self.size, &digests.sha256, &digests.blake3);
-        let mut manifest = json!({
-            "files": [artifact],
-            "manifest": 2,
-            "tool": self.tool,
-            "verification": match verification {
-                Verification::Verified => "verified",
-                Verification::Skipped => "skipped",
-            },
-        });
-        let mut put = |key: &str, value| manifest[key] = value;
+        let verification = match verification {
+            Verification::Verified => "verified",
+            Verification::Skipped => "skipped",
+        };
+        let mut manifest = Map::new();
+        let mut put = |key: &str, value| manifest.insert(key.to_owned(), value);
+        put("files", json!([artifact]));
+        put("manifest", json!(2));
         // Moved: `json!` copies what it is given.
         put("sources", Value::Array(self.sources));
         put("tensors", Value::Array(self.tensors));
+        put("tool", self.tool.into());
+        put("verification", verification.into());
         if let Some(behaviour) = &self.behaviour {
             put("behaviour", behaviour_entry(behaviour));
         }
+        let mut manifest = Value::Object(manifest);
         // The map keeps another order when a feature of its crate is on.
         manifest.sort_all_objects();
         format!("{manifest:#}\n")
