@@ -86,6 +86,7 @@ impl<'a> Draft<'a> {
         warnings.extend(lost.consequences.into_warnings(kept));
         warnings.extend(lost.unread.into_warnings(""));
         warnings.append(&mut metadata.warnings);
+        warnings.extend(warning_about_rope(&keys, &plan));
         warnings.extend(warning_about_loaders(keys.architecture()));
         let flags = flags(&plan, &metadata.map);
         let (before, after): (Map<_, _>, Map<_, _>) = metadata
@@ -190,6 +191,26 @@ fn warning_about_loaders(architecture: &str) -> Option<String> {
              and qwen3): the artifact holds the model, and whoever runs it must know the architecture by its name"
         )
     })
+}
+
+/// Loaders of `apr` 0.72.3 rotate by `rope_theta` alone (`apply_rope`): they read no `rope_scaling` and no factors of Llama 3.
+fn warning_about_rope(keys: &Keys<'_>, plan: &TensorPlan<'_>) -> Option<String> {
+    // What is no number, or no text, is said where the key is read.
+    let factor = keys.float(&keys.name("rope.scaling.factor")).ok().flatten();
+    let kind = keys.text(&keys.name("rope.scaling.type")).ok().flatten();
+    let is_scaled =
+        kind != Some("none") && factor.is_some_and(|factor| factor != 0.0 && factor != 1.0);
+    let tensor = "rope_freqs.weight";
+    let has_factors = plan.tensors.iter().any(|one| one.gguf_name == tensor);
+    let what = match (is_scaled, has_factors) {
+        (false, false) => return None,
+        (true, false) => "rope.scaling",
+        (_, true) => tensor,
+    };
+    Some(format!(
+        "{what} stretches positions: the artifact has it, and no release of `apr` reads it, so that `apr run` gives other tokens \
+         than llama.cpp"
+    ))
 }
 
 fn warning_about_given((key, value): &Given<'_>, is_assumed: bool) -> String {

@@ -283,3 +283,27 @@ fn warnings_of_one_kind_are_counted_beyond_twenty() {
     let counted = warnings.iter().filter(|said| said.ends_with("480 more"));
     assert_eq!(counted.count(), 2);
 }
+
+#[test]
+fn positions_that_loaders_do_not_stretch_are_a_warning() {
+    let said = |model: &Model| {
+        let warnings = Workbench::new(model)
+            .convert()
+            .unwrap()
+            .warnings()
+            .join("\n");
+        warnings.contains("stretches positions")
+    };
+    let mut model = models::llama_scaled();
+    assert!(said(&model));
+    model.set("llama.rope.scaling.type", "none");
+    assert!(!said(&model));
+    model.tensors.push(fixtures::gguf::Tensor {
+        name: b"rope_freqs.weight".to_vec(),
+        dims: vec![32],
+        type_id: 0,
+        data: 1_f32.to_le_bytes().repeat(32),
+    });
+    assert!(said(&model));
+    assert!(!said(&models::llama()));
+}
