@@ -31,8 +31,8 @@ fn what_no_key_says_of_an_architecture_is_refused() {
         ("baichuan", "no rope"),
         ("grok", "scales and caps"),
         ("arctic", "dense feed-forward"),
-        ("deci", "not described"),
-        ("mellum", "not described"),
+        ("deci", "nothing in place of the attention"),
+        ("mellum", "windows, and experts"),
     ] {
         let mut model = as_architecture(architecture);
         // Whether the keys of a llama are there or not: they are not the reason, and adding them is no help.

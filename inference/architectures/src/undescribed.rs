@@ -1,4 +1,5 @@
-//! Architectures of llama.cpp that are not described, and what they compute that no description says (src/models/*.cpp).
+//! Architectures of llama.cpp that are not described, and what they compute that no description says: read off the graphs of
+//! src/models/*.cpp at commit 0c1e57098.
 
 /// Architectures that no description can say.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ const UNDESCRIBED: &[Undescribed] = &[
         "it guesses the next tokens of another model",
         &["dflash", "eagle3", "gemma4-assistant"],
     ),
+    no_text("it is a projector of images or sounds", &["clip"]),
     no_text(
         "it makes sound",
         &["pockettts", "qwen3tts", "wavtokenizer-dec"],
@@ -80,15 +82,80 @@ const UNDESCRIBED: &[Undescribed] = &[
     ),
     text(
         "its delta rules have a decay for each channel (KDA)",
-        &["kimi-linear"],
+        &["kimi-linear", "bailingmoe3"],
+    ),
+    text(
+        "its delta rules have a decay for each channel (KDA), and its layers attend to what earlier ones left",
+        &["kimi-k3"],
+    ),
+    text(
+        "its delta rules have a decay for each channel (KDA), and its residual has several streams (hyper-connections)",
+        &["glm5-next"],
+    ),
+    text(
+        "its residual has several streams (hyper-connections), and an indexer chooses keys for each token",
+        &["deepseek4", "hy_v4", "qwen4exp"],
+    ),
+    text(
+        "an indexer chooses keys for each token (sparse attention)",
+        &["deepseek32", "dots3note", "glm-dsa", "minimax-m3"],
+    ),
+    text(
+        "its linear attention has a decay for each head (lightning attention)",
+        &["minimax-01"],
     ),
     text(
         "it mixes tokens in time, without an attention (RWKV)",
         &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
     ),
     text(
-        "it has LayerNorm, and what else it computes is not described",
-        &["codeshell", "gptj", "jais", "jais2"],
+        "it goes through its layers several times",
+        &["hrm_text", "nanbeige"],
+    ),
+    text(
+        "a gate from a matrix of its own multiplies what the attention gives (attn_gate)",
+        &["afmoe", "laguna", "muse-glimmer", "spark2_5"],
+    ),
+    text(
+        "a gate from a matrix of its own multiplies what the attention gives (attn_gate), and its experts are clamped",
+        &["step35"],
+    ),
+    text(
+        "its experts are clamped by a key (swiglu_clamp_exp)",
+        &["maple"],
+    ),
+    text(
+        "its router reads what enters a layer, before the attention",
+        &["smallthinker"],
+    ),
+    text(
+        "experts share smaller ones, one for each group (chunk experts)",
+        &["grovemoe"],
+    ),
+    text(
+        "its values are scaled by a key, and the heads of some layers have sinks",
+        &["mimo2"],
+    ),
+    text(
+        "an array says which layers rotate (attention.rope_pattern)",
+        &["granite_swa"],
+    ),
+    text("tokens switch adapters on (LoRA)", &["graniteswitch"]),
+    text(
+        "its norms have no weights, and the embedding is added again in each layer",
+        &["talkie"],
+    ),
+    text(
+        "a key moves its norms (swin_norm), those of heads have biases, and it never writes the tokens of images",
+        &["chameleon"],
+    ),
+    text(
+        "some layers have one matrix or nothing in place of the attention",
+        &["deci"],
+    ),
+    text(
+        "images have matrices of their own in each layer",
+        &["cogvlm"],
     ),
     text(
         "the model of 40 layers has a bias of scores by distance and no rope, which its file leaves to the architecture",
@@ -106,54 +173,70 @@ const UNDESCRIBED: &[Undescribed] = &[
         "its activation has numbers for each layer (xIELU)",
         &["apertus"],
     ),
+    text("llama.cpp has its name alone", &["gptj"]),
     text(
-        "what it computes is not described",
-        &[
-            "afmoe",
-            "bailingmoe2",
-            "bailingmoe3",
-            "chameleon",
-            "cogvlm",
-            "cohere2moe",
-            "deci",
-            "deepseek2-ocr",
-            "deepseek32",
-            "deepseek4",
-            "dots3note",
-            "exaone-moe",
-            "glm-dsa",
-            "glm5-next",
-            "granite_swa",
-            "graniteswitch",
-            "grovemoe",
-            "hrm_text",
-            "hunyuan_vl",
-            "hy_v3",
-            "hy_v4",
-            "kimi-k3",
-            "laguna",
-            "maincoder",
-            "maple",
-            "mellum",
-            "mimo2",
-            "minimax-01",
-            "minimax-m3",
-            "mistral4",
-            "muse-glimmer",
-            "nanbeige",
-            "openelm",
-            "paddleocr",
-            "plamo",
-            "plamo3",
-            "plm",
-            "qwen",
-            "qwen4exp",
-            "refact",
-            "smallthinker",
-            "spark2_5",
-            "step35",
-            "talkie",
-        ],
+        "no model of it was held against another engine; it has no rope, and a bias of scores by distance that no key says",
+        &["refact"],
+    ),
+    text(
+        "no model of it was held against another engine; it has attention and feed-forward beside each other behind one norm",
+        &["plamo"],
+    ),
+    text(
+        "no model of it was held against another engine; it has a feed-forward of half the width that its key says",
+        &["qwen"],
+    ),
+    text(
+        "no model of it was held against another engine; it has norms of heads after rope",
+        &["maincoder"],
+    ),
+    text(
+        "no model of it was held against another engine; it has LayerNorm, and GELU without a gate",
+        &["codeshell"],
+    ),
+    text(
+        "no model of it was held against another engine; it has LayerNorm, and scores biased by distance",
+        &["jais"],
+    ),
+    text(
+        "no model of it was held against another engine; it has LayerNorm, and the square of a ReLU",
+        &["jais2"],
+    ),
+    text(
+        "no model of it was held against another engine; it has numbers of heads and sizes that differ between layers",
+        &["openelm"],
+    ),
+    text(
+        "no model of it was held against another engine; it has norms behind, and windows with a base of their own",
+        &["plamo3"],
+    ),
+    text(
+        "no model of it was held against another engine; it has rope in sections",
+        &["hunyuan_vl", "paddleocr"],
+    ),
+    text(
+        "no model of it was held against another engine; it has keys and values from a latent space, and the square of a ReLU",
+        &["plm"],
+    ),
+    text(
+        "no model of it was held against another engine; it has keys and values from a latent space, and experts",
+        &["mistral4"],
+    ),
+    text(
+        "no model of it was held against another engine; it has experts beside shared ones",
+        &["deepseek2-ocr", "hy_v3"],
+    ),
+    text(
+        "no model of it was held against another engine; it has norms of heads, and groups of experts",
+        &["bailingmoe2"],
+    ),
+    text(
+        "no model of it was held against another engine; it has windows, and experts",
+        &["exaone-moe", "mellum"],
+    ),
+    text(
+        "no model of it was held against another engine; it has LayerNorm, attention and feed-forward beside each other, windows, and experts",
+        &["cohere2moe"],
     ),
 ];
 
@@ -162,6 +245,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    /// The names of llama.cpp, as the verifier has them: a second source.
+    const KNOWN: &str = include_str!("../../../verifier/src/compare/metadata/rope_types.tsv");
+
+    #[test]
+    fn what_is_missing_is_said_of_every_name_without_a_description() {
+        let lines = KNOWN.lines().filter(|line| !line.starts_with('#'));
+        let names: Vec<_> = lines.filter_map(|line| line.split('\t').next()).collect();
+        assert!(names.len() > 120, "{}", names.len());
+        for name in names {
+            let lacking = undescribed(name).map(|known| known.lacking);
+            assert_ne!(lacking.is_some(), crate::find(name).is_some(), "{name}");
+            assert!(
+                !lacking.is_some_and(|what| what.contains("not described")),
+                "{name}"
+            );
+        }
+        for name in ["bert", "nomic-bert", "modern-bert", "t5encoder"] {
+            let lacking = undescribed(name).map_or("", |known| known.lacking);
+            assert!(lacking.starts_with("it is an encoder"), "{name}");
+        }
+    }
 
     #[test]
     fn what_is_described_lacks_nothing() {
