@@ -51,6 +51,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Seconds in which a request must have come, but for the body of an upload.
     pub request_seconds: u32,
+    /// Seconds that a connection without a request is kept for the next one.
+    pub idle_seconds: u32,
     /// Jobs that may wait.
     pub max_queued: u32,
     /// Jobs of one token that may wait or run, where the token says nothing else.
@@ -101,6 +103,7 @@ impl Default for Config {
             max_upload: 16 << 30,
             max_connections: 1000,
             request_seconds: 30,
+            idle_seconds: 120,
             max_queued: 1000,
             max_jobs_of_token: 100,
             max_rate_of_token: 600,
@@ -249,6 +252,11 @@ impl Config {
     /// How long a client may take to say what it wants.
     pub(crate) const fn patience(&self) -> Duration {
         Duration::from_secs(self.request_seconds as u64)
+    }
+
+    /// How long a connection that was answered is kept.
+    pub(crate) const fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds as u64)
     }
 
     /// Bytes of the disk of `data` beside those that stay free; negative where fewer are free.

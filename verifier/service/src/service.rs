@@ -13,13 +13,13 @@ use std::{fs, io};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::child::confined;
 use crate::config::{Config, ConfigError};
-use crate::http::{App, router};
+use crate::http::{App, Watchers, router};
 use crate::identity::Identities;
 use crate::listen::answer;
 use crate::roots::{Roots, check_kernel};
@@ -129,7 +129,10 @@ impl Service {
             store: self.store.clone(),
             program: self.program.clone(),
             rates: Arc::default(),
-            watchers: Arc::new(Semaphore::new(self.config.max_connections.div_ceil(2))),
+            watchers: Arc::new(Watchers::new(
+                self.config.max_connections,
+                self.config.needs_tokens(),
+            )),
             identities: Arc::new(Identities::new(self.config.identities.clone())),
             wake: Arc::clone(&wake),
             stop: stopped.clone(),

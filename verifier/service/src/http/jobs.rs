@@ -1,7 +1,6 @@
 //! Jobs: submitted, listed, watched and cancelled.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -159,9 +158,9 @@ pub(crate) async fn events(
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     caller.needs_sight(app.store.job(&id).await?)?;
-    let watchers = Arc::clone(&app.watchers);
-    let place = watchers.try_acquire_owned().map_err(|_| {
-        let detail = "too many wait for jobs; ask for the job itself, or again in a while";
+    let place = app.watchers.place(caller.owner()).ok_or_else(|| {
+        let detail =
+            "too many wait for jobs, here or of this token: ask for the job itself, or again in a while";
         Problem::new(Code::RateLimit, detail)
     })?;
     let begin = (app, id, None::<JobView>, place);
@@ -222,7 +221,7 @@ async fn waited_for(
     seconds: u64,
     must_see: bool,
 ) -> Result<Row, Problem> {
-    let place = app.watchers.try_acquire().ok();
+    let place = app.watchers.place(caller.owner());
     // Where too many wait, it is answered as it stands.
     let seconds = place.as_ref().map_or(0, |_| seconds.min(WAIT));
     let (begun, wait) = (Instant::now(), Duration::from_secs(seconds));

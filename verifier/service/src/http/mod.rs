@@ -17,6 +17,7 @@ mod sent;
 mod submission;
 mod uploads;
 mod view;
+mod watchers;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,6 +36,7 @@ pub(crate) use self::caller::Rates;
 use self::description::{Description, put_right};
 use self::problem::Problem;
 pub(crate) use self::view::view;
+pub(crate) use self::watchers::Watchers;
 use crate::config::Config;
 use crate::identity::Identities;
 use crate::roots::Roots;
@@ -49,8 +51,8 @@ pub(crate) struct App {
     /// The program, which explains its codes.
     pub(crate) program: PathBuf,
     pub(crate) rates: Arc<Rates>,
-    /// Places for those who wait for jobs: half of all connections, so that the others are answered.
-    pub(crate) watchers: Arc<Semaphore>,
+    /// Places for those who wait for jobs.
+    pub(crate) watchers: Arc<Watchers>,
     pub(crate) identities: Arc<Identities>,
     /// Wakes the workers of this process.
     pub(crate) wake: Arc<Notify>,

@@ -201,22 +201,62 @@ fn a_token_goes_to_no_guessed_address_and_a_wrong_one_is_told() {
     }
 }
 
+/// Follows a job; the line of the status, and what must live as long as somebody watches.
+fn watch(address: SocketAddr, path: &str, header: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut status = String::new();
+    BufReader::new(stream.try_clone().unwrap())
+        .read_line(&mut status)
+        .unwrap();
+    (stream, status)
+}
+
+#[test]
+fn one_token_that_watches_leaves_places_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "auth = \"tokens\"\nmax_connections = 16\n";
+    let path = folder.path().join("aprove.toml");
+    write(&path, lines);
+    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
+    let service = service.unwrap();
+    let tokens = [(); 2].map(|()| {
+        let new = NewToken {
+            scopes: Scope::ALL.to_vec(),
+            ..NewToken::default()
+        };
+        format!("Authorization: Bearer {}", service.new_token(&new).unwrap())
+    });
+    drop(service);
+    let address = serve(folder.path(), lines);
+    // Eight may wait, and two of one token.
+    let events = |token: &String| {
+        let given = [token.clone(), "Content-Type: application/json".to_owned()];
+        let digest = ask(address, "PUT", "/v1/blobs", &given, b"a model").json()["digest"].clone();
+        let job = json!({"op": "check", "inputs": [{"digest": digest}]}).to_string();
+        let job = ask(address, "POST", "/v1/jobs", &given, job.as_bytes()).json();
+        format!("/v1/jobs/{}/events", job["id"].as_str().unwrap())
+    };
+    let [one, other] = &tokens;
+    let path = events(one);
+    let mut watching = vec![];
+    for expected in [200, 200, 429] {
+        let (stream, status) = watch(address, &path, &format!("{one}\r\n"));
+        assert!(status.contains(&format!(" {expected} ")), "{status}");
+        watching.push(stream);
+    }
+    let (_stream, status) = watch(address, &events(other), &format!("{other}\r\n"));
+    assert!(status.contains(" 200 "), "{status}");
+}
+
 #[test]
 fn those_who_watch_leave_room_for_those_who_ask() {
     let folder = tempfile::tempdir().unwrap();
     let address = serve(folder.path(), "max_connections = 4\n");
     let id = waiting_job(address);
     let path = format!("/v1/jobs/{id}/events");
-    let watch = || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        let mut status = String::new();
-        BufReader::new(stream.try_clone().unwrap())
-            .read_line(&mut status)
-            .unwrap();
-        (stream, status)
-    };
-    let watching = [(); 2].map(|()| watch());
+    let watching = [(); 2].map(|()| watch(address, &path, ""));
     assert!(watching.iter().all(|(_, status)| status.contains(" 200 ")));
     let refused = ask(address, "GET", &path, &[], b"");
     assert_eq!(refused.code(), (429, "rate-limit".to_owned()));

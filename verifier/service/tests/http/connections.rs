@@ -6,6 +6,35 @@ use std::time::Duration;
 
 use super::*;
 
+/// Asks on a connection that is kept; what comes back first.
+fn ask_on(stream: &mut TcpStream) -> std::io::Result<String> {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut bytes = [0; 4096];
+    let read = stream.read(&mut bytes)?;
+    Ok(String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned())
+}
+
+#[test]
+fn a_connection_is_kept_for_longer_than_a_head_may_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(folder.path(), "request_seconds = 1\n");
+    let mut kept = TcpStream::connect(address).unwrap();
+    kept.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    assert!(ask_on(&mut kept).unwrap().starts_with("HTTP/1.1 200"));
+    // This one is cut off, and would be later than the other.
+    assert_eq!(half(address).read(&mut [0]).unwrap(), 0);
+    assert!(ask_on(&mut kept).unwrap().starts_with("HTTP/1.1 200"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "request_seconds = 1\nidle_seconds = 1\n";
+    let mut kept = TcpStream::connect(serve(folder.path(), lines)).unwrap();
+    kept.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    assert!(ask_on(&mut kept).unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+}
+
 /// Half of a head; what comes back is not waited for without end.
 fn half(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
