@@ -1,8 +1,10 @@
 //! An object that a web server has.
 
 use std::ops::Range;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::{Stream, TryStreamExt as _, stream};
 use reach::Sources;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
@@ -188,7 +190,20 @@ impl WebObject {
 
 /// Why a reply is not the part of the object that was asked for.
 pub(super) fn refused(response: &Response, is_pinned: bool) -> Option<Failure> {
-    let status = response.status();
+    let seconds = text(response, &header::RETRY_AFTER).and_then(|text| text.parse().ok());
+    of_status(
+        response.status(),
+        seconds.map(Duration::from_secs),
+        is_pinned,
+    )
+}
+
+/// The same by the status, and how long the server wants to be left alone.
+pub(super) fn of_status(
+    status: StatusCode,
+    wait: Option<Duration>,
+    is_pinned: bool,
+) -> Option<Failure> {
     let said = || format!("its server answers {status}");
     Some(match status {
         StatusCode::PARTIAL_CONTENT => return None,
@@ -207,29 +222,38 @@ pub(super) fn refused(response: &Response, is_pinned: bool) -> Option<Failure> {
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Failure::Absent(said()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Refused(said()),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => passing(response),
-        status if status.is_server_error() => passing(response),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Failure::Passing(said(), wait)
+        }
+        status if status.is_server_error() => Failure::Passing(said(), wait),
         _ => Failure::Lasting(said()),
     })
 }
 
-fn passing(response: &Response) -> Failure {
-    let seconds = text(response, &header::RETRY_AFTER).and_then(|text| text.parse().ok());
-    let text = format!("its server answers {}", response.status());
-    Failure::Passing(text, seconds.map(Duration::from_secs))
+/// The body of a reply, which has this many bytes.
+async fn body(response: Response, length: u64) -> Result<Vec<u8>, Failure> {
+    let chunks = stream::try_unfold(response, async |mut response| {
+        let chunk = response.chunk().await.map_err(Failure::of_request)?;
+        Ok(chunk.map(|chunk| (chunk, response)))
+    });
+    collect(chunks, length).await
 }
 
-/// The body of a reply, which has this many bytes.
-async fn body(mut response: Response, length: u64) -> Result<Vec<u8>, Failure> {
+/// The bytes of a body, of which there are so many, and of which no more are read.
+pub(super) async fn collect(
+    chunks: impl Stream<Item = Result<impl AsRef<[u8]>, Failure>>,
+    length: u64,
+) -> Result<Vec<u8>, Failure> {
     let length = usize::try_from(length).map_err(|why| Failure::Lasting(why.to_string()))?;
-    let mut bytes = Vec::with_capacity(length);
-    while let Some(chunk) = response.chunk().await.map_err(Failure::of_request)? {
+    let (mut bytes, mut chunks) = (Vec::with_capacity(length), pin!(chunks));
+    while let Some(chunk) = chunks.try_next().await? {
+        let chunk = chunk.as_ref();
         if chunk.len() > length.saturating_sub(bytes.len()) {
             return Err(Failure::Lasting(format!(
                 "its server gives more than {length} bytes"
             )));
         }
-        bytes.extend_from_slice(&chunk);
+        bytes.extend_from_slice(chunk);
     }
     if bytes.len() < length {
         let why = format!("its server ends after {} of {length} bytes", bytes.len());

@@ -70,7 +70,7 @@ pub(crate) fn put(
     };
     let (bucket, key) = folder.rest.split_once('/').unwrap_or((folder.rest, ""));
     let done = runtime::wait(async {
-        let store = store::store(kind, bucket, limit.as_ref())?;
+        let store = store::store(kind, bucket, limit.as_ref(), store::WRITING)?;
         let put = put::Put {
             store: &*store,
             folder: key,

@@ -15,6 +15,7 @@ use object_store::{
     PutOptions, PutPayload,
 };
 
+use super::attempts::attempts;
 use super::failure::{Failure, in_words};
 use super::store::failure;
 
@@ -68,9 +69,23 @@ impl Put<'_> {
     async fn name(&self, pending: &Path) -> Result<(), Failure> {
         let data = self.key(self.data, "")?;
         let named = self.store.copy_if_not_exists(pending, &data).await;
+        if named.is_ok() {
+            attempts(|| self.is_whole(&data)).await?;
+        }
         let tidied = self.store.delete(pending).await;
         self.unless_same(named, self.data).await?;
         tidied.map_err(failure)
+    }
+
+    /// Azure may say that it copies before it has: without its source nothing would come of that.
+    async fn is_whole(&self, data: &Path) -> Result<(), Failure> {
+        let there = self.store.head(data).await.map_err(failure)?;
+        let ours = std::fs::metadata(self.data).map_err(|why| local(self.data, &why))?;
+        if there.size == ours.len() {
+            return Ok(());
+        }
+        let why = format!("{data} is not copied yet: it has {} bytes", there.size);
+        Err(Failure::Passing(why, None))
     }
 
     /// A store replaces an object at once, when all parts of the new one are there.
@@ -83,7 +98,10 @@ impl Put<'_> {
         let put = upload.complete().await.map_err(failure)?;
         self.put_manifest(PutMode::Overwrite).await?;
         let now = self.store.head(&data).await.map_err(failure)?;
-        if now.e_tag == put.e_tag {
+        // Google's answer about parts need not have the ETag that the object has, but its generation.
+        let is_version = |version: &String| put.version.as_ref() == Some(version);
+        let version = now.version.filter(|version| version != "null");
+        if now.e_tag == put.e_tag || version.as_ref().is_some_and(is_version) {
             return Ok(());
         }
         // Nor may ours vouch for what another run has put there since.
@@ -198,8 +216,10 @@ fn there(key: &Path) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+mod served;
 
+#[cfg(test)]
+mod tests {
     use std::io::Write as _;
 
     use object_store::memory::InMemory;
@@ -227,7 +247,7 @@ mod tests {
     }
 
     /// A model and its manifest on this machine.
-    fn model(folder: &LocalPath, bytes: &[u8]) -> [std::path::PathBuf; 2] {
+    pub(super) fn model(folder: &LocalPath, bytes: &[u8]) -> [std::path::PathBuf; 2] {
         let files = ["m.apr", "m.apr.manifest.json"].map(|name| folder.join(name));
         let manifest = [b"manifest of ", bytes].concat();
         for (path, bytes) in files.iter().zip([bytes, &manifest]) {

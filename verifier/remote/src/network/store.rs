@@ -4,16 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, GetRange, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, Error, GetOptions, GetRange, ObjectStore, RetryConfig};
 use reach::{Sources, is_bucket};
 use reqwest::Url;
 
 use super::failure::{Failure, in_words};
-use super::limited::Connector;
+use super::http::{collect, of_status};
+use super::limited::{Connector, Refused};
 use super::pinned::{Pinned, Reply};
 use super::{Object, Reading};
 
@@ -24,6 +27,22 @@ pub(super) enum Kind {
     Google,
     Azure,
 }
+
+/// Its client tries nothing again: whoever reads does, on the condition and when the store says.
+const READING: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(15),
+        base: 2.0,
+    },
+    max_retries: 0,
+    retry_timeout: Duration::from_secs(60),
+};
+/// Whoever puts something there leaves that to the client.
+pub(super) const WRITING: RetryConfig = RetryConfig {
+    max_retries: 7,
+    ..READING
+};
 
 struct StoredObject {
     store: Arc<dyn ObjectStore>,
@@ -52,7 +71,7 @@ pub(super) fn object(
         return Err(expected());
     }
     Ok(Box::new(StoredObject {
-        store: store(kind, bucket, limit)?,
+        store: store(kind, bucket, limit, READING)?,
         key: Path::parse(key).map_err(|why| Failure::Lasting(in_words(&why)))?,
         version,
     }))
@@ -62,21 +81,22 @@ pub(super) fn store(
     kind: Kind,
     bucket: &str,
     limit: Option<&Sources>,
+    retry: RetryConfig,
 ) -> Result<Arc<dyn ObjectStore>, Failure> {
     if !is_bucket(bucket) {
         let why = "a bucket has letters, digits, `.`, `-` and `_`, and nothing else";
         return Err(Failure::Lasting(why.to_owned()));
     }
-    build(kind, bucket, limit).map_err(failure)
+    let connector = Connector(limit.map(Sources::reach));
+    build(kind, bucket, connector, retry).map_err(failure)
 }
 
-fn build(kind: Kind, bucket: &str, limit: Option<&Sources>) -> Result<Arc<dyn ObjectStore>, Error> {
-    let connector = Connector(limit.map(Sources::reach));
-    let retry = RetryConfig {
-        max_retries: 7,
-        retry_timeout: Duration::from_secs(60),
-        ..RetryConfig::default()
-    };
+fn build(
+    kind: Kind,
+    bucket: &str,
+    connector: Connector,
+    retry: RetryConfig,
+) -> Result<Arc<dyn ObjectStore>, Error> {
     Ok(match kind {
         Kind::S3 => {
             let builder = AmazonS3Builder::from_env();
@@ -132,12 +152,7 @@ impl Object for StoredObject {
                 ..GetOptions::default()
             };
             let result = self.store.get_opts(&self.key, options).await;
-            let result = result.map_err(|why| match failure(why) {
-                Failure::Absent(_) if pinned.is_some() => {
-                    Failure::Changed("it is not there any more".to_owned())
-                }
-                other => other,
-            })?;
+            let result = result.map_err(|why| reading(why, pinned.is_some()))?;
             let now = Pinned {
                 length: result.meta.size,
                 etag: result.meta.e_tag.clone(),
@@ -148,25 +163,48 @@ impl Object for StoredObject {
             if let Some(pinned) = pinned {
                 pinned.hold(&now)?;
             }
-            let (wanted, given) = (now.within(&range), result.range.clone());
-            let bytes = result.bytes().await.map_err(failure)?;
-            let length = wanted.end.saturating_sub(wanted.start);
-            if given != wanted || bytes.len() as u64 != length {
-                let why = format!("its store gives {} of {length} bytes", bytes.len());
-                return Err(Failure::Passing(why, None));
-            }
-            Ok(Reply {
-                pinned: now,
-                bytes: bytes.into(),
-            })
+            // The library has held the range of the reply against the one that was asked for.
+            let wanted = now.within(&range);
+            let chunks = result.into_stream().map_err(|why| reading(why, true));
+            let bytes = collect(chunks, wanted.end.saturating_sub(wanted.start)).await?;
+            Ok(Reply { pinned: now, bytes })
         })
     }
 }
 
+/// Why a range was not read, of an object that was read before or not.
+fn reading(error: Error, is_pinned: bool) -> Failure {
+    if let Some(&Refused { status, wait }) = cause(&error)
+        && !status.is_redirection()
+        && let Some(failure) = of_status(status, wait, is_pinned)
+    {
+        return failure;
+    }
+    let passes = cause(&error).is_some_and(|error: &HttpError| match error.kind() {
+        // Where nothing was read yet, the address is wrong more often than the network.
+        HttpErrorKind::Connect => is_pinned,
+        kind => kind != HttpErrorKind::Unknown,
+    });
+    match failure(error) {
+        Failure::Absent(_) if is_pinned => Failure::Changed("it is not there any more".to_owned()),
+        Failure::Lasting(why) if passes => Failure::Passing(why, None),
+        other => other,
+    }
+}
+
+/// What an error comes of, where that is of this kind.
+fn cause<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    loop {
+        match cause.downcast_ref() {
+            Some(found) => return Some(found),
+            None => cause = cause.source()?,
+        }
+    }
+}
+
 pub(super) fn failure(error: Error) -> Failure {
-    let text = in_words(&error);
-    // What follows the first line is the document of the store.
-    let text = text.lines().next().unwrap_or_default().to_owned();
+    let text = without_time(&in_words(&error));
     match error {
         Error::NotFound { .. } => Failure::Absent("its store has no such object".to_owned()),
         Error::Precondition { .. } => {
@@ -176,3 +214,16 @@ pub(super) fn failure(error: Error) -> Failure {
         _ => Failure::Lasting(text),
     }
 }
+
+/// The library says how long it took, which is another time in each report: `GET URL in 1.2ms, after 3 retries - WHY`.
+fn without_time(text: &str) -> String {
+    let parts = text.split_once(" in ").and_then(|(asked, rest)| {
+        let (_, why) = rest.split_once(" - ")?;
+        Some(format!("{asked}: {why}"))
+    });
+    let text = parts.unwrap_or_else(|| text.to_owned());
+    text.trim_end_matches([' ', ':']).to_owned()
+}
+
+#[cfg(test)]
+pub(super) mod tests;
