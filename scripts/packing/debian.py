@@ -1,10 +1,13 @@
 """The package for Debian and its relatives: the files of an installation, and what dpkg wants to know of them."""
 
+import email.utils
 import hashlib
 import shutil
 
 from .release import run
-from .tree import place
+from .tree import packed, place
+
+MAINTAINER = "The authors of aprove <aprove@localhost>"
 
 
 def package(release, tree, out, scratch):
@@ -15,6 +18,10 @@ def package(release, tree, out, scratch):
     (zsh / "site-functions").rename(zsh / "vendor-completions")
     documents = root / "usr" / "share" / "doc" / "aprove"
     place(documents / "copyright", copyright(documents))
+    place(documents / "changelog.gz", packed(changelog(release)))
+    # There is no address for letters: SECURITY.md says how to report.
+    overrides = [f"aprove: bogus-mail-host{where}\n" for where in ("", "-in-debian-changelog")]
+    place(root / "usr" / "share" / "lintian" / "overrides" / "aprove", "".join(overrides).encode())
     files = sorted(path for path in root.rglob("*") if path.is_file())
     sums = "".join(f"{hashlib.md5(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in files)
     size = sum(path.stat().st_size for path in files)
@@ -35,7 +42,7 @@ def control(release, size):
 Package: aprove
 Version: {release.version}
 Architecture: amd64
-Maintainer: The authors of aprove <aprove@localhost>
+Maintainer: {MAINTAINER}
 Installed-Size: {(size + 1023) // 1024}
 Depends: libc6 (>= {release.glibc[0]}.{release.glibc[1]}), libgcc-s1 (>= 4.2)
 Suggests: libcuda1
@@ -48,5 +55,17 @@ Description: {release.package["description"]}
 
 
 def copyright(documents):
-    licences = [(documents / name).read_text() for name in ("LICENSE-MIT", "LICENSE-APACHE")]
-    return "Licensed under MIT or Apache-2.0, at your option.\n\n{}\n\n{}".format(*licences).encode()
+    mit = (documents / "LICENSE-MIT").read_text()
+    apache = "/usr/share/common-licenses/Apache-2.0"
+    return f"Licensed under MIT or Apache-2.0, at your option. The latter is {apache}; the former:\n\n{mit}".encode()
+
+
+def changelog(release):
+    """What Debian wants to see; what has changed is in the changelog of the sources."""
+    return f"""\
+aprove ({release.version}) unstable; urgency=medium
+
+  * A release: CHANGELOG.md of the sources has what is new.
+
+ -- {MAINTAINER}  {email.utils.formatdate(release.time)}
+"""

@@ -94,6 +94,12 @@ class Dist(Case):
         run(["dpkg-deb", "--extract", package, self.folder / "root"])
         run([self.folder / "root" / "usr" / "bin" / "aprove", "verify", self.good, self.source])
 
+    def test_the_debian_package_has_no_error_of_lintian(self):
+        needs("dpkg-deb")
+        needs("lintian")
+        package = packed / "aprove_0.1.0_amd64.deb"
+        run(["lintian", "--fail-on", "error", package])
+
     def test_the_bill_of_materials_has_what_is_linked(self):
         bill = json.loads((packed / "aprove-0.1.0.cdx.json").read_text())
         crates = {crate["name"]: crate for crate in bill["components"]}
