@@ -1,30 +1,40 @@
 //! The distance between two sets of values.
 
-/// The difference between their values and ours.
-#[derive(Debug, Clone, PartialEq)]
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The difference between their values and ours. In JSON, a number that is not finite is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "TraceDifference")]
 pub struct Difference {
     /// |theirs - ours| / |ours|, Euclidean; infinite where ours are 0 and theirs are not, or where one is not finite.
+    #[schemars(with = "Option<f64>")]
     pub relative: f64,
     /// The largest distance of one value.
+    #[schemars(with = "Option<f64>")]
     pub largest: f64,
     /// The cosine between both; 1 where both are 0.
+    #[schemars(with = "Option<f64>")]
     pub cosine: f64,
     /// The value that is farthest away.
     pub worst: Option<Element>,
-    /// The first value that is farther away than `element_gate` times the root mean square of ours.
+    /// The first value that is farther away than its gate times the root mean square of ours.
     pub first: Option<Element>,
 }
 
 /// One value on both sides.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "TraceElement")]
 pub struct Element {
     /// The position in the prompt.
     pub token: usize,
     /// The index among the values of the token.
     pub index: usize,
     /// Their value.
+    #[schemars(with = "Option<f64>")]
     pub theirs: f64,
     /// Ours.
+    #[schemars(with = "Option<f64>")]
     pub ours: f64,
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    difference::{Difference, Element},
+    difference::Difference,
     forced::{ELEMENT_GATE, GATE, OperationRow, Outcome, Product},
     free::Plain,
     moments::Moments,
@@ -28,7 +28,7 @@ pub struct ComparedTraces<'a> {
     /// What a difference is held against.
     gates: Gates,
     /// Traces whose records are of other capture points or tokens.
-    mismatches: Vec<MismatchOut<'a>>,
+    mismatches: &'a [Mismatch],
     traces: Vec<TraceOut<'a>>,
 }
 
@@ -41,17 +41,6 @@ struct Gates {
     element: f64,
     /// Of a record with our run as a whole, in L2.
     plain: f64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "TraceMismatch")]
-struct MismatchOut<'a> {
-    records: &'a [String],
-    /// Whether the capture points are unlike.
-    capture_point: bool,
-    /// Whether the tokens are unlike.
-    token_set: bool,
-    sentence: &'a str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -132,19 +121,19 @@ struct OperationOut<'a> {
     /// The name of the record.
     record: &'a str,
     #[serde(flatten)]
-    outcome: OutcomeOut,
+    outcome: OutcomeOut<'a>,
 }
 
 /// How an operation came out.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "result", content = "details")]
-enum OutcomeOut {
+enum OutcomeOut<'a> {
     /// Within the gates.
     #[serde(rename = "within")]
-    Within(JudgedOut),
+    Within(JudgedOut<'a>),
     /// Beyond them.
     #[serde(rename = "beyond")]
-    Beyond(JudgedOut),
+    Beyond(JudgedOut<'a>),
     /// Of another size than ours.
     #[serde(rename = "unfit")]
     Unfit { theirs: usize, ours: usize },
@@ -154,8 +143,8 @@ enum OutcomeOut {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct JudgedOut {
-    difference: DifferenceOut,
+struct JudgedOut<'a> {
+    difference: &'a Difference,
     /// Of a product with a matrix.
     product: Option<ProductOut>,
     /// Of a gelu that is looked up in a table of f16: the relative difference without it.
@@ -178,48 +167,26 @@ struct RecordOut<'a> {
     name: &'a str,
     /// The stage that it was matched with.
     stage: String,
-    plain: Option<PlainOut>,
+    plain: Option<PlainOut<'a>>,
     /// Other stages that its name allows.
-    others: Vec<OtherOut>,
+    others: Vec<OtherOut<'a>>,
     /// `agrees`, `differs` or `not judged`.
-    status: &'static str,
+    #[schemars(with = "String")]
+    status: Status,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct OtherOut {
+struct OtherOut<'a> {
     stage: String,
-    plain: Option<PlainOut>,
+    plain: Option<PlainOut<'a>>,
 }
 
 /// A record beside our run as a whole.
 #[derive(Debug, Serialize, JsonSchema)]
-struct PlainOut {
+struct PlainOut<'a> {
     /// `all` or `last`.
     tokens: &'static str,
-    difference: DifferenceOut,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "TraceDifference")]
-struct DifferenceOut {
-    /// The L2 norm of the difference over that of ours.
-    relative: Option<f64>,
-    /// The largest absolute difference.
-    largest: Option<f64>,
-    cosine: Option<f64>,
-    /// The element that differs most.
-    worst: Option<ElementOut>,
-    /// The first one beyond the gate.
-    first: Option<ElementOut>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "TraceElement")]
-struct ElementOut {
-    token: usize,
-    index: usize,
-    theirs: Option<f64>,
-    ours: Option<f64>,
+    difference: &'a Difference,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -248,7 +215,8 @@ struct CandidateOut {
     tokens: &'static str,
     ours: MomentsOut,
     /// `reproduced`, `near` or `off`.
-    fit: &'static str,
+    #[schemars(with = "String")]
+    fit: Fit,
 }
 
 /// What was printed.
@@ -287,19 +255,8 @@ impl Comparison {
                 element: ELEMENT_GATE,
                 plain: PLAIN_GATE,
             },
-            mismatches: all(&self.mismatches),
+            mismatches: &self.mismatches,
             traces: all(&self.traces),
-        }
-    }
-}
-
-impl<'a> From<&'a Mismatch> for MismatchOut<'a> {
-    fn from(mismatch: &'a Mismatch) -> Self {
-        Self {
-            records: &mismatch.records,
-            capture_point: mismatch.capture_point,
-            token_set: mismatch.token_set,
-            sentence: &mismatch.sentence,
         }
     }
 }
@@ -373,8 +330,8 @@ impl<'a> From<&'a OperationRow> for OperationOut<'a> {
     }
 }
 
-impl From<&Outcome> for OutcomeOut {
-    fn from(outcome: &Outcome) -> Self {
+impl<'a> From<&'a Outcome> for OutcomeOut<'a> {
+    fn from(outcome: &'a Outcome) -> Self {
         match outcome {
             Outcome::Judged {
                 within,
@@ -383,7 +340,7 @@ impl From<&Outcome> for OutcomeOut {
                 without_table,
             } => {
                 let judged = JudgedOut {
-                    difference: difference.into(),
+                    difference,
                     product: product.as_ref().map(Into::into),
                     without_table: *without_table,
                 };
@@ -426,43 +383,16 @@ impl<'a> From<&'a RecordRow> for RecordOut<'a> {
             stage: row.capture.to_string(),
             plain: row.plain.as_ref().map(Into::into),
             others: others.collect(),
-            status: match row.status {
-                Status::Agrees => "agrees",
-                Status::Differs => "differs",
-                Status::NotJudged => "not judged",
-            },
+            status: row.status,
         }
     }
 }
 
-impl From<&Plain> for PlainOut {
-    fn from(found: &Plain) -> Self {
+impl<'a> From<&'a Plain> for PlainOut<'a> {
+    fn from(found: &'a Plain) -> Self {
         Self {
             tokens: if found.last { "last" } else { "all" },
-            difference: (&found.difference).into(),
-        }
-    }
-}
-
-impl From<&Difference> for DifferenceOut {
-    fn from(found: &Difference) -> Self {
-        Self {
-            relative: finite(found.relative),
-            largest: finite(found.largest),
-            cosine: finite(found.cosine),
-            worst: found.worst.map(Into::into),
-            first: found.first.map(Into::into),
-        }
-    }
-}
-
-impl From<Element> for ElementOut {
-    fn from(found: Element) -> Self {
-        Self {
-            token: found.token,
-            index: found.index,
-            theirs: finite(found.theirs),
-            ours: finite(found.ours),
+            difference: &found.difference,
         }
     }
 }
@@ -494,11 +424,7 @@ impl From<&Candidate> for CandidateOut {
             stage: found.capture.to_string(),
             tokens: found.set.name(),
             ours: (&found.ours).into(),
-            fit: match found.fit {
-                Fit::Reproduced => "reproduced",
-                Fit::Near => "near",
-                Fit::Off => "off",
-            },
+            fit: found.fit,
         }
     }
 }

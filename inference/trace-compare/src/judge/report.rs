@@ -8,6 +8,8 @@ use super::{
 };
 use crate::format::{TraceFormat, not_compared};
 use inference::Step;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +41,8 @@ pub enum Verdict {
 }
 
 /// A record that two traces have and that means something else in each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "TraceMismatch")]
 pub struct Mismatch {
     /// The records, such as `layer 0 qkv`.
     pub records: Vec<String>,

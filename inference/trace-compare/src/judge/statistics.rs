@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::moments::{Moments, WhichTokens};
 use crate::format::{Capture, Statistics};
 use inference::WeightType;
+use serde::Serialize;
 
 /// What was found about a trace of statistics.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,8 @@ pub struct Candidate {
 }
 
 /// How near statistics are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fit {
     /// Every number is the same within the printed digits.
     Reproduced,

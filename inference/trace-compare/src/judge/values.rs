@@ -16,6 +16,7 @@ use super::{
 use crate::format::{Capture, Trace, TraceFormat};
 use inference::{Model, NUMERICS, Source, Stage, StageSink, Step, WeightType};
 use inference::{Options, forward};
+use serde::Serialize;
 
 /// What was found about a trace of values.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,13 +51,15 @@ pub struct RecordRow {
 }
 
 /// What is known about a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Within the gates.
     Agrees,
     /// Beyond them.
     Differs,
     /// Its inputs were not recorded, and the engine rounds, so no gate holds for the plain comparison.
+    #[serde(rename = "not judged")]
     NotJudged,
 }
 
