@@ -7,7 +7,8 @@
     reason = "indices and shifts stay inside blocks of fixed size, and points inside their grids"
 )]
 
-use super::{grids, half};
+use super::grids;
+use super::half::half;
 
 /// `d`; of each group four bytes of points and a word of four times seven signs and four bits of scale.
 #[must_use]

@@ -7,7 +7,7 @@
     reason = "indices and shifts stay inside super-blocks of fixed size"
 )]
 
-use super::half;
+use super::half::half;
 
 /// 16 bytes of scale and minimum (4 bits each), 64 bytes of quants, `d`, `dmin`; groups of 16.
 pub(crate) fn q2_k(block: &[u8; 84]) -> [f32; 256] {

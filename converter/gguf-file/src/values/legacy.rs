@@ -8,7 +8,7 @@
     reason = "indices and shifts stay inside blocks of fixed size"
 )]
 
-use super::half;
+use super::half::half;
 
 pub(crate) fn q4_0(block: &[u8; 18]) -> [f32; 32] {
     let d = half(block[0], block[1]);

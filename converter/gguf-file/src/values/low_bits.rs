@@ -5,7 +5,7 @@
     reason = "indices and shifts stay inside blocks of fixed size"
 )]
 
-use super::half;
+use super::half::half;
 
 /// `d`, then a bit for each element: +d or -d.
 #[must_use]

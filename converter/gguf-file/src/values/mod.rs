@@ -7,6 +7,7 @@
 
 mod grid_points;
 mod grids;
+mod half;
 mod k_quants;
 mod legacy;
 mod low_bits;
@@ -62,11 +63,6 @@ fn blocks<const BYTES: usize, const VALUES: usize>(
         let values = decode(block).map(f32::to_le_bytes);
         out.extend_from_slice(values.as_flattened());
     }
-}
-
-/// Reads an F16 from its two bytes.
-const fn half(low: u8, high: u8) -> f32 {
-    half::f16::from_le_bytes([low, high]).to_f32_const()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
     reason = "indices and shifts stay inside blocks of fixed size"
 )]
 
-use super::half;
+use super::half::half;
 
 /// `d`, then four bits for each element: indices into [`IQ4`].
 #[must_use]
