@@ -29,6 +29,7 @@ mod prompt;
 mod remake;
 mod reports;
 mod run;
+mod sidecar;
 mod signals;
 
 use std::ffi::OsString;

@@ -10,8 +10,8 @@ use remote::Location;
 use verifier::decode::container::Format;
 use verifier::finding::escape;
 
-use crate::commands::check::has_sidecar;
 use crate::input::{Files, first_of_set};
+use crate::sidecar::has_sidecar;
 
 /// A model, or a place where one should be.
 #[derive(Clone, Debug)]

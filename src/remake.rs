@@ -7,8 +7,8 @@ use converter::{MadeWith, Naming, Tie, Unsupported};
 use verifier::check::Sidecar;
 use verifier::report::{FileFormat, Report};
 
-use crate::commands::check::sidecar_of;
 use crate::next_command::{quoted, shown};
+use crate::sidecar::sidecar_of;
 
 /// The command by which an artifact is made again from a GGUF; none where what is recorded shows that it was made from
 /// another file.

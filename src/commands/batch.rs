@@ -9,10 +9,10 @@ use verifier::report::{Mode, Report, text};
 use verifier::sources::Sources;
 
 use crate::answers::Answer;
-use crate::commands::check::sidecar_of;
 use crate::in_order::in_order;
 use crate::input::{Files, read_text, split_prefix};
 use crate::models::{Found, find};
+use crate::sidecar::sidecar_of;
 use crate::{next_command, not_opened, output};
 
 /// Two models to compare, or one that has no other.
