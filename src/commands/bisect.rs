@@ -166,10 +166,16 @@ fn steps(
             Ok(steps)
         }
         Behaviour::Different { stage, prompt } => {
-            let first = Step::from_key(stage).map(|step| (step, prompt.clone()));
-            Ok(first.into_iter().collect())
+            let Some(step) = Step::from_key(stage) else {
+                unreachable!("a stage that was run has the key of a step, not {stage}");
+            };
+            Ok(vec![(step, prompt.clone())])
         }
-        _ => Ok(Vec::new()),
+        Behaviour::Equal
+        | Behaviour::Tokenised { .. }
+        | Behaviour::Unrecorded { .. }
+        | Behaviour::NotCovered { .. }
+        | Behaviour::Changed { .. } => Ok(Vec::new()),
     }
 }
 
@@ -180,7 +186,7 @@ fn bad_steps(
     runner: &Runner<'_>,
 ) -> Result<Vec<(Step, String)>, RunError> {
     let Prompts::Agreed(prompts, _) = pair.prompts(&arguments.prompt)? else {
-        return Ok(Vec::new());
+        unreachable!("files of which a stage differs were run with the same tokens");
     };
     let (comparisons, _) = pair.compare(&prompts, Mode::Isolated, runner)?;
     let mut steps = Vec::new();
@@ -239,8 +245,10 @@ impl Answer {
         }
     }
 
+    #[expect(clippy::expect_used, reason = "the invariant is that of String")]
     fn text(&self) -> String {
-        self.write_text().unwrap_or_default()
+        self.write_text()
+            .expect("writing to a string does not fail")
     }
 
     fn write_text(&self) -> Result<String, std::fmt::Error> {
