@@ -312,6 +312,17 @@ pub(crate) fn follow(bytes: u64, what: &str) -> String {
     format!("{} {verb} {what}", counted(bytes, "byte"))
 }
 
+/// A text short enough for one line.
+pub(crate) fn clip(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((cut, _)) => format!("{}...", text.split_at(cut).0),
+        None => text.to_owned(),
+    }
+}
+
+/// Characters of a value that a message shows.
+pub(crate) const LONGEST_SHOWN: usize = 60;
+
 /// The digits of a digest.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -2,7 +2,7 @@
 
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::gguf::{Items, Value};
-use crate::finding::escape;
+use crate::finding::{LONGEST_SHOWN, clip, escape};
 
 /// Where two values part.
 #[derive(Debug, PartialEq, Eq)]
@@ -173,12 +173,3 @@ fn shown(bytes: &[u8]) -> String {
     let start = bytes.get(..LONGEST_SHOWN * 4).unwrap_or(bytes);
     clip(&escape(start))
 }
-
-fn clip(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_SHOWN) {
-        Some((cut, _)) => format!("{}...", text.get(..cut).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-const LONGEST_SHOWN: usize = 60;

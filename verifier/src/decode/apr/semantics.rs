@@ -4,7 +4,7 @@ use super::{Document, Kind, Metadata};
 use crate::code::Code;
 use crate::decode::container::Container;
 use crate::decode::findings::Findings;
-use crate::finding::{Effect, Finding, Place, Side, escape};
+use crate::finding::{Effect, Finding, Place, Side, clip, escape};
 use crate::region::RegionKind;
 
 /// Other spellings that the serving loader maps to a canonical key.
@@ -123,9 +123,5 @@ fn finding(document: &Document, code: Code, key: &str, text: &str) -> Finding {
 
 /// A value short enough for one line, with nothing that a terminal would follow.
 fn shown(text: &str) -> String {
-    let text = escape(text.as_bytes());
-    match text.char_indices().nth(60) {
-        Some((cut, _)) => format!("{}...", text.get(..cut).unwrap_or_default()),
-        None => text,
-    }
+    clip(&escape(text.as_bytes()))
 }

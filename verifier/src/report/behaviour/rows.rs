@@ -102,7 +102,7 @@ pub struct PromptRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recorded: Option<String>,
     /// Rows that are equal and left out of the table.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::report::is_zero")]
     #[schemars(default)]
     pub equal_left_out: usize,
     /// Two rows for each stage of a pair, in the order of execution: over all tokens, and over the last one.
@@ -275,8 +275,4 @@ impl BehaviourRow {
             Some((prompt, row))
         })
     }
-}
-
-const fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
