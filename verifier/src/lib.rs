@@ -10,7 +10,7 @@
 
 pub mod check;
 pub mod code;
-pub mod compare;
+mod compare;
 pub mod decode;
 mod explain;
 pub mod explanation;

@@ -1,6 +1,5 @@
 //! The two models of a pair, as the passes over them see both, whatever their formats.
 
-use crate::compare::pairing::Pair;
 use crate::decode::container::{Container, Format, Shard, Tensor};
 use crate::decode::{apr, gguf};
 use crate::finding::{Finding, Side};
@@ -49,16 +48,6 @@ impl<'a> Inputs<'a> {
         } else {
             &self.second
         }
-    }
-
-    /// The tensors of a pair, which the pairing has made from both lists.
-    pub(crate) fn tensors_of(&self, pair: Pair) -> (&'a Tensor, &'a Tensor) {
-        let first = self.first.tensors.get(pair.apr);
-        let second = self.second.tensors.get(pair.gguf);
-        let Some(both) = first.zip(second) else {
-            unreachable!("a pair is made of tensors of both files");
-        };
-        both
     }
 
     /// Whether both have one format, so that no file is made from the other.

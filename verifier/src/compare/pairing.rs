@@ -31,6 +31,18 @@ pub(crate) struct Pairing {
     pub(crate) only_apr: Vec<usize>,
 }
 
+impl<'a> Inputs<'a> {
+    /// The tensors of a pair, which the pairing has made from both lists.
+    pub(crate) fn tensors_of(&self, pair: Pair) -> (&'a Tensor, &'a Tensor) {
+        let first = self.first.tensors.get(pair.apr);
+        let second = self.second.tensors.get(pair.gguf);
+        let Some(both) = first.zip(second) else {
+            unreachable!("a pair is made of tensors of both files");
+        };
+        both
+    }
+}
+
 /// Matches an APR file with a GGUF by name, under the naming rules of every producer.
 #[expect(
     clippy::indexing_slicing,

@@ -79,7 +79,7 @@ impl Status {
 
 /// One key and how it came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyResult {
+pub(crate) struct KeyResult {
     /// The GGUF key, or the APR key when only that file has it; raw bytes.
     pub key: Vec<u8>,
     /// The outcome.
