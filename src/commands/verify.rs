@@ -122,14 +122,8 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let Arguments {
-        a,
-        b,
-        pairs,
-        manifest,
-        ..
-    } = arguments;
-    let files = [a, b, pairs, manifest].into_iter().flatten();
+    let Arguments { a, b, pairs, .. } = arguments;
+    let files = [a, b, pairs, &arguments.manifest].into_iter().flatten();
     let files = files.map(PathBuf::as_path).chain(arguments.policy.file());
     let mut reports = arguments.report.begin(files)?;
     let ended = judge_all(arguments, &mut reports);
@@ -278,10 +272,13 @@ fn pair(
             tensor_sha256: arguments.tensor_sha256,
         };
         let bytes = judging(scope, [a, b], bytes, policy, job, arguments.times);
-        if !arguments.forward {
+        let without_run = || {
             let mut report = bytes.clone();
             report.cause = diagnosis::cause(&report, None);
-            return report;
+            report
+        };
+        if !arguments.forward {
+            return without_run();
         }
         // Files that could not be read or decoded need not be run, but where a device was named.
         let is_named = arguments.device.device != Device::Auto;
@@ -289,15 +286,14 @@ fn pair(
             || !is_record_only(&bytes) && (bytes.verdict != Verdict::Undecided || is_named);
         let engine = engine(arguments, options, job, &is_run);
         let judged = behaviour::compare(&engine, a, b, &arguments.prompt);
-        let mut report = bytes.clone();
-        if is_run() {
-            let (behaviour, row) = judged;
-            report.add_behaviour(&behaviour, row);
-            let diagnosis = diagnosed(&report, &behaviour, [a, b], arguments.engine.io);
-            report.cause = diagnosis::cause(&report, diagnosis.as_ref());
-        } else {
-            report.cause = diagnosis::cause(&report, None);
+        if !is_run() {
+            return without_run();
         }
+        let (behaviour, row) = judged;
+        let mut report = bytes.clone();
+        report.add_behaviour(&behaviour, row);
+        let diagnosis = diagnosed(&report, &behaviour, [a, b], arguments.engine.io);
+        report.cause = diagnosis::cause(&report, diagnosis.as_ref());
         report
     })
 }

@@ -301,19 +301,17 @@ impl<'a> DeviceState<'a> {
 
     fn silu(&self, slot: Slot) -> Result<(), RunError> {
         let (value, count) = (self.argument(slot), self.count(slot));
+        let grid = [count.div_ceil(256), 1, 1];
         let arguments = [value, value, Argument::Count(count)];
-        Ok(self
-            .gpu
-            .launch("silu", [count.div_ceil(256), 1, 1], &arguments)?)
+        Ok(self.gpu.launch("silu", grid, &arguments)?)
     }
 
     /// Replaces a value by what a kernel makes of it and a second one.
     fn pair(&self, kernel: &'static str, a: Slot, b: Slot) -> Result<(), RunError> {
         let (value, count) = (self.argument(a), self.count(a));
+        let grid = [count.div_ceil(256), 1, 1];
         let arguments = [value, self.argument(b), value, Argument::Count(count)];
-        Ok(self
-            .gpu
-            .launch(kernel, [count.div_ceil(256), 1, 1], &arguments)?)
+        Ok(self.gpu.launch(kernel, grid, &arguments)?)
     }
 
     /// Uploads a vector; returns its length.

@@ -146,14 +146,8 @@ impl<'a, F: Real> State<'a, F> {
                 let heads = (0..matrix.slices()).cycle();
                 self.sliced_product(matrix, self.value(*from), heads)?
             }
-            Op::AddVector { vector } => {
-                let vector = self.read(vector)?;
-                self.changed(to, &vector, |x, more| x + more)
-            }
-            Op::MultiplyVector { vector } => {
-                let vector = self.read(vector)?;
-                self.changed(to, &vector, |x, factor| x * factor)
-            }
+            Op::AddVector { vector } => self.changed(to, &self.read(vector)?, |x, y| x + y),
+            Op::MultiplyVector { vector } => self.changed(to, &self.read(vector)?, |x, y| x * y),
             Op::Clamp { limit } => {
                 let limit = F::from_f32(*limit);
                 let values = self.value(to).iter();

@@ -41,11 +41,12 @@ pub(crate) fn read(path: &Path) -> Result<Read, TraceError> {
     file.read_exact_at(&mut start, 0).map_err(failed)?;
     let header_length = u64::from_le_bytes(start);
     let data = header_length.saturating_add(8);
-    if header_length > LONGEST_HEADER || data > length {
+    let is_sound = header_length <= LONGEST_HEADER && data <= length;
+    let Some(size) = usize::try_from(header_length).ok().filter(|_| is_sound) else {
         let expected = format!("a header of at most {LONGEST_HEADER} bytes inside the file");
         return malformed(0, &expected, format!("{header_length} bytes"));
-    }
-    let mut header = vec![0; usize::try_from(header_length).unwrap_or_default()];
+    };
+    let mut header = vec![0; size];
     file.read_exact_at(&mut header, 8).map_err(failed)?;
     let header: Map<String, Value> = match serde_json::from_slice(&header) {
         Ok(header) => header,

@@ -122,7 +122,8 @@ fn check_model(trace: &Trace, model: &Model) -> Result<(), CompareError> {
             "hidden_dim" => Some(config.hidden.to_string()),
             "vocab_size" => Some(config.vocabulary.to_string()),
             "num_heads" => heads.map(|heads| heads.queries.to_string()),
-            _ => heads.map(|heads| heads.key_values.to_string()),
+            "num_kv_heads" => heads.map(|heads| heads.key_values.to_string()),
+            other => unreachable!("no field of a model is called {other}"),
         };
         let found = trace.label(field);
         if let (Some(found), Some(ours)) = (found, ours)
