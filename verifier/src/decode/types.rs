@@ -78,233 +78,67 @@ impl BlockType {
     }
 }
 
-/// All ids of the table, with which a test walks both sides.
-pub const TYPES: &[BlockType] = &[
-    plain(0, "F32", 4),
-    plain(1, "F16", 2),
-    blocks(2, "Q4_0", 32, 18, &[half("d", 0), rest("qs", 2, 18)]),
-    blocks(
-        3,
-        "Q4_1",
-        32,
-        20,
-        &[half("d", 0), half("m", 2), rest("qs", 4, 20)],
-    ),
-    blocks(
-        6,
-        "Q5_0",
-        32,
-        22,
-        &[half("d", 0), rest("qh", 2, 6), rest("qs", 6, 22)],
-    ),
-    blocks(
-        7,
-        "Q5_1",
-        32,
-        24,
-        &[
-            half("d", 0),
-            half("m", 2),
-            rest("qh", 4, 8),
-            rest("qs", 8, 24),
-        ],
-    ),
-    blocks(8, "Q8_0", 32, 34, &[half("d", 0), rest("qs", 2, 34)]),
-    blocks(
-        9,
-        "Q8_1",
-        32,
-        36,
-        &[half("d", 0), half("s", 2), rest("qs", 4, 36)],
-    ),
-    blocks(
-        10,
-        "Q2_K",
-        256,
-        84,
-        &[
-            rest("scales", 0, 16),
-            rest("qs", 16, 80),
-            half("d", 80),
-            half("dmin", 82),
-        ],
-    ),
-    blocks(
-        11,
-        "Q3_K",
-        256,
-        110,
-        &[
-            rest("hmask", 0, 32),
-            rest("qs", 32, 96),
-            rest("scales", 96, 108),
-            half("d", 108),
-        ],
-    ),
-    blocks(
-        12,
-        "Q4_K",
-        256,
-        144,
-        &[
-            half("d", 0),
-            half("dmin", 2),
-            rest("scales", 4, 16),
-            rest("qs", 16, 144),
-        ],
-    ),
-    blocks(
-        13,
-        "Q5_K",
-        256,
-        176,
-        &[
-            half("d", 0),
-            half("dmin", 2),
-            rest("scales", 4, 16),
-            rest("qh", 16, 48),
-            rest("qs", 48, 176),
-        ],
-    ),
-    blocks(
-        14,
-        "Q6_K",
-        256,
-        210,
-        &[
-            rest("ql", 0, 128),
-            rest("qh", 128, 192),
-            rest("scales", 192, 208),
-            half("d", 208),
-        ],
-    ),
-    blocks(
-        15,
-        "Q8_K",
-        256,
-        292,
-        &[rest("d", 0, 4), rest("qs", 4, 260), rest("bsums", 260, 292)],
-    ),
-    blocks(16, "IQ2_XXS", 256, 66, &[half("d", 0), rest("qs", 2, 66)]),
-    blocks(
-        17,
-        "IQ2_XS",
-        256,
-        74,
-        &[half("d", 0), rest("qs", 2, 66), rest("scales", 66, 74)],
-    ),
-    blocks(18, "IQ3_XXS", 256, 98, &[half("d", 0), rest("qs", 2, 98)]),
-    blocks(
-        19,
-        "IQ1_S",
-        256,
-        50,
-        &[half("d", 0), rest("qs", 2, 34), rest("qh", 34, 50)],
-    ),
-    blocks(20, "IQ4_NL", 32, 18, &[half("d", 0), rest("qs", 2, 18)]),
-    blocks(
-        21,
-        "IQ3_S",
-        256,
-        110,
-        &[
-            half("d", 0),
-            rest("qs", 2, 66),
-            rest("qh", 66, 74),
-            rest("signs", 74, 106),
-            rest("scales", 106, 110),
-        ],
-    ),
-    blocks(
-        22,
-        "IQ2_S",
-        256,
-        82,
-        &[
-            half("d", 0),
-            rest("qs", 2, 66),
-            rest("qh", 66, 74),
-            rest("scales", 74, 82),
-        ],
-    ),
-    blocks(
-        23,
-        "IQ4_XS",
-        256,
-        136,
-        &[half("d", 0), rest("scales", 2, 8), rest("qs", 8, 136)],
-    ),
-    plain(24, "I8", 1),
-    plain(25, "I16", 2),
-    plain(26, "I32", 4),
-    plain(27, "I64", 8),
-    plain(28, "F64", 8),
-    blocks(
-        29,
-        "IQ1_M",
-        256,
-        56,
-        &[
-            rest("qs", 0, 32),
-            rest("qh", 32, 48),
-            rest("scales", 48, 56),
-        ],
-    ),
-    plain(30, "BF16", 2),
-    blocks(
-        34,
-        "TQ1_0",
-        256,
-        54,
-        &[rest("qs", 0, 48), rest("qh", 48, 52), half("d", 52)],
-    ),
-    blocks(35, "TQ2_0", 256, 66, &[rest("qs", 0, 64), half("d", 64)]),
-    blocks(39, "MXFP4", 32, 17, &[rest("e", 0, 1), rest("qs", 1, 17)]),
-    blocks(40, "NVFP4", 64, 36, &[rest("d", 0, 4), rest("qs", 4, 36)]),
-    blocks(41, "Q1_0", 128, 18, &[half("d", 0), rest("qs", 2, 18)]),
-    blocks(42, "Q2_0", 64, 18, &[half("d", 0), rest("qs", 2, 18)]),
-];
+macro_rules! types {
+    ($($id:literal $name:literal $elements:literal $bytes:literal [$($kind:ident $part:ident $start:literal..$end:literal),*];)*) => {
+        /// All ids of the table, with which a test walks both sides.
+        pub const TYPES: &[BlockType] = &[$(BlockType {
+            id: $id,
+            name: $name,
+            elements: $elements,
+            bytes: $bytes,
+            parts: &[$(Part {
+                name: stringify!($part),
+                start: $start,
+                end: $end,
+                half: types!($kind),
+            }),*],
+        }),*];
+    };
+    (half) => { true };
+    (rest) => { false };
+}
+
+// Id, name, elements and bytes of a block, and its fields: `half` are IEEE half-precision numbers.
+types! {
+     0 "F32"       1   4 [];
+     1 "F16"       1   2 [];
+     2 "Q4_0"     32  18 [half d 0..2, rest qs 2..18];
+     3 "Q4_1"     32  20 [half d 0..2, half m 2..4, rest qs 4..20];
+     6 "Q5_0"     32  22 [half d 0..2, rest qh 2..6, rest qs 6..22];
+     7 "Q5_1"     32  24 [half d 0..2, half m 2..4, rest qh 4..8, rest qs 8..24];
+     8 "Q8_0"     32  34 [half d 0..2, rest qs 2..34];
+     9 "Q8_1"     32  36 [half d 0..2, half s 2..4, rest qs 4..36];
+    10 "Q2_K"    256  84 [rest scales 0..16, rest qs 16..80, half d 80..82, half dmin 82..84];
+    11 "Q3_K"    256 110 [rest hmask 0..32, rest qs 32..96, rest scales 96..108, half d 108..110];
+    12 "Q4_K"    256 144 [half d 0..2, half dmin 2..4, rest scales 4..16, rest qs 16..144];
+    13 "Q5_K"    256 176 [half d 0..2, half dmin 2..4, rest scales 4..16, rest qh 16..48, rest qs 48..176];
+    14 "Q6_K"    256 210 [rest ql 0..128, rest qh 128..192, rest scales 192..208, half d 208..210];
+    15 "Q8_K"    256 292 [rest d 0..4, rest qs 4..260, rest bsums 260..292];
+    16 "IQ2_XXS" 256  66 [half d 0..2, rest qs 2..66];
+    17 "IQ2_XS"  256  74 [half d 0..2, rest qs 2..66, rest scales 66..74];
+    18 "IQ3_XXS" 256  98 [half d 0..2, rest qs 2..98];
+    19 "IQ1_S"   256  50 [half d 0..2, rest qs 2..34, rest qh 34..50];
+    20 "IQ4_NL"   32  18 [half d 0..2, rest qs 2..18];
+    21 "IQ3_S"   256 110 [half d 0..2, rest qs 2..66, rest qh 66..74, rest signs 74..106, rest scales 106..110];
+    22 "IQ2_S"   256  82 [half d 0..2, rest qs 2..66, rest qh 66..74, rest scales 74..82];
+    23 "IQ4_XS"  256 136 [half d 0..2, rest scales 2..8, rest qs 8..136];
+    24 "I8"        1   1 [];
+    25 "I16"       1   2 [];
+    26 "I32"       1   4 [];
+    27 "I64"       1   8 [];
+    28 "F64"       1   8 [];
+    29 "IQ1_M"   256  56 [rest qs 0..32, rest qh 32..48, rest scales 48..56];
+    30 "BF16"      1   2 [];
+    34 "TQ1_0"   256  54 [rest qs 0..48, rest qh 48..52, half d 52..54];
+    35 "TQ2_0"   256  66 [rest qs 0..64, half d 64..66];
+    39 "MXFP4"    32  17 [rest e 0..1, rest qs 1..17];
+    40 "NVFP4"    64  36 [rest d 0..4, rest qs 4..36];
+    41 "Q1_0"    128  18 [half d 0..2, rest qs 2..18];
+    42 "Q2_0"     64  18 [half d 0..2, rest qs 2..18];
+}
 
 /// Ids that ggml has withdrawn: `Q4_2`, `Q4_3`, the repacked `Q4_0` and `IQ4_NL` variants.
 const REMOVED: [u32; 8] = [4, 5, 31, 32, 33, 36, 37, 38];
-
-const fn plain(id: u32, name: &'static str, bytes: u64) -> BlockType {
-    blocks(id, name, 1, bytes, &[])
-}
-
-const fn blocks(
-    id: u32,
-    name: &'static str,
-    elements: u64,
-    bytes: u64,
-    parts: &'static [Part],
-) -> BlockType {
-    BlockType {
-        id,
-        name,
-        elements,
-        bytes,
-        parts,
-    }
-}
-
-const fn half(name: &'static str, start: usize) -> Part {
-    Part {
-        name,
-        start,
-        end: start.saturating_add(2),
-        half: true,
-    }
-}
-
-const fn rest(name: &'static str, start: usize, end: usize) -> Part {
-    Part {
-        name,
-        start,
-        end,
-        half: false,
-    }
-}
 
 #[cfg(test)]
 mod tests {
