@@ -46,272 +46,63 @@ pub(super) fn lost_without_rule(key: &str, suffix: Option<&str>) -> Effect {
     }
 }
 
-pub(super) const RULES: &[Rule] = &[
-    rule_of(
-        "general.architecture",
-        &["architecture"],
-        Code::MetaArchitecture,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of("general.name", &["name"], Code::MetaName, WARNING, WARNING),
-    rule_of(
-        "general.description",
-        &["description"],
-        Code::MetaDescription,
-        WARNING,
-        WARNING,
-    ),
-    rule_of(
-        "general.author",
-        &["author"],
-        Code::MetaAuthor,
-        WARNING,
-        WARNING,
-    ),
-    rule_of(
-        "general.version",
-        &["version"],
-        Code::MetaVersion,
-        WARNING,
-        WARNING,
-    ),
-    rule_of(
-        "general.license",
-        &["license"],
-        Code::MetaLicense,
-        WARNING,
-        WARNING,
-    ),
-    rule_of(
-        ".embedding_length",
-        &["hidden_size"],
-        Code::MetaHiddenSize,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".block_count",
-        &["num_layers"],
-        Code::MetaNumLayers,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.head_count",
-        &["num_heads"],
-        Code::MetaNumHeads,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.head_count_kv",
-        &["num_kv_heads"],
-        Code::MetaNumKvHeads,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".feed_forward_length",
-        &["intermediate_size"],
-        Code::MetaIntermediateSize,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".context_length",
-        &["max_position_embeddings"],
-        Code::MetaMaxPositionEmbeddings,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".rope.freq_base",
-        &["rope_theta"],
-        Code::MetaRopeTheta,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.layer_norm_rms_epsilon",
-        &["rms_norm_eps"],
-        Code::MetaRmsNormEps,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.key_length",
-        &["head_dim", "key_length"],
-        Code::MetaHeadDim,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.value_length",
-        &["value_length"],
-        Code::MetaValueLength,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".rope.dimension_count",
-        &["rope_dimension_count"],
-        Code::MetaRopeDimensionCount,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.scale",
-        &["attention_scale"],
-        Code::MetaAttentionScale,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".attention.sliding_window",
-        &["sliding_window"],
-        Code::MetaSlidingWindow,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".expert_count",
-        &["num_experts"],
-        Code::MetaNumExperts,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".expert_used_count",
-        &["num_experts_per_tok"],
-        Code::MetaNumExpertsPerTok,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".expert_feed_forward_length",
-        &["moe_intermediate_size"],
-        Code::MetaMoeIntermediateSize,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        ".vocab_size",
-        &["vocab_size"],
-        Code::MetaVocabSize,
-        DIFFERENT,
-        WARNING,
-    ),
-    rule_of(
-        "tokenizer.ggml.tokens",
-        &["tokenizer.vocabulary"],
-        Code::MetaTokenizerVocabulary,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        "tokenizer.ggml.merges",
-        &["tokenizer.merges"],
-        Code::MetaTokenizerMerges,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        SCORES,
-        &["tokenizer.scores"],
-        Code::MetaTokenizerScores,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        "tokenizer.ggml.token_type",
-        &["tokenizer.token_type"],
-        Code::MetaTokenizerTokenType,
-        DIFFERENT,
-        WARNING,
-    ),
-    rule_of(
-        "tokenizer.ggml.model",
-        &["tokenizer.model"],
-        Code::MetaTokenizerModel,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-    rule_of(
-        "tokenizer.ggml.pre",
-        &["tokenizer.pre_type"],
-        Code::MetaTokenizerPreType,
-        DIFFERENT,
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.bos_token_id",
-        &["tokenizer.bos_token_id"],
-        DIFFERENT,
-    ),
-    token(
-        "tokenizer.ggml.eos_token_id",
-        &["tokenizer.eos_token_id"],
-        DIFFERENT,
-    ),
-    token(
-        "tokenizer.ggml.padding_token_id",
-        &["tokenizer.padding_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.unknown_token_id",
-        &["tokenizer.unknown_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.seperator_token_id",
-        &["tokenizer.seperator_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.mask_token_id",
-        &["tokenizer.mask_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.eot_token_id",
-        &["tokenizer.eot_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.eom_token_id",
-        &["tokenizer.eom_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.cls_token_id",
-        &["tokenizer.cls_token_id"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.add_bos_token",
-        &["tokenizer.add_bos_token"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.add_eos_token",
-        &["tokenizer.add_eos_token"],
-        WARNING,
-    ),
-    token(
-        "tokenizer.ggml.add_space_prefix",
-        &["tokenizer.add_space_prefix"],
-        WARNING,
-    ),
-    rule_of(
-        "tokenizer.chat_template",
-        &["chat_template", "tokenizer.chat_template"],
-        Code::MetaChatTemplate,
-        DIFFERENT,
-        DIFFERENT,
-    ),
-];
+macro_rules! rules {
+    ($($gguf:literal [$($apr:literal),+] $code:ident $changed:ident $lost:ident;)*) => {
+        pub(super) const RULES: &[Rule] = &[$(Rule {
+            gguf: $gguf,
+            apr: &[$($apr),+],
+            code: Code::$code,
+            changed: Effect::$changed,
+            lost: Effect::$lost,
+        }),*];
+    };
+}
+
+// The GGUF key, the keys of the APR file, the code, and what it means when the value is another one or is missing.
+rules! {
+    "general.architecture" ["architecture"] MetaArchitecture Different Different;
+    "general.name" ["name"] MetaName Warning Warning;
+    "general.description" ["description"] MetaDescription Warning Warning;
+    "general.author" ["author"] MetaAuthor Warning Warning;
+    "general.version" ["version"] MetaVersion Warning Warning;
+    "general.license" ["license"] MetaLicense Warning Warning;
+    ".embedding_length" ["hidden_size"] MetaHiddenSize Different Different;
+    ".block_count" ["num_layers"] MetaNumLayers Different Different;
+    ".attention.head_count" ["num_heads"] MetaNumHeads Different Different;
+    ".attention.head_count_kv" ["num_kv_heads"] MetaNumKvHeads Different Different;
+    ".feed_forward_length" ["intermediate_size"] MetaIntermediateSize Different Different;
+    ".context_length" ["max_position_embeddings"] MetaMaxPositionEmbeddings Different Different;
+    ".rope.freq_base" ["rope_theta"] MetaRopeTheta Different Different;
+    ".attention.layer_norm_rms_epsilon" ["rms_norm_eps"] MetaRmsNormEps Different Different;
+    ".attention.key_length" ["head_dim", "key_length"] MetaHeadDim Different Different;
+    ".attention.value_length" ["value_length"] MetaValueLength Different Different;
+    ".rope.dimension_count" ["rope_dimension_count"] MetaRopeDimensionCount Different Different;
+    ".attention.scale" ["attention_scale"] MetaAttentionScale Different Different;
+    ".attention.sliding_window" ["sliding_window"] MetaSlidingWindow Different Different;
+    ".expert_count" ["num_experts"] MetaNumExperts Different Different;
+    ".expert_used_count" ["num_experts_per_tok"] MetaNumExpertsPerTok Different Different;
+    ".expert_feed_forward_length" ["moe_intermediate_size"] MetaMoeIntermediateSize Different Different;
+    ".vocab_size" ["vocab_size"] MetaVocabSize Different Warning;
+    "tokenizer.ggml.tokens" ["tokenizer.vocabulary"] MetaTokenizerVocabulary Different Different;
+    "tokenizer.ggml.merges" ["tokenizer.merges"] MetaTokenizerMerges Different Different;
+    "tokenizer.ggml.scores" ["tokenizer.scores"] MetaTokenizerScores Different Different;
+    "tokenizer.ggml.token_type" ["tokenizer.token_type"] MetaTokenizerTokenType Different Warning;
+    "tokenizer.ggml.model" ["tokenizer.model"] MetaTokenizerModel Different Different;
+    "tokenizer.ggml.pre" ["tokenizer.pre_type"] MetaTokenizerPreType Different Warning;
+    "tokenizer.ggml.bos_token_id" ["tokenizer.bos_token_id"] MetaTokenizerToken Different Different;
+    "tokenizer.ggml.eos_token_id" ["tokenizer.eos_token_id"] MetaTokenizerToken Different Different;
+    "tokenizer.ggml.padding_token_id" ["tokenizer.padding_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.unknown_token_id" ["tokenizer.unknown_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.seperator_token_id" ["tokenizer.seperator_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.mask_token_id" ["tokenizer.mask_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.eot_token_id" ["tokenizer.eot_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.eom_token_id" ["tokenizer.eom_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.cls_token_id" ["tokenizer.cls_token_id"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.add_bos_token" ["tokenizer.add_bos_token"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.add_eos_token" ["tokenizer.add_eos_token"] MetaTokenizerToken Different Warning;
+    "tokenizer.ggml.add_space_prefix" ["tokenizer.add_space_prefix"] MetaTokenizerToken Different Warning;
+    "tokenizer.chat_template" ["chat_template", "tokenizer.chat_template"] MetaChatTemplate Different Different;
+}
 
 /// Top-level keys that say something about the file or its making, not about the model.
 pub(super) const BOOKKEEPING: &[&str] = &[
@@ -335,26 +126,3 @@ pub(super) const BOOKKEEPING: &[&str] = &[
     "tensor_shapes",
     "aprove",
 ];
-
-const DIFFERENT: Effect = Effect::Different;
-const WARNING: Effect = Effect::Warning;
-
-const fn rule_of(
-    gguf: &'static str,
-    apr: &'static [&'static str],
-    code: Code,
-    changed: Effect,
-    lost: Effect,
-) -> Rule {
-    Rule {
-        gguf,
-        apr,
-        code,
-        changed,
-        lost,
-    }
-}
-
-const fn token(gguf: &'static str, apr: &'static [&'static str], lost: Effect) -> Rule {
-    rule_of(gguf, apr, Code::MetaTokenizerToken, DIFFERENT, lost)
-}
