@@ -369,7 +369,7 @@ impl Judge<'_> {
             return None;
         }
         let rewriting = Rewriting::between(head_of(recorded), head_of(gguf));
-        if rewriting.changes.is_empty() || (!is_same_set && rewriting.changes.len() == 1) {
+        if rewriting.changes.is_empty() || rewriting.is_split_alone() {
             return None;
         }
         let changes = rewriting.changes.join("; ");
@@ -394,8 +394,16 @@ impl Judge<'_> {
             } else {
                 Place::new(Side::Gguf, 0)
             })
-            .hint("convert it again, or give the file that the APR file was made from");
+            .hint("give the file that the APR file was made from, or convert this one under another name");
         Some((finding, rewriting))
+    }
+
+    /// Whether the GGUF is the recorded source in as many files, which begin at other tensors.
+    pub(super) fn is_split_elsewhere(&self, evidence: &Evidence) -> bool {
+        let recorded = evidence.recorded.as_ref().filter(|_| self.gguf.complete);
+        recorded.is_some_and(|recorded| {
+            Rewriting::between(head_of(recorded), head_of(self.gguf)).is_split_alone()
+        })
     }
 
     /// Whether a head differs from the recorded one as damage does and no tool: in one byte, and not in its length.

@@ -68,6 +68,7 @@ impl Judge<'_> {
                 evidence.rewriting = Some(rewriting.changes.join("; "));
             }
             Some((finding, _)) => findings.push(finding.clone()),
+            None if self.is_split_elsewhere(&evidence) => {}
             None => findings.extend(self.locate(&evidence, matches!(crc, Ok(true)), &data)),
         }
         findings.extend(common::malformed(&self.apr.findings));
@@ -179,15 +180,17 @@ impl Judge<'_> {
         if records.is_empty() || !self.gguf.complete {
             return Vec::new();
         }
-        if records.len() != sources.len() {
+        let is_same_set = records.len() == sources.len();
+        if !is_same_set || self.is_split_elsewhere(evidence) {
+            let made_from = format!("the artifact was made from {} files", records.len());
             let split = Finding::new(
                 Code::SourceSplit,
                 Effect::Warning,
-                format!(
-                    "the artifact was made from {} files and is compared with {}",
-                    records.len(),
-                    sources.len()
-                ),
+                if is_same_set {
+                    format!("{made_from}, which begin at other tensors than these")
+                } else {
+                    format!("{made_from} and is compared with {}", sources.len())
+                },
             );
             let is_open = matches!(
                 evidence.given_back,

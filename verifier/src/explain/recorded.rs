@@ -98,6 +98,8 @@ pub(crate) struct Rewriting {
     pub(crate) has_other_tensors: bool,
     /// Whether the version of the format is another one.
     pub(crate) is_other_version: bool,
+    /// Whether the files begin at other tensors.
+    is_other_split: bool,
 }
 
 /// The metadata of a GGUF and the list of its tensors.
@@ -118,9 +120,15 @@ impl Rewriting {
         rewriting
     }
 
+    /// Whether the same model is split into files in another way, and nothing else is written otherwise.
+    pub(crate) fn is_split_alone(&self) -> bool {
+        self.is_other_split && self.changes.len() == 1
+    }
+
     fn compare_files(&mut self, recorded: &Metadata, found: &Metadata) {
         let (before, now) = (recorded.shards.len(), found.shards.len());
         if before != now {
+            self.is_other_split = true;
             self.changes.push(if now == 1 {
                 format!("its {before} files are merged into one")
             } else {
@@ -197,6 +205,7 @@ impl Rewriting {
         }
         let is_one_set = self.changes.is_empty();
         if is_one_set && !changed(|before, now| before.shard != now.shard).is_empty() {
+            self.is_other_split = true;
             self.changes
                 .push("its tensors stand in other files of the set".to_owned());
         }
