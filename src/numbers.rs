@@ -125,7 +125,7 @@ impl NumberRow {
     fn place(&self, layers: usize) -> String {
         let mut place = match self.layers.len() {
             0 => String::new(),
-            count if count == layers => String::new(),
+            count if count == layers && self.layers.first() == Some(&0) => String::new(),
             1 => format!("layer {}", runs(&self.layers)),
             _ => format!("layers {}", runs(&self.layers)),
         };
