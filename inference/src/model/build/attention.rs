@@ -99,14 +99,14 @@ impl Builder<'_> {
             }
         }
         self.tempered(index, &numbers, queries)?;
-        let (key, value) = match lent {
-            Some((_, slots)) => slots,
+        let (key, value) = match &lent {
+            Some(lent) => lent.slots,
             None => self.kept(index, &widths)?,
         };
         let scale = self.numbers.scale;
         self.attend(index, &heads, scale, (key, value), Stage::Attention)?;
-        if let (Some((source, _)), Some(attention)) = (lent, self.program.last_mut()) {
-            let shown = setting("keys_and_values_of_layer", source);
+        if let (Some(lent), Some(attention)) = (lent, self.program.last_mut()) {
+            let shown = setting("keys_and_values_of_layer", lent.source);
             attention.settings.push(shown);
         }
         let attended = times(heads.queries, heads.value_dim, "head dim")?;

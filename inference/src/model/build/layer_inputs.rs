@@ -6,6 +6,12 @@ use crate::{
     program::{Op, Slot, Stage, Width},
 };
 
+/// Keys and values of another layer.
+pub(super) struct Lent {
+    pub(super) source: usize,
+    pub(super) slots: (Slot, Slot),
+}
+
 impl Builder<'_> {
     /// What every layer gets besides: rows of a second embedding, and what the first one gives.
     pub(super) fn layer_inputs(&mut self) -> Result<(), Error> {
@@ -134,9 +140,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The earlier layer whose keys and values a layer reads that has none of its own, the last one of its kind, and where they
-    /// are kept.
-    pub(super) fn lent(&self, index: usize) -> Result<Option<(usize, (Slot, Slot))>, Error> {
+    /// Keys and values of an earlier layer, where a layer has none of its own: those of the last layer of its kind.
+    pub(super) fn lent(&self, index: usize) -> Result<Option<Lent>, Error> {
         let first = self.first_without_keys()?;
         if index < first {
             return Ok(None);
@@ -151,7 +156,7 @@ impl Builder<'_> {
             (numbers.key_value_heads, numbers.key_dim, numbers.value_dim)
         });
         match own == lender {
-            true => Ok(Some((source, slots))),
+            true => Ok(Some(Lent { source, slots })),
             false => Err(Error::not_covered(format_args!(
                 "layer {index}, which reads keys of another shape from layer {source}"
             ))),
