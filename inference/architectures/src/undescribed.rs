@@ -4,7 +4,8 @@
 /// Architectures that no description can say.
 #[derive(Debug)]
 pub struct Undescribed {
-    names: &'static [&'static str],
+    /// With a space between two.
+    names: &'static str,
     /// Whether they write text by themselves: what reads text, or finishes what another model began, does not.
     pub writes_text: bool,
     /// What they compute beyond what a description says.
@@ -13,10 +14,12 @@ pub struct Undescribed {
 
 /// Returns what is known of an architecture; `None` for one that is described or unknown.
 pub fn undescribed(name: &str) -> Option<&'static Undescribed> {
-    UNDESCRIBED.iter().find(|known| known.names.contains(&name))
+    UNDESCRIBED
+        .iter()
+        .find(|known| known.names.split(' ').any(|known| known == name))
 }
 
-const fn text(lacking: &'static str, names: &'static [&'static str]) -> Undescribed {
+const fn text(lacking: &'static str, names: &'static str) -> Undescribed {
     Undescribed {
         names,
         writes_text: true,
@@ -24,7 +27,7 @@ const fn text(lacking: &'static str, names: &'static [&'static str]) -> Undescri
     }
 }
 
-const fn no_text(lacking: &'static str, names: &'static [&'static str]) -> Undescribed {
+const fn no_text(lacking: &'static str, names: &'static str) -> Undescribed {
     Undescribed {
         names,
         writes_text: false,
@@ -35,208 +38,188 @@ const fn no_text(lacking: &'static str, names: &'static [&'static str]) -> Undes
 const UNDESCRIBED: &[Undescribed] = &[
     no_text(
         "it is an encoder, which gives no logits",
-        &[
-            "bert",
-            "eurobert",
-            "gemma-embedding",
-            "jina-bert-v2",
-            "jina-bert-v3",
-            "llama-embed",
-            "modern-bert",
-            "neo-bert",
-            "nomic-bert",
-            "nomic-bert-moe",
-            "t5encoder",
-        ],
+        "bert eurobert gemma-embedding jina-bert-v2 jina-bert-v3 llama-embed modern-bert neo-bert nomic-bert \
+         nomic-bert-moe t5encoder",
     ),
-    no_text("it is an encoder with a decoder", &["t5"]),
+    no_text("it is an encoder with a decoder", "t5"),
     no_text(
         "it guesses the next tokens of another model",
-        &["dflash", "eagle3", "gemma4-assistant"],
+        "dflash eagle3 gemma4-assistant",
     ),
-    no_text("it is a projector of images or sounds", &["clip"]),
-    no_text(
-        "it makes sound",
-        &["pockettts", "qwen3tts", "wavtokenizer-dec"],
-    ),
+    no_text("it is a projector of images or sounds", "clip"),
+    no_text("it makes sound", "pockettts qwen3tts wavtokenizer-dec"),
     text(
         "its attention looks ahead (a diffusion model)",
-        &["dream", "llada", "llada-moe", "rnd1"],
+        "dream llada llada-moe rnd1",
     ),
     text(
         "its residual has several streams (AltUp), and its feed-forwards are sparse",
-        &["gemma3n"],
+        "gemma3n",
     ),
     text(
         "it has state spaces with a decay for each channel (Mamba 1)",
-        &["mamba", "jamba"],
+        "mamba jamba",
     ),
-    text("its layers are state spaces alone", &["mamba2"]),
+    text("its layers are state spaces alone", "mamba2"),
     text(
         "its state spaces take their numbers through norms",
-        &["plamo2"],
+        "plamo2",
     ),
     text(
         "an attention and a state space stand beside each other in each layer",
-        &["falcon-h1"],
+        "falcon-h1",
     ),
     text(
         "its delta rules have a decay for each channel (KDA)",
-        &["kimi-linear", "bailingmoe3"],
+        "kimi-linear bailingmoe3",
     ),
     text(
         "its delta rules have a decay for each channel (KDA), and its layers attend to what earlier ones left",
-        &["kimi-k3"],
+        "kimi-k3",
     ),
     text(
         "its delta rules have a decay for each channel (KDA), and its residual has several streams (hyper-connections)",
-        &["glm5-next"],
+        "glm5-next",
     ),
     text(
         "its residual has several streams (hyper-connections), and an indexer chooses keys for each token",
-        &["deepseek4", "hy_v4", "qwen4exp"],
+        "deepseek4 hy_v4 qwen4exp",
     ),
     text(
         "an indexer chooses keys for each token (sparse attention)",
-        &["deepseek32", "dots3note", "glm-dsa", "minimax-m3"],
+        "deepseek32 dots3note glm-dsa minimax-m3",
     ),
     text(
         "its linear attention has a decay for each head (lightning attention)",
-        &["minimax-01"],
+        "minimax-01",
     ),
     text(
         "it mixes tokens in time, without an attention (RWKV)",
-        &["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
+        "rwkv6 rwkv6qwen2 rwkv7 arwkv7",
     ),
     text(
         "it goes through its layers several times",
-        &["hrm_text", "nanbeige"],
+        "hrm_text nanbeige",
     ),
     text(
         "a gate from a matrix of its own multiplies what the attention gives (attn_gate)",
-        &["afmoe", "laguna", "muse-glimmer", "spark2_5"],
+        "afmoe laguna muse-glimmer spark2_5",
     ),
     text(
         "a gate from a matrix of its own multiplies what the attention gives (attn_gate), and its experts are clamped",
-        &["step35"],
+        "step35",
     ),
     text(
         "its experts are clamped by a key (swiglu_clamp_exp)",
-        &["maple"],
+        "maple",
     ),
     text(
         "its router reads what enters a layer, before the attention",
-        &["smallthinker"],
+        "smallthinker",
     ),
     text(
         "experts share smaller ones, one for each group (chunk experts)",
-        &["grovemoe"],
+        "grovemoe",
     ),
     text(
         "its values are scaled by a key, and the heads of some layers have sinks",
-        &["mimo2"],
+        "mimo2",
     ),
     text(
         "an array says which layers rotate (attention.rope_pattern)",
-        &["granite_swa"],
+        "granite_swa",
     ),
-    text("tokens switch adapters on (LoRA)", &["graniteswitch"]),
+    text("tokens switch adapters on (LoRA)", "graniteswitch"),
     text(
         "its norms have no weights, and the embedding is added again in each layer",
-        &["talkie"],
+        "talkie",
     ),
     text(
         "a key moves its norms (swin_norm), those of heads have biases, and it never writes the tokens of images",
-        &["chameleon"],
+        "chameleon",
     ),
     text(
         "some layers have one matrix or nothing in place of the attention",
-        &["deci"],
+        "deci",
     ),
-    text(
-        "images have matrices of their own in each layer",
-        &["cogvlm"],
-    ),
+    text("images have matrices of their own in each layer", "cogvlm"),
     text(
         "the model of 40 layers has a bias of scores by distance and no rope, which its file leaves to the architecture",
-        &["baichuan"],
+        "baichuan",
     ),
     text(
         "its scales and caps are those of the architecture where its file has none",
-        &["grok"],
+        "grok",
     ),
-    text(
-        "a dense feed-forward stands beside its experts",
-        &["arctic"],
-    ),
+    text("a dense feed-forward stands beside its experts", "arctic"),
     text(
         "its activation has numbers for each layer (xIELU)",
-        &["apertus"],
+        "apertus",
     ),
-    text("llama.cpp has its name alone", &["gptj"]),
+    text("llama.cpp has its name alone", "gptj"),
     text(
         "no model of it was held against another engine; it has no rope, and a bias of scores by distance that no key says",
-        &["refact"],
+        "refact",
     ),
     text(
         "no model of it was held against another engine; it has attention and feed-forward beside each other behind one norm",
-        &["plamo"],
+        "plamo",
     ),
     text(
         "no model of it was held against another engine; it has a feed-forward of half the width that its key says",
-        &["qwen"],
+        "qwen",
     ),
     text(
         "no model of it was held against another engine; it has norms of heads after rope",
-        &["maincoder"],
+        "maincoder",
     ),
     text(
         "no model of it was held against another engine; it has LayerNorm, and GELU without a gate",
-        &["codeshell"],
+        "codeshell",
     ),
     text(
         "no model of it was held against another engine; it has LayerNorm, and scores biased by distance",
-        &["jais"],
+        "jais",
     ),
     text(
         "no model of it was held against another engine; it has LayerNorm, and the square of a ReLU",
-        &["jais2"],
+        "jais2",
     ),
     text(
         "no model of it was held against another engine; it has numbers of heads and sizes that differ between layers",
-        &["openelm"],
+        "openelm",
     ),
     text(
         "no model of it was held against another engine; it has norms behind, and windows with a base of their own",
-        &["plamo3"],
+        "plamo3",
     ),
     text(
         "no model of it was held against another engine; it has rope in sections",
-        &["hunyuan_vl", "paddleocr"],
+        "hunyuan_vl paddleocr",
     ),
     text(
         "no model of it was held against another engine; it has keys and values from a latent space, and the square of a ReLU",
-        &["plm"],
+        "plm",
     ),
     text(
         "no model of it was held against another engine; it has keys and values from a latent space, and experts",
-        &["mistral4"],
+        "mistral4",
     ),
     text(
         "no model of it was held against another engine; it has experts beside shared ones",
-        &["deepseek2-ocr", "hy_v3"],
+        "deepseek2-ocr hy_v3",
     ),
     text(
         "no model of it was held against another engine; it has norms of heads, and groups of experts",
-        &["bailingmoe2"],
+        "bailingmoe2",
     ),
     text(
         "no model of it was held against another engine; it has windows, and experts",
-        &["exaone-moe", "mellum"],
+        "exaone-moe mellum",
     ),
     text(
         "no model of it was held against another engine; it has LayerNorm, attention and feed-forward beside each other, windows, and experts",
-        &["cohere2moe"],
+        "cohere2moe",
     ),
 ];
 
@@ -270,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_described_lacks_nothing() {
-        let names = || UNDESCRIBED.iter().flat_map(|known| known.names);
+        let names = || UNDESCRIBED.iter().flat_map(|known| known.names.split(' '));
         assert!(names().all(|name| crate::find(name).is_none()));
         assert_eq!(names().collect::<BTreeSet<_>>().len(), names().count());
         let lacking = |name| undescribed(name).map(|known| known.lacking);

@@ -56,79 +56,51 @@ impl Trace {
 pub(crate) fn not_compared(key: &str) -> Option<&'static str> {
     let node = Node::of(key)?;
     let is_it = |(operations, names, _): &&NotCompared| {
-        let names_it = |start: &&str| node.name.starts_with(*start);
-        operations.contains(&node.operation) && (names.is_empty() || names.iter().any(names_it))
+        let names_it = |start| node.name.starts_with(start);
+        operations.split(' ').any(|one| one == node.operation) && names.split(' ').any(names_it)
     };
     NOT_COMPARED.iter().find(is_it).map(|(_, _, why)| *why)
 }
 
-/// Operations, how the names of their nodes start (none: any), and why they are compared with nothing.
-type NotCompared = (
-    &'static [&'static str],
-    &'static [&'static str],
-    &'static str,
-);
+/// Operations, how the names of their nodes start (none: any), each with a space between two, and why they are compared
+/// with nothing.
+type NotCompared = (&'static str, &'static str, &'static str);
 
 /// As found in the traces of `llama-cpp.tsv`; the numbers of nodes without a name come from the graph.
 const NOT_COMPARED: [NotCompared; 7] = [
     (
-        &[
-            "VIEW",
-            "RESHAPE",
-            "PERMUTE",
-            "TRANSPOSE",
-            "CONT",
-            "CPY",
-            "DUP",
-            "SET_ROWS",
-            "GET_ROWS",
-            "CONCAT",
-            "REPEAT",
-            "PAD",
-            "FILL",
-        ],
-        &[],
+        "VIEW RESHAPE PERMUTE TRANSPOSE CONT CPY DUP SET_ROWS GET_ROWS CONCAT REPEAT PAD FILL",
+        "",
         "values in another place: what reads them is judged",
     ),
     (
-        &["SCALE"],
-        &["cache_"],
+        "SCALE",
+        "cache_",
         "the state before the prompt, which is zero",
     ),
     (
-        &["RMS_NORM", "NORM"],
-        &["norm", "node_", "Vcur_normed"],
+        "RMS_NORM NORM",
+        "norm node_ Vcur_normed",
         "a norm before its weight: both are judged as one",
     ),
     (
-        &["MUL"],
-        &["norm_w"],
+        "MUL",
+        "norm_w",
         "a norm before its bias: both are judged as one",
     ),
     (
-        &[
-            "SUM_ROWS", "CLAMP", "SIGMOID", "RELU", "SOFTPLUS", "TANH", "SILU", "DIV",
-        ],
-        &[],
+        "SUM_ROWS CLAMP SIGMOID RELU SOFTPLUS TANH SILU DIV",
+        "",
         "a part of an activation, a softmax or the weights of experts: the whole is judged",
     ),
     (
-        &["SSM_CONV", "SSM_SCAN", "MUL", "ADD", "SCALE"],
-        &[
-            "ffn_moe_weighted",
-            "ffn_moe_probs_biased",
-            "ffn_inp",
-            "gate-",
-            "node_",
-            "kq_scaled",
-            "q_conv_predelta",
-            "k_conv_predelta",
-        ],
+        "SSM_CONV SSM_SCAN MUL ADD SCALE",
+        "ffn_moe_weighted ffn_moe_probs_biased ffn_inp gate- node_ kq_scaled q_conv_predelta k_conv_predelta",
         "a part of a sum of experts, of a recurrence or of scores: the whole is judged",
     ),
     (
-        &["SCALE", "ROPE"],
-        &["Qcur", "q_pe"],
+        "SCALE ROPE",
+        "Qcur q_pe",
         "queries before another factor: the scores are judged",
     ),
 ];
