@@ -14,12 +14,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::{Child, Command};
 
 use crate::config::Config;
-use crate::job::{Bound, Judged, Op, Outcome, Output, Reason, Spec, Unsupported, Verdict, hex};
+use crate::job::{
+    Bound, FORMS, Judged, Op, Outcome, Output, Reason, Spec, Unsupported, Verdict, hex,
+};
 use crate::roots::Roots;
 use crate::sources::environment;
 
-/// The forms of a report, by the end of its name: as `--report` has them.
-pub(crate) const FORMS: [&str; 5] = ["json", "html", "junit", "sarif", "intoto"];
 /// Where the program writes a model to.
 pub(crate) const ARTIFACT: &str = "artifact";
 /// What the program prints.

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::roots::Place;
-
 /// What the program is asked to do; each is a subcommand of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -217,6 +215,31 @@ pub struct Address {
     pub content: String,
 }
 
+/// Where a file lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// An upload, by its SHA-256.
+    Blob(String),
+    /// Below a root, by its name.
+    Root {
+        /// The name of the root.
+        root: String,
+        /// The path below it.
+        path: String,
+    },
+}
+
+/// As the client named it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(hex) => write!(f, "sha256:{hex}"),
+            Self::Root { root, path } => write!(f, "{root}/{path}"),
+        }
+    }
+}
+
 /// A file and what it was when the job was submitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
@@ -328,3 +351,5 @@ pub fn random<const BYTES: usize>() -> Result<String, getrandom::Error> {
     getrandom::fill(&mut bytes)?;
     Ok(hex(&bytes))
 }
+/// The forms of a report, by the end of its name: as `--report` has them.
+pub(crate) const FORMS: [&str; 5] = ["json", "html", "junit", "sarif", "intoto"];

@@ -14,7 +14,7 @@ pub mod job;
 mod listen;
 mod outgoing;
 mod retention;
-pub mod roots;
+mod roots;
 mod service;
 mod sources;
 pub mod store;

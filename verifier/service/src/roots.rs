@@ -10,35 +10,19 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use serde::{Deserialize, Serialize};
 
-use crate::job::{Bound, Input, Op};
-
-/// Where a file lies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// An upload, by its SHA-256.
-    Blob(String),
-    /// Below a root, by its name.
-    Root {
-        /// The name of the root.
-        root: String,
-        /// The path below it.
-        path: String,
-    },
-}
+use crate::job::{Bound, Input, Op, Place};
 
 /// Where files may lie.
 #[derive(Clone, Debug)]
-pub struct Roots {
+pub(crate) struct Roots {
     roots: BTreeMap<String, PathBuf>,
     blobs: PathBuf,
 }
 
 /// Why an input is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// No root has this name.
     #[error("no root has the name `{0}`: a path is ROOT/PATH, and `/metadata` lists the roots")]
     NoRoot(String),
@@ -68,12 +52,12 @@ const SHARDS: usize = 1000;
 impl Roots {
     /// Roots by name, and the folder of the uploads.
     #[must_use]
-    pub const fn new(roots: BTreeMap<String, PathBuf>, blobs: PathBuf) -> Self {
+    pub(crate) const fn new(roots: BTreeMap<String, PathBuf>, blobs: PathBuf) -> Self {
         Self { roots, blobs }
     }
 
     /// The names of the roots.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.roots.keys().map(String::as_str)
     }
 
@@ -81,7 +65,7 @@ impl Roots {
     ///
     /// # Errors
     /// One of them is refused.
-    pub fn path(&self, given: &str, op: Op) -> Result<Input, Refused> {
+    pub(crate) fn path(&self, given: &str, op: Op) -> Result<Input, Refused> {
         let (root, path) = given
             .split_once('/')
             .ok_or_else(|| Refused::NoRoot(given.to_owned()))?;
@@ -120,7 +104,7 @@ impl Roots {
     ///
     /// # Errors
     /// There is none with this digest, or the name is refused.
-    pub fn blob(&self, digest: &str, name: &str) -> Result<Input, Refused> {
+    pub(crate) fn blob(&self, digest: &str, name: &str) -> Result<Input, Refused> {
         let hex = hex_of(digest)?;
         let file = self.bind(name, Place::Blob(hex.to_owned()))?;
         Ok(Input {
@@ -151,7 +135,7 @@ impl Roots {
     ///
     /// # Errors
     /// It is gone or refused.
-    pub fn is_unchanged(&self, file: &Bound) -> Result<bool, Refused> {
+    pub(crate) fn is_unchanged(&self, file: &Bound) -> Result<bool, Refused> {
         let (size, content) = self.content(&file.place)?;
         Ok(size == file.size && content == file.content)
     }
@@ -162,7 +146,7 @@ impl Roots {
         let file = self.open(place)?;
         let status = file
             .metadata()
-            .map_err(|error| Refused::Io(said(place), error))?;
+            .map_err(|error| Refused::Io(place.to_string(), error))?;
         let content = match place {
             Place::Blob(hex) => format!("sha256:{hex}"),
             Place::Root { root, path } => format!(
@@ -185,25 +169,27 @@ impl Roots {
         };
         let folder = self.folder(place)?;
         let folder = rustix::fs::open(folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| Refused::Io(said(place), error.into()))?;
+            .map_err(|error| Refused::Io(place.to_string(), error.into()))?;
         // O_NONBLOCK: opening a pipe must not wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let file = rustix::fs::openat2(folder, path.as_str(), flags, Mode::empty(), resolve)
             .map_err(|error| match error {
-                rustix::io::Errno::XDEV | rustix::io::Errno::LOOP => Refused::Escapes(said(place)),
-                rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {
-                    Refused::Absent(said(place))
+                rustix::io::Errno::XDEV | rustix::io::Errno::LOOP => {
+                    Refused::Escapes(place.to_string())
                 }
-                rustix::io::Errno::NXIO => Refused::NotRegular(said(place)),
-                error => Refused::Io(said(place), error.into()),
+                rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {
+                    Refused::Absent(place.to_string())
+                }
+                rustix::io::Errno::NXIO => Refused::NotRegular(place.to_string()),
+                error => Refused::Io(place.to_string(), error.into()),
             })?;
         let file = File::from(file);
         let status = file
             .metadata()
-            .map_err(|error| Refused::Io(said(place), error))?;
+            .map_err(|error| Refused::Io(place.to_string(), error))?;
         if !status.is_file() {
-            return Err(Refused::NotRegular(said(place)));
+            return Err(Refused::NotRegular(place.to_string()));
         }
         Ok(file)
     }
@@ -223,7 +209,7 @@ impl Roots {
     ///
     /// # Errors
     /// Its root is gone.
-    pub fn target(&self, file: &Bound) -> Result<PathBuf, Refused> {
+    pub(crate) fn target(&self, file: &Bound) -> Result<PathBuf, Refused> {
         let folder = self.folder(&file.place)?;
         Ok(match &file.place {
             Place::Blob(hex) => folder.join(hex),
@@ -240,14 +226,6 @@ pub(crate) fn hex_of(digest: &str) -> Result<&str, Refused> {
         Ok(hex)
     } else {
         Err(Refused::BadDigest(digest.to_owned()))
-    }
-}
-
-/// A file as the client named it.
-fn said(place: &Place) -> String {
-    match place {
-        Place::Blob(hex) => format!("sha256:{hex}"),
-        Place::Root { root, path } => format!("{root}/{path}"),
     }
 }
 
@@ -271,7 +249,7 @@ fn shards(name: &str) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// It cannot.
-pub fn check_kernel() -> io::Result<()> {
+pub(crate) fn check_kernel() -> io::Result<()> {
     let resolve = ResolveFlags::BENEATH;
     rustix::fs::openat2(
         CWD,

@@ -12,8 +12,8 @@ use super::App;
 use super::caller::Caller;
 use super::problem::{Code, Problem, Refusals};
 use super::sent::{disposition, file};
-use crate::child::{ARTIFACT, FORMS};
-use crate::job::{State as JobState, Verdict};
+use crate::child::ARTIFACT;
+use crate::job::{FORMS, State as JobState, Verdict};
 use crate::store::read::{Row, Seen};
 use crate::store::tokens::Scope;
 

@@ -4,9 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::child::FORMS;
-use crate::job::{Bound, Input, Op, Options, Output, Reason, State as JobState, Verdict};
-use crate::roots::Place;
+use crate::job::{Bound, FORMS, Input, Op, Options, Output, Reason, State as JobState, Verdict};
 use crate::sources::shown;
 use crate::store::StoreError;
 use crate::store::read::Row;
@@ -110,10 +108,7 @@ fn input_view(input: &Input) -> InputView {
     let size = |file: &Bound| file.size;
     let from = match (&input.address, input.files.first()) {
         (Some(address), _) => shown(&address.url),
-        (None, Some(file)) => match &file.place {
-            Place::Blob(hex) => format!("sha256:{hex}"),
-            Place::Root { root, path } => format!("{root}/{path}"),
-        },
+        (None, Some(file)) => file.place.to_string(),
         (None, None) => String::new(),
     };
     InputView {

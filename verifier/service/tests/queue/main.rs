@@ -12,8 +12,9 @@ mod uploads;
 
 use std::path::Path;
 
-use service::job::{Bound, Input, Judged, Op, Options, Outcome, Reason, Spec, State, Verdict};
-use service::roots::Place;
+use service::job::{
+    Bound, Input, Judged, Op, Options, Outcome, Place, Reason, Spec, State, Verdict,
+};
 use service::store::Store;
 use service::store::deliveries::Sent;
 use service::store::queue::{
