@@ -11,6 +11,7 @@
 
 use half::{bf16, f16};
 
+use super::scales::{E2M1_DOUBLED, half_at};
 use super::{grid_points, low_bits};
 use crate::decode::types::BlockType;
 
@@ -84,10 +85,6 @@ fn each<const BYTES: usize, const ELEMENTS: usize>(
         block(bytes, &mut decoded);
         values.extend_from_slice(&decoded);
     }
-}
-
-pub(super) fn half_at(block: &[u8], offset: usize) -> f32 {
-    f16::from_le_bytes([block[offset], block[offset + 1]]).to_f32()
 }
 
 /// Two nibbles of 16 bytes: the low ones are elements 0 to 15, the high ones 16 to 31.
@@ -263,7 +260,6 @@ fn tq2_0(block: &[u8; 66], values: &mut [f32; 256]) {
 const IQ4_VALUES: [i8; 16] = [
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
 ];
-pub(super) const E2M1_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 #[cfg(test)]
 mod tests {

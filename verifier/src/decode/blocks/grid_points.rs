@@ -8,8 +8,8 @@
 
 use half::f16;
 
-use super::decode::half_at;
 use super::grids;
+use super::scales::half_at;
 
 /// Element i: i / 32 is its part, i / 8 % 4 the run of eight in the part, i % 8 its place in the run.
 #[derive(Clone, Copy)]

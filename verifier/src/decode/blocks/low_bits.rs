@@ -7,7 +7,7 @@
     reason = "the blocks are arrays of the exact size; indices are bounded by the loops"
 )]
 
-use super::decode::{E2M1_DOUBLED, half_at};
+use super::scales::{E2M1_DOUBLED, half_at};
 
 pub(super) fn q1_0(block: &[u8; 18], values: &mut [f32; 128]) {
     let d = half_at(block, 0);

@@ -6,6 +6,7 @@ mod finite;
 mod grid_points;
 mod grids;
 mod low_bits;
+mod scales;
 
 pub use decode::{can_decode, decode};
 pub use elements::element_of;
