@@ -1,6 +1,4 @@
-//! The exponential function of the contract, and silu.
-
-use crate::arithmetic::{instruction_set::Instructions, number::Real};
+//! The exponential function of the contract.
 
 /// Computes e^x with a fixed sequence of roundings (rule 6), within 1.1 units in the last place.
 ///
@@ -34,17 +32,6 @@ pub(crate) fn exp32(x: f32) -> f32 {
     } else {
         result
     }
-}
-
-/// Computes x / (1 + e^-x) of each x: one addition and one division.
-pub(crate) fn silu<F: Real>(values: &[F]) -> Vec<F> {
-    let mut out = values.to_vec();
-    Instructions::best().run(|| {
-        for x in &mut out {
-            *x /= F::ONE + (-*x).exponential();
-        }
-    });
-    out
 }
 
 /// 2^n for n from -126 to 127; without a meaning for others.
@@ -83,6 +70,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::arithmetic::{activation::silu, instruction_set::Instructions};
 
     /// The expected results of a GPU for `scripts/gpu-check`: first input, number of inputs, and SHA-256 over the little-endian results.
     const RECORDED: &str = include_str!("../../kernels/exp32.sha256");

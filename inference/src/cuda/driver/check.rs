@@ -11,7 +11,7 @@ use crate::cuda::{
     upload::ring::Ring,
 };
 use crate::{
-    arithmetic::{exp::silu, norm::rms_norm},
+    arithmetic::{activation::silu, norm::rms_norm},
     record::digest,
 };
 

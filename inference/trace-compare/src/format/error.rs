@@ -51,6 +51,13 @@ pub enum TraceError {
 }
 
 impl TraceError {
+    /// A file that holds none of the forms.
+    pub(crate) fn unknown(path: &Path) -> Self {
+        Self::Unknown {
+            file: path.to_path_buf(),
+        }
+    }
+
     pub(crate) fn io(file: &Path, error: io::Error) -> Self {
         Self::Io {
             file: file.to_path_buf(),

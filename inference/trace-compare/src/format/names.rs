@@ -4,7 +4,7 @@
 
 use super::{
     capture::{Capture, Layout},
-    nodes::Node,
+    record::{Content, Record, Statistics},
 };
 use inference::{Stage, Step};
 
@@ -50,10 +50,55 @@ pub(crate) fn aprt(layer: Option<usize>, name: &str) -> Vec<Capture> {
 }
 
 /// The statistics of `apr trace --payload`.
-pub(crate) fn payload(layer: Option<usize>, name: &str) -> Vec<Capture> {
+fn payload(layer: Option<usize>, name: &str) -> Vec<Capture> {
     match (layer, name) {
         (Some(layer), "output") => aprt(Some(layer), "layer_output"),
         _ => aprt(layer, name),
+    }
+}
+
+/// A record of statistics.
+pub(crate) fn payload_record(layer: Option<usize>, name: &str, statistics: Statistics) -> Record {
+    Record {
+        captures: payload(layer, name),
+        name: match layer {
+            Some(layer) => format!("layer {layer} {name}"),
+            None => name.to_owned(),
+        },
+        content: Content::Statistics(statistics),
+    }
+}
+
+/// The parts of a key: `NAME|OPERATION`, `NAME|OPERATION|WEIGHT`, either with `#2` behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) weight: Option<&'a str>,
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn of(key: &'a str) -> Option<Self> {
+        let key = key.rsplit_once('#').map_or(key, |(key, _)| key);
+        let (name, rest) = key.split_once('|')?;
+        let (operation, weight) = match rest.split_once('|') {
+            Some((operation, weight)) => (operation, Some(weight)),
+            None => (rest, None),
+        };
+        Some(Self {
+            name,
+            operation,
+            weight,
+        })
+    }
+
+    /// The layer that it says it is of.
+    pub(crate) fn layer(self) -> Option<usize> {
+        let of_weight = |weight: &str| weight.strip_prefix("blk.")?.split('.').next()?.parse().ok();
+        let of_name = |name: &str| name.rsplit_once('-')?.1.parse().ok();
+        self.weight
+            .and_then(of_weight)
+            .or_else(|| of_name(self.name))
     }
 }
 

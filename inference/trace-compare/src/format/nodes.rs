@@ -4,42 +4,9 @@ use inference::{Instruction, Model, Op};
 
 use super::{
     capture::{Capture, Layout},
-    names,
+    names::{self, Node},
     record::{Record, Trace, TraceFormat},
 };
-
-/// The parts of a key: `NAME|OPERATION`, `NAME|OPERATION|WEIGHT`, either with `#2` behind it.
-#[derive(Clone, Copy)]
-pub(crate) struct Node<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) operation: &'a str,
-    weight: Option<&'a str>,
-}
-
-impl<'a> Node<'a> {
-    pub(crate) fn of(key: &'a str) -> Option<Self> {
-        let key = key.rsplit_once('#').map_or(key, |(key, _)| key);
-        let (name, rest) = key.split_once('|')?;
-        let (operation, weight) = match rest.split_once('|') {
-            Some((operation, weight)) => (operation, Some(weight)),
-            None => (rest, None),
-        };
-        Some(Self {
-            name,
-            operation,
-            weight,
-        })
-    }
-
-    /// The layer that it says it is of.
-    fn layer(self) -> Option<usize> {
-        let of_weight = |weight: &str| weight.strip_prefix("blk.")?.split('.').next()?.parse().ok();
-        let of_name = |name: &str| name.rsplit_once('-')?.1.parse().ok();
-        self.weight
-            .and_then(of_weight)
-            .or_else(|| of_name(self.name))
-    }
-}
 
 impl Trace {
     /// The trace as one of this model.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::TraceError,
-    payload::{record, unknown},
+    names::payload_record,
     record::{MOST_RECORDS, Printed, Statistics, Trace, TraceFormat},
 };
 
@@ -16,7 +16,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     let value: Value =
         serde_json::from_str(text).map_err(|error| malformed("JSON", &error.to_string()))?;
     let Value::Object(top) = value else {
-        return Err(unknown(path));
+        return Err(TraceError::unknown(path));
     };
     let mut trace = Trace {
         path: path.to_path_buf(),
@@ -41,7 +41,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     }
     if let Some(Value::Object(embedding)) = top.get("embedding") {
         let statistics = statistics(embedding);
-        trace.records.push(record(None, "embedding", statistics));
+        trace
+            .records
+            .push(payload_record(None, "embedding", statistics));
     }
     if let Some(Value::Array(layers)) = top.get("layers") {
         for layer in layers {
@@ -59,7 +61,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                 if let Value::Object(field) = field {
                     trace
                         .records
-                        .push(record(Some(index), name, statistics(field)));
+                        .push(payload_record(Some(index), name, statistics(field)));
                 }
             }
             if trace.records.len() > MOST_RECORDS {
@@ -70,7 +72,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     if let Some(Value::Object(norm)) = top.get("final_norm") {
         trace
             .records
-            .push(record(None, "final_norm", statistics(norm)));
+            .push(payload_record(None, "final_norm", statistics(norm)));
     }
     if let Some(Value::Object(logits)) = top.get("logits_stats") {
         let mut statistics = statistics(logits);
@@ -87,10 +89,12 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                 malformed("\"token_id\" and \"logit\" in each of \"top_k\"", "others")
             })?;
         }
-        trace.records.push(record(None, "lm_head", statistics));
+        trace
+            .records
+            .push(payload_record(None, "lm_head", statistics));
     }
     if trace.records.is_empty() {
-        return Err(unknown(path));
+        return Err(TraceError::unknown(path));
     }
     Ok(trace)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     error::TraceError,
-    payload::{record, unknown},
+    names::payload_record,
     record::{Printed, Record, Statistics, Trace, TraceFormat},
 };
 
@@ -45,7 +45,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                     if let Some((name, numbers)) = line.split_once(':') {
                         let statistics = mean_and_deviation(numbers)
                             .ok_or_else(|| malformed("\"mean= NUMBER std= NUMBER\""))?;
-                        let statistics = record(Some(layer), name.trim(), statistics);
+                        let statistics = payload_record(Some(layer), name.trim(), statistics);
                         trace.records.push(statistics);
                     }
                 }
@@ -68,7 +68,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         offset = offset.saturating_add(raw.len() as u64);
     }
     if trace.records.is_empty() {
-        return Err(unknown(path));
+        return Err(TraceError::unknown(path));
     }
     Ok(trace)
 }
@@ -121,7 +121,7 @@ fn labelled(line: &str, records: &mut Vec<Record>, name: &str) -> Option<()> {
         }
     }
     if statistics != Statistics::default() {
-        records.push(record(None, name, statistics));
+        records.push(payload_record(None, name, statistics));
     }
     Some(())
 }

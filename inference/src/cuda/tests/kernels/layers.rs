@@ -5,11 +5,7 @@ use super::{
     any_values, normals, odd_values,
 };
 use crate::{
-    arithmetic::{
-        exp::{exp32, silu},
-        norm::rms_norm,
-        rope::Table,
-    },
+    arithmetic::{activation::silu, exp::exp32, norm::rms_norm, rope::Table},
     model::{Pairing, Rope, Scaling},
 };
 
