@@ -3,7 +3,7 @@
 use gguf_file::ValueType;
 use serde_json::{Map, Value as Json};
 
-use crate::restore::record::{Malformed, Source, bytes, value_type_named};
+use crate::restore::record::{Contents, Malformed, Source, bytes, value_type_named};
 
 impl Source<'_> {
     /// Builds the head again. `metadata` is the APR's metadata, which the record refers to for long values.
@@ -12,11 +12,13 @@ impl Source<'_> {
         metadata: &'m Map<String, Json>,
     ) -> Result<Vec<u8>, Malformed> {
         let length = usize::try_from(self.data_offset).map_err(|_| "data_offset is too large")?;
-        let mut head = self.unpadded_head(metadata, length)?;
+        let mut head = self.contents.unpadded_head(metadata, length)?;
         head.resize(length, 0);
         Ok(head)
     }
+}
 
+impl Contents<'_> {
     /// The head without the zeros behind it, which must not be longer than `limit`.
     pub(super) fn unpadded_head<'m>(
         &'m self,

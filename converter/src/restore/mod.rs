@@ -4,6 +4,7 @@
 //! result back and compares its BLAKE3 with the recorded one. Only then [`PendingModel::publish`] gives it its name.
 
 mod artifact;
+mod copies;
 mod head;
 pub(crate) mod made_with;
 mod rebuild;
@@ -39,8 +40,9 @@ use crate::{
     },
     restore::{
         artifact::Artifact,
+        copies::{Copy, copies_of},
         rebuild::Rebuilt,
-        record::{Malformed, Record, Source},
+        record::{Malformed, Record},
     },
     source::{SourceFile, utf8_name},
 };
@@ -245,7 +247,7 @@ fn check_set(files: &[Planned]) -> Result<(), gguf_file::Error> {
 /// Each tensor of the artifact goes into a file.
 fn check_stored(record: &Record<'_>, names: Names, artifact: &Artifact) -> Result<(), Malformed> {
     let sources = record.sources.iter();
-    let tensors = sources.flat_map(|source| &source.tensors);
+    let tensors = sources.flat_map(|source| &source.contents.tensors);
     let mut given: BTreeSet<String> = tensors
         .map(|tensor| names.apply(&String::from_utf8_lossy(&tensor.name)))
         .collect();
@@ -259,43 +261,6 @@ fn check_stored(record: &Record<'_>, names: Names, artifact: &Artifact) -> Resul
             Err(format!("no file that it records has the tensor \"{name}\""))
         }
         None => Ok(()),
-    }
-}
-
-/// A stretch of the artifact and its place in the restored file.
-struct Copy {
-    from: u64,
-    to: u64,
-    length: u64,
-}
-
-/// Finds the data of every tensor of a source in the artifact.
-fn copies_of(source: &Source<'_>, names: Names, artifact: &Artifact) -> Result<Vec<Copy>, String> {
-    let mut copies = Vec::new();
-    for tensor in &source.tensors {
-        let name = String::from_utf8_lossy(&tensor.name);
-        let wrong = |what: &str| format!("tensor \"{}\" {what}", name.escape_debug());
-        let (from, size) = artifact
-            .tensor(&names.apply(&name))
-            .ok_or_else(|| wrong("is not in the index"))?;
-        if size != tensor.size {
-            return Err(wrong("is not stored as the bytes of its source"));
-        }
-        let to = source.data_offset.checked_add(tensor.offset);
-        let to = to.filter(|to| to.checked_add(size).is_some_and(|end| end <= source.size));
-        copies.push(Copy {
-            from,
-            to: to.ok_or_else(|| wrong("lies outside its source"))?,
-            length: size,
-        });
-    }
-    let mut lengths = copies.iter().map(|copy| copy.length);
-    let data = lengths.try_fold(0, u64::checked_add);
-    let after_head = source.size.checked_sub(source.data_offset);
-    let gaps = (copies.len() as u64 + 1) * LARGEST_GAP;
-    match (data, after_head) {
-        (Some(data), Some(bytes)) if data <= bytes && bytes - data <= gaps => Ok(copies),
-        _ => Err("the recorded size of a source is not that of its tensors".to_owned()),
     }
 }
 
@@ -406,8 +371,6 @@ fn outputs(output: &Path, count: usize) -> Result<Vec<PathBuf>, Error> {
 
 /// Bytes that are copied or hashed at a time.
 const CHUNK: usize = 1 << 20;
-/// No alignment puts more zeros between two tensors.
-const LARGEST_GAP: u64 = 1 << 20;
 const FOREIGN: &str = "another tool made it, so it has no record of its source, and the GGUF cannot be given back bit for bit. \
     Lost are";
 const LOSSY: &str = "With --lossy, a GGUF of what the artifact holds is written";

@@ -17,9 +17,10 @@ use crate::{
         rope::rope_type,
     },
     restore::{
-        Copy, Planned,
+        Planned,
         artifact::Artifact,
-        record::{Malformed, Pair, Source, Tensor},
+        copies::Copy,
+        record::{Contents, Malformed, Pair, Tensor},
     },
 };
 
@@ -70,11 +71,8 @@ impl Rebuilt {
             value_type: key.value_type,
             value: &key.value,
         });
-        let source = Source {
-            size: 0,
-            blake3: "",
+        let contents = Contents {
             version: 3,
-            data_offset: 0,
             pairs: pairs.collect(),
             tensors: self
                 .tensors
@@ -82,7 +80,7 @@ impl Rebuilt {
                 .map(|(tensor, _)| tensor.clone())
                 .collect(),
         };
-        let mut head = source.unpadded_head(&artifact.metadata, usize::MAX)?;
+        let mut head = contents.unpadded_head(&artifact.metadata, usize::MAX)?;
         let data = (head.len() as u64).next_multiple_of(ALIGNMENT);
         let length = usize::try_from(data).map_err(|_| "the head is too large")?;
         head.resize(length, 0);

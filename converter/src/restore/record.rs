@@ -23,9 +23,14 @@ pub(super) struct Source<'a> {
     pub(super) size: u64,
     /// BLAKE3 of the file, in hex.
     pub(super) blake3: &'a str,
-    pub(super) version: u32,
     /// Where the tensor data starts, in bytes.
     pub(super) data_offset: u64,
+    pub(super) contents: Contents<'a>,
+}
+
+/// What the head of a file says.
+pub(super) struct Contents<'a> {
+    pub(super) version: u32,
     /// In file order.
     pub(super) pairs: Vec<Pair<'a>>,
     /// In file order.
@@ -101,16 +106,18 @@ impl<'a> Source<'a> {
         Ok(Self {
             size: unsigned(source, "size")?,
             blake3: text(source, "blake3")?,
-            version: u32::try_from(version).map_err(|_| "version is too large")?,
             data_offset: unsigned(source, "data_offset")?,
-            pairs: array(field(source, "kv")?, "kv")?
-                .iter()
-                .map(Pair::of)
-                .collect::<Result<_, _>>()?,
-            tensors: array(field(source, "tensors")?, "tensors")?
-                .iter()
-                .map(Tensor::of)
-                .collect::<Result<_, _>>()?,
+            contents: Contents {
+                version: u32::try_from(version).map_err(|_| "version is too large")?,
+                pairs: array(field(source, "kv")?, "kv")?
+                    .iter()
+                    .map(Pair::of)
+                    .collect::<Result<_, _>>()?,
+                tensors: array(field(source, "tensors")?, "tensors")?
+                    .iter()
+                    .map(Tensor::of)
+                    .collect::<Result<_, _>>()?,
+            },
         })
     }
 }
