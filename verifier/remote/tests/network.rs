@@ -7,10 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, thread};
 
+use fixtures::apr::converted;
+use fixtures::gguf::Tensor;
+use fixtures::models;
 use fixtures::random::Random;
 use fixtures::web::{Answer, Request, serve};
 use remote::{Location, Opened};
+use verifier::check::{Sidecar, check, text};
 use verifier::source::Source as _;
+use verifier::{Input, Options};
 
 /// 17 parts, the last of them short.
 fn bytes() -> Vec<u8> {
@@ -65,6 +70,49 @@ fn every_part_is_fetched_once_however_many_read_it() {
     let origin = source.origin().unwrap();
     assert_eq!(origin.etag.as_deref(), Some(ETAG));
     assert_eq!(origin.location, format!("http://{address}/m.gguf"));
+}
+
+/// Of the source that an artifact records nothing is fetched for itself: its BLAKE3 comes of the same pass.
+#[test]
+fn a_check_fetches_an_artifact_about_once() {
+    let mut model = models::small();
+    for number in 0..12_u64 {
+        // Some large, and many between which there is little.
+        let rows = if number < 3 { 32_000 } else { 900 };
+        let mut data = vec![0; 144 * rows];
+        Random::new(number).fill(&mut data);
+        for block in data.chunks_exact_mut(144) {
+            block[..4].fill(0);
+        }
+        model.tensors.push(Tensor {
+            name: format!("blk.0.extra_{number}.weight").into_bytes(),
+            dims: vec![256, rows as u64],
+            type_id: 12,
+            data,
+        });
+    }
+    let artifact = Arc::new(converted(&model).to_bytes());
+    let (served, fetched) = (Arc::clone(&artifact), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&fetched);
+    let address = serve(move |request| {
+        let answer = request.part_of(&served, ETAG);
+        counted.fetch_add(answer.body.len(), Ordering::Relaxed);
+        answer
+    });
+    let source = open(address).unwrap();
+    let input = Input {
+        name: "m.apr".to_owned(),
+        shards: vec![("m.apr".to_owned(), &source)],
+    };
+    let options = Options {
+        threads: 2,
+        ..Options::default()
+    };
+    let report = check(&input, &Sidecar::Absent, &options, &());
+    let said = text::full(&report);
+    assert!(said.contains("and of its source"), "{said}");
+    let (fetched, length) = (fetched.load(Ordering::Relaxed), artifact.len());
+    assert!(fetched < length / 10 * 13, "{fetched} of {length}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::decode::container::Container;
 use crate::decode::decoded::Decoded;
 use crate::explain::blob;
 use crate::explain::evidence::Evidence;
-use crate::explain::given_back::GivenBack;
+use crate::explain::given_back::{GivenBack, to_digest};
 use crate::explain::judge::Judge;
 use crate::explain::publisher;
 use crate::explain::recorded::metadata_of;
@@ -60,11 +60,12 @@ pub(super) fn check(
     if blob::digest_of_name(input).is_some() {
         options.file_sha256 = FileSha256::All;
     }
-    let scan = scan::scan(&inputs, &pairing, &options, observer);
     let metadata = match decoded {
         Decoded::Apr(apr) => metadata_of(apr),
         Decoded::Gguf(_) | Decoded::Unknown(_) => Compared::default(),
     };
+    let also = to_digest(&metadata.records, apr);
+    let scan = scan::scan_also(&inputs, &pairing, also, &options, observer);
     let judge = Judge {
         inputs: &inputs,
         apr,

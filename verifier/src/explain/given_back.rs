@@ -4,11 +4,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::judge::Judge;
-use super::recorded::{Held, RecordedFile};
+use super::recorded::{self, Held, RecordedFile};
 use crate::compare::inputs::Model;
+use crate::compare::metadata::record::SourceRecord;
 use crate::compare::names::gguf_name;
 use crate::compare::pairing::{Method, method};
-use crate::compare::scan;
+use crate::compare::scan::{self, Also, FileDigest};
+use crate::decode::apr;
 use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::Metadata;
 use crate::finding::hex;
@@ -50,11 +52,7 @@ impl Judge<'_> {
     ) -> GivenBack {
         let models = self.inputs.models();
         let held = models.iter().flat_map(|model| model.sources);
-        let held = held.fold(0_u64, |sum, source| sum.saturating_add(source.length()));
-        let recorded_size = self.metadata.records.iter().map(|record| record.size);
-        // Padding costs nothing to record: what is read is little more than what is there.
-        let most = held.saturating_mul(2).saturating_add(MOST_PADDING);
-        if recorded_size.fold(0, u64::saturating_add) > most {
+        if is_too_large(&self.metadata.records, held.map(|source| source.length())) {
             return GivenBack::TooLarge;
         }
         let [apr, gguf] = models.map(Holder::of);
@@ -114,12 +112,62 @@ impl Judge<'_> {
                 None => return false,
             }
         }
-        files.iter_mut().all(|file| {
+        files.iter_mut().enumerate().all(|(shard, file)| {
             file.tensors.sort_by_key(|held| held.span);
-            scan::blake3_of(file, self.scan.threads)
+            let begun = self.scan.also.get(shard);
+            scan::blake3_of(file, begun, self.scan.threads)
                 .is_ok_and(|digest| hex(&digest) == file.record.blake3)
         })
     }
+}
+
+/// The recorded files, and where the tensors of the artifact lie in them: digested in the pass over an artifact on its own, so
+/// that none of it is read twice.
+pub(crate) fn to_digest(records: &[SourceRecord], apr: &Container<apr::Metadata>) -> Also {
+    let lengths = apr.shards.iter().map(|shard| shard.length);
+    if is_too_large(records, lengths) {
+        return Also::default();
+    }
+    let Some(mut recorded) = recorded::decode(records) else {
+        return Also::default();
+    };
+    let tensors = apr.tensors.iter().enumerate();
+    let by_name: HashMap<Vec<u8>, (usize, &Tensor)> = tensors
+        .map(|(index, tensor)| (gguf_name(&tensor.name), (index, tensor)))
+        .collect();
+    recorded
+        .tensors
+        .sort_by_key(|tensor| (tensor.shard, tensor.span));
+    let mut also = Also {
+        files: records
+            .iter()
+            .map(|record| FileDigest::new(record.size))
+            .collect(),
+        ..Also::default()
+    };
+    let mut end = (0, 0);
+    for tensor in &recorded.tensors {
+        let place = (tensor.shard, tensor.span.offset);
+        // Of tensors that share their bytes the first counts.
+        if place < end {
+            continue;
+        }
+        end = (tensor.shard, tensor.span.end());
+        if let Some((index, held)) = by_name.get(&tensor.name)
+            && matches!(method(held, tensor), Some(Method::Bytes(_)))
+        {
+            also.tensors.insert(*index, place);
+        }
+    }
+    also
+}
+
+/// Padding costs nothing to record: what is read is little more than what is there.
+fn is_too_large(records: &[SourceRecord], held: impl Iterator<Item = u64>) -> bool {
+    let held = held.fold(0, u64::saturating_add);
+    let recorded = records.iter().map(|record| record.size);
+    let most = held.saturating_mul(2).saturating_add(MOST_PADDING);
+    recorded.fold(0, u64::saturating_add) > most
 }
 
 /// Bytes of padding that are read for any artifact: a second of work at most.

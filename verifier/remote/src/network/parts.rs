@@ -1,6 +1,6 @@
 //! The parts of an object that are in memory, and those that are on their way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +24,8 @@ pub(super) struct Parts {
 #[derive(Debug, Default)]
 struct State {
     parts: HashMap<u64, Slot>,
+    /// Every part that was in memory.
+    seen: HashSet<u64>,
     clock: u64,
     /// How many parts were read in a row up to this one, of those that were read last.
     rows: HashMap<u64, u64>,
@@ -95,6 +97,12 @@ impl Parts {
         Some(Claim { parts: self, index })
     }
 
+    /// Whether a part was in memory once and is not any more.
+    pub(super) fn is_gone(&self, index: u64) -> bool {
+        let state = self.lock();
+        state.seen.contains(&index) && !state.parts.contains_key(&index)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,6 +159,7 @@ impl Claim<'_> {
             used,
         };
         state.parts.insert(self.index, slot);
+        state.seen.insert(self.index);
         part
     }
 }

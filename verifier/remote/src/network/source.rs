@@ -1,6 +1,7 @@
 //! An object of a network as a source of the verifier.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use verifier::origin::Origin;
@@ -14,6 +15,9 @@ use super::{Object, runtime};
 
 /// The bytes of the largest object of any store, and then some; lengths are added up, and must not overflow.
 const LONGEST: u64 = 1 << 50;
+
+/// The most bytes that are fetched by themselves when their part was forgotten.
+const FEW: usize = 64 << 10;
 
 /// An object of a network. Its identity is taken with the first bytes, and holds for every reply.
 pub(crate) struct RemoteSource(Arc<Shared>);
@@ -93,13 +97,17 @@ impl RemoteSource {
 
 impl Shared {
     async fn fetch(&self, claim: Claim<'_>, index: u64) -> Result<Part, Failure> {
+        let start = index.saturating_mul(PART);
+        let range = self.pinned.within(&(start..start.saturating_add(PART)));
+        self.read(range).await.map(|bytes| claim.put(bytes))
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Failure> {
         if let Some(ended) = self.ended.get() {
             return Err(ended.clone());
         }
-        let start = index.saturating_mul(PART);
-        let range = self.pinned.within(&(start..start.saturating_add(PART)));
         match attempts(|| self.object.get(range.clone(), Some(&self.pinned))).await {
-            Ok(reply) => Ok(claim.put(reply.bytes)),
+            Ok(reply) => Ok(reply.bytes),
             Err(why) => Err(self.ended.get_or_init(|| why).clone()),
         }
     }
@@ -112,8 +120,17 @@ impl Source for RemoteSource {
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(buffer.len() as u64);
-        if end.is_none_or(|end| end > self.length()) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let end = end.filter(|end| *end <= self.length());
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut parts = offset / PART..end.div_ceil(PART);
+        // What is wanted again for a few bytes, such as those between two tensors, is not worth a part.
+        if buffer.len() <= FEW && parts.any(|index| self.0.parts.is_gone(index)) {
+            let bytes = runtime::wait(self.0.read(offset..end))?.map_err(io::Error::from)?;
+            if bytes.len() != buffer.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buffer.copy_from_slice(&bytes);
+            return Ok(());
         }
         let (mut offset, mut rest) = (offset, buffer);
         while !rest.is_empty() {

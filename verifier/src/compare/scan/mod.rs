@@ -13,11 +13,12 @@ pub(crate) mod tensor;
 pub(crate) mod values;
 mod zeros;
 
+use std::collections::HashMap;
 use std::io;
 
 use sha2::{Digest as _, Sha256};
 
-use self::file_digest::FileDigest;
+pub(crate) use self::file_digest::FileDigest;
 use self::jobs::{Job, Jobs};
 use self::tensor::{Buffers, Digests, PairOutcome, Reading, Stored};
 use crate::compare::inputs::{Inputs, Metadata};
@@ -56,6 +57,8 @@ pub(crate) struct Scan {
     pub(crate) warnings: Vec<Finding>,
     /// How many threads the pass had.
     pub(crate) threads: usize,
+    /// The files that tensors of the first model lie in as well.
+    pub(crate) also: Vec<FileDigest>,
 }
 
 impl Scan {
@@ -104,11 +107,32 @@ pub(crate) fn scan(
     options: &Options,
     observer: &dyn Observer,
 ) -> Scan {
+    scan_also(inputs, pairing, Also::default(), options, observer)
+}
+
+/// Files that are not at hand, and where tensors of the first model lie in them: these are digested with what passes by.
+#[derive(Default)]
+pub(crate) struct Also {
+    pub(crate) files: Vec<FileDigest>,
+    /// By the number of the tensor: the file, and the offset there.
+    pub(crate) tensors: HashMap<usize, (usize, u64)>,
+}
+
+/// The same, with files that the tensors of the first model lie in as well.
+pub(crate) fn scan_also(
+    inputs: &Inputs<'_>,
+    pairing: &Pairing,
+    also: Also,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Scan {
     let files = files(inputs);
     let jobs = Jobs::new(inputs, pairing, &files, options.file_sha256);
     observer.start(jobs.bytes());
     let work = Work {
         files: &files,
+        also: &also,
+        first: inputs.first.side,
         reading: Reading {
             sha256: options.tensor_sha256,
             observer,
@@ -145,12 +169,18 @@ pub(crate) fn scan(
         Metadata::Gguf(_) => None,
     });
     scan.warnings = zeros.findings(inputs);
+    scan.also = also.files;
     scan
 }
 
-/// The BLAKE3 of a file that is no file of the pass.
-pub(crate) fn blake3_of(source: &dyn Source, threads: usize) -> io::Result<[u8; 32]> {
-    let digest = FileDigest::new(source.length());
+/// The BLAKE3 of a file that is no file of the pass, of which the pass may have digested stretches.
+pub(crate) fn blake3_of(
+    source: &dyn Source,
+    begun: Option<&FileDigest>,
+    threads: usize,
+) -> io::Result<[u8; 32]> {
+    let new = FileDigest::new(source.length());
+    let digest = begun.unwrap_or(&new);
     let groups = digest.open_groups();
     let closed = parallel::map(threads, &groups, |span, ()| {
         digest.close_group(source, *span)
@@ -196,6 +226,9 @@ enum Done {
 
 struct Work<'a> {
     files: &'a [File<'a>],
+    also: &'a Also,
+    /// The side of the first model.
+    first: Side,
     reading: Reading<'a>,
 }
 
@@ -214,8 +247,11 @@ impl<'a> Work<'a> {
                 let outcome = tensor::compare(apr, gguf, how, self.reading, buffers)?;
                 Done::Pair(Box::new(outcome))
             }
-            Job::Alone { tensor, .. } => {
-                let place = self.place(tensor.side, tensor.tensor, tensor.is_region);
+            Job::Alone { index, tensor } => {
+                let mut place = self.place(tensor.side, tensor.tensor, tensor.is_region);
+                let also = self.also.tensors.get(&index);
+                let also = also.filter(|_| tensor.side == self.first);
+                place.also = also.and_then(|(file, at)| Some((self.also.files.get(*file)?, *at)));
                 let tensor = tensor.tensor;
                 let block_type = tensor.block_type.filter(|_| tensor.sound);
                 Done::Alone(tensor::hash(place, block_type, self.reading, buffers)?)
@@ -250,6 +286,7 @@ impl<'a> Work<'a> {
             source: file.source,
             span: tensor.span,
             file: Some(&file.digest).filter(|_| counts),
+            also: None,
         }
     }
 

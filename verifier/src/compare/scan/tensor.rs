@@ -20,6 +20,8 @@ pub(crate) struct Stored<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) span: Span,
     pub(crate) file: Option<&'a FileDigest>,
+    /// Another file in which the same bytes lie, and where; only of a tensor that is read alone.
+    pub(crate) also: Option<(&'a FileDigest, u64)>,
 }
 
 /// What came of one pair.
@@ -153,14 +155,18 @@ pub(crate) fn hash(
     buffers: &mut Buffers,
 ) -> io::Result<Seen> {
     let mut file_piece = place.piece();
+    let mut also = place.also.map(|(file, offset)| file.piece(offset));
     let mut stream = Stream::new(block_type, reading.sha256);
     for piece in Span::new(0, place.span.length).pieces(READ) {
         place.read(piece, &mut buffers.apr)?;
         stream.feed(&buffers.apr);
-        feed(&mut file_piece, &buffers.apr, &crc32(&buffers.apr));
+        let crc32 = crc32(&buffers.apr);
+        feed(&mut file_piece, &buffers.apr, &crc32);
+        feed(&mut also, &buffers.apr, &crc32);
         reading.observer.advance(piece.length);
     }
     end(file_piece);
+    end(also);
     Ok(stream.end())
 }
 
