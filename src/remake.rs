@@ -5,7 +5,8 @@ use std::path::Path;
 
 use converter::{MadeWith, Naming, Tie, Unsupported};
 use verifier::check::Sidecar;
-use verifier::report::{FileFormat, Report};
+use verifier::code::Code;
+use verifier::report::{ConclusionKind, FileFormat, Report};
 
 use crate::next_command::{quoted, shown};
 use crate::sidecar::sidecar_of;
@@ -16,21 +17,10 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
     // A conversion takes names of UTF-8 only.
     apr.to_str().zip(gguf.to_str())?;
     let (old, source) = (shown(apr), shown(gguf));
-    let found: Vec<Option<&str>> = report
-        .files
-        .iter()
-        .filter(|file| file.format == FileFormat::Gguf)
-        .map(|file| file.blake3.as_deref())
-        .collect();
+    let found = digests(report);
     let made = MadeWith::of(apr);
     let sidecar = sidecar_of(apr);
-    let by_sidecar: Vec<String> = match &sidecar {
-        Sidecar::Read(manifest) => {
-            let sources = manifest.sources().map(|(_, blake3)| blake3.to_owned());
-            sources.collect()
-        }
-        Sidecar::Absent | Sidecar::LeftOut | Sidecar::Unusable(..) => Vec::new(),
-    };
+    let by_sidecar = sources(&sidecar);
     let by_record = made.iter().flatten().map(|made| &made.sources);
     let by_sidecar = Some(&by_sidecar).filter(|sources| !sources.is_empty());
     let is_other = |sources: &Vec<String>| {
@@ -41,11 +31,12 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
         return None;
     }
     let options = made.iter().flatten().map(options).next();
-    // Without a record it may be the last of a model that is nowhere else.
+    // Without a record it may be the last of a model that is nowhere else, and so may one whose checksums are right: someone
+    // edited its tensors, or what it records.
     let may_replace = matches!(
         (&made, &sidecar),
         (Ok(Some(_)), Sidecar::Absent | Sidecar::Read(_))
-    );
+    ) && (by_sidecar.is_some() || shows_damage(report));
     let (target, end) = if may_replace {
         (old, " --overwrite".to_owned())
     } else {
@@ -55,6 +46,45 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
     };
     let options = options.unwrap_or_default();
     Some(format!("aprove convert {source} {target}{options}{end}"))
+}
+
+/// Whether the sidecar of an artifact says that it was made from the GGUF of a report.
+pub(crate) fn is_source_by_sidecar(report: &Report, apr: &Path) -> bool {
+    let sources = sources(&sidecar_of(apr));
+    let sources = sources.iter().map(|blake3| Some(blake3.as_str()));
+    sources.len() > 0 && sources.eq(digests(report))
+}
+
+/// The BLAKE3 of the sources that a sidecar names.
+fn sources(sidecar: &Sidecar) -> Vec<String> {
+    match sidecar {
+        Sidecar::Read(manifest) => {
+            let sources = manifest.sources().map(|(_, blake3)| blake3.to_owned());
+            sources.collect()
+        }
+        Sidecar::Absent | Sidecar::LeftOut | Sidecar::Unusable(..) => Vec::new(),
+    }
+}
+
+/// The BLAKE3 of the files of the GGUF.
+fn digests(report: &Report) -> Vec<Option<&str>> {
+    let files = report.files.iter();
+    let files = files.filter(|file| file.format == FileFormat::Gguf);
+    files.map(|file| file.blake3.as_deref()).collect()
+}
+
+/// Whether the artifact is cut, or its sums show that its bytes are not those that were written.
+fn shows_damage(report: &Report) -> bool {
+    let is_cut = report
+        .conclusion
+        .as_ref()
+        .is_some_and(|found| found.kind == ConclusionKind::Unreadable);
+    let of_damage = [Code::AprFooterCrc, Code::AprDamaged, Code::MetaRecordDigest];
+    is_cut
+        || report
+            .findings
+            .iter()
+            .any(|one| of_damage.contains(&one.code))
 }
 
 /// The options by which an artifact was made: without them another one would be made.

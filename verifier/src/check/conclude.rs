@@ -22,7 +22,7 @@ pub(super) fn conclude(
     let message = &first.message;
     let (kind, at_fault, text) = if different.all(is_of_sidecar) {
         let text = if evidence.apr_is_intact && evidence.recorded.is_some() {
-            "the sidecar is of another file, the APR file holds what it records of itself"
+            "the sidecar is of another file, or the APR file was changed and what it records of itself with it"
         } else {
             "the file is not the one that its sidecar describes"
         };
