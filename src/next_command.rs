@@ -77,6 +77,11 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
     if let Some(endian) = findings.find(|one| one.code == Code::GgufEndian) {
         return endian.hint.clone();
     }
+    // Of a name that does not fit no other file tells more.
+    let mut deciding = report.findings.iter().filter(|one| one.decides());
+    if deciding.all(|one| one.code == Code::InputName) {
+        return first.hint.clone();
+    }
     let Some(conclusion) = &report.conclusion else {
         return (report.reasons == [Code::BehaviourNotCovered])
             .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));

@@ -87,8 +87,7 @@ impl Evidence {
             || judge.gguf_sources().is_empty() && recorded.is_some() && judge.metadata.differs();
         Self {
             recorded,
-            apr_is_intact: apr_name != Some(false)
-                && apr.complete
+            apr_is_intact: apr.complete
                 && matches!(crc, Ok(true))
                 && given_back != GivenBack::TooLarge
                 && !contradicts_itself

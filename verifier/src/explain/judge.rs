@@ -68,7 +68,6 @@ impl Judge<'_> {
                 evidence.rewriting = Some(rewriting.changes.join("; "));
             }
             Some((finding, _)) => findings.push(finding.clone()),
-            None if self.is_split_elsewhere(&evidence) => {}
             None => findings.extend(self.locate(&evidence, matches!(crc, Ok(true)), &data)),
         }
         findings.extend(common::malformed(&self.apr.findings));
@@ -112,7 +111,7 @@ impl Judge<'_> {
             }
             let records = &self.metadata.records;
             let sources = self.gguf_sources();
-            if records.len() != sources.len() {
+            if records.len() != sources.len() || self.is_split_elsewhere(evidence) {
                 return Vec::new();
             }
             let compared =

@@ -394,7 +394,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
     let text = if facts.are_versions {
         format!("{VERSIONS}: {message}")
     } else if a.is_intact && b.is_intact {
-        format!("the files differ, and each is as it was written: {message}")
+        format!("the files differ, and each has the digests that it says of itself: {message}")
     } else {
         format!("the files differ, and nothing in them tells which of them is right: {message}")
     };
