@@ -14,7 +14,9 @@ use fixtures::random::Random;
 use fixtures::web::{Answer, Request, serve};
 use remote::{Location, Opened};
 use verifier::check::{Sidecar, check, text};
-use verifier::source::Source as _;
+use verifier::report::Report;
+use verifier::source::Source;
+use verifier::verify::FileSha256;
 use verifier::{Input, Options};
 
 /// 17 parts, the last of them short.
@@ -72,9 +74,9 @@ fn every_part_is_fetched_once_however_many_read_it() {
     assert_eq!(origin.location, format!("http://{address}/m.gguf"));
 }
 
-/// Of the source that an artifact records nothing is fetched for itself: its BLAKE3 comes of the same pass.
+/// Of the source that an artifact records nothing is fetched for itself, nor for a SHA-256: they come of the same pass.
 #[test]
-fn a_check_fetches_an_artifact_about_once() {
+fn a_check_fetches_a_model_about_once() {
     let mut model = models::small();
     for number in 0..12_u64 {
         // Some large, and many between which there is little.
@@ -91,28 +93,49 @@ fn a_check_fetches_an_artifact_about_once() {
             data,
         });
     }
-    let artifact = Arc::new(converted(&model).to_bytes());
-    let (served, fetched) = (Arc::clone(&artifact), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&fetched);
-    let address = serve(move |request| {
-        let answer = request.part_of(&served, ETAG);
-        counted.fetch_add(answer.body.len(), Ordering::Relaxed);
-        answer
-    });
-    let source = open(address).unwrap();
+    let artifact = converted(&model).to_bytes();
+    for (bytes, says) in [
+        (artifact, "and of its source"),
+        (model.to_bytes(), "only the format"),
+    ] {
+        let local = checked(&bytes, FileSha256::All);
+        for file_sha256 in [FileSha256::None, FileSha256::All] {
+            let (served, fetched) = (bytes.clone(), Arc::new(AtomicUsize::new(0)));
+            let counted = Arc::clone(&fetched);
+            let address = serve(move |request| {
+                let answer = request.part_of(&served, ETAG);
+                counted.fetch_add(answer.body.len(), Ordering::Relaxed);
+                answer
+            });
+            let report = checked(&open(address).unwrap(), file_sha256);
+            let said = text::full(&report);
+            assert!(said.contains(says), "{said}");
+            let [sha256, expected] = [&report, &local].map(|report| {
+                let first = report.files.first();
+                first.and_then(|file| file.sha256.clone())
+            });
+            assert!(sha256.is_none() || sha256 == expected, "{sha256:?}");
+            assert_eq!(sha256.is_some(), file_sha256 == FileSha256::All);
+            let (fetched, length) = (fetched.load(Ordering::Relaxed), bytes.len());
+            assert!(
+                fetched < length / 10 * 13,
+                "{file_sha256:?}: {fetched} of {length}"
+            );
+        }
+    }
+}
+
+fn checked(source: &dyn Source, file_sha256: FileSha256) -> Report {
     let input = Input {
-        name: "m.apr".to_owned(),
-        shards: vec![("m.apr".to_owned(), &source)],
+        name: "m".to_owned(),
+        shards: vec![("m".to_owned(), source)],
     };
     let options = Options {
         threads: 2,
+        file_sha256,
         ..Options::default()
     };
-    let report = check(&input, &Sidecar::Absent, &options, &());
-    let said = text::full(&report);
-    assert!(said.contains("and of its source"), "{said}");
-    let (fetched, length) = (fetched.load(Ordering::Relaxed), artifact.len());
-    assert!(fetched < length / 10 * 13, "{fetched} of {length}");
+    check(&input, &Sidecar::Absent, &options, &())
 }
 
 #[test]

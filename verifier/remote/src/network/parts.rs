@@ -34,7 +34,12 @@ struct State {
 #[derive(Debug)]
 enum Slot {
     OnItsWay,
-    Held { part: Part, used: u64 },
+    Held {
+        part: Part,
+        used: u64,
+        /// Whether it was fetched for a reader who has not come to it yet.
+        is_ahead: bool,
+    },
 }
 
 /// A part that was asked for, and which ones will probably be wanted next.
@@ -64,8 +69,13 @@ impl Parts {
         let found = loop {
             let now = state.tick();
             match state.parts.get_mut(&index) {
-                Some(Slot::Held { part, used }) => {
+                Some(Slot::Held {
+                    part,
+                    used,
+                    is_ahead,
+                }) => {
                     *used = now;
+                    *is_ahead = false;
                     break Found::Held(Arc::clone(part));
                 }
                 Some(Slot::OnItsWay) => {
@@ -133,14 +143,14 @@ impl State {
         first..first.saturating_add(row.min(AHEAD))
     }
 
-    /// Forgets the parts that were not used for longest.
+    /// Forgets the parts that were not used for longest, those that nobody has come to yet last.
     fn make_room(&mut self) {
         while self.parts.len() >= MOST {
             let held = self.parts.iter().filter_map(|(index, slot)| match slot {
-                Slot::Held { used, .. } => Some((*used, *index)),
+                Slot::Held { used, is_ahead, .. } => Some((*is_ahead, *used, *index)),
                 Slot::OnItsWay => None,
             });
-            let Some((_, oldest)) = held.min() else {
+            let Some((_, _, oldest)) = held.min() else {
                 return;
             };
             self.parts.remove(&oldest);
@@ -157,6 +167,7 @@ impl Claim<'_> {
         let slot = Slot::Held {
             part: Arc::clone(&part),
             used,
+            is_ahead: true,
         };
         state.parts.insert(self.index, slot);
         state.seen.insert(self.index);

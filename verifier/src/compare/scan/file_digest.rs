@@ -18,6 +18,8 @@ use blake3::hazmat::{
     merge_subtrees_root,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::region::Span;
 use crate::source::{Source, read_through};
 
@@ -32,6 +34,8 @@ struct State {
     /// The values of the subtrees, by group.
     groups: Vec<Option<ChainingValue>>,
     pieces: Vec<PieceSum>,
+    /// SHA-256 of the bytes up to a place, as far as pieces came in the order of the file; where it is wanted of them.
+    chain: Option<(Sha256, u64)>,
 }
 
 /// The CRC-32 of a piece. The order is that of the file.
@@ -54,8 +58,19 @@ impl FileDigest {
             state: Mutex::new(State {
                 groups: vec![None; in_memory(length.div_ceil(group))],
                 pieces: Vec::new(),
+                chain: None,
             }),
         }
+    }
+
+    /// Begins a SHA-256 of what pieces bring in the order of the file.
+    pub(super) fn begin_chain(&self) {
+        self.lock().chain = Some((Sha256::new(), 0));
+    }
+
+    /// The SHA-256 so far and the place up to which it goes: none of the file where it was not begun.
+    pub(super) fn take_chain(&self) -> (Sha256, u64) {
+        self.lock().chain.take().unwrap_or_default()
     }
 
     /// Starts a piece at `offset`, to be fed in order.
@@ -68,6 +83,7 @@ impl FileDigest {
             group: None,
             done: Vec::new(),
             crc32: crc32fast::Hasher::new(),
+            is_chained: self.lock().chain.is_some(),
         }
     }
 
@@ -172,12 +188,26 @@ pub(crate) struct Piece<'d> {
     group: Option<blake3::Hasher>,
     done: Vec<(usize, ChainingValue)>,
     crc32: crc32fast::Hasher,
+    is_chained: bool,
 }
 
 impl Piece<'_> {
+    /// Goes on with the SHA-256 of the file, where these bytes come next.
+    fn chain(&self, bytes: &[u8]) {
+        if let Some((sha256, end)) = &mut self.digest.lock().chain
+            && *end == self.position
+        {
+            sha256.update(bytes);
+            *end += bytes.len() as u64;
+        }
+    }
+
     /// Takes the next bytes of the piece, and their CRC-32, which two files can share.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], crc32: &crc32fast::Hasher) {
         self.crc32.combine(crc32);
+        if self.is_chained {
+            self.chain(bytes);
+        }
         while !bytes.is_empty() {
             let unit = self.position / UNIT as u64 * UNIT as u64;
             let unit_end = (unit + UNIT as u64).min(self.digest.length);

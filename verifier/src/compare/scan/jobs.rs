@@ -92,6 +92,8 @@ pub(super) struct Jobs<'a> {
     /// How many bytes of tensors that share their bytes with others may still be read. A hostile file has any number of
     /// them, each as long as the file.
     shared_left: u64,
+    /// Whether they are to be done one after another.
+    pub(super) are_in_order: bool,
 }
 
 impl<'a> Jobs<'a> {
@@ -104,6 +106,7 @@ impl<'a> Jobs<'a> {
         let mut jobs = Self {
             list: Vec::new(),
             shared_left: files.iter().map(|file| file.source.length()).sum(),
+            are_in_order: false,
         };
         jobs.add_tensors(inputs, pairing);
         for model in inputs.models() {
@@ -125,13 +128,29 @@ impl<'a> Jobs<'a> {
             FileSha256::Apr => inputs.of(file.side).format() == Format::Apr || is_published(file),
             FileSha256::All => true,
         });
-        let chains = chains.map(|file| Job::Sha256 {
+        let chains: Vec<&File<'_>> = chains.collect();
+        let jobs_of = |file: &&File<'_>| Job::Sha256 {
             side: file.side,
             shard: file.shard,
             span: Span::new(0, file.source.length()),
-        });
-        // A chain cannot be shared between threads: it is begun first.
-        jobs.list.splice(0..0, chains);
+        };
+        let of_chains = chains.iter().map(jobs_of);
+        // Of a model of a network on its own no byte is fetched twice: one reader goes through it, and the chain with it.
+        let is_alone = pairing.pairs.is_empty() && !chains.is_empty();
+        let mut held = files.iter().filter(|file| file.source.length() > 0);
+        if is_alone && held.all(|file| file.source.origin().is_some()) {
+            chains.iter().for_each(|file| file.digest.begin_chain());
+            jobs.list.extend(of_chains);
+            jobs.list.sort_by_key(|job| {
+                let place = job.place();
+                let is_chain = matches!(job, Job::Sha256 { .. });
+                (place.side, place.shard, is_chain, place.span.offset)
+            });
+            jobs.are_in_order = true;
+        } else {
+            // A chain cannot be shared between threads: it is begun first.
+            jobs.list.splice(0..0, of_chains);
+        }
         jobs
     }
 

@@ -16,7 +16,7 @@ mod zeros;
 use std::collections::HashMap;
 use std::io;
 
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
 pub(crate) use self::file_digest::FileDigest;
 use self::jobs::{Job, Jobs};
@@ -139,7 +139,7 @@ pub(crate) fn scan_also(
         },
     };
     let total: u64 = files.iter().map(|file| file.source.length()).sum();
-    let threads = if total < WORTH_THREADS {
+    let threads = if total < WORTH_THREADS || jobs.are_in_order {
         1
     } else {
         options.threads
@@ -267,9 +267,11 @@ impl<'a> Work<'a> {
                 Done::Gap(gap::read(file.source, span, kind, &file.digest, observer)?)
             }
             Job::Sha256 { side, shard, span } => {
-                let mut sha256 = Sha256::new();
                 let file = self.file(side, shard);
-                read_through(file.source, span, &mut Vec::new(), |_, bytes| {
+                let (mut sha256, done) = file.digest.take_chain();
+                self.reading.observer.advance(done);
+                let rest = Span::new(done, span.length - done);
+                read_through(file.source, rest, &mut Vec::new(), |_, bytes| {
                     sha256.update(bytes);
                     self.reading.observer.advance(bytes.len() as u64);
                 })?;
