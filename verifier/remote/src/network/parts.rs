@@ -1,6 +1,6 @@
 //! The parts of an object that are in memory, and those that are on their way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -24,8 +24,8 @@ pub(super) struct Parts {
 #[derive(Debug, Default)]
 struct State {
     parts: HashMap<u64, Slot>,
-    /// Every part that was in memory.
-    seen: HashSet<u64>,
+    /// How often each part was fetched.
+    fetched: HashMap<u64, u32>,
     clock: u64,
     /// How many parts were read in a row up to this one, of those that were read last.
     rows: HashMap<u64, u64>,
@@ -92,9 +92,14 @@ impl Parts {
         Wanted { found, next }
     }
 
-    /// The right to fetch a part that nobody has asked for yet; none where it is there, or there is no room.
-    pub(super) fn claim_ahead(&self, index: u64) -> Option<Claim<'_>> {
+    /// The right to fetch a part that nobody has asked for yet; none where it is there, or there is no room. Who reads parts
+    /// for the first time will hardly want one that another reader had.
+    pub(super) fn claim_ahead(&self, index: u64, after: u64) -> Option<Claim<'_>> {
         let mut state = self.lock();
+        let times = |index| state.fetched.get(&index).copied().unwrap_or(0);
+        if times(index) > 0 && times(after) < 2 {
+            return None;
+        }
         let on_their_way = state
             .parts
             .values()
@@ -110,7 +115,7 @@ impl Parts {
     /// Whether a part was in memory once and is not any more.
     pub(super) fn is_gone(&self, index: u64) -> bool {
         let state = self.lock();
-        state.seen.contains(&index) && !state.parts.contains_key(&index)
+        state.fetched.contains_key(&index) && !state.parts.contains_key(&index)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,7 +175,8 @@ impl Claim<'_> {
             is_ahead: true,
         };
         state.parts.insert(self.index, slot);
-        state.seen.insert(self.index);
+        let fetched = state.fetched.entry(self.index).or_default();
+        *fetched = fetched.saturating_add(1);
         part
     }
 }

@@ -71,7 +71,7 @@ impl RemoteSource {
     fn part(&self, index: u64) -> io::Result<Part> {
         let Self(shared) = self;
         let wanted = shared.parts.wait_for(index);
-        wanted.next.for_each(|index| self.begin(index));
+        wanted.next.for_each(|next| self.begin(next, index));
         match wanted.found {
             Found::Held(part) => Ok(part),
             Found::Claimed(claim) => {
@@ -81,13 +81,13 @@ impl RemoteSource {
     }
 
     /// Begins to fetch a part that will probably be wanted next.
-    fn begin(&self, index: u64) {
+    fn begin(&self, index: u64, after: u64) {
         let shared = Arc::clone(&self.0);
         if shared.ended.get().is_some() || index.saturating_mul(PART) >= shared.pinned.length {
             return;
         }
         runtime::begin(async move {
-            if let Some(claim) = shared.parts.claim_ahead(index) {
+            if let Some(claim) = shared.parts.claim_ahead(index, after) {
                 // Whoever wants the part hears why it is not there.
                 drop(shared.fetch(claim, index).await);
             }
