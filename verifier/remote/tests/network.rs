@@ -13,10 +13,10 @@ use fixtures::models;
 use fixtures::random::Random;
 use fixtures::web::{Answer, Request, serve};
 use remote::{Location, Opened};
+use verifier::FileSha256;
 use verifier::check::{Sidecar, check, text};
 use verifier::report::Report;
 use verifier::source::Source;
-use verifier::verify::FileSha256;
 use verifier::{Input, Options};
 
 /// 17 parts, the last of them short.
