@@ -144,12 +144,48 @@ fn what_no_loader_reads_is_not_carried_by_a_copy() {
 }
 
 #[test]
-fn parallel_branches_are_a_key_of_gptneox_alone() {
-    for (architecture, changes) in [("stablelm", false), ("gptneox", true)] {
+fn a_key_changes_what_the_architectures_that_read_it_compute() {
+    for (architecture, ending, value, changes) in [
+        (
+            "stablelm",
+            "use_parallel_residual",
+            Value::Bool(true),
+            false,
+        ),
+        ("gptneox", "use_parallel_residual", Value::Bool(true), true),
+        (
+            "qwen2",
+            "attention.layer_norm_epsilon",
+            Value::F32(1e-5),
+            false,
+        ),
+        (
+            "olmo",
+            "attention.layer_norm_epsilon",
+            Value::F32(1e-5),
+            true,
+        ),
+        (
+            "llama",
+            "attention.sliding_window_pattern",
+            Value::U32(2),
+            false,
+        ),
+        (
+            "gemma3",
+            "attention.sliding_window_pattern",
+            Value::U32(2),
+            true,
+        ),
+        ("mistral", "attn_logit_softcapping", Value::F32(50.0), false),
+        ("gemma2", "attn_logit_softcapping", Value::F32(50.0), true),
+        // Nobody knows what it reads.
+        ("unknown", "attn_logit_softcapping", Value::F32(50.0), true),
+    ] {
         let mut model = models::qwen2();
         model.set("general.architecture", architecture);
-        let key = format!("{architecture}.use_parallel_residual");
-        model.set(key.as_str(), Value::Bool(true));
+        let key = format!("{architecture}.{ending}");
+        model.set(key.as_str(), value);
         let mut file = converted(&models::qwen2());
         remove(&mut file, "aprove");
         let found = report(&file.to_bytes(), &model.to_bytes());
@@ -157,7 +193,7 @@ fn parallel_branches_are_a_key_of_gptneox_alone() {
             .findings
             .iter()
             .any(|one| one.code.as_str() == "meta.not-carried" && one.message.contains(&key));
-        assert_eq!(named, changes, "{architecture}");
+        assert_eq!(named, changes, "{key}");
     }
 }
 
