@@ -100,7 +100,8 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
             let remake = remake::command(report, named.apr, named.gguf);
             remake.or(restore).or_else(|| Some(fetch()))
         }
-        _ if are_files && remake::is_source_by_sidecar(report, named.apr) => Some(format!(
+        // It gives another source back than this one.
+        _ if restore.is_some() && remake::is_source_by_sidecar(report, named.apr) => Some(format!(
             "aprove check {apr}   # its sidecar says that it was made from this GGUF"
         )),
         (ConclusionKind::Rewritten, _) => restore,
