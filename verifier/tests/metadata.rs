@@ -101,7 +101,13 @@ fn each_key_that_says_something_else_is_named() {
 #[test]
 fn what_no_loader_reads_is_not_carried_by_a_copy() {
     type Case = (&'static str, Value, &'static str, serde_json::Value);
-    let cases: [Case; 3] = [
+    let cases: [Case; 4] = [
+        (
+            "qwen2.rope.scaling.unheard_of",
+            Value::F32(0.5),
+            "rope_scaling",
+            json!({"unheard_of": 0.5}),
+        ),
         (
             "qwen2.rope.dimension_count",
             Value::U32(32),
@@ -141,6 +147,30 @@ fn what_no_loader_reads_is_not_carried_by_a_copy() {
     model.set("general.architecture", "nemotron");
     let found = report(&apr, &model.to_bytes());
     assert!(text::full(&found).contains("do not compute what a \"nemotron\" does"));
+}
+
+/// They are taken for keys that change what is computed: a converter that keeps them in its record, and says so, is right.
+#[test]
+fn keys_that_nobody_knows_may_stand_in_the_record_alone() {
+    for key in [
+        "qwen2.rope.scaling.unheard_of",
+        "qwen2.rope.unheard_of",
+        "qwen2.unheard_of",
+        // Another key than that of one dot, which is known.
+        "qwen2..expert_shared_count",
+    ] {
+        let mut model = models::qwen2();
+        model.set(key, Value::F32(0.5));
+        let mut file = converted(&model);
+        if let Some(part) = key.strip_prefix("qwen2.rope.scaling.") {
+            set(&mut file, "rope_scaling", json!({part: 0.5}));
+        }
+        file.at("/aprove")["record_only"] = json!([key]);
+        let found = report(&file.to_bytes(), &model.to_bytes());
+        let codes: Vec<_> = found.findings.iter().map(|one| one.code.as_str()).collect();
+        assert_eq!(codes, ["meta.record-only"], "{}", text::full(&found));
+        assert_eq!(found.verdict, Verdict::Undecided, "{key}");
+    }
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Comparison<'_> {
         if key == ARCHITECTURE {
             return unsaid::computes_otherwise(&self.gguf.metadata);
         }
-        let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
+        let ending = suffix.and_then(|suffix| suffix.strip_prefix('.'));
         ending.is_some_and(|ending| unsaid::is_unread(&self.gguf.metadata, ending, value))
     }
 
@@ -165,7 +165,7 @@ impl Comparison<'_> {
         let suffix = self.suffix(&name);
         let value = head.value(entry);
         let kept = self.recorded.contains(head.raw(entry));
-        let ending = suffix.map(|suffix| suffix.trim_start_matches('.'));
+        let ending = suffix.and_then(|suffix| suffix.strip_prefix('.'));
         let shown = shorten(&name);
         // Some files have a key for what no loader reads: it is compared, and no help where it is missing.
         let is_unread = ending.is_some_and(|ending| behaviour::meaning(ending).is_some());

@@ -64,7 +64,13 @@ fn is_factor(tensor: &[u8]) -> bool {
 
 /// Whether a key of the architecture, by what follows its dot, changes what the model computes with this value and has no
 /// loader that reads it.
+///
+/// A key that no table knows is taken for one that does: `rope_scaling` holds all of its part, and loaders read those below.
 pub(super) fn is_unread(metadata: &Metadata, ending: &str, value: Value<'_>) -> bool {
+    let of_scaling = ending.strip_prefix("rope.scaling.");
+    if of_scaling.is_some_and(|part| !OF_SCALING.contains(&part)) {
+        return true;
+    }
     if value.as_array().is_some() {
         // Layers with numbers of their own, where loaders read one.
         return OF_LAYERS.contains(&ending) && expected::count(value).is_none();
@@ -103,6 +109,21 @@ const OF_LAYERS: [&str; 5] = [
     "attention.key_length",
     "attention.value_length",
     "feed_forward_length",
+];
+
+/// What llama.cpp reads at `rope.scaling.` (`LLM_KV_NAMES`), and `alpha`, which gguf-py has beside it.
+const OF_SCALING: [&str; 11] = [
+    "alpha",
+    "attn_factor",
+    "factor",
+    "finetuned",
+    "original_context_length",
+    "type",
+    "yarn_attn_factor",
+    "yarn_beta_fast",
+    "yarn_beta_slow",
+    "yarn_ext_factor",
+    "yarn_log_multiplier",
 ];
 
 /// Those that read `attention.sliding_window` and mask by it.

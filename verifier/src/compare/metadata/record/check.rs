@@ -256,10 +256,11 @@ impl Recorded<'_> {
         if key == ARCHITECTURE {
             return !unsaid::is_llama(architecture);
         }
-        let Some(ending) = suffix(architecture, &name) else {
+        // One dot alone: `A..expert_count` is another key than `A.expert_count`.
+        let ending = suffix(architecture, &name).and_then(|suffix| suffix.strip_prefix('.'));
+        let Some(ending) = ending else {
             return behaviour::GLOBAL.contains(&&*name);
         };
-        let ending = ending.trim_start_matches('.');
         let is_of_layers = value.as_array().is_some();
         match behaviour::meaning(ending) {
             _ if is_of_layers || unsaid::is_unread(&self.gguf.metadata, ending, value) => true,
