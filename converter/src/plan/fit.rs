@@ -162,7 +162,7 @@ fn check_tensors(plan: &TensorPlan<'_>, problems: &mut Problems) {
         }
         let of_model = format!("model.{name}");
         let other = to_gguf(&of_model);
-        if other != of_model {
+        if other != of_model || name.starts_with("layers.") {
             problems.push(format!("{shown} would be taken for {other}"));
         }
         let is_vector = name.ends_with("norm.weight") || name.ends_with(".bias");

@@ -108,7 +108,6 @@ impl<'a> TensorPlan<'a> {
         }
         let tie = add_output(&mut tensors, names, tie)?;
         tensors.sort_by(|one, other| one.name.cmp(&other.name));
-        check_names(&tensors)?;
         Ok(Self { tensors, tie })
     }
 
@@ -220,12 +219,22 @@ fn plan_tensor<'a>(
     let Ok(gguf_name) = str::from_utf8(info.name) else {
         return refuse("the name is not UTF-8, which APR needs; rename it in the GGUF");
     };
+    // Readers translate each name, and want one naming in a file.
     let stored_name = names.apply(gguf_name);
-    if gguf_name.starts_with("model.layers.")
-        || names == Names::Hf && stored_name.starts_with("blk.")
-    {
+    let read_as = names::to_gguf(&stored_name);
+    let other_naming = match names {
+        Names::Gguf => "model.",
+        Names::Hf => "blk.",
+    };
+    if read_as != gguf_name {
+        let read_as = read_as.escape_debug();
+        return refuse(&format!(
+            "readers of the artifact would take it for {read_as}; rename it in the GGUF"
+        ));
+    }
+    if stored_name.starts_with(other_naming) {
         return refuse(
-            "its name is none of a layer and like one, so that readers take the file for one of two namings; rename it in the GGUF",
+            "beside the other tensors its name is one of two namings, and readers refuse a file with two; rename it in the GGUF",
         );
     }
     let storage = info
@@ -298,21 +307,4 @@ fn add_output(
     };
     tensors.push(copy);
     Ok(TieState::Duplicate)
-}
-
-/// Two names of the GGUF may become one.
-fn check_names(tensors: &[PlannedTensor<'_>]) -> Result<(), Error> {
-    for (one, other) in tensors.iter().zip(tensors.iter().skip(1)) {
-        if one.name == other.name {
-            return Err(Error::Tensor {
-                name: other.gguf_name.escape_debug().to_string(),
-                problem: format!(
-                    "it gets the name \"{}\", which \"{}\" gets too; convert with the names of the GGUF",
-                    other.name.escape_debug(),
-                    one.gguf_name.escape_debug()
-                ),
-            });
-        }
-    }
-    Ok(())
 }

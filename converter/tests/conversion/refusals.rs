@@ -372,17 +372,25 @@ fn tensors_that_apr_cannot_name_or_shape_are_refused() {
         "{refusal}"
     );
 
-    for name in [
-        "blk.+1.attn_k.weight",
-        "blk.x",
-        "model.layers.0.mlp.q.weight",
+    let two = "one of two namings";
+    let head = "readers of the artifact would take it for output.weight";
+    let of_layer = "readers of the artifact would take it for blk.0.mlp.q.weight";
+    for (complete, name, expected) in [
+        (models::qwen2(), "blk.+1.attn_k.weight", two),
+        (models::qwen2(), "blk.x", two),
+        (models::qwen2(), "model.layers.0.mlp.q.weight", of_layer),
+        (models::llama(), "model.layers.0.mlp.q.weight", of_layer),
+        (models::llama(), "model.x", two),
+        (models::llama(), "lm_head.weight", head),
+        (models::qwen2(), "lm_head.weight", head),
+        (models::llama(), "layers.x", "taken for model.layers.x"),
     ] {
-        let mut model = models::qwen2();
+        let mut model = complete;
         let like = model.tensor("blk.0.attn_k.weight").clone();
         let name = name.as_bytes().to_vec();
         model.tensors.push(Tensor { name, ..like });
         let refusal = Workbench::new(&model).refusal();
-        assert!(refusal.contains("one of two namings"), "{refusal}");
+        assert!(refusal.contains(expected), "{refusal}");
     }
 
     let mut model = models::qwen2();
