@@ -142,7 +142,7 @@ good = aprove.verify("model.apr", "model.gguf")
 assert good.verdict is Verdict.VERIFIED and good.verdict == "verified" and good.reasons == []
 assert good.raw["counts"]["tensors_compared"] == 25
 
-damaged = aprove.verify("damaged.apr", "model.gguf", forward="off")
+damaged = aprove.verify("damaged.apr", "model.gguf", forward=False)
 assert damaged.verdict is Verdict.DIFFERENT
 assert "tensor.bytes" in damaged.reasons and damaged.findings[0]["code"] == "tensor.bytes", damaged.reasons
 assert "1 of 512 blocks" in damaged.messages[0], damaged.messages
@@ -175,5 +175,12 @@ except aprove.NotRun as why:
     assert "nonsense" in str(why)
 else:
     raise SystemExit("a usage error has a verdict")
+
+try:
+    aprove.verify("model.apr", "model.gguf", timeout=0)
+except aprove.NotRun as why:
+    assert "longer than 0 seconds" in str(why)
+else:
+    raise SystemExit("a run that was stopped has a verdict")
 print("done")
 """

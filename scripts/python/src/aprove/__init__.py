@@ -21,7 +21,7 @@ _Path = Union[str, "os.PathLike[str]"]
 
 
 class NotRun(RuntimeError):
-    """The program gave no verdict: it could not be started, was stopped, or did not understand its arguments."""
+    """The program gave no verdict: it could not be started, took too long, or did not understand its arguments."""
 
 
 class Verdict(str, enum.Enum):
@@ -81,20 +81,25 @@ def verify(
     *,
     policy: Optional[_Path] = None,
     fail_on: Optional[str] = None,
-    forward: Optional[str] = None,
+    forward: Union[bool, str, None] = None,
     arguments: Sequence[str] = (),
     timeout: Optional[float] = None,
 ) -> Report:
     """Compares two models, as ``aprove verify A B`` does, and returns its report whatever the verdict.
 
-    ``policy``, ``fail_on`` and ``forward`` are the flags of the program with these names, ``arguments`` any others. Raises
-    :class:`NotRun` if there is no verdict, and ``subprocess.TimeoutExpired`` after ``timeout`` seconds.
+    ``policy``, ``fail_on`` (``"warning"``) and ``forward`` (``True`` or ``False``, ``"on"`` or ``"off"``) are the flags of the
+    program with these names, ``arguments`` any others. Raises :class:`NotRun` if there is no verdict, after ``timeout`` seconds
+    too.
     """
+    if isinstance(forward, bool):
+        forward = "on" if forward else "off"
     flags = {"policy": policy, "fail-on": fail_on, "forward": forward}
     options = [f"--{name}={os.fsdecode(value)}" for name, value in flags.items() if value is not None]
     command = [str(PROGRAM), "verify", "--format=json", *options, *arguments, "--", os.fspath(a), os.fspath(b)]
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+    except subprocess.TimeoutExpired as why:
+        raise NotRun(f"aprove took longer than {timeout} seconds and was stopped") from why
     except OSError as why:
         raise NotRun(f"{PROGRAM} cannot be run: {why}") from why
     try:
