@@ -34,21 +34,22 @@ pub(crate) fn check_free<'a>(
         let path = path.to_owned();
         Err(Error::Path { path, problem })
     };
-    let found = fs::metadata(path);
-    if found.is_ok_and(|found| {
-        sources
-            .into_iter()
-            .any(|source| source.is_same_file(&found))
-    }) {
-        return refuse("it is one of the sources; choose another output");
+    if let Ok(found) = fs::metadata(path) {
+        let mut sources = sources.into_iter();
+        if sources.any(|source| source.is_same_file(&found)) {
+            return refuse("it is one of the sources; choose another output");
+        }
+        // Behind a link, too: whoever reads a pipe may wait for ever.
+        if !found.is_file() {
+            return refuse(
+                "it is not a regular file, so it is never replaced; choose another output",
+            );
+        }
     }
-    let found = match fs::symlink_metadata(path) {
+    match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io("be examined", path)(error)),
-        Ok(found) => found,
-    };
-    if !found.is_file() && !found.is_symlink() {
-        return refuse("it is not a regular file, so it is never replaced; choose another output");
+        Ok(_) => {}
     }
     let is_own_kind = kind
         .is_kind_of(path)
@@ -120,5 +121,17 @@ mod tests {
         }
         assert!(check_free(&folder.path().join("new"), Kind::Apr, false, []).is_ok());
         assert!(check_free(folder.path(), Kind::Apr, true, []).is_err());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_unread_behind_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("link");
+        // Nothing is in it, as in a new file; `/dev/stdout` is such a link to a pipe.
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        for kind in [Kind::Apr, Kind::Gguf, Kind::Manifest] {
+            let refused = check_free(&path, kind, true, []).unwrap_err().to_string();
+            assert!(refused.contains("not a regular file"), "{refused}");
+        }
     }
 }
