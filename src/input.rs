@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use remote::{Location, Opened};
 use verifier::Input;
 use verifier::decode::container::Format;
+use verifier::inspect::inspect;
+use verifier::report::FindingRow;
 use verifier::source::{FileSource, Source};
 
 /// The open files of one model.
@@ -75,6 +77,23 @@ impl Files {
     /// The first file cannot be read.
     pub(crate) fn format(&self) -> io::Result<Option<Format>> {
         self.sources().next().map_or(Ok(None), format_of)
+    }
+
+    /// Refuses what is no model by its first bytes, and says what it is, as every other command does.
+    pub(crate) fn must_be_model(&self) -> anyhow::Result<()> {
+        if self.format()?.is_some() {
+            return Ok(());
+        }
+        let found = inspect(&self.input()).findings;
+        match found.first() {
+            Some(FindingRow {
+                message,
+                hint: Some(hint),
+                ..
+            }) => bail!("{message}: {hint}"),
+            // One that may be damaged at its start is read, which says what was expected there.
+            _ => Ok(()),
+        }
     }
 
     /// The open files, in order.

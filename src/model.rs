@@ -20,6 +20,7 @@ pub(crate) struct Loaded<'a> {
 impl<'a> Loaded<'a> {
     /// Builds the model of open files.
     pub(crate) fn new(files: &'a Files, io: Io) -> anyhow::Result<Self> {
+        files.must_be_model()?;
         let opened = files
             .sources()
             .map(|source| match io {

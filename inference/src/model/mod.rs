@@ -97,10 +97,8 @@ pub(crate) fn format_of<'s>(sources: &[&'s dyn Source]) -> Result<(Format, &'s d
     let Some(first) = sources.first() else {
         return Err(Error::model("sources", "at least one file", "none"));
     };
-    let magic = match first.length() {
-        0..4 => Vec::new(),
-        _ => read(*first, 0, 4)?,
-    };
+    let held = usize::try_from(first.length()).map_or(4, |length| length.min(4));
+    let magic = read(*first, 0, held)?;
     match magic.as_slice() {
         b"GGUF" => Ok((Format::Gguf, *first)),
         b"APR\0" => Ok((Format::Apr, *first)),

@@ -79,10 +79,7 @@ pub(crate) fn not_a_model(name: &str, start: &[u8], length: u64) -> Option<Findi
     let mut finding = Finding::new(
         code,
         Effect::Unreadable,
-        format!(
-            "{name} is {}, not a model that can be compared",
-            kind.text()
-        ),
+        format!("{name} is {}, not a model", kind.text()),
     )
     .hint(hint);
     finding.cause = cause;
