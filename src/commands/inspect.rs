@@ -20,8 +20,8 @@ use crate::{answers, output};
 /// Shows the contents of a GGUF or APR file: header, metadata, tensors, regions, any defects, and what the forward makes of it.
 ///
 /// The tensor data is not read. Names and values from the file are escaped. The numbers are those that the forward computes
-/// with, layer by layer: what the description of the architecture makes of the keys. JSON always has everything; text has the
-/// metadata, the tensors and the numbers, or the requested sections.
+/// with, layer by layer: what the description of the architecture makes of the keys. JSON always has everything; text has a
+/// summary, and the metadata, the tensors and the numbers, or the requested sections.
 ///
 /// Exit code: 0 the file was decoded completely; 1 it contradicts its own format; 2 undecided (unreadable, malformed, not a
 /// model, or the output could not be written).
@@ -56,14 +56,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let files = Files::open(&arguments.file)?;
     let mut inspection = verifier::inspect::inspect(&files.input());
     inspection.tool = Some(output::tool());
-    // What could not be decoded is not run either, and is said above.
-    let is_shown = arguments.format == FormatFlag::Json || arguments.shows_numbers();
+    // What could not be decoded, or has no tensors, is not run either, and is said above.
+    let is_asked = arguments.format == FormatFlag::Json || arguments.shows_numbers();
+    let is_shown = is_asked && !inspection.tensors.is_empty();
     let decoded = (inspection.result == Decoding::Decoded && is_shown).then_some(&files);
     let loaded = decoded.map(|files| Loaded::new(files, Io::Reads));
-    let numbers = loaded.as_ref().map(|loaded| {
-        let loaded = loaded.as_ref().map(|loaded| &loaded.model);
-        Numbers::of(loaded.map_err(|why| why.root_cause().to_string()))
-    });
+    let numbers = loaded
+        .as_ref()
+        .map(|loaded| Numbers::of(loaded.as_ref().map(|loaded| &loaded.model).map_err(why)));
     let text = match arguments.format {
         FormatFlag::Json => to_json(&Inspected {
             inspection: &inspection,
@@ -82,12 +82,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Judged(inspection.result.verdict()))
 }
 
+/// Why a model is not run.
+fn why(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(inference::Error::NotCovered { what, .. }) => what.clone(),
+        _ => error.root_cause().to_string(),
+    }
+}
+
 /// What a file holds, and what the forward makes of it.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Inspected<'a> {
     #[serde(flatten)]
     inspection: &'a Inspection,
-    /// Absent where the file could not be decoded.
+    /// Absent where the file could not be decoded, or has no tensors.
     #[serde(skip_serializing_if = "Option::is_none")]
     forward: Option<&'a Numbers>,
 }

@@ -4,6 +4,7 @@
 
 mod apr;
 mod gguf;
+mod summary;
 mod text;
 mod value;
 
@@ -11,6 +12,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 pub use crate::report::to_json;
+pub use summary::{Summary, TypeCount};
 pub use text::{Sections, to_text};
 
 use crate::code::Code;
@@ -34,6 +36,9 @@ pub struct Inspection {
     pub result: Decoding,
     /// `gguf`, `apr` or `unknown`.
     pub format: FileFormat,
+    /// The model in short; absent where the file is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// The files, in shard order.
     pub files: Vec<FileView>,
     /// The keys, in the order of the files; of an APR file the top level of its JSON.
@@ -184,6 +189,7 @@ pub fn inspect(input: &Input<'_>) -> Inspection {
         tool: None,
         result: judged.verdict.into(),
         format: decoded.format(),
+        summary: (decoded.format() != FileFormat::Unknown).then(|| Summary::of(&decoded)),
         files: input
             .shards
             .iter()

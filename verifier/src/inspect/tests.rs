@@ -155,3 +155,38 @@ fn columns_are_aligned_and_sections_can_be_left_out() {
     let short = to_text(&seen, none);
     assert!(short.contains("data offset") && !short.contains("tensors:"));
 }
+
+#[test]
+fn what_a_model_is_stands_first() {
+    let model = models::tiny();
+    let apr = fixtures::apr::from_model(&model).to_bytes();
+    let size = "qwen2, 1,640 parameters in 16 tensors (9 F16, 6 F32, 1 Q4_K)";
+    let numbers = "1 layer, hidden size 32, context length 2,048, vocabulary size 8";
+    for bytes in [model.to_bytes(), apr] {
+        let text = to_text(&of(&[bytes]), ALL);
+        assert!(
+            text.starts_with(&format!("decoded: {size}\n{numbers}\n\nm")),
+            "{text}"
+        );
+        assert!(!text.contains("shard"), "{text}");
+    }
+    let set = to_text(&of(&model.shards(2)), ALL);
+    assert!(set.contains("shard"), "{set}");
+    let page = to_text(&of(&[fixtures::damage::html_page()]), ALL);
+    let first =
+        "undecided: m\\x1b[2J.gguf is a web page or an error message of a server, not a model";
+    assert!(page.starts_with(first), "{page}");
+}
+
+#[test]
+fn a_vocabulary_has_no_tensors() {
+    let mut model = models::tiny();
+    model.tensors.clear();
+    let seen = of(&[model.to_bytes()]);
+    let text = to_text(&seen, ALL);
+    assert!(
+        text.starts_with("decoded: qwen2, no tensors\n1 layer, "),
+        "{text}"
+    );
+    assert_eq!(seen.summary.unwrap().vocabulary, Some(8));
+}

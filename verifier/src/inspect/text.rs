@@ -1,10 +1,11 @@
 //! An inspection for a person: aligned columns, the numbers to the right.
 
-use super::{FileView, Inspection, KeyView};
+use super::{FileView, Inspection, KeyView, Summary};
 use crate::finding::counted;
 use crate::report::FindingRow;
+use crate::report::text::grouped;
 
-/// Which lists are written. Files and findings always are.
+/// Which lists are written. What it comes to, the files and the findings always are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sections {
     /// The metadata keys.
@@ -18,7 +19,12 @@ pub struct Sections {
 /// Writes an inspection as text.
 #[must_use]
 pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
-    let mut text = String::new();
+    let is_set = inspection.files.len() > 1;
+    let first = inspection.findings.iter().find(|one| one.decides());
+    let first = first.map(|one| format!("{}\n", one.message));
+    let summary = inspection.summary.as_ref().map(Summary::text);
+    let top: String = first.into_iter().chain(summary).collect();
+    let mut text = format!("{}: {top}\n", inspection.result.as_str());
     for (shard, file) in inspection.files.iter().enumerate() {
         text.push_str(&file_text(inspection, shard, file));
     }
@@ -37,24 +43,29 @@ pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
                 tensor.name.clone(),
                 tensor.r#type.clone(),
                 format!("[{}]", shape.join(", ")),
-                tensor.shard.to_string(),
                 tensor.offset.to_string(),
                 tensor.size.to_string(),
+                tensor.shard.to_string(),
             ]
         });
-        push_table(&mut text, "tensors", &TENSOR_COLUMNS, rows);
+        // The last column says nothing of a model of one file.
+        let (of_file, _) = TENSOR_COLUMNS.split_at(5);
+        let columns = if is_set { &TENSOR_COLUMNS } else { of_file };
+        push_table(&mut text, "tensors", columns, rows);
     }
     if sections.regions {
         let rows = inspection.regions.iter().map(|region| {
             vec![
-                region.shard.to_string(),
                 region.offset.to_string(),
                 region.length.to_string(),
                 region.kind.to_owned(),
                 region.label.clone(),
+                region.shard.to_string(),
             ]
         });
-        push_table(&mut text, "regions", &REGION_COLUMNS, rows);
+        let (of_file, _) = REGION_COLUMNS.split_at(4);
+        let columns = if is_set { &REGION_COLUMNS } else { of_file };
+        push_table(&mut text, "regions", columns, rows);
     }
     text.push_str("\nfindings");
     if inspection.findings.is_empty() {
@@ -62,7 +73,7 @@ pub fn to_text(inspection: &Inspection, sections: Sections) -> String {
     }
     text.push('\n');
     for finding in &inspection.findings {
-        text.push_str(&finding_text(finding));
+        text.push_str(&finding_text(finding, is_set));
     }
     text
 }
@@ -74,10 +85,11 @@ fn file_text(inspection: &Inspection, shard: usize, file: &FileView) -> String {
         .filter(|region| region.shard == shard)
         .count();
     let mut text = format!(
-        "{}: {}, {} bytes, {}\n",
+        "{}: {}, {} {}, {}\n",
         file.name,
         inspection.format.as_str(),
-        file.size,
+        grouped(file.size),
+        if file.size == 1 { "byte" } else { "bytes" },
         counted(regions, "region")
     );
     let rows = file
@@ -97,7 +109,7 @@ fn key_row(key: &KeyView) -> Vec<String> {
     ]
 }
 
-fn finding_text(finding: &FindingRow) -> String {
+fn finding_text(finding: &FindingRow, is_set: bool) -> String {
     let mut text = format!(
         "  {}: {} [{}]\n",
         finding.effect.as_str(),
@@ -106,10 +118,12 @@ fn finding_text(finding: &FindingRow) -> String {
     );
     for place in &finding.places {
         if let (Some(offset), Some(length)) = (place.offset, place.length) {
-            text.push_str(&format!(
-                "    at offset {offset}, {length} bytes, of file {}\n",
-                place.shard
-            ));
+            let file = match is_set {
+                true => format!(", of file {}", place.shard),
+                false => String::new(),
+            };
+            let length = counted(length, "byte");
+            text.push_str(&format!("    at offset {offset}, {length}{file}\n"));
         }
     }
     for (word, value) in [
@@ -185,14 +199,14 @@ const TENSOR_COLUMNS: [(&str, Align); 6] = [
     ("name", Left),
     ("type", Left),
     ("shape", Left),
-    ("shard", Right),
     ("offset", Right),
     ("size", Right),
+    ("shard", Right),
 ];
 const REGION_COLUMNS: [(&str, Align); 5] = [
-    ("shard", Right),
     ("offset", Right),
     ("length", Right),
     ("kind", Left),
     ("label", Left),
+    ("shard", Right),
 ];
