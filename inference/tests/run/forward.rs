@@ -334,11 +334,11 @@ fn a_model_without_a_tensor_or_with_another_shape_is_refused() {
     let mut missing = models::qwen2();
     missing
         .tensors
-        .retain(|tensor| tensor.name != b"blk.1.attn_v.bias");
+        .retain(|tensor| tensor.name != b"blk.1.attn_v.weight");
     let mut heads = models::qwen2();
     heads.set("qwen2.attention.head_count_kv", 4u32);
     for (model, text) in [
-        (missing, "tensors: expected blk.1.attn_v.bias, found none"),
+        (missing, "tensors: expected blk.1.attn_v.weight, found none"),
         (
             heads,
             "tensor \"blk.0.attn_k.weight\": expected dims [256, 256], found [256, 128]",

@@ -40,7 +40,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
         trace.tokens = Some(ids);
     }
     if let Some(Value::Object(embedding)) = top.get("embedding") {
-        let statistics = statistics(embedding);
+        let statistics = statistics(path, embedding)?;
         trace
             .records
             .push(payload_record(None, "embedding", statistics));
@@ -61,7 +61,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
                 if let Value::Object(field) = field {
                     trace
                         .records
-                        .push(payload_record(Some(index), name, statistics(field)));
+                        .push(payload_record(Some(index), name, statistics(path, field)?));
                 }
             }
             if trace.records.len() > MOST_RECORDS {
@@ -72,13 +72,14 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Trace, TraceError> {
     if let Some(Value::Object(norm)) = top.get("final_norm") {
         trace
             .records
-            .push(payload_record(None, "final_norm", statistics(norm)));
+            .push(payload_record(None, "final_norm", statistics(path, norm)?));
     }
     if let Some(Value::Object(logits)) = top.get("logits_stats") {
-        let mut statistics = statistics(logits);
+        let mut statistics = statistics(path, logits)?;
         let logits = top.get("logits").and_then(Value::as_object);
-        let norm = logits.and_then(|logits| logits.get("l2_norm")?.as_f64());
-        statistics.norm = norm.map(Printed::whole);
+        if let Some(logits) = logits {
+            statistics.norm = number(path, logits, "l2_norm")?;
+        }
         if let Some(Value::Array(greatest)) = logits.and_then(|logits| logits.get("top_k")) {
             let one = |one: &Value| {
                 let id = usize::try_from(one.get("token_id")?.as_u64()?).ok()?;
@@ -109,24 +110,52 @@ pub(crate) const MODEL_FIELDS: [&str; 6] = [
     "num_kv_heads",
 ];
 
-fn statistics(field: &Map<String, Value>) -> Statistics {
-    let number = |name: &str| field.get(name).and_then(Value::as_f64).map(Printed::whole);
-    let count = |name: &str| {
-        let count = field.get(name).and_then(Value::as_u64)?;
-        usize::try_from(count).ok()
+fn statistics(path: &Path, field: &Map<String, Value>) -> Result<Statistics, TraceError> {
+    let count = |name| {
+        let count = |value: &Value| usize::try_from(value.as_u64()?).ok();
+        read(path, field, name, "a count", count)
     };
-    Statistics {
-        count: count("count"),
-        mean: number("mean"),
-        deviation: number("std_dev"),
-        least: number("min"),
-        greatest: number("max"),
+    let number = |name| number(path, field, name);
+    Ok(Statistics {
+        count: count("count")?,
+        mean: number("mean")?,
+        deviation: number("std_dev")?,
+        least: number("min")?,
+        greatest: number("max")?,
         norm: None,
-        nans: count("nan_count"),
-        infinities: count("inf_count"),
-        zeros: count("zero_count"),
+        nans: count("nan_count")?,
+        infinities: count("inf_count")?,
+        zeros: count("zero_count")?,
         top: Vec::new(),
-    }
+    })
+}
+
+fn number(
+    path: &Path,
+    object: &Map<String, Value>,
+    name: &str,
+) -> Result<Option<Printed>, TraceError> {
+    let number = |value: &Value| value.as_f64().map(Printed::whole);
+    read(path, object, name, "a number", number)
+}
+
+/// Reads what the object has under a name: none where there is nothing, or null, which JSON has for NaN.
+fn read<T>(
+    path: &Path,
+    object: &Map<String, Value>,
+    name: &str,
+    expected: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, TraceError> {
+    let Some(value) = object.get(name).filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let found = match value {
+        Value::Number(number) => number.to_string(),
+        _ => "something else".to_owned(),
+    };
+    let malformed = || TraceError::malformed(path, 0, format!("{expected} in {name:?}"), found);
+    read(value).map(Some).ok_or_else(malformed)
 }
 
 fn tokens(value: &Value) -> Option<Vec<u32>> {
@@ -154,6 +183,11 @@ mod tests {
             "{\"encoded_tokens\": 7}",
             "{\"layers\": [{\"attn_norm\": {}}]}",
             "{\"layers\": [1]}",
+            "{\"embedding\": {\"nan_count\": 1e30}}",
+            "{\"embedding\": {\"inf_count\": -1}}",
+            "{\"final_norm\": {\"count\": \"7\"}}",
+            "{\"logits_stats\": {\"zero_count\": 0.5}}",
+            "{\"layers\": [{\"layer_idx\": 0, \"attn_norm\": {\"mean\": \"x\"}}]}",
         ] {
             let result = parse(Path::new("t.json"), text);
             assert!(

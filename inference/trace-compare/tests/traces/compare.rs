@@ -132,6 +132,9 @@ fn the_report_says_what_the_reference_tool_leaves_out_of_qwen3() {
     assert_eq!(found.verdict, Verdict::Differs);
     let explanation = values(&found, 0).explanation.clone().unwrap();
     assert_eq!(explanation.changes, [norms, heads]);
+    let quoted = include_str!("../../../../docs/compare-trace.md").split_whitespace();
+    let quoted = quoted.collect::<Vec<_>>().join(" ");
+    assert!(quoted.contains(&format!("the other engine {norms}, and {heads}")));
     assert_eq!(explanation.reproduced(), (39, 39));
     // Its rounding is that of its other traces.
     assert_eq!(
