@@ -120,12 +120,17 @@ fn missed<'a>(pair: &Pair, damages: &'a [Damage], threads: usize) -> Vec<&'a Dam
         missed
     };
     let mut missed: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let found = workers.into_iter().flat_map(|worker| match worker.join() {
-            Ok(missed) => missed,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        found.collect()
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // Where memory is short (`ulimit -v`), the C library has a heap for this thread alone: the others ask the system for
+        // each allocation, which takes a hundred times as long.
+        let mut found = work();
+        for worker in workers {
+            match worker.join() {
+                Ok(missed) => found.extend(missed),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found
     });
     missed.sort_by_key(|(index, _)| *index);
     missed.into_iter().map(|(_, damage)| damage).collect()
