@@ -11,6 +11,7 @@ use crate::commands::convert::document::Models;
 use crate::commands::doctor::Doctor;
 use crate::commands::explain::Explained;
 use crate::commands::inspect::Inspected;
+use crate::commands::self_test::SelfTested;
 use crate::exit::Outcome;
 use crate::forward_output::Forwarded;
 use crate::output::{self, Document, NoAnswer};
@@ -45,6 +46,8 @@ enum Name {
     Doctor,
     /// `explain`
     Explain,
+    /// `self-test`
+    SelfTest,
     /// What there is in the place of an answer
     Error,
 }
@@ -60,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Name::CompareTrace => written::<Document<ComparedTraces<'_>>>(),
         Name::Doctor => written::<Document<Doctor<'_>>>(),
         Name::Explain => written::<Document<Explained>>(),
+        Name::SelfTest => written::<Document<SelfTested<'_>>>(),
         Name::Error => written::<Document<NoAnswer>>(),
     };
     let mut text = serde_json::to_string_pretty(&schema)?;

@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use converter::{Naming, Request, Tie, Unsupported, Verification};
 use inference::Digests;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use verifier::report::{Report, text};
 use verifier::source::Source;
 use verifier::verdict::Verdict;
@@ -19,7 +20,7 @@ use verifier::{Input, Options, verify};
 use self::damage::{Damage, File, KINDS, Kind, Pair};
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
-use crate::output::{self, FormatFlag};
+use crate::output::{self, Document, FormatFlag};
 
 /// Converts a small model that is part of the program, damages the pair in hundreds of ways, and proves that each is found.
 ///
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         digest,
     };
     output::print(&match (arguments.format, arguments.quiet) {
-        (FormatFlag::Json, _) => result.json(),
+        (FormatFlag::Json, _) => Document::new(result.document()).text(),
         (FormatFlag::Text, true) => result.first_line(),
         (FormatFlag::Text, false) => result.text(),
     })?;
@@ -231,19 +232,58 @@ impl Tested {
         out
     }
 
-    fn json(&self) -> String {
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| json!({ "kind": row.kind.what(), "tried": row.tried, "found": row.found }));
-        verifier::report::to_json(&json!({
-            "schema_version": 1,
-            "tool": output::tool(),
-            "passed": self.is_passed(),
-            "damages": rows.collect::<Vec<_>>(),
-            "not_found": self.missed,
-            "digest": { "expected": DIGEST, "found": self.digest },
-        }))
+    fn document(&self) -> SelfTested<'_> {
+        SelfTested {
+            passed: self.is_passed(),
+            damages: self.rows.iter().map(DamageRow::from).collect(),
+            not_found: &self.missed,
+            digest: RunDigest {
+                expected: DIGEST,
+                found: &self.digest,
+            },
+        }
+    }
+}
+
+/// What the test came to, for a program.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SelfTested<'a> {
+    /// Whether everything was found, and the run has the digest of the contract.
+    passed: bool,
+    /// The kinds of damage.
+    damages: Vec<DamageRow>,
+    /// The damages after which the pair was verified all the same.
+    not_found: &'a [String],
+    digest: RunDigest<'a>,
+}
+
+/// How one kind of damage came out, for a program.
+#[derive(Serialize, JsonSchema)]
+struct DamageRow {
+    /// What was done.
+    kind: &'static str,
+    /// How often.
+    tried: usize,
+    /// How often it was found.
+    found: usize,
+}
+
+/// The digest of a run of the model.
+#[derive(Serialize, JsonSchema)]
+struct RunDigest<'a> {
+    /// That of every machine.
+    expected: &'static str,
+    /// That of this one.
+    found: &'a str,
+}
+
+impl From<&Row> for DamageRow {
+    fn from(row: &Row) -> Self {
+        Self {
+            kind: row.kind.what(),
+            tried: row.tried,
+            found: row.found,
+        }
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 #[non_exhaustive]
 pub enum TraceError {
     /// The file cannot be opened or read, or is not there.
-    #[error("{}: {error}", file.display())]
+    #[error("{}", file.display())]
     Io {
         /// The file or folder.
         file: PathBuf,
         /// What the operating system says.
-        error: io::Error,
+        source: io::Error,
     },
     /// The content is in no known format.
     #[error(
@@ -58,10 +58,10 @@ impl TraceError {
         }
     }
 
-    pub(crate) fn io(file: &Path, error: io::Error) -> Self {
+    pub(crate) fn io(file: &Path, source: io::Error) -> Self {
         Self::Io {
             file: file.to_path_buf(),
-            error,
+            source,
         }
     }
 
