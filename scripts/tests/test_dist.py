@@ -1,8 +1,10 @@
 """scripts/dist: what it packs, that it packs the same bytes again, and that what it packed works."""
 
+import gzip
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tarfile
@@ -12,7 +14,7 @@ import venv
 
 from house import RELEASE, ROOT, Case, needs, run, tool
 
-from packing import wheel
+from packing import tree, wheel
 
 NAME = "aprove-0.1.0-x86_64-unknown-linux-gnu"
 INSTALLED = [
@@ -24,9 +26,12 @@ INSTALLED = [
     "share/doc/aprove/LICENSE-MIT",
     "share/doc/aprove/SECURITY.md",
     "share/doc/aprove/docs/json.md",
+    "share/doc/aprove/docs/schema/convert.schema.json",
     "share/doc/aprove/sbom.cdx.json",
+    "share/doc/aprove/scripts/service/aprove.service",
     "share/fish/vendor_completions.d/aprove.fish",
     "share/man/man1/aprove.1.gz",
+    "share/man/man1/aprove-token-new.1.gz",
     "share/man/man1/aprove-verify.1.gz",
     "share/man/man1/verify.1.gz",
     "share/zsh/site-functions/_aprove",
@@ -80,6 +85,22 @@ class Dist(Case):
             self.assertIn(f"{NAME}/{path}", names)
         self.assertEqual({(member.uid, member.gid, member.mtime) for member in members}, {(0, 0, members[0].mtime)})
         run([self.folder / NAME / "bin" / "verify", self.good, self.source])
+
+    def test_no_reference_of_the_documents_is_dead(self):
+        documents = tree.installed_documents()
+        for name, content in documents.items():
+            links = tree.LINK.findall(content.decode()) if name.endswith(".md") else []
+            targets = [os.path.normpath(pathlib.PurePath(name).parent / link) for _, link in links if "://" not in link]
+            for target in targets:
+                there = target in documents or any(other.startswith(f"{target}/") for other in documents)
+                self.assertTrue(there, f"{name} leads to {target}")
+        with tarfile.open(packed / f"{NAME}.tar.gz") as archive:
+            archive.extractall(self.folder, filter="data")
+        manual = self.folder / NAME / "share" / "man" / "man1"
+        for page in manual.iterdir():
+            text = gzip.decompress(page.read_bytes()).decode()
+            for other in re.findall(r"^([\w\\-]+)\(1\)$", text, re.MULTILINE):
+                self.assertTrue((manual / f"{other.replace(chr(92), '')}.1.gz").exists(), f"{page.name} refers to {other}")
 
     def test_the_debian_package_is_an_installation(self):
         needs("dpkg-deb")
