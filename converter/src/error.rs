@@ -1,13 +1,17 @@
 //! Why a model was not converted.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 /// Why a conversion ended without an artifact.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be used: the machine's or the caller's fault.
-    #[error("{path:?}: cannot {action}")]
+    #[error("{}: cannot {action}", shown(.path))]
     Io {
         /// What was not possible.
         action: &'static str,
@@ -17,7 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A path that was handed over does not fit its purpose.
-    #[error("{path:?}: {problem}")]
+    #[error("{}: {problem}", shown(.path))]
     Path {
         /// The path.
         path: PathBuf,
@@ -25,13 +29,13 @@ pub enum Error {
         problem: &'static str,
     },
     /// The output or its manifest exists and was not to be replaced.
-    #[error("{path:?} exists already; choose another output or allow to overwrite it")]
+    #[error("{} exists already: name another output", shown(.path))]
     Exists {
         /// The file that exists.
         path: PathBuf,
     },
     /// A file is something else than its place asks for, or half of it: what was downloaded or named is not a model.
-    #[error("{path:?} is {what}")]
+    #[error("{} is {what}", shown(.path))]
     NotGguf {
         /// The file.
         path: PathBuf,
@@ -71,7 +75,7 @@ pub enum Error {
         problems: Problems,
     },
     /// A source is not a sound GGUF file: its producer's or the transport's fault.
-    #[error("{path:?} is refused")]
+    #[error("{} is refused", shown(.path))]
     Source {
         /// The file.
         path: PathBuf,
@@ -87,7 +91,7 @@ pub enum Error {
         source: Box<gguf_file::Error>,
     },
     /// An APR file does not give its source back: its producer's or the transport's fault.
-    #[error("{path:?}: {problem}")]
+    #[error("{}: {problem}", shown(.path))]
     Artifact {
         /// The APR file.
         path: PathBuf,
@@ -95,7 +99,7 @@ pub enum Error {
         problem: String,
     },
     /// A source was written to during the conversion.
-    #[error("{path:?} changed while it was read; run again when nothing writes to it")]
+    #[error("{} changed while it was read; run again when nothing writes to it", shown(.path))]
     Changed {
         /// The file.
         path: PathBuf,
@@ -135,12 +139,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// Tensors have types that APR cannot hold and that were not to be stored another way.
-    #[error(
-        "APR cannot hold {}; decode-f32 stores exactly the decoded values as F32, raw stores the bytes under their \
-         ggml id, auto does what fits each tensor; where neither is named, quantise the model again to F32, F16, BF16, \
-         Q4_K or Q6_K",
-        listed(.tensors)
-    )]
+    #[error("APR cannot hold {}", counted(.tensors))]
     Unsupported {
         /// Every such tensor.
         tensors: Vec<UnsupportedTensor>,
@@ -256,18 +255,25 @@ impl Error {
     }
 }
 
-fn listed(tensors: &[UnsupportedTensor]) -> String {
-    let texts: Vec<String> = tensors
-        .iter()
-        .map(|tensor| {
-            let choices = match (tensor.decodable, tensor.raw) {
-                (true, true) => "decode-f32 or raw",
-                (true, false) => "decode-f32",
-                (false, true) => "raw",
-                (false, false) => "neither",
-            };
-            format!("\"{}\" ({}: {choices})", tensor.name, tensor.type_name)
-        })
+/// A path as it was given, in one line.
+fn shown(path: &Path) -> String {
+    path.display().to_string().escape_debug().to_string()
+}
+
+/// How many tensors of which types, and where they begin; the variant has all of them.
+fn counted(tensors: &[UnsupportedTensor]) -> String {
+    let mut types = BTreeMap::<&str, usize>::new();
+    for tensor in tensors {
+        *types.entry(&tensor.type_name).or_default() += 1;
+    }
+    let types: Vec<String> = types
+        .into_iter()
+        .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    texts.join(", ")
+    let first = tensors.first().map_or("", |tensor| &tensor.name);
+    let (tensors, types) = (tensors.len(), types.join(", "));
+    match tensors {
+        1 => format!("1 tensor as it is ({types}): {first}"),
+        _ => format!("{tensors} tensors as they are ({types}), the first: {first}"),
+    }
 }

@@ -37,7 +37,11 @@ impl SourceFile {
     /// Opens a regular file.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let must_be_regular = |metadata: &Metadata| {
-            let (path, problem) = (path.to_owned(), "it is not a regular file");
+            let problem = match metadata.is_dir() {
+                true => "it is a folder",
+                false => "it is not a regular file",
+            };
+            let path = path.to_owned();
             let is_regular = metadata.is_file();
             is_regular
                 .then_some(())

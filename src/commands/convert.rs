@@ -5,7 +5,7 @@ mod jobs;
 mod plan;
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
@@ -45,13 +45,11 @@ use self::jobs::Job;
 )]
 #[command(override_usage = "aprove convert [OPTIONS] INPUT [OUTPUT]
        aprove convert [OPTIONS] INPUT... [--out-dir DIR]")]
-// The device and the prompt mean nothing unless the model is run.
+// The device means nothing unless the model is run.
 #[command(
     group(ArgGroup::new("run").args(["forward", "fingerprint"]).multiple(true)),
     mut_arg("device", |flag| flag.requires("run")),
     mut_arg("device_memory", |flag| flag.requires("run")),
-    mut_arg("tokens", |flag| flag.requires("run")),
-    mut_arg("prompt", |flag| flag.requires("run")),
     // A report is about a comparison.
     mut_arg("reports", |flag| flag.conflicts_with_all(["plan", "no_verify"]))
 )]
@@ -185,6 +183,9 @@ fn convert_all(
     if arguments.fingerprint && !arguments.forward {
         bail!("--fingerprint records a run: leave out --forward off");
     }
+    if arguments.prompt.is_given() && !arguments.forward {
+        bail!("--prompt and --tokens are for a run: add --forward on, or --fingerprint");
+    }
     let cancel = Cancel::on_signals().context("signals cannot be handled")?;
     let phases: &[Phase] = if arguments.no_verify {
         &[Phase::Copy]
@@ -308,7 +309,7 @@ fn convert(
         output::note("stopped: nothing was written");
         return Ok(Converted::nothing(stopped));
     }
-    let mut pending = converted.map_err(|error| with_hint(error, job))?;
+    let mut pending = converted.map_err(|error| with_hint(error, &job.input))?;
     for warning in pending.warnings() {
         output::note(&format!("warning: {warning}"));
     }
@@ -389,7 +390,7 @@ fn convert(
     }
     let published = pending
         .publish(verification)
-        .map_err(|error| with_hint(error, job))?;
+        .map_err(|error| with_hint(error, &job.input))?;
     if arguments.is_told() {
         output::print(&format!("wrote {}\n", published.display()))?;
     }
@@ -441,13 +442,13 @@ fn fingerprint(row: &BehaviourRow) -> anyhow::Result<Fingerprint> {
 }
 
 /// Adds the flag that helps, which the library does not know.
-fn with_hint(error: converter::Error, job: &Job) -> anyhow::Error {
+pub(super) fn with_hint(error: converter::Error, input: &Path) -> anyhow::Error {
     let hint = match &error {
         converter::Error::Exists { .. } => "--overwrite replaces it".to_owned(),
         converter::Error::Unsupported { tensors } => format!(
             "{}; what each costs: aprove convert {} --plan",
             choices(tensors),
-            next_command::shown(&job.input)
+            next_command::shown(input)
         ),
         converter::Error::MissingKey { .. } => {
             "if you know the value, give it with --set KEY=VALUE: the artifact and the report say so"

@@ -9,6 +9,7 @@ use verifier::report::text::{self, grouped};
 use verifier::verdict::Verdict;
 use verifier::{Options, verify};
 
+use crate::commands::convert::with_hint;
 use crate::engine_flags::threads;
 use crate::exit::Outcome;
 use crate::input::{Files, must_be_path};
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(stopped) = cancel.outcome() {
         return Ok(stopped);
     }
-    let pending = restored?;
+    let pending = restored.map_err(|error| with_hint(error, &arguments.artifact))?;
     let losses = pending.losses().to_vec();
     if !losses.is_empty() {
         prove(&request, &pending, &job)?;

@@ -131,6 +131,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
+    if arguments.prompt.is_given() && !arguments.forward {
+        bail!("--prompt and --tokens are for a run: leave out --forward off");
+    }
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read(reports)?;
     let [a, b] = [&arguments.a, &arguments.b].map(Option::as_deref);

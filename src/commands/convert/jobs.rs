@@ -27,8 +27,18 @@ pub(crate) fn jobs(
     output: Option<&Path>,
     folder: Option<&Path>,
 ) -> anyhow::Result<Vec<Job>> {
-    named.iter().try_for_each(|path| must_be_path(path))?;
-    output.map_or(Ok(()), must_be_path)?;
+    for path in named.iter().map(PathBuf::as_path).chain(output) {
+        must_be_path(path)?;
+        let shown = path.display();
+        if path == Path::new("-") {
+            bail!("convert reads and writes files, not pipes: a file of this name is ./-");
+        }
+        if path.is_dir() {
+            bail!(
+                "{shown} is a folder: convert takes files, and writes to a folder with --out-dir {shown}"
+            );
+        }
+    }
     let (inputs, output) = match (named, output) {
         ([input, last], None) if folder.is_none() && is_output(last) => {
             (std::slice::from_ref(input), Some(last.as_path()))
@@ -46,11 +56,11 @@ pub(crate) fn jobs(
         }
         let output = match output {
             Some(output) => output.to_path_buf(),
-            None => default_output(input, folder)?,
+            None => default_output(input, folder, inputs.len() > 1)?,
         };
         if !outputs.insert(output.clone()) {
             bail!(
-                "two models would be written to {}: convert them one by one, with --output",
+                "two models would be written to {}: convert them one by one, or to a folder with --out-dir DIR",
                 output.display()
             );
         }
@@ -70,7 +80,11 @@ fn is_output(path: &Path) -> bool {
 }
 
 /// The input's name with `.apr` for `.gguf`; a split set loses the shard number.
-fn default_output(input: &Path, folder: Option<&Path>) -> anyhow::Result<PathBuf> {
+fn default_output(
+    input: &Path,
+    folder: Option<&Path>,
+    is_one_of_many: bool,
+) -> anyhow::Result<PathBuf> {
     let name = input.file_name().and_then(|name| name.to_str());
     let name = name.with_context(|| {
         format!(
@@ -79,10 +93,11 @@ fn default_output(input: &Path, folder: Option<&Path>) -> anyhow::Result<PathBuf
         )
     })?;
     if name.ends_with(".apr") {
-        bail!(
-            "{} ends in .apr already: name the output with --output",
-            input.display()
-        );
+        let advice = match is_one_of_many {
+            true => "several models are converted to a folder, with --out-dir DIR",
+            false => "name the output with --output",
+        };
+        bail!("{} ends in .apr already: {advice}", input.display());
     }
     let stem = name.strip_suffix(".gguf").unwrap_or(name);
     let stem = split_prefix(name).unwrap_or(stem);
@@ -102,6 +117,18 @@ mod tests {
         let jobs = jobs(&named, output.map(Path::new), folder.map(Path::new)).ok()?;
         let shown = jobs.iter().map(|job| job.output.display().to_string());
         Some(shown.collect())
+    }
+
+    #[test]
+    fn what_is_no_file_to_convert_is_told_with_what_to_give() {
+        let refused = |named: &[&str]| {
+            let named: Vec<PathBuf> = named.iter().map(PathBuf::from).collect();
+            jobs(&named, None, None).unwrap_err().to_string()
+        };
+        assert!(refused(&["a.gguf", "b.gguf", "x.apr"]).ends_with("with --out-dir DIR"));
+        assert!(refused(&["x.apr"]).ends_with("with --output"));
+        assert!(refused(&["a.gguf", "src"]).ends_with("with --out-dir src"));
+        assert!(refused(&["a.gguf", "-"]).contains("not pipes"));
     }
 
     #[test]

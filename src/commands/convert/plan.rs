@@ -46,7 +46,7 @@ pub(super) fn plan<'a>(arguments: &Arguments, job: &'a Job) -> anyhow::Result<Pl
     let found = match converter::plan(&request) {
         Ok(plan) => Found::Convertible(plan),
         Err(Error::Unsupported { tensors }) => Found::Refused(tensors, choices(&request, job)),
-        Err(error) => return Err(with_hint(error, job)),
+        Err(error) => return Err(with_hint(error, &job.input)),
     };
     Ok(Planned { job, found })
 }
