@@ -7,10 +7,11 @@ use remote::Location;
 use verifier::code::Code;
 use verifier::decode::container::Format;
 use verifier::finding::{Side, escape};
-use verifier::report::{AtFault, ConclusionKind, FindingRow, Report};
+use verifier::report::{AtFault, BehaviourRow, ConclusionKind, FindingRow, Report};
 
 use crate::input::Files;
 use crate::remake;
+use crate::run::CUDA;
 
 /// A pair as the user named it.
 struct Named<'a> {
@@ -83,8 +84,13 @@ fn command(report: &Report, named: &Named<'_>, first: &FindingRow) -> Option<Str
         return first.hint.clone();
     }
     let Some(conclusion) = &report.conclusion else {
+        let is_of_gpu = |row: &BehaviourRow| row.device == CUDA;
+        let flags = match report.behaviour.as_ref().is_some_and(is_of_gpu) {
+            true => "--device cpu",
+            false => "--forward off   # bytes and metadata only",
+        };
         return (report.reasons == [Code::BehaviourNotCovered])
-            .then(|| format!("verify {apr} {gguf} --forward off   # bytes and metadata only"));
+            .then(|| format!("verify {apr} {gguf} {flags}"));
     };
     let restore = (are_files && report.gives_source_back).then(|| {
         format!("aprove restore {apr} restored.gguf   # the GGUF that the APR file was made from")

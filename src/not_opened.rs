@@ -61,7 +61,14 @@ fn in_words(path: &Path, error: &anyhow::Error) -> check::NotOpened {
         Some(ErrorKind::PermissionDenied) if is_address => {
             "give access to it: docs/remote.md has the variables"
         }
+        Some(_) if is_address => "docs/remote.md has the forms of addresses",
         None => "put all files of the split set into one folder",
+        Some(ErrorKind::NotFound) if path.to_string_lossy().contains("://") => {
+            "addresses begin with https://, http://, hf://, s3://, gs://, az:// or ollama://: docs/remote.md"
+        }
+        Some(ErrorKind::NotFound) if path.is_symlink() => {
+            "it is a link, and what it leads to is not there: `ls -l` shows where it leads"
+        }
         Some(ErrorKind::NotFound) => "check the path; `ls` shows what is there",
         Some(ErrorKind::PermissionDenied) => {
             "ask for the right to read it: `ls -l` shows who has it"
@@ -74,5 +81,31 @@ fn in_words(path: &Path, error: &anyhow::Error) -> check::NotOpened {
     check::NotOpened {
         why: format!("{error:#}"),
         hint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_says_what_to_look_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.gguf");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        let [absent, here] = [folder.path().join("absent"), folder.path().to_path_buf()];
+        for (path, expected) in [
+            (link.as_path(), "it is a link"),
+            (&absent, "check the path"),
+            (&here, "takes folders"),
+            (Path::new("ftp://x/y"), "addresses begin with"),
+            (Path::new("hf://x"), "docs/remote.md has the forms"),
+        ] {
+            let error = Files::open(path).err().unwrap();
+            let said = in_words(path, &error);
+            assert!(said.hint.contains(expected), "{path:?}: {}", said.hint);
+        }
+        let why = in_words(&here, &Files::open(&here).err().unwrap()).why;
+        assert!(why.ends_with("it is a folder"), "{why}");
     }
 }

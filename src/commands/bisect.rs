@@ -12,7 +12,7 @@ use serde::Serialize;
 use verifier::code::Code;
 use verifier::policy::PolicyRow;
 use verifier::report::{
-    self, Behaviour, BehaviourRow, Conclusion, FileRow, FindingRow, Report, Sides,
+    self, Behaviour, BehaviourResult, BehaviourRow, Conclusion, FileRow, FindingRow, Report, Sides,
 };
 use verifier::verdict::Verdict;
 use verifier::{FileSha256, Options};
@@ -289,7 +289,8 @@ impl Answer {
         if let Some(behaviour) = &self.report.behaviour {
             report::text::stages(&mut out, behaviour)?;
         }
-        if let Some(behaviour) = &self.report.behaviour {
+        let was_run = |row: &&BehaviourRow| row.result != BehaviourResult::NotCovered;
+        if let Some(behaviour) = self.report.behaviour.as_ref().filter(was_run) {
             write!(out, "\ndevice  {}", behaviour.device)?;
             if let Some(reason) = &behaviour.device_reason {
                 write!(out, " ({reason})")?;

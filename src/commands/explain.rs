@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     };
     let asked = asked.trim_matches(['[', ']']);
-    let Some((code, explanation)) = all.iter().find(|(code, _)| *code == asked) else {
+    let Some((code, explanation)) = all
+        .iter()
+        .find(|(code, _)| code.eq_ignore_ascii_case(asked))
+    else {
         let names = nearest(asked, &all).join(", ");
         anyhow::bail!(
             "there is no code {asked:?}; the nearest are {names}; `aprove explain` lists all"

@@ -74,6 +74,11 @@ enum Numerics {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    for path in arguments.stages.iter().chain(&arguments.logits) {
+        if path.symlink_metadata().is_ok() {
+            bail!("{} exists already: name another output", path.display());
+        }
+    }
     let files = Files::open(&arguments.model)?;
     let loaded = Loaded::new(&files, arguments.engine.io)?;
     let asked = arguments.prompt.of(&loaded);

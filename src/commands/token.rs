@@ -40,7 +40,7 @@ enum Action {
 #[derive(Args)]
 struct New {
     /// Whose it is
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: String,
     /// What it may do. Repeatable
     #[arg(long, value_enum, required = true)]

@@ -1,10 +1,11 @@
 //! The forms of progress: a bar, JSON, or nothing.
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use super::Phase;
@@ -42,8 +43,9 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(jobs: usize, weight: u64) -> Self {
-        let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {percent:>3}%  {eta} left")
+        let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {percent:>3}%  {rest}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("rest", write_rest)
             .progress_chars("=> ");
         let length = units(weight) * (jobs as u64);
         let bars = BARS.get_or_init(MultiProgress::new);
@@ -79,6 +81,13 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// How long it takes, which nothing tells before there is a beginning.
+fn write_rest(state: &ProgressState, to: &mut dyn fmt::Write) {
+    if state.pos() > 0 {
+        let _ = write!(to, "{:#} left", HumanDuration(state.eta()));
     }
 }
 

@@ -66,6 +66,11 @@ impl Target {
             Err(error) => return Err(error).with_context(|| format!("{shown} cannot be used")),
         };
         if let How::Replace(path) = &how {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+                let folder = folder.display();
+                bail!("{shown} cannot be written: there is no folder {folder}");
+            }
             stage(path).with_context(|| format!("{shown} cannot be written"))?;
         }
         let place = place_of(path).with_context(|| format!("{shown} cannot be used"))?;

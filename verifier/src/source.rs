@@ -208,7 +208,10 @@ fn must_be_regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
-    let text = "not a regular file";
+    let text = match metadata.is_dir() {
+        true => "it is a folder",
+        false => "not a regular file",
+    };
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
