@@ -161,13 +161,14 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             format!("the GGUF contradicts its own format: {message}"),
         )
     } else {
-        (
-            ConclusionKind::Unlike,
-            AtFault::Unknown,
-            format!(
+        let text = match first.code {
+            // Not the GGUF: it has the name that decides, and no such key.
+            Code::MetaRopeType => message.clone(),
+            _ => format!(
                 "the files do not agree, and no record of the source tells which is wrong: {message}"
             ),
-        )
+        };
+        (ConclusionKind::Unlike, AtFault::Unknown, text)
     };
     Some(conclusion(kind, at_fault, text))
 }

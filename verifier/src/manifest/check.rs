@@ -144,7 +144,7 @@ fn not_held(rows: &Rows, decoded: &Decoded) -> Option<Finding> {
         .sources
         .as_ref()
         .is_some_and(|sources| !sources.is_empty());
-    let text = "the names and SHA-256 of the sources were held against nothing: verify SOURCE.gguf --manifest does that";
+    let text = "the names and SHA-256 of the sources were held against nothing: `verify SOURCE.gguf --manifest FILE`, with this manifest, does that";
     sources.then(|| Finding::new(Code::ManifestNotCompared, Effect::Note, text))
 }
 

@@ -21,7 +21,7 @@ pub enum Unusable {
     Model,
     /// It is of no form that is known, or too large for one.
     #[error(
-        "it is not a manifest that is known: neither one of aprove, nor rows of sha256sum, b3sum, gguf-hash or Get-FileHash, nor a digest, a Git LFS pointer, a file tree of Hugging Face or a registry manifest"
+        "it is not a manifest that is known: give one of aprove, rows of sha256sum, b3sum, gguf-hash or Get-FileHash, a digest, a Git LFS pointer, a file tree of Hugging Face or a registry manifest"
     )]
     Unknown,
     /// It is one that binds files by name, where a sidecar has to be.

@@ -18,6 +18,8 @@ pub(super) struct Findings {
 pub(super) struct Group {
     pub(super) code: &'static str,
     pub(super) title: &'static str,
+    /// Whether the title begins with the name of a key, which has no capital.
+    pub(super) names_key: bool,
     pub(super) meaning: &'static str,
     pub(super) action: &'static str,
     pub(super) total: usize,
@@ -68,6 +70,7 @@ pub(super) fn findings(report: &Report, limits: Limits) -> Findings {
         Group {
             code: code.as_str(),
             title: explained.title,
+            names_key: code.as_str().rsplit('.').next() == explained.title.split(' ').next(),
             meaning: explained.meaning,
             action: explained.action,
             total: rows().map(|row| row.count).sum(),

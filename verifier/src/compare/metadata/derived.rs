@@ -108,22 +108,21 @@ fn check_rope_type(comparison: &Comparison<'_>, findings: &mut Findings) {
             rope::NEOX => "2 (NEOX)".to_owned(),
             other => other.to_string(),
         };
+        let found = found.map_or_else(|| comparison.document.text(json).to_owned(), name);
+        let expected = name(expected);
         findings.push(
             Finding::new(
                 Code::MetaRopeType,
                 Effect::Different,
                 format!(
-                    "rope_type is wrong for {architecture}: every head is rotated in other pairs"
+                    "the APR file says rope_type {found}, and {architecture} uses {expected}: RoPE pairs the wrong dimensions in every head"
                 ),
             )
             .at(comparison.apr_place("rope_type", json, None))
             .at(Place::new(Side::Gguf, 0)
                 .region(RegionKind::KeyValue)
                 .name("general.architecture"))
-            .expected_found(
-                name(expected),
-                found.map_or_else(|| comparison.document.text(json).to_owned(), name),
-            )
+            .expected_found(expected, found)
             .hint(
                 "the reference importer writes 0 for every architecture but qwen2: convert again",
             ),

@@ -7,7 +7,7 @@ use super::patched::Patched;
 use crate::code::{CauseCode, Code};
 use crate::decode::apr::{self, Metadata};
 use crate::decode::container::Container;
-use crate::finding::{Effect, Finding, Place, Side};
+use crate::finding::{Effect, Finding, Place, Side, escape};
 use crate::region::{RegionKind, Span};
 use crate::source::{Source, read_through};
 
@@ -178,6 +178,10 @@ impl Change {
 
     fn finding(&self, region: &str, mut place: Place) -> Finding {
         let offset = place.span.map_or(0, |span| span.offset);
+        let region = match &place.name {
+            Some(name) => format!("{region} {}", escape(name)),
+            None => region.to_owned(),
+        };
         let (message, expected, found, cause, text) = match *self {
             Self::Bit {
                 original,
