@@ -64,7 +64,7 @@ impl<'a> Answers<'a> {
             reason,
             mut report,
         } = answer;
-        report.tool = Some(output::tool());
+        output::sign(&mut report);
         let comma = if self.verdicts.is_empty() { "" } else { "," };
         self.verdicts.push(report.verdict);
         let text = || {

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use render::headline;
 use schemars::JsonSchema;
 use serde::Serialize;
-use verifier::report::{Tool, to_json};
+use verifier::report::{Report, Tool, to_json};
 use verifier::verdict::Verdict;
 
 use crate::{color, progress};
@@ -171,6 +172,12 @@ pub(crate) fn tool() -> Tool {
         name: "aprove".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// Says in a report what wrote it, and in one sentence what it comes to: nothing is added afterwards.
+pub(crate) fn sign(report: &mut Report) {
+    report.tool = Some(tool());
+    report.sentence = Some(headline(report));
 }
 
 /// Whether an error is what the operating system refused.

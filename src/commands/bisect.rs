@@ -216,7 +216,7 @@ impl Answer {
         reports: &mut Reports,
         is_said: bool,
     ) -> anyhow::Result<Exit> {
-        self.report.tool = Some(output::tool());
+        output::sign(&mut self.report);
         let json = || self.json(arguments.details);
         if reports.need_document() {
             reports.add_document(&json());

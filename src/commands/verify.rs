@@ -172,7 +172,7 @@ fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Out
     if report.next.is_none() {
         report.next = next_command::of(&report);
     }
-    report.tool = Some(output::tool());
+    output::sign(&mut report);
     let json = || match arguments.details {
         true => to_json(&report),
         false => to_json(&short(report.clone())),

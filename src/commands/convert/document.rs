@@ -115,7 +115,7 @@ pub(super) fn failure(job: &Job, error: &anyhow::Error) -> Model {
 }
 
 fn signed(mut report: Report) -> Report {
-    report.tool = Some(output::tool());
+    output::sign(&mut report);
     short(report)
 }
 

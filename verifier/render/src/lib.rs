@@ -12,6 +12,8 @@ mod markdown;
 mod sarif;
 mod words;
 
+pub use words::headline;
+
 use verifier::code::{Code, Group};
 use verifier::finding::Side;
 use verifier::report::{AtFault, FileFormat, FileRow, FindingRow, Mode, PlaceRow, Report};

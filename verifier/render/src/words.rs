@@ -5,7 +5,8 @@ use verifier::finding::is_hidden;
 use verifier::report::{BehaviourRow, FileRow, Mode, Report, text};
 
 /// The first line of an answer: the verdict, and why.
-pub(crate) fn headline(report: &Report) -> String {
+#[must_use]
+pub fn headline(report: &Report) -> String {
     format!("{}: {}", text::verdict(report), reason(report))
 }
 

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::config::Config;
 use crate::job::{
-    Bound, FORMS, Judged, Op, Outcome, Output, Reason, Spec, Unsupported, Verdict, hex,
+    Bound, Conclusion, FORMS, Judged, Op, Outcome, Output, Reason, Spec, Unsupported, Verdict, hex,
 };
 use crate::roots::Roots;
 use crate::sources::environment;
@@ -26,6 +26,8 @@ pub(crate) const ARTIFACT: &str = "artifact";
 const ANSWER: &str = "answer.txt";
 const PUBLISHED: &str = "published.txt";
 const POLICY: &str = "policy.toml";
+/// Characters of the sentence that is kept of a report.
+const LONGEST: usize = 1000;
 /// What the program says on stderr when a bug stops it; `aprove` is tested to say so.
 pub const STOPPED: &str = "aprove stopped at";
 
@@ -139,13 +141,14 @@ impl Folder {
             _ => return (undecided(Reason::WorkerDied, message), Seen::default()),
         };
         match self.report(op, verdict) {
-            Ok((report, seen)) => {
+            Ok((report, seen, conclusion)) => {
                 let outcome = Outcome {
                     verdict,
                     reason: Reason::Judged,
                     result: Some(Judged {
                         report,
                         folder: self.name.clone(),
+                        conclusion,
                     }),
                     message,
                     is_put: false,
@@ -167,8 +170,12 @@ impl Folder {
         }
     }
 
-    /// The digest of the report, which must say what the exit code says.
-    fn report(&self, op: Op, verdict: Verdict) -> Result<(String, Seen), String> {
+    /// The digest of the report, which must say what the exit code says, and what is kept of it.
+    fn report(
+        &self,
+        op: Op,
+        verdict: Verdict,
+    ) -> Result<(String, Seen, Option<Conclusion>), String> {
         let name = match op {
             // It compares nothing and has no report: what it prints is its answer.
             Op::Restore if verdict == Verdict::Verified => ANSWER,
@@ -179,7 +186,7 @@ impl Folder {
             .map_err(|error| format!("there is no report: {error}"))?;
         let digest = hex(&Sha256::digest(&bytes));
         if op == Op::Restore {
-            return Ok((digest, Seen::default()));
+            return Ok((digest, Seen::default(), None));
         }
         let document: Value = serde_json::from_slice(&bytes)
             .map_err(|error| format!("the report is no JSON: {error}"))?;
@@ -187,7 +194,7 @@ impl Folder {
         if report.get("verdict") != Some(&Value::String(verdict.to_string())) {
             return Err("the report does not say what the exit code says".to_owned());
         }
-        Ok((digest, seen(report)))
+        Ok((digest, seen(report), conclusion(report)))
     }
 
     /// Takes away what nobody asks for.
@@ -301,6 +308,21 @@ fn one_report(document: &Value) -> Option<&Value> {
             _ => None,
         },
     }
+}
+
+fn conclusion(report: &Value) -> Option<Conclusion> {
+    let entries = report.pointer("/policy/allow").and_then(Value::as_array);
+    let matched = |entry: &Value| entry.get("matched").and_then(Value::as_i64);
+    Some(Conclusion {
+        // A file chooses its names, and so how long this is.
+        sentence: report
+            .get("sentence")?
+            .as_str()?
+            .chars()
+            .take(LONGEST)
+            .collect(),
+        allowed: entries.into_iter().flatten().filter_map(matched).sum(),
+    })
 }
 
 fn seen(report: &Value) -> Seen {

@@ -313,6 +313,17 @@ pub struct Judged {
     pub report: String,
     /// The folder of the reports and the artifact, below `jobs`.
     pub folder: String,
+    /// What the report comes to; none where there is no report, or where it is kept already.
+    pub conclusion: Option<Conclusion>,
+}
+
+/// What a report comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// The first line of the program's answer.
+    pub sentence: String,
+    /// How many findings the policy let pass.
+    pub allowed: i64,
 }
 
 impl Outcome {

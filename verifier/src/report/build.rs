@@ -69,6 +69,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         schema_version: 3,
         tool: None,
         verdict: Verdict::Undecided,
+        sentence: None,
         reasons: Vec::new(),
         conclusion: None,
         cause: None,

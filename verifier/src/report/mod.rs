@@ -53,6 +53,9 @@ pub struct Report {
     pub tool: Option<Tool>,
     /// What it came to.
     pub verdict: Verdict,
+    /// The same for a person, where whoever wrote it says so: the first line of the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
     /// The codes of all findings that decided against the pair, each once, the first cause first.
     pub reasons: Vec<Code>,
     /// Who is at fault, when something decides against the pair and the files tell.

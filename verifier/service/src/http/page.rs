@@ -79,7 +79,10 @@ struct RefusedPage {
 /// A job in words.
 struct Shown {
     view: JobView,
+    /// What it came to, or its state.
     word: String,
+    /// Why.
+    meaning: Option<String>,
     class: &'static str,
     age: String,
 }
@@ -242,14 +245,21 @@ async fn live() -> impl IntoResponse {
 }
 
 fn shown(view: JobView) -> Shown {
-    let (word, class) = match (view.state, view.verdict) {
-        (_, Some(Verdict::Verified)) => ("verified".to_owned(), "good"),
-        (_, Some(Verdict::Different)) => ("different".to_owned(), "bad"),
-        (_, Some(Verdict::Undecided)) => ("undecided".to_owned(), "open"),
-        (state, None) => (state.to_string(), "panel"),
+    let class = match view.verdict {
+        Some(Verdict::Verified) => "good",
+        Some(Verdict::Different) => "bad",
+        Some(Verdict::Undecided) => "open",
+        None => "panel",
+    };
+    // A sentence begins with the verdict, and with what a policy let pass.
+    let said = view.sentence.as_deref().unwrap_or_default();
+    let (word, meaning) = match said.split_once(": ") {
+        Some((word, meaning)) => (word.to_owned(), Some(meaning.to_owned())),
+        None => (view.state.to_string(), None),
     };
     Shown {
         word,
+        meaning,
         class,
         age: age(view.created),
         view,

@@ -28,9 +28,13 @@ pub(crate) struct JobView {
     pub(crate) verdict: Option<Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<Reason>,
-    /// The same for a person
+    /// The same for a person: the first line of the program's answer, which says what was compared, where it differs, and how many
+    /// findings the policy let pass
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sentence: Option<String>,
+    /// How many findings the policy let pass, where there is a report
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed: Option<i64>,
     /// What the program said besides
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
@@ -90,7 +94,8 @@ pub(crate) fn view(row: &Row) -> Result<JobView, StoreError> {
         inputs: spec.inputs.iter().map(input_view).collect(),
         verdict: ended.map(|(verdict, _)| verdict),
         reason: ended.map(|(_, reason)| reason),
-        sentence: ended.map(|(verdict, reason)| sentence(row.op, verdict, reason)),
+        sentence: ended.map(|(verdict, reason)| sentence(row, verdict, reason)),
+        allowed: row.allowed,
         message: row.message.clone(),
         progress: progress.and_then(|line| serde_json::from_str(line).ok()),
         origins: origins.map_or(Ok(Vec::new()), serde_json::from_str)?,
@@ -118,22 +123,13 @@ fn input_view(input: &Input) -> InputView {
     }
 }
 
-/// The verdict in words.
-fn sentence(op: Op, verdict: Verdict, reason: Reason) -> String {
-    let meaning = match (verdict, op) {
-        (Verdict::Verified, Op::Verify) => "every byte was accounted for and nothing differs",
-        (Verdict::Verified, Op::Convert) => "converted, and nothing differs from the source",
-        (Verdict::Verified, Op::Check) => {
-            "nothing contradicts its format, or what is recorded of it; the report says what it was held against"
+/// The verdict in words: those of the program, where it gave it.
+fn sentence(row: &Row, verdict: Verdict, reason: Reason) -> String {
+    match (&row.sentence, reason, row.op) {
+        (Some(sentence), Reason::Judged, _) => sentence.clone(),
+        (None, Reason::Judged, Op::Restore) => {
+            format!("{verdict}: restored, with the digest that the artifact records")
         }
-        (Verdict::Verified, Op::Restore) => "restored, with the digest that the artifact records",
-        (Verdict::Different, Op::Check) => "it is not what was written, or breaks its format",
-        (Verdict::Different, _) => "something differs",
-        (Verdict::Undecided, _) => "nothing was proven",
-    };
-    match verdict {
-        Verdict::Verified => format!("Verified: {meaning}"),
-        Verdict::Different => format!("Different: {meaning}; {}", reason.sentence()),
-        Verdict::Undecided => format!("Undecided: {meaning}; {}", reason.sentence()),
+        _ => format!("{verdict}: {}", reason.sentence()),
     }
 }

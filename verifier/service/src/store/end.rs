@@ -111,11 +111,29 @@ impl Store {
             result: Some(Judged {
                 report: row.report,
                 folder: row.folder,
+                conclusion: None,
             }),
             message: None,
             is_put: false,
         };
         self.end(id, Condition::Result(key), &outcome).await
+    }
+
+    /// Keeps what a report comes to. The folder is that of one attempt, so that it needs no lease.
+    pub(super) async fn keep(&self, judged: &Judged) -> Result<(), StoreError> {
+        let Some(conclusion) = &judged.conclusion else {
+            return Ok(());
+        };
+        let insert = "INSERT INTO conclusions (folder, sentence, allowed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        on!(self, pool => {
+            sqlx::query(insert)
+                .bind(&judged.folder)
+                .bind(&conclusion.sentence)
+                .bind(conclusion.allowed)
+                .execute(pool)
+                .await?;
+        });
+        Ok(())
     }
 
     /// Keeps a result, and says whether it is that of every other run over the same content.

@@ -286,6 +286,9 @@ impl JobQueue for Store {
     }
 
     async fn finish(&self, lease: &Lease, outcome: &Outcome) -> Result<Ended, StoreError> {
+        if let Some(judged) = &outcome.result {
+            self.keep(judged).await?;
+        }
         let outcome = match &outcome.result {
             None => outcome.clone(),
             // A worker that lost its lease, too, has its report compared.

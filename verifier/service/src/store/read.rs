@@ -38,6 +38,10 @@ pub struct Row {
     pub folder: Option<String>,
     /// What was read of addresses, as JSON.
     pub origins: Option<String>,
+    /// What its report comes to.
+    pub sentence: Option<String>,
+    /// How many findings the policy let pass.
+    pub allowed: Option<i64>,
     /// Milliseconds since 1970.
     pub created: i64,
     /// Milliseconds since 1970.
@@ -46,10 +50,12 @@ pub struct Row {
     pub finished: Option<i64>,
 }
 
-from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, message, folder, origins, created, started, finished } words { op, state } maybe { verdict, reason });
+from_row!(Row { seq, id, key, spec, owner, attempt, cancelled, progress, message, folder, origins, sentence, allowed, created, started, finished } words { op, state } maybe { verdict, reason });
 
 const COLUMNS: &str = "seq, id, key, op, spec, owner, state, attempt, cancelled, progress, verdict, reason, message, folder, created, started, finished, \
-    (SELECT files FROM origins WHERE origins.job = substr(jobs.folder, 1, 24)) AS origins";
+    (SELECT files FROM origins WHERE origins.job = substr(jobs.folder, 1, 24)) AS origins, \
+    (SELECT sentence FROM conclusions WHERE conclusions.folder = jobs.folder) AS sentence, \
+    (SELECT allowed FROM conclusions WHERE conclusions.folder = jobs.folder) AS allowed";
 
 /// A job that is forgotten: not while somebody is still to be told of it, which takes less than a day.
 const OLD: &str = "state = 'done' AND finished < {now} - $1 AND (finished < {now} - 86400000 \
@@ -321,8 +327,9 @@ impl Store {
             "DELETE FROM partial WHERE digest IS NOT NULL AND at < {now} - $1",
             "DELETE FROM results WHERE used < {now} - $1",
             "DELETE FROM workers WHERE seen < {now} - $1",
-            &of_nobody("models"),
-            &of_nobody("origins"),
+            &of_nobody("models", "models.job"),
+            &of_nobody("origins", "origins.job"),
+            &of_nobody("conclusions", "substr(conclusions.folder, 1, 24)"),
         ] {
             let statement = self.sql(&statement.replace("{old}", OLD));
             on!(self, pool => {
@@ -349,10 +356,10 @@ impl Store {
 }
 
 /// Forgets what was read by jobs that neither stand nor left a report that another job or result shares.
-fn of_nobody(table: &str) -> String {
+fn of_nobody(table: &str, job: &str) -> String {
     format!(
-        "DELETE FROM {table} WHERE $1 = $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = {table}.job) \
-         AND NOT EXISTS (SELECT 1 FROM jobs WHERE substr(folder, 1, 24) = {table}.job) \
-         AND NOT EXISTS (SELECT 1 FROM results WHERE substr(folder, 1, 24) = {table}.job)"
+        "DELETE FROM {table} WHERE $1 = $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = {job}) \
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE substr(jobs.folder, 1, 24) = {job}) \
+         AND NOT EXISTS (SELECT 1 FROM results WHERE substr(results.folder, 1, 24) = {job})"
     )
 }

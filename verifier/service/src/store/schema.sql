@@ -51,6 +51,12 @@ CREATE TABLE IF NOT EXISTS origins (
     job TEXT PRIMARY KEY,
     files TEXT NOT NULL
 );
+-- What reports come to, by the folder that they lie in: a sentence, and how many findings a policy let pass.
+CREATE TABLE IF NOT EXISTS conclusions (
+    folder TEXT PRIMARY KEY,
+    sentence TEXT NOT NULL,
+    allowed BIGINT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS tally (
     verdict TEXT NOT NULL,
     reason TEXT NOT NULL,

@@ -21,6 +21,7 @@ mod artifacts;
 mod connections;
 mod refusals;
 mod room;
+mod sentences;
 mod uploads;
 
 #[expect(clippy::disallowed_methods, reason = "a configuration of the test")]

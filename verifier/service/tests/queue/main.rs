@@ -63,6 +63,7 @@ fn verified(report: &str) -> Outcome {
         result: Some(Judged {
             report: report.to_owned(),
             folder: "folder/1".to_owned(),
+            conclusion: None,
         }),
         message: None,
         is_put: false,
