@@ -138,7 +138,18 @@ pub(crate) fn timed<T>(is_asked: bool, what: &str, work: impl FnOnce() -> T) -> 
 
 /// Writes an error and its causes to stderr.
 pub(crate) fn error(error: &anyhow::Error) {
-    note(&format!("error: {error:#}"));
+    note(&format!("error: {}", in_full(error)));
+}
+
+/// An error and its causes, but for one that stands at the end of what was said already.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
 }
 
 /// A document for a program, with what made it.
@@ -206,7 +217,7 @@ impl ErrorRow {
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         Self {
             code: if is_io(error) { "io" } else { "not-done" },
-            message: plain(&format!("{error:#}")).into_owned(),
+            message: plain(&in_full(error)).into_owned(),
         }
     }
 
@@ -243,7 +254,17 @@ static IS_PRINTED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use std::io;
+
+    use super::{in_full, plain};
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_said_again() {
+        let error = anyhow::Error::new(io::Error::other("it is in use")).context("the address");
+        assert_eq!(in_full(&error), "the address: it is in use");
+        let error = error.context("no start: the address: it is in use");
+        assert_eq!(in_full(&error), "no start: the address: it is in use");
+    }
 
     #[test]
     fn control_characters_are_shown_and_not_sent() {

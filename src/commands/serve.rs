@@ -9,6 +9,7 @@ use service::Service;
 use service::config::Config;
 
 use crate::exit::Outcome;
+use crate::next_command::shown;
 use crate::output;
 
 /// Makes the converter and the verifier available to a team: over HTTP, and on a page.
@@ -62,6 +63,15 @@ impl Settings {
         Ok(config)
     }
 
+    /// What leads another command to the same database.
+    fn flags(&self) -> String {
+        let flags = [("--config", &self.config), ("--data", &self.data)];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, path)| Some(format!(" {flag} {}", shown(path.as_ref()?))));
+        given.collect()
+    }
+
     /// The folder of data, where it has no database yet and needs one.
     pub(crate) fn new_data(&self) -> anyhow::Result<Option<PathBuf>> {
         let config = self.config()?;
@@ -88,9 +98,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let needs_tokens = config.needs_tokens();
     let service = open(config)?;
     if needs_tokens && service.tokens()?.is_empty() {
-        output::note(
-            "warning: every request needs a token, and there is none: aprove token new --name NAME --scope submit",
-        );
+        output::note(&format!(
+            "warning: every request needs a token, and there is none: aprove token{} new --name NAME --scope read --scope submit",
+            arguments.settings.flags()
+        ));
     }
     service::log();
     let mut printed = Ok(());
@@ -98,4 +109,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         .serve(|address| printed = output::print(&format!("listening on http://{address}\n")))?;
     printed?;
     Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    #[test]
+    fn the_command_that_makes_a_token_leads_to_the_same_database() {
+        let settings = Settings {
+            config: Some("a b.toml".into()),
+            data: Some("d".into()),
+            root: Vec::new(),
+        };
+        assert_eq!(settings.flags(), " --config 'a b.toml' --data d");
+    }
 }

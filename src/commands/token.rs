@@ -63,7 +63,7 @@ struct New {
 enum ScopeFlag {
     /// See its own jobs and reports
     Read,
-    /// Upload, submit and cancel
+    /// Upload, submit and cancel; to see what became of it, `read` as well
     Submit,
     /// Everything, of everybody
     Admin,

@@ -7,8 +7,8 @@ use crate::exit::Outcome;
 
 /// Does the jobs of a queue that `aprove serve` fills, on this machine or another one.
 ///
-/// Takes the configuration of the server, whose database and data folder it shares. SIGTERM stops: running jobs get 30 seconds
-/// (`grace_seconds`), then go back to the queue.
+/// Takes the configuration of the server, whose database and data folder it shares, with `jobs = 1` or more. SIGTERM stops:
+/// running jobs get 30 seconds (`grace_seconds`), then go back to the queue.
 ///
 /// Exit code: 0 stopped by a signal, 2 it could not run.
 #[derive(Args)]

@@ -102,8 +102,13 @@ impl Service {
     /// Works on the jobs of the queue, until a signal asks to stop.
     ///
     /// # Errors
-    /// Signals cannot be handled.
+    /// The configuration has no jobs, or signals cannot be handled.
     pub fn work(self) -> Result<(), ServiceError> {
+        if self.config.jobs == 0 {
+            let expected =
+                "0, with which a worker does nothing: give it a file with `jobs = 1` or more";
+            return Err(ConfigError::Value("jobs", expected).into());
+        }
         let (stop, stopped) = watch::channel(false);
         let worker = self.worker(Arc::default(), stopped);
         self.runtime.block_on(async {

@@ -58,7 +58,7 @@ impl Webhooks {
             ));
         }
         if self.key().is_none() {
-            let expected = "not `whsec_` and base64 of 24 bytes or more (openssl rand -base64 32)";
+            let expected = "not `whsec_` and base64 of 24 bytes or more, which `webhooks.allow` needs (openssl rand -base64 32)";
             return Err(ConfigError::Value("webhooks.secret", expected));
         }
         Ok(())
@@ -169,7 +169,7 @@ async fn send(worker: &Worker, due: &Due) -> Result<(), StoreError> {
         Ok(status) => (again(due.attempt), status.to_string()),
         Err(why) => (again(due.attempt), why),
     };
-    info!(job = due.job, webhook = due.id, ?sent, answer, "told");
+    info!(job = due.job, webhook = due.id, %sent, answer, "told");
     worker.store.sent(due, sent, &answer).await
 }
 

@@ -103,15 +103,19 @@ pub(crate) async fn admit(app: &App, caller: &Caller, length: u64) -> Result<(),
         );
         return Err(Problem::new(Code::TooLarge, detail));
     }
-    has_room(app, length).await?;
     let size = i64::try_from(length).unwrap_or(i64::MAX);
-    let quota = caller.upload_quota();
-    if !app
-        .store
-        .reserve_upload(caller.owner(), size, quota)
-        .await?
-    {
-        let detail = "this token has uploaded what it may in 24 hours";
+    let quota = caller.upload_quota().unwrap_or(i64::MAX);
+    // To wait would never help.
+    if size > quota {
+        let detail = format!("{length} bytes; this token may upload {quota} in 24 hours");
+        return Err(Problem::new(Code::TooLarge, detail));
+    }
+    has_room(app, length).await?;
+    let uploads = app.store.reserve_upload(caller.owner(), size, quota);
+    if !uploads.await? {
+        let detail = format!(
+            "with these {length} bytes this token would have uploaded more than the {quota} that it may in 24 hours"
+        );
         return Err(Problem::new(Code::UploadQuota, detail));
     }
     Ok(())

@@ -56,7 +56,10 @@ impl Caller {
         match &self.token {
             Some(token) if !token.may(scope) => Err(Problem::new(
                 Code::ScopeMissing,
-                format!("this token has no scope `{}`", scope.word()),
+                format!(
+                    "this token has no scope `{}`: `aprove token new` takes `--scope` several times",
+                    scope.word()
+                ),
             )),
             _ => Ok(()),
         }

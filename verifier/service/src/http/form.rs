@@ -60,12 +60,18 @@ async fn submit(
         }
     }
     let op = Op::try_from(entries.op).map_err(|_| bad("choose what to do"))?;
+    let inputs: Vec<InputRef> = entries.inputs.into_iter().flatten().collect();
+    match (op, inputs.len()) {
+        (Op::Verify, 2) | (Op::Convert | Op::Check | Op::Restore, 1) => {}
+        (Op::Verify, _) => return Err(bad("choose two models: the artifact and the GGUF").into()),
+        _ => return Err(bad("choose one model, and leave the other one empty").into()),
+    }
     let id = accept(
         &app,
         &caller,
         Submission {
             op,
-            inputs: entries.inputs.into_iter().flatten().collect(),
+            inputs,
             options: Options {
                 forward: (op == Op::Verify && entries.bytes_only).then_some(false),
                 ..Options::default()

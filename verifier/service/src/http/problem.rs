@@ -235,7 +235,7 @@ impl Problem {
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(
             Code::NotFound,
-            format!("there is no {what} that this token may see"),
+            format!("there is no {what} here that you may see"),
         )
     }
 }

@@ -198,14 +198,12 @@ fn is_dated(policy: &str) -> Result<bool, Problem> {
 fn check(submission: &Submission) -> Result<(), Problem> {
     let options = &submission.options;
     let (op, count) = (submission.op, submission.inputs.len());
-    let expected = match op {
-        Op::Verify if options.digest.is_none() => 2,
-        _ => 1,
+    let (expected, takes) = match op {
+        Op::Verify if options.digest.is_none() => (2, "two models, or one and the option `digest`"),
+        _ => (1, "one model"),
     };
     if count != expected {
-        return Err(bad(&format!(
-            "`{op}` takes {expected} of `inputs`, not {count}"
-        )));
+        return Err(bad(&format!("`{op}` takes {takes}: `inputs` has {count}")));
     }
     let has_url = submission.inputs.iter().any(|input| input.url.is_some());
     if has_url && !matches!(op, Op::Verify | Op::Check) {

@@ -105,7 +105,7 @@ impl Store {
         &self,
         owner: &str,
         size: i64,
-        limit: Option<i64>,
+        limit: i64,
     ) -> Result<bool, StoreError> {
         let insert = self.sql(
             "INSERT INTO uploads (owner, size, at) SELECT $1, $2, {now} WHERE $3 - $2 >= \
@@ -119,7 +119,7 @@ impl Store {
             let done = sqlx::query(&insert)
                 .bind(owner)
                 .bind(size)
-                .bind(limit.unwrap_or(i64::MAX))
+                .bind(limit)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;

@@ -1,5 +1,7 @@
 //! Who wants to be told of the end of a job, and whether they were.
 
+use std::fmt;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,6 +68,16 @@ pub enum Sent {
     Again(i64),
     /// It is not sent again.
     GivenUp,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered => out.write_str("delivered"),
+            Self::Again(pause) => write!(out, "again in {} seconds", pause.div_euclid(1000)),
+            Self::GivenUp => out.write_str("given up"),
+        }
+    }
 }
 
 /// Remembers an address in the transaction that takes the job.

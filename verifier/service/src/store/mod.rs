@@ -11,11 +11,12 @@ pub mod tokens;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, PgPool, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool};
 use tokio::time::timeout;
 
 /// The tables, in the words of both.
@@ -84,6 +85,9 @@ pub enum StoreError {
     /// As the database says it.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
+    /// No connection to it can be made.
+    #[error("the database at {0} does not answer: {1}")]
+    Unreached(String, String),
     /// A connection to it is silent.
     #[error("the database does not answer")]
     Silent,
@@ -152,7 +156,8 @@ impl Store {
     /// # Errors
     /// The server cannot be reached or refuses.
     pub async fn postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
+        let options = PgConnectOptions::from_str(url)?;
+        let made = PgPoolOptions::new()
             .max_connections(8)
             // Longer than what is silent keeps its place, and not as long as a client waits for nothing.
             .acquire_timeout(SILENCE.saturating_mul(2))
@@ -163,9 +168,25 @@ impl Store {
                     answered.map_or(Ok(false), |answered| answered.map(|()| true))
                 })
             })
-            .connect(url)
-            .await?;
-        Self::with_tables(Pool::Postgres(pool)).await
+            .connect_with(options.clone())
+            .await;
+        match made {
+            Ok(pool) => Self::with_tables(Pool::Postgres(pool)).await,
+            // It was tried until now, and only a try says why.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let place = match options.get_socket() {
+                    Some(socket) => socket.display().to_string(),
+                    None => format!("{}:{}", options.get_host(), options.get_port()),
+                };
+                let why = match timeout(SILENCE, options.connect()).await {
+                    Ok(Err(sqlx::Error::Io(error))) => error.to_string(),
+                    Ok(Err(error)) => error.to_string(),
+                    Ok(Ok(_)) | Err(_) => "it is silent".to_owned(),
+                };
+                Err(StoreError::Unreached(place, why))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn with_tables(pool: Pool) -> Result<Self, StoreError> {

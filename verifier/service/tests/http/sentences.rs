@@ -1,5 +1,9 @@
 //! What is said of a job is what the program says: a policy that let something pass, the place, and the file at fault.
 
+use std::time::Duration;
+
+use service::store::tokens::{NewToken, Scope};
+
 use super::*;
 
 /// What a program prints that let four findings pass, and one that found a damage.
@@ -76,4 +80,80 @@ fn a_job_without_a_report_claims_nothing_of_what_was_compared() {
         job["sentence"],
         "undecided: the program refused the input or could not go on: its message says why"
     );
+}
+
+#[test]
+fn a_form_without_its_models_is_told_what_to_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(folder.path(), "");
+    let submit = |op: &str| {
+        let kind = ["Content-Type: multipart/form-data; boundary=x".to_owned()];
+        let body =
+            format!("--x\r\nContent-Disposition: form-data; name=\"op\"\r\n\r\n{op}\r\n--x--\r\n");
+        let answer = ask(address, "POST", "/submit", &kind, body.as_bytes());
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    for (op, sentence) in [
+        ("verify", "choose two models: the artifact and the GGUF"),
+        ("check", "choose one model, and leave the other one empty"),
+    ] {
+        let (status, shown) = submit(op);
+        assert_eq!(status, 400);
+        assert!(shown.contains(sentence), "{shown}");
+    }
+    let refused = post(address, "/v1/jobs", &json!({"op": "verify", "inputs": []})).json();
+    assert_eq!(
+        refused["detail"],
+        "`verify` takes two models, or one and the option `digest`: `inputs` has 0"
+    );
+}
+
+#[test]
+fn an_upload_beyond_what_a_token_may_is_told_the_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "jobs = 0\nauth = \"tokens\"\n";
+    let path = folder.path().join("aprove.toml");
+    write(&path, lines);
+    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
+    let service = service.unwrap();
+    let new = NewToken {
+        scopes: vec![Scope::Submit],
+        bytes: Some(10),
+        ..NewToken::default()
+    };
+    let token = format!("Authorization: Bearer {}", service.new_token(&new).unwrap());
+    drop(service);
+    let address = serve_with(folder.path(), lines, PathBuf::from("/bin/false"));
+    let token = [token];
+    let upload = |bytes: &[u8]| ask(address, "PUT", "/v1/blobs", &token, bytes);
+    let never = upload(b"eleven byte");
+    assert_eq!(never.code(), (413, "too-large".to_owned()));
+    assert_eq!(
+        never.json()["detail"],
+        "11 bytes; this token may upload 10 in 24 hours"
+    );
+    assert_eq!(upload(b"six by").status, 201);
+    let later = upload(b"five!");
+    assert_eq!(later.code(), (429, "upload-quota".to_owned()));
+    assert_eq!(
+        later.json()["detail"],
+        "with these 5 bytes this token would have uploaded more than the 10 that it may in 24 hours"
+    );
+    let unseen = ask(address, "GET", "/v1/jobs", &token, b"").json();
+    let detail = unseen["detail"].as_str().unwrap();
+    assert!(detail.contains("`--scope` several times"), "{detail}");
+}
+
+#[test]
+fn a_worker_without_jobs_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("aprove.toml");
+    write(&path, "jobs = 0\n");
+    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
+    let service = service.unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || tell.send(service.work().map_err(|why| why.to_string())));
+    let refused = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let refused = refused.unwrap_err();
+    assert!(refused.starts_with("`jobs` is 0, with which"), "{refused}");
 }

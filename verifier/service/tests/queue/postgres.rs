@@ -103,3 +103,13 @@ fn is_root() -> bool {
 fn run(command: &mut Command) {
     assert!(command.status().unwrap().success(), "{command:?}");
 }
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_with_the_reason() {
+    let refused = Store::postgres("postgres://u:secret@127.0.0.1:1/x").await;
+    let said = refused.unwrap_err().to_string();
+    assert!(
+        said.starts_with("the database at 127.0.0.1:1 does not answer: Connection refused"),
+        "{said}"
+    );
+}
