@@ -78,7 +78,7 @@ fuzz_target!(|case: Case<'_>| {
 fn verdict(manifest: &[u8], model: &Vec<u8>) -> Option<Verdict> {
     let manifest = parse("manifest", manifest)?;
     let options = CheckOptions {
-        folder: "",
+        folders: &[],
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,

@@ -212,7 +212,7 @@ fn alone(
             .context("--digest takes sha256:HEX, blake3:HEX or HEX, each with 64 digits")
     });
     let digest = digest.transpose()?;
-    let folder = folder_of(model);
+    let folders = folders_of(model);
     let [model] = match not_opened::open([model], Mode::Manifest) {
         Ok(opened) => opened,
         Err(why) => return Ok((why.said(policy), true)),
@@ -235,7 +235,7 @@ fn alone(
         _ => unreachable!("the parser takes exactly one of OTHER, --manifest and --digest"),
     };
     let report = match read {
-        Ok(manifest) => against(arguments, options, policy, (&model, &folder), &manifest),
+        Ok(manifest) => against(arguments, options, policy, (&model, &folders), &manifest),
         Err(why) => {
             let mut report = manifest::cannot_check(&name, &why, &model.input());
             report.set_policy(policy);
@@ -245,14 +245,18 @@ fn alone(
     Ok((report, false))
 }
 
-/// The folder of a model, by which rows of a manifest are told apart.
-fn folder_of(model: &Path) -> String {
-    let absolute = match Location::of(model) {
+/// The folder of a model as it is named, and without links: rows of a manifest are told apart by it.
+fn folders_of(model: &Path) -> Vec<String> {
+    let named = match Location::of(model) {
         Location::Path(path) => absolute(path).ok(),
         Location::Address(_) => None,
     };
-    let folder = absolute.as_deref().unwrap_or(model).parent();
-    folder.map_or_else(String::new, |folder| folder.to_string_lossy().into_owned())
+    let named = named.as_deref().unwrap_or(model).parent();
+    let real = named.and_then(|folder| folder.canonicalize().ok());
+    let folders = named.into_iter().chain(real.as_deref());
+    folders
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Compares two models.
@@ -328,13 +332,13 @@ fn against(
     arguments: &Arguments,
     options: inference::Options,
     policy: &Policy,
-    (model, folder): (&Files, &str),
+    (model, folders): (&Files, &[String]),
     manifest: &Manifest,
 ) -> Report {
     let progress = arguments.progress(1, Phase::Read);
     let job = progress.job(model.name());
     let how = CheckOptions {
-        folder,
+        folders,
         threads: options.threads,
         allow_unbound_metadata: arguments.allow_unbound_metadata,
         file_digests: arguments.report.file_sha256(FileSha256::None) == FileSha256::All,

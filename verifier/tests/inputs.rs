@@ -224,7 +224,7 @@ fn a_publisher_is_heard_beside_a_digest_of_the_user() {
         };
         let manifest = Manifest::of_digest(&digest, &name).unwrap();
         let options = CheckOptions {
-            folder: "",
+            folders: &[],
             threads: 1,
             allow_unbound_metadata: false,
             file_digests: false,

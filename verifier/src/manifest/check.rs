@@ -26,9 +26,18 @@ pub(super) struct Claim {
     /// The kinds that the digest can be of.
     pub(super) kinds: Vec<Kind>,
     pub(super) digest: String,
-    /// Where several rows have the name of one file in several folders, and no folder tells which is its own: the folder of
-    /// this one. Those of one folder must hold, for all files of a set; the others are of other files.
-    pub(super) one_of: Option<Vec<u8>>,
+    /// Where several rows have the name of one file in several folders, and no folder tells which is its own. Those of one
+    /// folder must hold, for all files of a set; the others are of other files.
+    pub(super) one_of: Option<OneOf>,
+}
+
+/// A row that may be of another file of the same name.
+#[derive(Clone)]
+pub(super) struct OneOf {
+    /// Its folder.
+    pub(super) folder: Vec<u8>,
+    /// Whether it may be the row of this file all the same, so that it must hold.
+    pub(super) may_be_own: bool,
 }
 
 /// What the rows of a manifest mean for one model.
@@ -38,13 +47,17 @@ pub(super) struct Resolved {
     pub(super) findings: Vec<Finding>,
     /// Whether rows name tensors, so that each tensor needs one.
     pub(super) names_tensors: bool,
+    /// Whether the rows of an artifact are those of its source, so that names and what is stored may be others.
+    pub(super) is_of_source: bool,
+    /// Tensors whose rows cannot be compared.
+    pub(super) not_compared: Vec<usize>,
 }
 
 /// How to check.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions<'a> {
-    /// The folder that the model lies in, as far as it is known: rows of one name in several folders are told by it.
-    pub folder: &'a str,
+    /// The folder that the model lies in, by each path to it that is known: rows of one name in several folders are told by it.
+    pub folders: &'a [String],
     /// Number of threads.
     pub threads: usize,
     /// Whether a manifest that leaves header and metadata unbound can verify a model.
@@ -67,7 +80,7 @@ pub fn check(
     observer: &dyn Observer,
 ) -> Report {
     let decoded = Decoded::of(input);
-    let target = Target::new(input, &decoded).in_folder(options.folder);
+    let target = Target::new(input, &decoded).in_folders(options.folders);
     let mut judge = ManifestCheck {
         target: &target,
         digests: BTreeMap::new(),
@@ -116,7 +129,14 @@ pub fn check(
     judge.tell_apart(&mut resolved.claims);
     judge.compare(&resolved.claims);
     if resolved.names_tensors {
-        judge.find_missing_tensors(&wanted);
+        let not_compared = resolved.not_compared.iter().copied();
+        wanted.extend(not_compared.map(|index| (Subject::Tensor(index), Kinds::new())));
+        let effect = if resolved.is_of_source {
+            Effect::Undecided
+        } else {
+            Effect::Different
+        };
+        judge.find_missing_tensors(&wanted, effect);
     }
     let effect = if options.allow_unbound_metadata {
         Effect::Warning
@@ -277,23 +297,38 @@ impl ManifestCheck<'_> {
     /// the files of one model lie in one folder; where there is none, any may be of another file.
     fn tell_apart(&mut self, claims: &mut Vec<Claim>) {
         let mut open: BTreeSet<Subject> = BTreeSet::new();
+        let mut doubtful = Vec::new();
         let mut holding: BTreeMap<Vec<u8>, BTreeSet<Subject>> = BTreeMap::new();
         for claim in claims.iter() {
-            let Some(folder) = &claim.one_of else {
+            let Some(one_of) = &claim.one_of else {
                 continue;
             };
             open.insert(claim.subject);
             if self.matched(claim).is_some() {
-                let held = holding.entry(folder.clone()).or_default();
+                let held = holding.entry(one_of.folder.clone()).or_default();
                 held.insert(claim.subject);
+            } else if one_of.may_be_own {
+                doubtful.push((claim.place.clone(), claim.subject));
             }
         }
         holding.retain(|_, held| *held == open);
         claims.retain(|claim| {
-            let mut folder = claim.one_of.iter();
-            folder.all(|folder| holding.contains_key(folder))
+            let mut one_of = claim.one_of.iter();
+            one_of.all(|one_of| holding.contains_key(&one_of.folder))
         });
+        let undecided = |judge: &Self, subject, text: String| {
+            Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text)
+                .at(judge.place(subject))
+                .hint("give the digest of its own row: aprove verify FILE --digest sha256:HEX")
+        };
         if !holding.is_empty() {
+            for (place, subject) in doubtful {
+                let name = self.name(subject);
+                let text = format!(
+                    "{place} may be the row of {name}, and does not hold; a row of another folder does"
+                );
+                self.findings.push(undecided(self, subject, text));
+            }
             return;
         }
         let none = if self.target.names.len() > 1 {
@@ -306,9 +341,7 @@ impl ManifestCheck<'_> {
             let text = format!(
                 "the manifest has rows of the name {name} in several folders, and {none} is in the folder of this one"
             );
-            Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text)
-                .at(self.place(subject))
-                .hint("give the digest of its own row: aprove verify FILE --digest sha256:HEX")
+            undecided(self, subject, text)
         });
         let findings: Vec<Finding> = findings.collect();
         self.findings.extend(findings);
@@ -379,13 +412,17 @@ impl ManifestCheck<'_> {
         }
     }
 
-    pub(super) fn find_missing_tensors(&mut self, wanted: &BTreeMap<Subject, Kinds>) {
+    pub(super) fn find_missing_tensors(
+        &mut self,
+        wanted: &BTreeMap<Subject, Kinds>,
+        effect: Effect,
+    ) {
         for (index, tensor) in self.target.decoded.tensors().iter().enumerate() {
             if !wanted.contains_key(&Subject::Tensor(index)) {
                 self.findings.push(
                     Finding::new(
                         Code::ManifestMissing,
-                        Effect::Different,
+                        effect,
                         format!("the tensor {} has no row", escape(&tensor.name)),
                     )
                     .at(self.target.tensor_place(tensor)),

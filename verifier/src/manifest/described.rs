@@ -62,12 +62,22 @@ fn not_verified(described: &Described) -> Option<Finding> {
 }
 
 /// What an artifact of ours says of its sources; a record that cannot be read is a finding of its own.
-fn record_of(target: &Target<'_>) -> Option<Record> {
+pub(super) fn record_of(target: &Target<'_>) -> Option<Record> {
     let Decoded::Apr(apr) = target.decoded else {
         return None;
     };
     let document = apr.metadata.document.as_ref()?;
     record::read(document).ok().flatten()
+}
+
+/// The name of a tensor in the file that an artifact was made from.
+pub(super) fn source_name(tensor: &Tensor, record: Option<&Record>) -> Vec<u8> {
+    let name = gguf_name(&tensor.name);
+    if record.is_some_and(Record::has_copy) && name == OUTPUT {
+        EMBEDDING.to_vec()
+    } else {
+        name
+    }
 }
 
 struct Rows<'a> {
@@ -187,7 +197,7 @@ impl Rows<'_> {
 
     fn compare_entry(&mut self, place: &str, entry: &TensorEntry, tensor: &Tensor) {
         let (offset, length) = (tensor.span.offset, tensor.span.length);
-        let source_name = self.source_name(tensor);
+        let source_name = source_name(tensor, self.record.as_ref());
         let differences = [
             (entry.r#type != tensor.type_name())
                 .then(|| ("type", entry.r#type.clone(), tensor.type_name())),
@@ -219,17 +229,6 @@ impl Rows<'_> {
             let at = self.target.tensor_place(tensor);
             let name = escape(&tensor.name);
             self.find(mismatch(at, place, &name, what, &expected, &found));
-        }
-    }
-
-    /// The name of a tensor in the file that the model was made from.
-    fn source_name(&self, tensor: &Tensor) -> Vec<u8> {
-        let name = gguf_name(&tensor.name);
-        let is_copied = self.record.as_ref().is_some_and(Record::has_copy);
-        if is_copied && name == OUTPUT {
-            EMBEDDING.to_vec()
-        } else {
-            name
         }
     }
 

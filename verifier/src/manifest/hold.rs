@@ -61,7 +61,7 @@ pub(crate) fn hold(
     if matches!(manifest.rows, Rows::Described(_)) {
         judge.compare(&claims);
         if resolved.names_tensors {
-            judge.find_missing_tensors(&wanted);
+            judge.find_missing_tensors(&wanted, Effect::Different);
         }
         bound = judge.bind(
             Effect::Undecided,

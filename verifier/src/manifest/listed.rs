@@ -2,13 +2,15 @@
 //!
 //! Rows are looked up by base name and by tensor name, so that a model that was moved or renamed is still found. Rows of
 //! other files count for nothing, but only where other rows name this one. Of rows of one base name in several folders those
-//! count whose path the path of the model ends with; where none is, only those of a folder whose rows hold.
+//! count whose path the path of the model ends with; where none is, only those of a folder whose rows hold. A path that leads out
+//! of the folder of the list cannot be followed: it tells by one folder, and else may be of this file before it was moved.
 
 use std::collections::BTreeSet;
 
 use super::ONE_DIGEST;
-use super::check::{Claim, Resolved, extra, mismatch};
+use super::check::{Claim, OneOf, Resolved, extra, mismatch};
 use super::lines::{Line, Scope};
+use super::of_source::{SourceNames, not_compared};
 use super::target::{Subject, Target};
 use crate::code::Code;
 use crate::finding::{Effect, Finding, escape};
@@ -20,11 +22,18 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
         let lines = lines.iter().filter(move |line| line.scope == scope);
         lines.map(|line| Row::of(line, target)).collect::<Vec<_>>()
     };
+    let source = SourceNames::of(target);
     for rows in [rows(Scope::File), rows(Scope::Tensors)] {
         let named = rows_of_target(rows, target, &mut resolved.findings);
-        resolve_tensors(&named, target, &mut resolved);
+        resolve_tensors(&named, target, &source, &mut resolved);
         let files = named.iter().filter(|row| row.tensor.is_none());
         for row in files {
+            if row.line.scope == Scope::Tensors && source.are_of_gguf(row.path) {
+                let text = "the digest of all tensors of a GGUF was not compared: the artifact has them in another order";
+                let note = Finding::new(Code::ManifestNotCompared, Effect::Note, text);
+                resolved.findings.push(note);
+                continue;
+            }
             let shard = row
                 .path
                 .and_then(|path| target.shard_named(base_name(path)));
@@ -36,7 +45,7 @@ pub(super) fn resolve(lines: &[Line], target: &Target<'_>) -> Resolved {
             };
             let wrong_size = row.wrong_size(subject, target);
             let mut claim = row.claim(subject);
-            if !row.is_one_of {
+            if row.one_of.is_none() {
                 resolved.findings.extend(wrong_size);
             } else if wrong_size.is_some() {
                 // A file of another size: no digest of it holds.
@@ -55,8 +64,8 @@ struct Row<'a> {
     /// None where the row names no file.
     path: Option<&'a [u8]>,
     tensor: Option<&'a [u8]>,
-    /// Whether it may as well be a row of another file of this base name, in another folder.
-    is_one_of: bool,
+    /// Where it may as well be a row of another file of this base name, in another folder.
+    one_of: Option<OneOf>,
 }
 
 impl<'a> Row<'a> {
@@ -68,7 +77,7 @@ impl<'a> Row<'a> {
                 line,
                 path: None,
                 tensor: None,
-                is_one_of: false,
+                one_of: None,
             };
         };
         let parts = || {
@@ -95,7 +104,7 @@ impl<'a> Row<'a> {
             line,
             path: Some(path),
             tensor,
-            is_one_of: false,
+            one_of: None,
         }
     }
 
@@ -119,7 +128,7 @@ impl<'a> Row<'a> {
             subject,
             kinds: self.line.kinds.clone(),
             digest: self.line.digest.clone(),
-            one_of: self.path.filter(|_| self.is_one_of).map(folder),
+            one_of: self.one_of.clone(),
         }
     }
 }
@@ -188,27 +197,73 @@ fn tell_folders(rows: &mut Vec<Row<'_>>, target: &Target<'_>) {
         if paths.len() < 2 {
             continue;
         }
-        let mut own = parts(target.folder.as_bytes());
-        own.push(name.as_bytes());
-        let tells = |path: &&Vec<&[u8]>| own.ends_with(path);
-        match paths.iter().filter(tells).max_by_key(|path| path.len()) {
-            Some(path) => {
-                rows.retain(|row| !is_of(row) || row.path.map(parts).as_ref() == Some(path));
+        // Those that tell, and those of which several tell as much: one set for each path to the file.
+        let (mut telling, mut tied) = (BTreeSet::new(), BTreeSet::new());
+        for folder in target.folders {
+            let own = [parts(folder.as_bytes()), vec![name.as_bytes()]].concat();
+            let score = |row: &Row<'_>| agreement(row.path?, &own);
+            let named = || rows.iter().filter(|row| is_of(row));
+            let best = named().filter_map(score).max();
+            let best = named().filter(|row| best.is_some() && score(row) == best);
+            let paths: BTreeSet<Vec<&[u8]>> = best.filter_map(|row| row.path.map(parts)).collect();
+            match paths.len() {
+                1 => telling.extend(paths),
+                _ => tied.extend(paths),
             }
-            None => {
-                for row in rows.iter_mut().filter(|row| is_of(row)) {
-                    row.is_one_of = true;
-                }
-            }
+        }
+        let is_in = |paths: &BTreeSet<Vec<&[u8]>>, row: &Row<'_>| {
+            let path = row.path.map(parts);
+            path.is_some_and(|path| paths.contains(&path))
+        };
+        if !telling.is_empty() {
+            rows.retain(|row| !is_of(row) || is_in(&telling, row));
+            continue;
+        }
+        for row in rows.iter_mut().filter(|row| is_of(row)) {
+            let may_be_own = is_in(&tied, row) || row.path.is_some_and(leads_out);
+            row.one_of = row.path.map(|path| OneOf {
+                folder: folder(path),
+                may_be_own,
+            });
         }
     }
 }
 
-/// The folders of a path and its base name.
+/// How far a path agrees with that of the model, from its end: whether all of it is the same, how many of its parts are, and
+/// whether in upper and lower case. None where it tells nothing: a path in the folder of the list tells by all of its parts, any
+/// other by a folder.
+fn agreement(path: &[u8], own: &[&[u8]]) -> Option<(bool, usize, bool)> {
+    let parts = parts(path);
+    let ends = || parts.iter().rev().zip(own.iter().rev());
+    let is_like = |(part, own): &(&&[u8], &&[u8])| part.eq_ignore_ascii_case(own);
+    let common = ends().take_while(is_like).count();
+    let is_exact = ends().take(common).all(|(part, own)| part == own);
+    let is_whole = common == parts.len();
+    let tells = is_whole || leads_out(path) && common > 1;
+    tells.then_some((is_whole && is_exact, common, is_exact))
+}
+
+/// Whether a path leads out of the folder of the list, to a place that may be another one here.
+fn leads_out(path: &[u8]) -> bool {
+    let is_absolute = matches!(path, [b'/' | b'\\', ..] | [_, b':', ..]);
+    is_absolute || parts(path).first() == Some(&&b".."[..])
+}
+
+/// The folders of a path and its base name, without the mark that a tool has put before it.
 fn parts(path: &[u8]) -> Vec<&[u8]> {
-    path.split(|byte| matches!(byte, b'/' | b'\\'))
-        .filter(|part| !matches!(*part, b"" | b"."))
-        .collect()
+    let mut parts = Vec::new();
+    let path = path.strip_prefix(b"*").unwrap_or(path);
+    for part in path.split(|byte| matches!(byte, b'/' | b'\\')) {
+        let is_inside = parts.last().is_some_and(|last| *last != b"..");
+        match part {
+            b"" | b"." => {}
+            b".." if is_inside => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts
 }
 
 /// The folder of a path, in one spelling.
@@ -218,7 +273,12 @@ fn folder(path: &[u8]) -> Vec<u8> {
     parts.join(&b'/')
 }
 
-fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolved) {
+fn resolve_tensors(
+    rows: &[Row<'_>],
+    target: &Target<'_>,
+    source: &SourceNames,
+    resolved: &mut Resolved,
+) {
     let named = || rows.iter().filter_map(|row| Some((row, row.tensor?)));
     let count = named().count();
     if count == 0 {
@@ -233,7 +293,7 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
         ));
         return;
     }
-    if rows.iter().any(|row| row.is_one_of) {
+    if rows.iter().any(|row| row.one_of.is_some()) {
         let text = format!(
             "{count} rows of tensors are for files of one name in several folders, and none is the folder of this one"
         );
@@ -242,6 +302,7 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
         return;
     }
     resolved.names_tensors = true;
+    let mut extras = Vec::new();
     for (row, name) in named() {
         let shard = row
             .path
@@ -250,13 +311,25 @@ fn resolve_tensors(rows: &[Row<'_>], target: &Target<'_>, resolved: &mut Resolve
             let tensor = target.decoded.tensors().get(*index);
             shard.is_none() || tensor.map(|tensor| tensor.shard) == shard
         });
-        match found {
-            Some(index) => resolved.claims.push(row.claim(Subject::Tensor(index))),
-            None => resolved
-                .findings
-                .push(extra(&row.line.place, "tensor", name)),
+        let own = found.filter(|_| !source.are_of_gguf(row.path));
+        let own = own.as_ref().map(std::slice::from_ref);
+        match own.or_else(|| source.unchanged(name, resolved)) {
+            Some(indices) => {
+                let claims = indices
+                    .iter()
+                    .map(|&index| row.claim(Subject::Tensor(index)));
+                resolved.claims.extend(claims);
+            }
+            None => extras.push(extra(&row.line.place, "tensor", name)),
         }
     }
+    // Of a source, names alone prove no difference.
+    if resolved.is_of_source {
+        let effects = extras.iter_mut().map(|extra| &mut extra.effect);
+        effects.for_each(|effect| *effect = Effect::Undecided);
+    }
+    resolved.findings.append(&mut extras);
+    resolved.findings.extend(not_compared(resolved));
 }
 
 /// Of a split set each file needs a row when one of them has one: the others are held against nothing.

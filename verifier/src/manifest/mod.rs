@@ -24,6 +24,7 @@ mod json;
 mod kind;
 mod lines;
 mod listed;
+mod of_source;
 mod powershell;
 mod publisher;
 mod report_rows;

@@ -30,8 +30,8 @@ pub(super) struct Target<'a> {
     /// Base name of every shard.
     pub(super) names: Vec<&'a str>,
     pub(super) sources: Vec<&'a dyn Source>,
-    /// The folder of the files, where it is known.
-    pub(super) folder: &'a str,
+    /// The folder of the files, by each path to it that is known.
+    pub(super) folders: &'a [String],
     shards: HashMap<&'a [u8], usize>,
     tensors: HashMap<&'a [u8], usize>,
 }
@@ -50,15 +50,15 @@ impl<'a> Target<'a> {
             decoded,
             names: input.shards.iter().map(|(name, _)| name.as_str()).collect(),
             sources: input.shards.iter().map(|(_, source)| *source).collect(),
-            folder: "",
+            folders: &[],
             shards,
             tensors,
         }
     }
 
     /// The same, where the folder of the files is known.
-    pub(super) const fn in_folder(mut self, folder: &'a str) -> Self {
-        self.folder = folder;
+    pub(super) const fn in_folders(mut self, folders: &'a [String]) -> Self {
+        self.folders = folders;
         self
     }
 

@@ -79,7 +79,7 @@ fn judged(
 }
 
 const OPTIONS: CheckOptions<'_> = CheckOptions {
-    folder: "",
+    folders: &[],
     threads: 2,
     allow_unbound_metadata: false,
     file_digests: false,
@@ -451,10 +451,114 @@ fn of_rows_in_several_folders_the_one_of_its_own_counts() {
         (&sizes(own.len() + 1), "/models", undecided),
     ] {
         let manifest = parse("list", text.as_bytes()).unwrap();
-        let options = CheckOptions { folder, ..OPTIONS };
+        let folders = &[folder.to_owned()];
+        let options = CheckOptions { folders, ..OPTIONS };
         let files = std::slice::from_ref(&own);
         let report = check(&manifest, &input(&["t.gguf"], files), &options, &());
         assert_eq!(report.verdict, verdict, "{folder} {text} {report:#?}");
+    }
+}
+
+#[test]
+fn a_row_of_this_file_in_another_spelling_is_its_row() {
+    let digest = |file: &[u8]| {
+        let text = written(&["t.gguf"], &[file.to_vec()], Form::Sha256sum);
+        text.split(' ').next().unwrap().to_owned()
+    };
+    let own = models::tiny().to_bytes();
+    let (d, e) = (digest(&own), digest(b""));
+    let (verified, different, undecided) =
+        (Verdict::Verified, Verdict::Different, Verdict::Undecided);
+    for (path, verdict) in [
+        ("../e/d/t.gguf", different),
+        ("/abs/e/d/t.gguf", different),
+        ("C:\\e\\d\\t.gguf", different),
+        ("e/x/../d/t.gguf", different),
+        ("E/D/t.gguf", different),
+        ("*e/d/t.gguf", different),
+        ("/m/e/d/t.gguf", different),
+        // It may be this file, before it was moved.
+        ("/abs/y/t.gguf", undecided),
+        ("C:\\y\\t.gguf", undecided),
+        ("../y/t.gguf", undecided),
+        // A folder of the list that this file is not in.
+        ("y/t.gguf", verified),
+    ] {
+        for text in [
+            format!("{e}  {path}\n{d}  x/t.gguf\n"),
+            format!("{d}  x/t.gguf\n{e}  {path}\n"),
+        ] {
+            let manifest = parse("list", text.as_bytes()).unwrap();
+            let folder = "/m/e/d";
+            let folders = &[folder.to_owned()];
+            let options = CheckOptions { folders, ..OPTIONS };
+            let files = std::slice::from_ref(&own);
+            let report = check(&manifest, &input(&["t.gguf"], files), &options, &());
+            assert_eq!(report.verdict, verdict, "{text} {report:#?}");
+        }
+    }
+}
+
+/// Both paths lead to the file at hand: the rows of both must hold.
+#[test]
+fn a_file_in_a_linked_folder_has_the_rows_of_both_paths() {
+    let own = models::tiny().to_bytes();
+    let row = written(&["t.gguf"], std::slice::from_ref(&own), Form::Sha256sum);
+    let (d, e) = (row.split(' ').next().unwrap(), "0".repeat(64));
+    let folders = &["/m/lnk".to_owned(), "/m/e/d".to_owned()];
+    for (text, verdict) in [
+        (
+            format!("{e}  e/d/t.gguf\n{d}  x/t.gguf\n"),
+            Verdict::Different,
+        ),
+        (
+            format!("{e}  lnk/t.gguf\n{d}  e/d/t.gguf\n"),
+            Verdict::Different,
+        ),
+        (
+            format!("{d}  lnk/t.gguf\n{e}  x/t.gguf\n"),
+            Verdict::Verified,
+        ),
+    ] {
+        let manifest = parse("list", text.as_bytes()).unwrap();
+        let options = CheckOptions { folders, ..OPTIONS };
+        let files = std::slice::from_ref(&own);
+        let report = check(&manifest, &input(&["t.gguf"], files), &options, &());
+        assert_eq!(report.verdict, verdict, "{text} {report:#?}");
+    }
+}
+
+/// The tensors of an artifact have names of their own; what it stores as it was has the digests of the GGUF.
+#[test]
+fn rows_of_a_gguf_are_held_against_its_artifact_by_their_names() {
+    let model = models::tiny();
+    let gguf = [model.to_bytes()];
+    let rows = written(&["t.gguf"], &gguf, GGUF_HASH);
+    let rows = |wrong: &str| {
+        let changed = rows.lines().map(|row| match row.contains(wrong) {
+            true => {
+                let digest = row.split_whitespace().nth(1).unwrap();
+                row.replace(digest, &"0".repeat(digest.len()))
+            }
+            false => row.to_owned(),
+        });
+        changed.collect::<Vec<_>>().join("\n")
+    };
+    let mut artifact = fixtures::apr::converted(&model);
+    let apr = artifact.to_bytes();
+    artifact.decode_f16(
+        "blk.0.attn_q.weight",
+        "model.layers.0.self_attn.q_proj.weight",
+    );
+    let decoded = artifact.to_bytes();
+    for (wrong, apr, verdict) in [
+        ("nothing", &apr, Verdict::Verified),
+        (":blk.0.attn_k.weight", &apr, Verdict::Different),
+        ("nothing", &decoded, Verdict::Undecided),
+    ] {
+        let apr = std::slice::from_ref(apr);
+        let report = checked_weights(&rows(wrong), &["t.apr"], apr);
+        assert_eq!(report.verdict, verdict, "{wrong} {report:#?}");
     }
 }
 
@@ -501,8 +605,9 @@ fn of_tensor_rows_in_several_folders_none_accuses_the_file() {
         ("q8", Verdict::Different),
         ("", Verdict::Undecided),
     ] {
+        let folders = &[folder.to_owned()];
         let options = CheckOptions {
-            folder,
+            folders,
             allow_unbound_metadata: true,
             ..OPTIONS
         };
@@ -719,7 +824,7 @@ fn a_file_that_changes_while_it_is_read_is_not_judged() {
         Err(Error::Changed { .. })
     ));
     let how = CheckOptions {
-        folder: "",
+        folders: &[],
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,

@@ -59,7 +59,7 @@ fn report(text: &[u8], file: &[u8]) -> Report {
     let manifest = parse("list", text).expect("it is a manifest");
     let files = [file.to_vec()];
     let options = CheckOptions {
-        folder: "",
+        folders: &[],
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,
@@ -147,7 +147,7 @@ fn a_publisher_that_contradicts_itself_says_nothing() {
 fn a_digest_of_the_command_line_is_a_manifest_of_one_row() {
     let files = [models::tiny().to_bytes()];
     let options = CheckOptions {
-        folder: "",
+        folders: &[],
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,
@@ -175,7 +175,7 @@ fn a_digest_of_the_command_line_is_of_the_named_file_of_a_set() {
     let set = models::tiny().shards(2);
     let names = ["t-00001-of-00002.gguf", "t-00002-of-00002.gguf"];
     let options = CheckOptions {
-        folder: "",
+        folders: &[],
         threads: 1,
         allow_unbound_metadata: false,
         file_digests: false,

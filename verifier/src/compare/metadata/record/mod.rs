@@ -31,6 +31,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Whether a tensor of the source is stored as the values that it decodes to.
+    pub(crate) fn is_decoded(&self, gguf_name: &[u8]) -> bool {
+        self.decoded.iter().any(|name| name == gguf_name)
+    }
+
     /// Whether the output matrix of the artifact is a copy of the embedding.
     pub(crate) fn has_copy(&self) -> bool {
         self.tie == "duplicate"
