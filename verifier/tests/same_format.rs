@@ -292,3 +292,41 @@ fn the_crc_tells_which_apr_file_is_damaged() {
         assert_eq!(report.conclusion.unwrap().at_fault, AtFault::A);
     }
 }
+
+#[test]
+fn single_flipped_bits_are_damage_and_no_other_version() {
+    let report = edited(|model| {
+        for tensor in &mut model.tensors {
+            let middle = tensor.data.len() / 2;
+            tensor.data[middle] ^= 4;
+        }
+    });
+    let says = ["one of the files is damaged, and nothing in them tells which"];
+    check(&report, Different, &says);
+    assert_eq!(report.conclusion.unwrap().kind, ConclusionKind::Damaged);
+}
+
+#[test]
+fn a_file_with_scales_that_are_no_numbers_is_the_damaged_one() {
+    let report = edited(|model| {
+        let tensor = model.tensor_mut("blk.0.extra.weight");
+        tensor.data[..2].copy_from_slice(&[0xff, 0x7f]);
+    });
+    let says = ["b.model holds numbers that no model computes with, and a.model does not"];
+    check(&report, Different, &says);
+    assert_eq!(report.conclusion.unwrap().at_fault, AtFault::B);
+}
+
+/// The file has its whole length: what is wrong is the list.
+#[test]
+fn a_wrong_size_in_a_whole_file_is_malformed_and_not_cut() {
+    let apr = apr::from_model(&models::tiny()).to_bytes();
+    let name = b"model.layers.0.mlp.up_proj.weight";
+    let at = apr.windows(name.len()).rposition(|bytes| bytes == name);
+    // Name, type, rank, two dimensions, offset, then the size.
+    let size = at.unwrap() + name.len() + 2 + 16 + 8;
+    let damaged = damage::flip_bit(&apr, size + 5, 2);
+    let report = compare(&[apr], &[damaged]);
+    let says = ["b.model is malformed: model.layers.0.mlp.up_proj.weight: its offset and size"];
+    check(&report, Undecided, &says);
+}

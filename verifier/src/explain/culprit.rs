@@ -206,15 +206,20 @@ pub(super) const fn conclusion(
 pub(super) fn not_finite_in_both(findings: &[Finding]) -> Option<Conclusion> {
     let mut deciding = findings.iter().filter(|finding| finding.effect.decides());
     let first = deciding.clone().next()?;
-    let is_in_both = |finding: &Finding| {
-        let not_finite = [Code::TensorScaleNotFinite, Code::TensorValueNotFinite];
-        not_finite.contains(&finding.code) && finding.places.len() == 2
-    };
+    let is_in_both = |finding: &Finding| is_not_finite(finding) && finding.places.len() == 2;
     deciding.all(is_in_both).then(|| {
         let message = &first.message;
         let text = format!("both files hold numbers that no model computes with: {message}");
         conclusion(ConclusionKind::Damaged, AtFault::Both, text)
     })
+}
+
+/// Whether a finding is of numbers that no model computes with.
+pub(super) const fn is_not_finite(finding: &Finding) -> bool {
+    matches!(
+        finding.code,
+        Code::TensorScaleNotFinite | Code::TensorValueNotFinite
+    )
 }
 
 /// Whether a finding shows that the GGUF is not what the artifact recorded, beside the tensors of a damaged APR file.
@@ -260,7 +265,13 @@ pub(crate) fn unreadable(findings: &[Finding], called: Option<&[String; 2]>) -> 
                 .cause
                 .as_ref()
                 .is_some_and(|cause| cause.code == CauseCode::Truncated);
-            let how = if is_cut(code) || is_truncated {
+            // A size that does not fit its tensor explains what is missing.
+            let is_wrong_size = |one: &Finding| one.code == Code::AprTensorSize;
+            let is_malformed = is_out_of_range(code)
+                || code == Code::AprTruncated && findings.iter().any(is_wrong_size);
+            let how = if is_malformed {
+                "is malformed"
+            } else if is_cut(code) || is_truncated {
                 "is cut, half a download or copy"
             } else if is_beyond_end(code) {
                 "is cut or malformed"
@@ -289,6 +300,11 @@ const fn is_cut(code: Code) -> bool {
         code,
         Code::AprShort | Code::AprTruncated | Code::GgufShort | Code::GgufTruncated
     )
+}
+
+/// Beyond the end of a file that would hold all that its tensors need.
+const fn is_out_of_range(code: Code) -> bool {
+    matches!(code, Code::AprDataBounds | Code::GgufOffsetRange)
 }
 
 /// More than the bytes that are left: of a cut file, or of a wrong count.

@@ -1,16 +1,16 @@
 //! Two files of one format: neither is made from the other, so that only what each says of itself tells which is wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::culprit::{
     Census, VERSIONS, are_versions, conclusion, counted_tensors, differ_as_by_damage, is_most,
-    not_finite_in_both, other_model, unreadable,
+    is_not_finite, not_finite_in_both, other_model, unreadable,
 };
 use super::identity::Identity;
 use super::integrity::Integrity;
 use super::rewriting;
 use super::{common, locate, tensors};
-use crate::code::Code;
+use crate::code::{CauseCode, Code};
 use crate::compare::inputs::{Inputs, Metadata, Model};
 use crate::compare::metadata::{Compared, same_format};
 use crate::compare::pairing::{Pairing, place};
@@ -385,11 +385,25 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
             return Some(conclusion(Damaged, at_fault, text));
         }
     }
+    for (this, side, name, other_name) in [(a, Side::A, first, second), (b, Side::B, second, first)]
+    {
+        if !this.is_intact && not_finite_sides(findings) == BTreeSet::from([side]) {
+            let text = format!(
+                "{name} holds numbers that no model computes with, and {other_name} does not: {message}"
+            );
+            return Some(conclusion(Damaged, AtFault::from(side), text));
+        }
+    }
     if let Some(rewritten) = &facts.rewritten {
         return Some(conclusion(Rewritten, AtFault::Unknown, rewritten.clone()));
     }
     if decisive.effect == Effect::Undecided {
         return None;
+    }
+    if are_flips(findings) && !(a.is_intact && b.is_intact) {
+        let text =
+            format!("one of the files is damaged, and nothing in them tells which: {message}");
+        return Some(conclusion(Damaged, AtFault::Unknown, text));
     }
     let text = if facts.are_versions {
         format!("{VERSIONS}: {message}")
@@ -399,4 +413,22 @@ pub(crate) fn conclude(facts: &Facts, findings: &[Finding]) -> Option<Conclusion
         format!("the files differ, and nothing in them tells which of them is right: {message}")
     };
     Some(conclusion(Unlike, AtFault::Unknown, text))
+}
+
+/// The files with numbers that no model computes with.
+fn not_finite_sides(findings: &[Finding]) -> BTreeSet<Side> {
+    let not_finite = findings.iter().filter(|finding| is_not_finite(finding));
+    let places = not_finite.flat_map(|finding| &finding.places);
+    places.map(|place| place.side).collect()
+}
+
+/// Whether all that differs are bits, flipped as no tool does it.
+fn are_flips(findings: &[Finding]) -> bool {
+    let is_flip = |finding: &Finding| {
+        let mut causes = finding.cause.iter();
+        finding.code == Code::TensorBytes
+            && causes.any(|cause| matches!(cause.code, CauseCode::SingleBit | CauseCode::SameBit))
+    };
+    let mut deciding = findings.iter().filter(|finding| finding.effect.decides());
+    deciding.all(is_flip)
 }

@@ -64,15 +64,20 @@ pub(crate) struct Scan {
 impl Scan {
     /// How many tensors differ whose values are near those of the other file, or far from them.
     pub(crate) fn differing(&self, near: bool) -> usize {
-        let outcomes = self.pairs.iter().flatten();
-        let values = outcomes.filter_map(|outcome| outcome.values);
-        let differing = values.filter(|values| values.different > 0);
-        differing
-            .filter(|values| {
+        let differing = self.pairs.iter().flatten().filter(|outcome| {
+            outcome.values.is_some_and(|values| {
                 let [a, b] = values.standard_deviation;
-                (values.root_mean_square < a.max(b) / 2.0) == near
+                let is_near = values.root_mean_square < a.max(b) / 2.0;
+                // A flipped bit, or a few other values, are damage: another version has most of them.
+                let is_flip = || {
+                    let difference = outcome.difference.as_ref();
+                    difference.is_some_and(|difference| difference.same_bit.is_some())
+                };
+                let are_few = values.different < values.elements / 8;
+                values.different > 0 && is_near == near && !(near && (are_few || is_flip()))
             })
-            .count()
+        });
+        differing.count()
     }
 }
 

@@ -46,10 +46,7 @@ pub(super) fn lay_out(
             b"",
         );
     }
-    // A whole file holds the padded sizes of all tensors; what ends beyond that is wrong, not cut.
-    let whole = entries.iter().fold(header.data_offset, |sum, entry| {
-        sum.saturating_add(align(entry.size))
-    });
+    let whole = end_of_all(header.data_offset, &entries);
     let mut tensors: Vec<Tensor> = entries
         .into_iter()
         .map(|entry| place_tensor(entry, header.data_offset, length, whole, findings))
@@ -64,6 +61,20 @@ pub(super) fn lay_out(
     );
     container.metadata.footer = end(source, header, data_end, regions, findings);
     container.tensors = tensors;
+}
+
+/// Where a whole file ends its data: it holds the padded sizes of all tensors, none longer than up to the next. What ends beyond
+/// that is wrong, not cut.
+fn end_of_all(start: u64, entries: &[Entry]) -> u64 {
+    let mut spans: Vec<_> = entries.iter().map(|one| (one.offset, one.size)).collect();
+    spans.sort_unstable();
+    let next = spans.iter().skip(1).map(|next| next.0);
+    let rooms = next.chain([u64::MAX]).zip(&spans);
+    rooms.fold(start, |sum, (next, (offset, size))| {
+        let room = next.saturating_sub(*offset);
+        let taken = align(*size);
+        sum.saturating_add(if room == 0 { taken } else { taken.min(room) })
+    })
 }
 
 fn place_tensor(
@@ -114,7 +125,7 @@ fn place_tensor(
                 Finding::new(
                     Code::AprDataBounds,
                     Effect::Undecided,
-                    format!("{name}: the data lies outside any file"),
+                    format!("{name}: its offset and size lead beyond the data of all tensors"),
                 )
                 .at(at_entry())
                 .expected_found(
