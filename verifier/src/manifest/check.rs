@@ -26,16 +26,16 @@ pub(super) struct Claim {
     /// The kinds that the digest can be of.
     pub(super) kinds: Vec<Kind>,
     pub(super) digest: String,
+    /// The folder of the file that it names, where it names one.
+    pub(super) folder: Option<Vec<u8>>,
     /// Where several rows have the name of one file in several folders, and no folder tells which is its own. Those of one
     /// folder must hold, for all files of a set; the others are of other files.
     pub(super) one_of: Option<OneOf>,
 }
 
 /// A row that may be of another file of the same name.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct OneOf {
-    /// Its folder.
-    pub(super) folder: Vec<u8>,
     /// Whether it may be the row of this file all the same, so that it must hold.
     pub(super) may_be_own: bool,
 }
@@ -128,6 +128,7 @@ pub fn check(
     judge.hash(&wanted, options.threads, observer);
     judge.tell_apart(&mut resolved.claims);
     judge.compare(&resolved.claims);
+    judge.find_mixed_set(&resolved.claims);
     if resolved.names_tensors {
         let not_compared = resolved.not_compared.iter().copied();
         wanted.extend(not_compared.map(|index| (Subject::Tensor(index), Kinds::new())));
@@ -293,62 +294,8 @@ impl ManifestCheck<'_> {
         self.findings.extend(named);
     }
 
-    /// Of rows of one name in several folders keeps those of a folder that has a row that holds for each file at hand, as
-    /// the files of one model lie in one folder; where there is none, any may be of another file.
-    fn tell_apart(&mut self, claims: &mut Vec<Claim>) {
-        let mut open: BTreeSet<Subject> = BTreeSet::new();
-        let mut doubtful = Vec::new();
-        let mut holding: BTreeMap<Vec<u8>, BTreeSet<Subject>> = BTreeMap::new();
-        for claim in claims.iter() {
-            let Some(one_of) = &claim.one_of else {
-                continue;
-            };
-            open.insert(claim.subject);
-            if self.matched(claim).is_some() {
-                let held = holding.entry(one_of.folder.clone()).or_default();
-                held.insert(claim.subject);
-            } else if one_of.may_be_own {
-                doubtful.push((claim.place.clone(), claim.subject));
-            }
-        }
-        holding.retain(|_, held| *held == open);
-        claims.retain(|claim| {
-            let mut one_of = claim.one_of.iter();
-            one_of.all(|one_of| holding.contains_key(&one_of.folder))
-        });
-        let undecided = |judge: &Self, subject, text: String| {
-            Finding::new(Code::ManifestOtherFiles, Effect::Undecided, text)
-                .at(judge.place(subject))
-                .hint("give the digest of its own row: aprove verify FILE --digest sha256:HEX")
-        };
-        if !holding.is_empty() {
-            for (place, subject) in doubtful {
-                let name = self.name(subject);
-                let text = format!(
-                    "{place} may be the row of {name}, and does not hold; a row of another folder does"
-                );
-                self.findings.push(undecided(self, subject, text));
-            }
-            return;
-        }
-        let none = if self.target.names.len() > 1 {
-            "the rows of none of them hold for each file of the set, and none"
-        } else {
-            "none of them holds or"
-        };
-        let findings = open.into_iter().map(|subject| {
-            let name = self.name(subject);
-            let text = format!(
-                "the manifest has rows of the name {name} in several folders, and {none} is in the folder of this one"
-            );
-            undecided(self, subject, text)
-        });
-        let findings: Vec<Finding> = findings.collect();
-        self.findings.extend(findings);
-    }
-
     /// The kind of which the digest of a claim is, where it is that of the bytes.
-    fn matched(&self, claim: &Claim) -> Option<Kind> {
+    pub(super) fn matched(&self, claim: &Claim) -> Option<Kind> {
         let digests = self.digests.get(&claim.subject)?;
         let mut kinds = claim.kinds.iter();
         let holds = |kind: &&Kind| digests.get(kind) == Some(&claim.digest);
@@ -432,7 +379,7 @@ impl ManifestCheck<'_> {
     }
 
     /// What a message calls a subject.
-    fn name(&self, subject: Subject) -> String {
+    pub(super) fn name(&self, subject: Subject) -> String {
         let file = |shard: usize| {
             self.target
                 .names
@@ -450,7 +397,7 @@ impl ManifestCheck<'_> {
         }
     }
 
-    fn place(&self, subject: Subject) -> Place {
+    pub(super) fn place(&self, subject: Subject) -> Place {
         match subject {
             Subject::File(shard) | Subject::Model(shard) => self.target.file_place(shard),
             Subject::Set => self.target.file_place(0),

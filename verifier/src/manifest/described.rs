@@ -239,6 +239,7 @@ impl Rows<'_> {
                 subject,
                 kinds: vec![kind],
                 digest,
+                folder: None,
                 one_of: None,
             });
         }

@@ -128,7 +128,8 @@ impl<'a> Row<'a> {
             subject,
             kinds: self.line.kinds.clone(),
             digest: self.line.digest.clone(),
-            one_of: self.one_of.clone(),
+            folder: self.path.map(folder),
+            one_of: self.one_of,
         }
     }
 }
@@ -221,10 +222,7 @@ fn tell_folders(rows: &mut Vec<Row<'_>>, target: &Target<'_>) {
         }
         for row in rows.iter_mut().filter(|row| is_of(row)) {
             let may_be_own = is_in(&tied, row) || row.path.is_some_and(leads_out);
-            row.one_of = row.path.map(|path| OneOf {
-                folder: folder(path),
-                may_be_own,
-            });
+            row.one_of = Some(OneOf { may_be_own });
         }
     }
 }

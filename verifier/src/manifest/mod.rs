@@ -19,6 +19,7 @@ mod cap;
 mod check;
 mod described;
 mod fingerprint;
+mod folders;
 mod hold;
 mod json;
 mod kind;

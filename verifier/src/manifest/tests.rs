@@ -573,11 +573,14 @@ fn a_set_is_one_whose_rows_are_all_of_one_folder() {
         text.replace("  t-", &format!("  {folder}/t-"))
     };
     let both = rows("a", &own) + &rows("b", &[own[1].clone(), other[1].clone()]);
-    let manifest = parse("list", both.as_bytes()).unwrap();
-    for (files, verdict) in [
-        ([&own[0], &own[1]], Verdict::Verified),
-        ([&own[0], &other[1]], Verdict::Undecided),
+    // A list that lacks a row.
+    let lacking = rows("a", &own[..1]) + &rows("b", &[own[1].clone(), other[1].clone()]);
+    for (list, files, verdict) in [
+        (&both, [&own[0], &own[1]], Verdict::Verified),
+        (&both, [&own[0], &other[1]], Verdict::Undecided),
+        (&lacking, [&own[0], &other[1]], Verdict::Undecided),
     ] {
+        let manifest = parse("list", list.as_bytes()).unwrap();
         let files = files.map(Clone::clone);
         let report = check(&manifest, &input(&names, &files), &OPTIONS, &());
         assert_eq!(report.verdict, verdict, "{report:#?}");
