@@ -121,3 +121,29 @@ fn another_source_in_the_record_is_seen_beside_another_split() {
         assert_eq!(found.verdict, Verdict::Different, "{}", text::full(&found));
     }
 }
+
+#[test]
+fn a_set_whose_numbers_have_types_that_no_loader_reads_is_undecided() {
+    let model = models::tiny();
+    let honest = converted(&model);
+    for (file, key) in [
+        (1, "split.no"),
+        (1, "split.count"),
+        (0, "split.tensors.count"),
+    ] {
+        let mut set = model.shards(2);
+        let bytes = set.get_mut(file).unwrap();
+        let mut places = bytes.windows(key.len());
+        let type_id = places.position(|part| part == key.as_bytes()).unwrap() + key.len();
+        // i16 in the place of u16, u32 in that of i32.
+        let type_id = bytes.get_mut(type_id).unwrap();
+        *type_id = if *type_id == 2 { 3 } else { 4 };
+        let found = report(&honest, &set);
+        assert_eq!(
+            found.verdict,
+            Verdict::Undecided,
+            "{key}: {}",
+            text::full(&found)
+        );
+    }
+}

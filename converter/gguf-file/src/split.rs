@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Grouped, Quoted},
     tensors::TensorInfo,
     value::Value,
+    value_type::ValueType,
 };
 
 /// The shards of one logical model, in order; a file that was never split is a set of one.
@@ -84,6 +85,8 @@ fn check_single(single: &Content<'_>) -> Result<(), Error> {
     }
 }
 
+/// The types are those that llama.cpp asks for (`gguf_get_val_u16`, `get_key` of a u16 and of an int): of another it refuses
+/// the set.
 fn check_key(
     shard: &Content<'_>,
     number: u64,
@@ -91,16 +94,18 @@ fn check_key(
     expected: u64,
     code: &'static str,
 ) -> Result<(), Error> {
-    if shard.get(key).and_then(Value::as_u64) == Some(expected) {
+    let value = shard.get(key);
+    let asked = if key == b"split.tensors.count" {
+        ValueType::I32
+    } else {
+        ValueType::U16
+    };
+    let is_asked = value.is_none_or(|value| value.value_type() == asked);
+    if is_asked && value.and_then(Value::as_u64) == Some(expected) {
         return Ok(());
     }
-    Err(refuse(
-        shard,
-        number,
-        key,
-        code,
-        &Grouped(expected).to_string(),
-    ))
+    let expected = format!("{} as {asked}", Grouped(expected));
+    Err(refuse(shard, number, key, code, &expected))
 }
 
 fn check_tensors(shards: &[Content<'_>]) -> Result<(), Error> {
@@ -168,7 +173,7 @@ fn refuse(
     let found = pair.map_or_else(
         || "nothing".to_owned(),
         |pair| match pair.value.as_u64() {
-            Some(value) => Grouped(value).to_string(),
+            Some(value) => format!("{} as {}", Grouped(value), pair.value.value_type()),
             None => pair.value.value_type().to_string(),
         },
     );

@@ -80,8 +80,24 @@ fn a_missing_or_a_further_shard_is_refused() {
 #[test]
 fn shards_out_of_order_are_refused() {
     let error = join(&[shard(1, 2, 2, &["a"]), shard(0, 2, 2, &["b"])]).unwrap_err();
-    let text = "shard 0 split.no at offset 44: expected 0, found 1 (gguf.split.no)";
+    let text = "shard 0 split.no at offset 44: expected 0 as u16, found 1 as u16 (gguf.split.no)";
     assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn numbers_of_a_set_have_the_types_that_loaders_ask_for() {
+    for key in ["split.no", "split.count", "split.tensors.count"] {
+        let mut second = shard(1, 2, 2, &["b"]);
+        let mut places = second.windows(key.len());
+        let type_id = places.position(|part| part == key.as_bytes()).unwrap() + key.len();
+        // i16 in the place of u16, u32 in that of i32.
+        second[type_id] = if second[type_id] == 2 { 3 } else { 4 };
+        let error = join(&[shard(0, 2, 2, &["a"]), second]).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("shard 1 {key} ")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

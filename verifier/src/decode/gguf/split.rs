@@ -1,9 +1,11 @@
 //! Split sets: several files that are one model.
 //!
-//! `split.no` u16 counts from 0, `split.count` u16 is the number of files, `split.tensors.count` i32 the tensors of all.
+//! `split.no` u16 counts from 0, `split.count` u16 is the number of files, `split.tensors.count` i32 the tensors of all. Numbers of
+//! other types are none here: llama.cpp refuses a set that has them.
 
 use std::collections::HashSet;
 
+use super::value::{I32, U16};
 use super::{Metadata, ShardHead};
 use crate::code::Code;
 use crate::decode::container::Container;
@@ -17,6 +19,17 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
             .push(Finding::new(code, Effect::Undecided, text).at(Place::new(Side::Gguf, shard)));
     };
     let integer = |shard: usize, key: &[u8]| heads.get(shard)?.get(key)?.as_u64();
+    let of_type = |shard: usize, key: &[u8], type_id| {
+        let value = heads.get(shard)?.get(key)?;
+        value.as_u64().filter(|_| value.type_id == type_id)
+    };
+    let found = |shard: usize, key: &[u8]| {
+        let value = heads.get(shard).and_then(|head| head.get(key));
+        value.map_or("none".to_owned(), |value| match value.as_integer() {
+            Some(number) => format!("{number} as {}", value.type_name()),
+            None => value.type_name().to_owned(),
+        })
+    };
     // A merged file keeps the keys with a count of 0.
     let count = integer(0, b"split.count").unwrap_or(0);
     if heads.len() == 1 && count <= 1 {
@@ -30,32 +43,23 @@ pub(super) fn check(container: &Container<Metadata>, findings: &mut Findings) {
         );
     }
     for shard in 0..heads.len() {
-        let number = integer(shard, b"split.no");
-        if number != Some(shard as u64) {
-            let found = number.map_or("none".to_owned(), |number| number.to_string());
-            refuse(
-                Code::GgufSplitNo,
-                shard,
-                format!("split.no is {found} in file {shard} of the set"),
-            );
+        if of_type(shard, b"split.no", U16) != Some(shard as u64) {
+            let found = found(shard, b"split.no");
+            let text =
+                format!("split.no is {found} in file {shard} of the set, not {shard} as u16");
+            refuse(Code::GgufSplitNo, shard, text);
         }
-        let own = integer(shard, b"split.count");
-        if own != Some(count) {
-            refuse(
-                Code::GgufSplitCount,
-                shard,
-                format!("split.count of file {shard} is not {count}"),
-            );
+        if of_type(shard, b"split.count", U16) != Some(count) {
+            let found = found(shard, b"split.count");
+            let text = format!("split.count of file {shard} is {found}, not {count} as u16");
+            refuse(Code::GgufSplitCount, shard, text);
         }
     }
     if heads.len() > 1 {
-        let total = integer(0, b"split.tensors.count");
-        if total != Some(container.tensors.len() as u64) {
-            let found = total.map_or("none".to_owned(), |total| total.to_string());
-            let text = format!(
-                "split.tensors.count is {found}, the files hold {}",
-                container.tensors.len()
-            );
+        let total = container.tensors.len() as u64;
+        if of_type(0, b"split.tensors.count", I32) != Some(total) {
+            let found = found(0, b"split.tensors.count");
+            let text = format!("split.tensors.count is {found}, and not {total} as i32");
             refuse(Code::GgufSplitTensors, 0, text);
         }
     }

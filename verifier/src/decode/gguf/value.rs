@@ -160,6 +160,8 @@ fn length_of(type_id: u32, bytes: &[u8]) -> Option<usize> {
     Some(total)
 }
 
+pub(super) const U16: u32 = 2;
+pub(super) const I32: u32 = 5;
 pub(crate) const F32: u32 = 6;
 pub(crate) const BOOL: u32 = 7;
 pub(crate) const STRING: u32 = 8;
