@@ -1,12 +1,13 @@
 //! One model on its own: what contradicts itself, and what has nothing to check.
 
 use fixtures::gguf::Value as Number;
-use fixtures::{apr, models};
+use fixtures::{apr, damage, models};
 use serde_json::{Value, json};
 use verifier::check::{Sidecar, check, text};
 use verifier::finding::Effect;
 use verifier::manifest;
 use verifier::report::Report;
+use verifier::report::text::grouped;
 use verifier::verdict::Verdict::{self, Different, Undecided, Verified};
 use verifier::{Input, Options};
 
@@ -245,12 +246,28 @@ fn a_recorded_source_of_decoded_tensors_is_said_to_be_open() {
     let text = text::full(&report);
     assert_eq!(report.verdict, Verified, "{text}");
     let first = text.lines().next();
-    let says = "not that of its source: 1 tensor is stored decoded";
+    let says = "not that of its source, so that tokens, merges and the chat template are not held against the record: 1 tensor";
     assert!(first.is_some_and(|first| first.contains(says)), "{text}");
     let mut findings = report.findings.iter();
     let open = findings.find(|one| one.code == "meta.record-unchecked");
     assert!(
         open.is_some_and(|open| open.effect == Effect::Note),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_bytes_of_a_cut_file_are_those_that_were_held() {
+    let apr = apr::converted(&models::small()).to_bytes();
+    let cut = damage::truncate(&apr, apr.len() - 400);
+    let report = checked(&cut);
+    let text = text::full(&report);
+    let held = report.counts.tensor_bytes_compared;
+    let tensors = models::small().tensors;
+    let all = tensors.iter().map(|one| one.data.len() as u64).sum();
+    let (held, all) = (grouped(held), grouped(all));
+    assert!(
+        text.contains(&format!("digest; {held} of {all} bytes")),
         "{text}"
     );
 }

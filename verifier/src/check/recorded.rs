@@ -144,7 +144,11 @@ impl Recorded {
             let source = match source {
                 OfSource::Held => " and of its source".to_owned(),
                 OfSource::Open(count) => {
-                    format!(" (not that of its source: {})", stored_decoded(count))
+                    // The record refers to the metadata for them, and has no copy of its own.
+                    format!(
+                        " (not that of its source, so that tokens, merges and the chat template are not held against the record: {})",
+                        stored_decoded(count)
+                    )
                 }
                 OfSource::Unsaid => String::new(),
             };

@@ -75,7 +75,11 @@ fn write_all(text: &mut String, report: &Report) -> std::fmt::Result {
         if counts.tensors_different > 0 {
             write!(text, ", {} of them different", counts.tensors_different)?;
         }
-        writeln!(text, "; {} bytes", grouped(tensor_bytes(report)))?;
+        let (held, all) = (counts.tensor_bytes_compared, tensor_bytes(report));
+        match held == all {
+            true => writeln!(text, "; {} bytes", grouped(held))?,
+            false => writeln!(text, "; {} of {} bytes", grouped(held), grouped(all))?,
+        }
     }
     if let Some(policy) = &report.policy {
         write_policy(text, policy)?;
