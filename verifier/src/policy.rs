@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::code::{Code, Group};
+use crate::code::{CauseCode, Code, Group};
 use crate::finding::{Effect, Finding, Side, escape};
 
 /// What fails, and what may pass all the same.
@@ -80,8 +80,13 @@ impl Allow {
     /// Fails with a sentence when there is no such code, or when it can never be allowed.
     pub fn new(code: &str, pattern: Option<&str>) -> Result<Self, String> {
         let known = Code::ALL.iter().copied().find(|known| *known == code);
-        let code = known
-            .ok_or_else(|| format!("there is no code {code:?}: `aprove explain` lists all"))?;
+        let is_cause = || CauseCode::ALL.iter().any(|cause| *cause == code);
+        let code = known.ok_or_else(|| match is_cause() {
+            true => format!(
+                "{code} is a likely cause and no finding: allow the finding that it stands under, such as tensor.bytes"
+            ),
+            false => format!("there is no code {code:?}: `aprove explain` lists all"),
+        })?;
         if is_never_allowed(code) {
             return Err(format!(
                 "{code} can never be allowed: what was read decides nothing then"
@@ -324,6 +329,19 @@ mod tests {
         ] {
             assert_eq!(entry.matches(&about(Effect::Different, names)), expected);
         }
+    }
+
+    #[test]
+    fn a_likely_cause_is_said_to_be_none_that_can_be_allowed() {
+        for cause in CauseCode::ALL {
+            let refused = Allow::parse(cause.as_str()).unwrap_err();
+            assert!(
+                refused.contains("is a likely cause and no finding"),
+                "{refused}"
+            );
+        }
+        let refused = Allow::parse("cause.nothing").unwrap_err();
+        assert!(refused.contains("there is no code"), "{refused}");
     }
 
     #[test]

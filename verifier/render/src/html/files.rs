@@ -100,7 +100,7 @@ impl Kind {
             Self::Index => "list of tensors",
             Self::Data => "tensor data",
             Self::Trailing => "bytes after the end",
-            Self::Differs => "stretches that differ",
+            Self::Differs => "from the first to the last difference of each tensor",
             Self::NotCovered => "not covered",
         }
     }

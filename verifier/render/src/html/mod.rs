@@ -16,13 +16,13 @@ mod tensors;
 use std::fmt::Write as _;
 
 use askama::Template;
-use verifier::report::text;
+use verifier::report::{Mode, Report, text};
 use verifier::verdict::Verdict;
 
 use self::escape::clip;
 use self::section::{Section, Word};
 use self::shown::{Limits, Shown};
-use crate::words::digest;
+use crate::words::{digest, reason};
 use crate::{Answer, Subject};
 
 /// Bytes of a page at most.
@@ -152,8 +152,16 @@ fn summary(answer: &Answer<'_>, limits: Limits) -> Summary {
             verdict: Word::new(subject.report.verdict),
             words: text::verdict(&subject.report),
             names: clip(&names(subject, false), limits.name),
-            summary: clip(&text::summary(&subject.report), limits.name),
+            summary: clip(&in_few_words(&subject.report), limits.name),
         }),
+    }
+}
+
+/// What a report comes to, in a few words; of a model on its own, why.
+fn in_few_words(report: &Report) -> String {
+    match report.mode {
+        Mode::File => reason(report),
+        Mode::Pair | Mode::Manifest => text::summary(report),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use fixtures::models;
+use verifier::{Input, Options, check};
+
 use super::document::{Element, parse};
 use super::samples::{HOSTILE, PAGES, make_pages, page, subject, verified};
 
@@ -228,4 +231,25 @@ fn each_part_is_there_and_in_order() {
     assert!(
         of("differs when run").contains("The first stage that differs is 0.q_rope (prompt ramp)")
     );
+}
+
+/// A model on its own has no other whose tensors could be equal.
+#[test]
+fn a_checked_model_among_others_is_said_to_be_checked() {
+    let gguf = models::tiny().to_bytes();
+    let input = Input {
+        name: "m.gguf".to_owned(),
+        shards: vec![("m.gguf".to_owned(), &gguf)],
+    };
+    let options = Options::default();
+    let report = check::check(&input, &check::Sidecar::Absent, &options, &());
+    let page = page(&[subject(report.clone()), subject(report)]);
+    assert!(page.contains("nothing recorded to hold the bytes against"));
+    assert!(!page.contains("tensors equal"));
+}
+
+#[test]
+fn what_lies_between_differences_is_not_said_to_differ() {
+    let page = &PAGES.iter().find(|(name, _)| *name == "bit").unwrap().1;
+    assert!(page.contains("from the first to the last difference of each tensor"));
 }

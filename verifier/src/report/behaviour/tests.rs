@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::{Allow, Policy};
 use crate::report::verdict::{Compared, Verdict};
-use crate::report::{Scope, Sides, TensorResult, TensorRow, TensorSide, build};
+use crate::report::{Scope, Sides, TensorResult, TensorRow, TensorSide, build, text};
 
 fn row() -> BehaviourRow {
     BehaviourRow {
@@ -40,6 +40,23 @@ fn report(verdict: Verdict) -> Report {
     report.add(&findings);
     assert_eq!(report.verdict, verdict);
     report
+}
+
+#[test]
+fn a_warning_of_a_run_is_not_said_to_be_a_difference() {
+    for (code, says) in [
+        (
+            Code::BehaviourAssumed,
+            "nothing differs; the warnings are below",
+        ),
+        (Code::MetaChanged, "nothing differs but what is named below"),
+    ] {
+        let mut report = report(Verdict::Verified);
+        report.called = Some(["a", "b"].map(str::to_owned));
+        report.add(&[Finding::new(code, Effect::Warning, "")]);
+        let meaning = text::meaning(&report);
+        assert!(meaning.contains(says), "{meaning}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod head;
 use std::fmt::Write as _;
 
 use super::{BehaviourRow, FileFormat, FindingRow, PlaceRow, Report, stages};
-use crate::code::Code;
+use crate::code::{Code, Group};
 use crate::finding::{Effect, Side, counted};
 use crate::policy::FailOn;
 use crate::report::verdict::{Compared, Verdict};
@@ -117,6 +117,9 @@ pub fn meaning(report: &Report) -> &str {
         Verdict::Verified if report.findings.iter().all(|one| one.effect == Effect::Note) => {
             "every byte of both files is accounted for, and nothing differs"
         }
+        Verdict::Verified if !report.findings.iter().any(is_difference) => {
+            "every byte of both files is accounted for, and nothing differs; the warnings are below"
+        }
         Verdict::Verified => {
             "every byte of both files is accounted for, and nothing differs but what is named below"
         }
@@ -143,6 +146,13 @@ fn leaves_out_behaviour(report: &Report) -> bool {
 /// Whether a finding would decide, but for the policy.
 const fn is_allowed(finding: &FindingRow) -> bool {
     finding.effect.decides() && finding.allowed_by.is_some()
+}
+
+/// Whether a finding that does not decide is of something that differs, and not of one file or of a run.
+fn is_difference(finding: &FindingRow) -> bool {
+    let group = finding.code.group();
+    let is_of_both = matches!(group, Group::Metadata | Group::Tensor | Group::Other);
+    is_of_both && finding.effect != Effect::Note
 }
 
 /// Whether nothing but warnings keeps it from being verified.
