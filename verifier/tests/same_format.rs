@@ -330,3 +330,16 @@ fn a_wrong_size_in_a_whole_file_is_malformed_and_not_cut() {
     let says = ["b.model is malformed: model.layers.0.mlp.up_proj.weight: its offset and size"];
     check(&report, Undecided, &says);
 }
+
+#[test]
+fn a_length_beyond_any_file_is_malformed_and_not_cut() {
+    let gguf = models::tiny().to_bytes();
+    let key = b"tokenizer.chat_template";
+    let at = gguf.windows(key.len()).position(|bytes| bytes == key);
+    // The key, the type of its value, then the length.
+    let damaged = damage::flip_bit(&gguf, at.unwrap() + key.len() + 4 + 6, 0);
+    let report = compare(&[gguf], &[damaged]);
+    let says =
+        ["b.model is malformed: tokenizer.chat_template: a string says that it is 281474976710"];
+    check(&report, Undecided, &says);
+}

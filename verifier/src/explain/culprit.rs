@@ -268,6 +268,7 @@ pub(crate) fn unreadable(findings: &[Finding], called: Option<&[String; 2]>) -> 
             // A size that does not fit its tensor explains what is missing.
             let is_wrong_size = |one: &Finding| one.code == Code::AprTensorSize;
             let is_malformed = is_out_of_range(code)
+                || is_beyond_end(code) && says_more_than_any_file(first)
                 || code == Code::AprTruncated && findings.iter().any(is_wrong_size);
             let how = if is_malformed {
                 "is malformed"
@@ -305,6 +306,13 @@ const fn is_cut(code: Code) -> bool {
 /// Beyond the end of a file that would hold all that its tensors need.
 const fn is_out_of_range(code: Code) -> bool {
     matches!(code, Code::AprDataBounds | Code::GgufOffsetRange)
+}
+
+/// Whether a count or length is one that no model has: what is left of a cut file would be nothing of it.
+fn says_more_than_any_file(finding: &Finding) -> bool {
+    let found = finding.found.as_ref();
+    let number = found.and_then(|found| found.parse::<u64>().ok());
+    number.is_some_and(|number| number > 1 << 40)
 }
 
 /// More than the bytes that are left: of a cut file, or of a wrong count.

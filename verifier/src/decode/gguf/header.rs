@@ -98,16 +98,19 @@ fn refuse(
     expected: &str,
     found: &str,
 ) -> Broken {
-    let what = code.as_str().trim_start_matches("gguf.");
+    let says = match code {
+        Code::GgufCountTensors => format!("the file says that it has {found} tensors"),
+        Code::GgufCountKv => format!("the file says that it has {found} keys"),
+        _ => {
+            let what = code.as_str().trim_start_matches("gguf.");
+            format!("{what} cannot be accepted")
+        }
+    };
     Broken::Field(Box::new(
-        Finding::new(
-            code,
-            Effect::Undecided,
-            format!("header: {what} cannot be accepted"),
-        )
-        .at(Place::new(Side::Gguf, shard)
-            .region(RegionKind::Header)
-            .span(Span::new(offset, length)))
-        .expected_found(expected, found),
+        Finding::new(code, Effect::Undecided, format!("header: {says}"))
+            .at(Place::new(Side::Gguf, shard)
+                .region(RegionKind::Header)
+                .span(Span::new(offset, length)))
+            .expected_found(expected, found),
     ))
 }

@@ -338,26 +338,29 @@ fn alignment(head: &Head<'_>, shard: usize, entry: &Entry) -> Result<u64, Broken
 /// A field that cannot be followed; `because` completes it.
 fn field(shard: usize, code: Code, name: &str, offset: u64, length: u64) -> Unfinished {
     Unfinished(
-        Finding::new(
-            code,
-            Effect::Undecided,
-            format!(
-                "{name}: {} cannot be accepted",
-                code.as_str().trim_start_matches("gguf.")
-            ),
-        )
-        .at(Place::new(Side::Gguf, shard)
+        Finding::new(code, Effect::Undecided, "").at(Place::new(Side::Gguf, shard)
             .region(RegionKind::KeyValue)
             .span(Span::new(offset, length))
             .name(name)),
+        name.to_owned(),
     )
 }
 
-struct Unfinished(Finding);
+struct Unfinished(Finding, String);
 
 impl Unfinished {
     fn because(self, expected: &str, found: &str) -> Broken {
-        Broken::Field(Box::new(self.0.expected_found(expected, found)))
+        let Self(mut finding, name) = self;
+        let says = match finding.code {
+            Code::GgufStringLength => format!("a string says that it is {found} bytes long"),
+            Code::GgufKeyLength => format!("its name says that it is {found} bytes long"),
+            Code::GgufArrayCount => format!("an array says that it has {found} items"),
+            Code::GgufValueType => format!("a value says that its type is {found}"),
+            Code::GgufArrayDepth => "its arrays lie too deep in one another".to_owned(),
+            _ => format!("it cannot be {found}"),
+        };
+        finding.message = format!("{name}: {says}");
+        Broken::Field(Box::new(finding.expected_found(expected, found)))
     }
 }
 
