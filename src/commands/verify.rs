@@ -51,11 +51,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "MODEL", required_unless_present = "pairs")]
     a: Option<PathBuf>,
     /// The other one
-    #[arg(
-        value_name = "OTHER",
-        required_unless_present_any = ["manifest", "digest", "pairs"],
-        conflicts_with_all = ["manifest", "digest"]
-    )]
+    #[arg(value_name = "OTHER", conflicts_with_all = ["manifest", "digest"])]
     b: Option<PathBuf>,
     /// Compare the pairs of this list: two paths in a line, with a tab between them, relative to the folder of the list
     #[arg(long, value_name = "FILE", conflicts_with_all = ["a", "b", "manifest", "digest"])]
@@ -133,6 +129,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn judge_all(arguments: &Arguments, reports: &mut Reports) -> anyhow::Result<Outcome> {
     if arguments.prompt.is_given() && !arguments.forward {
         bail!("--prompt and --tokens are for a run: leave out --forward off");
+    }
+    if let Arguments {
+        a: Some(a),
+        b: None,
+        manifest: None,
+        digest: None,
+        ..
+    } = arguments
+    {
+        bail!(
+            "there is no OTHER to compare with; one model alone: aprove check {}, or verify MODEL --digest sha256:HEX",
+            next_command::shown(a)
+        );
     }
     let options = arguments.engine.options()?;
     let policy = &arguments.policy.read(reports)?;
