@@ -6,12 +6,15 @@ use std::fmt::Write as _;
 use super::{called, sides};
 use crate::code::{Code, Group};
 use crate::finding::Effect;
-use crate::report::{FindingRow, Report, TensorRow, first_difference, stages};
+use crate::report::{ConclusionKind, FindingRow, Report, TensorRow, first_difference, stages};
 
 /// The first finding in full, the others in a line or two each.
 pub(super) fn write_brief(text: &mut String, report: &Report) -> std::fmt::Result {
     let mut findings = report.findings.iter().peekable();
-    let said = report.conclusion.as_ref().map(|said| &said.text);
+    // Of files that are no models there is nothing but the first line to say.
+    let said = report.conclusion.as_ref();
+    let said = said.filter(|said| said.kind != ConclusionKind::Unlike);
+    let said = said.map(|said| &said.text);
     if let Some(first) = findings.next_if(|first| Some(&first.message) == said) {
         write_cause(text, first)?;
     } else if let Some(first) = findings.next_if(|first| first.decides()) {
