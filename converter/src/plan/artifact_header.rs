@@ -16,6 +16,7 @@ use crate::{
         metadata::{Facts, Metadata},
         names::Names,
         record::{self, Choices, Record, SourceDigests, TensorDigests},
+        sizes,
         types::Storage,
     },
     publish::staged::StagedFile,
@@ -54,6 +55,7 @@ impl<'a> Draft<'a> {
         }
         let keys = Keys::new(*set, &given)?;
         let unsaid = words.unsaid.as_deref();
+        sizes::check(&keys, unsaid.is_none())?;
         let lost = behaviour::check(&keys, set, unsaid, request.record_only)?;
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());

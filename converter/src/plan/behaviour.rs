@@ -127,8 +127,7 @@ fn effect(
     head_dim: Option<u64>,
 ) -> Option<&'static str> {
     if CARRIED.contains(&ending) {
-        // One of no items is refused where keys are read.
-        let is_list = matches!(value, Value::Array(items) if items.count > 0);
+        let is_list = matches!(value, Value::Array(_));
         let differs = is_list && count(ending, value).is_err();
         return differs.then_some("layers have numbers of their own, and loaders read one");
     }
@@ -157,6 +156,13 @@ fn effect(
             Some("it is not a known key; if it changes the behaviour, loaders would not know of it")
         }
     }
+}
+
+/// Whether a key is known, and its value no list.
+pub(crate) fn is_of_one_value(ending: &str) -> bool {
+    let is_known = CARRIED.contains(&ending) || RULES.iter().any(|rule| rule.key == ending);
+    let others = ["rope.dimension_count", "rope.scaling.finetuned"];
+    is_known && ending != "attention.sliding_window_pattern" || others.contains(&ending)
 }
 
 fn head_dim(keys: &Keys<'_>) -> Option<u64> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use architectures::{Architecture, find};
-use gguf_file::{GgmlType, Value};
+use gguf_file::GgmlType;
 
 use crate::{
     error::{Error, Problems},
@@ -27,7 +27,6 @@ pub(crate) fn check(keys: &Keys<'_>, plan: &TensorPlan<'_>, is_run: bool) -> Res
         check_tensors(plan, &mut problems);
         check_numbers(keys, plan.vocabulary_rows()?, &mut problems)?;
     }
-    check_lists(keys, &mut problems);
     if let Some(described) = find(keys.architecture()) {
         check_experts(keys, described, &mut problems);
         let shapes = Shapes::of(described, keys, plan.vocabulary_rows()?);
@@ -58,39 +57,22 @@ fn check_numbers(keys: &Keys<'_>, rows: u64, problems: &mut Problems) -> Result<
     }
     let vocabulary = keys.name("vocab_size");
     let tokens = keys.array(TOKENS)?.map_or(0, |tokens| tokens.count);
+    // Only there llama.cpp reads it (`llama_vocab::impl::load`).
+    let is_read = matches!(
+        keys.text("tokenizer.ggml.model")?,
+        Some("none" | "no_vocab")
+    );
     match keys.count(&vocabulary)? {
         Some(size) if size > rows => problems.push(format!(
             "{vocabulary} is {size}, and {EMBEDDING} has rows for {rows}"
         )),
-        // Loaders of APR would take the rows of the first tokens alone.
-        Some(size) if size < tokens => {
+        Some(size) if is_read && size < tokens => {
             problems.push(format!("{vocabulary} is {size}, and {TOKENS} has {tokens}"));
         }
         _ => {}
     }
     Ok(())
 }
-
-/// llama.cpp takes a list of one number for each layer, and no other (`get_key_or_arr`).
-fn check_lists(keys: &Keys<'_>, problems: &mut Problems) {
-    // What is no number is said where the key is read.
-    let layers = keys.count(&keys.name("block_count")).ok().flatten();
-    for (key, ending, value) in keys.of_architecture() {
-        if let Value::Array(numbers) = value
-            && OF_LAYERS.contains(&ending)
-            && layers.is_some_and(|layers| layers != numbers.count)
-        {
-            let count = numbers.count;
-            problems.push_with(|| format!("{key} has {count} numbers, not one for each layer"));
-        }
-    }
-}
-
-const OF_LAYERS: [&str; 3] = [
-    "attention.head_count",
-    "attention.head_count_kv",
-    "feed_forward_length",
-];
 
 fn check_experts(keys: &Keys<'_>, described: &Architecture, problems: &mut Problems) {
     // What is no number is said where the key is read.

@@ -123,12 +123,8 @@ impl Metadata {
         let key_length = optional("attention.key_length")?;
         let head_dim = match (key_length, hidden_size, heads) {
             (None, Some(hidden_size), Some(heads)) => {
-                let divided = divided(keys, hidden_size, heads);
-                if facts.is_kept() {
-                    divided.ok()
-                } else {
-                    Some(divided?)
-                }
+                let divides = hidden_size.checked_rem(heads) == Some(0);
+                divides.then(|| hidden_size.checked_div(heads)).flatten()
             }
             (length, ..) => length,
         };
@@ -157,7 +153,17 @@ impl Metadata {
 
         let tokens = keys.array(TOKENS)?.map(|tokens| tokens.count);
         let rows = facts.vocabulary_rows;
-        let vocabulary = optional("vocab_size")?.or(tokens).unwrap_or(rows);
+        let stated = optional("vocab_size")?;
+        if let Some((stated, tokens)) = stated
+            .zip(tokens)
+            .filter(|(stated, tokens)| stated < tokens)
+        {
+            let key = keys.name("vocab_size");
+            self.warnings.push(format!(
+                "{key} is {stated}, and {TOKENS} has {tokens}: llama.cpp takes the tokens, and so does the artifact"
+            ));
+        }
+        let vocabulary = stated.max(tokens).unwrap_or(rows);
         self.put("vocab_size", vocabulary);
         if let Some(tokens) = tokens.filter(|tokens| *tokens < rows) {
             self.warnings.push(format!(
@@ -374,23 +380,6 @@ fn is_merge(merge: &Value<'_>) -> bool {
         a.is_some_and(|part| !part.is_empty()) && b.is_some_and(|part| !part.is_empty())
     };
     are_two(parts.next(), parts.next()) && parts.next().is_none()
-}
-
-fn divided(keys: &Keys<'_>, hidden_size: u64, heads: u64) -> Result<u64, Error> {
-    if let Some(quotient) = hidden_size.checked_div(heads)
-        && hidden_size.is_multiple_of(heads)
-    {
-        return Ok(quotient);
-    }
-    Err(Error::Key {
-        key: keys.name("attention.head_count"),
-        expected: format!(
-            "a divisor of {} ({hidden_size}), or {} given",
-            keys.name("embedding_length"),
-            keys.name("attention.key_length")
-        ),
-        found: heads.to_string(),
-    })
 }
 
 fn check_length(keys: &Keys<'_>, key: &str, vocabulary: Option<Array<'_>>) -> Result<(), Error> {

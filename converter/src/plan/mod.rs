@@ -14,6 +14,7 @@ pub(crate) mod names;
 pub(crate) mod record;
 pub(crate) mod rope;
 mod shapes;
+mod sizes;
 pub(crate) mod summary;
 pub(crate) mod types;
 

@@ -6,7 +6,7 @@ use fixtures::{
     models,
 };
 
-use crate::support::Workbench;
+use crate::support::{Artifact, Workbench};
 
 #[test]
 fn a_missing_required_key_is_named() {
@@ -60,7 +60,7 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
         (
             "qwen2.attention.head_count_kv",
             Value::Array(4, Vec::new()),
-            "expected an integer from 0 on, the same for every layer, found 0 of u32: []",
+            "qwen2.attention.head_count_kv has 0 numbers, not one for each layer",
         ),
         ("qwen2.attention.head_count", 6_u32.into(), "a divisor of"),
     ];
@@ -72,6 +72,106 @@ fn a_key_of_another_type_is_an_error_that_says_both() {
             refusal.contains(key) && refusal.contains(expected),
             "{refusal}"
         );
+    }
+}
+
+/// As llama.cpp, which throws for it (`get_key`).
+#[test]
+fn a_list_where_engines_read_one_number_is_refused() {
+    for ending in [
+        "attention.key_length",
+        "attention.sliding_window",
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "expert_count",
+        "leading_dense_block_count",
+        "rope.dimension_count",
+        "rope.freq_base",
+        "vocab_size",
+    ] {
+        for layers in [1, 2] {
+            let mut model = models::qwen2();
+            model.set(
+                format!("qwen2.{ending}"),
+                Value::Array(4, vec![Value::U32(2); layers]),
+            );
+            let mut bench = Workbench::new(&model);
+            for record_only in [false, true] {
+                bench.request.record_only = record_only;
+                let refusal = bench.refusal();
+                let expected = format!(
+                    "qwen2.{ending}: expected one value, of which llama.cpp takes no list, found {layers} of u32"
+                );
+                assert!(refusal.starts_with(&expected), "{refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_numbers_of_the_layers_that_are_alike_are_taken() {
+    let mut model = models::qwen2();
+    for (ending, number) in [
+        ("attention.head_count", 4_u32),
+        ("attention.head_count_kv", 2),
+        ("feed_forward_length", 512),
+        ("expert_used_count", 0),
+        ("expert_feed_forward_length", 0),
+    ] {
+        let list = Value::Array(4, vec![Value::U32(number); 2]);
+        model.set(format!("qwen2.{ending}"), list);
+    }
+    let warnings = Workbench::new(&model)
+        .convert()
+        .unwrap()
+        .warnings()
+        .to_vec();
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn sizes_that_no_engine_takes_are_named_first() {
+    let empty = || Value::Array(4, Vec::new());
+    let cases: [(&str, Value, &str); 5] = [
+        ("attention.head_count", 0_u32.into(), "is 0"),
+        ("embedding_length", 0_u32.into(), "is 0"),
+        ("attention.head_count", empty(), "has 0 numbers"),
+        ("attention.head_count_kv", empty(), "has 0 numbers"),
+        ("feed_forward_length", empty(), "has 0 numbers"),
+    ];
+    for (ending, value, expected) in cases {
+        let mut model = models::llama();
+        let key = format!("llama.{ending}");
+        model.set(key.as_str(), value);
+        // A size of a head that would else be said not to be all of it.
+        model.set("llama.rope.dimension_count", 64_u32);
+        let mut bench = Workbench::new(&model);
+        for record_only in [false, true] {
+            bench.request.record_only = record_only;
+            let refusal = bench.refusal();
+            let expected = format!("{key} {expected}");
+            assert!(refusal.contains(&expected), "{refusal}");
+            assert!(!refusal.contains("dimension_count"), "{refusal}");
+            let error = bench.convert().unwrap_err();
+            assert!(matches!(error, Error::Unfit { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn more_heads_than_values_are_named_whatever_is_kept() {
+    let mut model = models::llama();
+    model.remove("llama.attention.key_length");
+    model.set("llama.attention.head_count", u32::MAX);
+    model.set("llama.rope.dimension_count", 64_u32);
+    let mut bench = Workbench::new(&model);
+    for record_only in [false, true] {
+        bench.request.record_only = record_only;
+        let refusal = bench.refusal();
+        let expected =
+            "llama.attention.head_count: expected a divisor of llama.embedding_length (256)";
+        assert!(refusal.starts_with(expected), "{refusal}");
     }
 }
 
@@ -109,7 +209,7 @@ fn the_size_of_shared_experts_is_that_of_their_tensors() {
 
 #[test]
 fn keys_that_do_not_fit_the_tensors_are_named() {
-    let cases: [(&str, Value, &str); 14] = [
+    let cases: [(&str, Value, &str); 13] = [
         (
             "attention.head_count",
             Value::Array(4, vec![Value::U32(4); 3]),
@@ -129,11 +229,6 @@ fn keys_that_do_not_fit_the_tensors_are_named() {
             "attention.head_count_kv",
             3_u32.into(),
             "qwen2.attention.head_count_kv is 3, and has to divide",
-        ),
-        (
-            "vocab_size",
-            10_u32.into(),
-            "qwen2.vocab_size is 10, and tokenizer.ggml.tokens has 320",
         ),
         (
             "feed_forward_length",
@@ -183,6 +278,26 @@ fn keys_that_do_not_fit_the_tensors_are_named() {
         let refusal = Workbench::new(&model).refusal();
         assert!(refusal.contains(expected), "{refusal}");
     }
+}
+
+/// llama.cpp counts the tokens, and reads the key where it has no tokenizer (`llama_vocab::impl::load`).
+#[test]
+fn a_vocab_size_below_the_tokens_counts_without_tokenizer_alone() {
+    let mut model = models::qwen2();
+    model.set("qwen2.vocab_size", 10_u32);
+    let bench = Workbench::new(&model);
+    let warnings = bench.convert().unwrap().warnings().join("\n");
+    assert_eq!(
+        warnings,
+        "qwen2.vocab_size is 10, and tokenizer.ggml.tokens has 320: llama.cpp takes the tokens, and so does the artifact"
+    );
+    let metadata = Artifact::of(&bench.artifact()).metadata;
+    assert_eq!(metadata["vocab_size"], 320);
+
+    model.set("tokenizer.ggml.model", "none");
+    let refusal = Workbench::new(&model).refusal();
+    let expected = "qwen2.vocab_size is 10, and tokenizer.ggml.tokens has 320";
+    assert!(refusal.contains(expected), "{refusal}");
 }
 
 #[test]

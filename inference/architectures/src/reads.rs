@@ -11,7 +11,8 @@ impl Architecture {
             "attention.max_alibi_bias" => self.alibi == Alibi::Key,
             "attention.scale" => self.scale == AttentionScale::Key,
             "attention.shared_kv_layers" => self.shared_keys,
-            "attention.sliding_window_pattern" => {
+            // Where no layer is without a window, none has the other base.
+            "attention.sliding_window_pattern" | "rope.freq_base_swa" => {
                 self.window.is_some_and(|window| window.pattern != Some(0))
             }
             "attn_logit_softcapping" => self.score_cap.is_some(),
@@ -19,7 +20,6 @@ impl Architecture {
             "final_logit_softcapping" => self.logit_cap.is_some(),
             "logit_scale" => self.logit_scale != LogitScale::None,
             "residual_scale" => matches!(self.residual_scale, Factor::Key(..)),
-            "rope.freq_base_swa" => self.window.is_some(),
             "use_parallel_residual" => self.parallel == Parallel::Key,
             // Read for architectures that are not described.
             "attention.output_scale" | "router_logit_softcapping" | "swin_norm" => false,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     /// The `load_arch_hparams` of llama.cpp in which the key stands (src/models/*.cpp), of what is described.
-    const READERS: [(&str, &str); 12] = [
+    const READERS: [(&str, &str); 13] = [
         ("attention.clamp_kqv", "dbrx mpt olmo"),
         (
             "attention.layer_norm_epsilon",
@@ -58,6 +58,10 @@ mod tests {
             "cohere2 command-r granite granitehybrid granitemoe minicpm",
         ),
         ("residual_scale", "granite granitehybrid granitemoe minicpm"),
+        (
+            "rope.freq_base_swa",
+            "cohere2 exaone4 gemma2 gemma3 gemma4 gpt-oss llama4 olmo2",
+        ),
         ("use_parallel_residual", "gptneox"),
     ];
 
