@@ -130,11 +130,13 @@ fn lacking<'a>(parts: &BTreeSet<&str>, needs: &'a [Need]) -> BTreeSet<&'a str> {
     lacking
 }
 
-/// Whether a part is one that every layer has or none: the weights of the attention and the feed-forward. Biases are those
-/// that a layer has, unless its architecture needs them (`TENSOR_NOT_REQUIRED` in llama.cpp).
+/// Whether a part is one that every layer has or none: the weights of the attention and the feed-forward. Biases and factors are
+/// those that a layer has, unless its architecture needs them (`TENSOR_NOT_REQUIRED` in llama.cpp).
 fn is_regular(part: &str) -> bool {
     let is_part = |start| part.starts_with(start);
-    ["attn_", "ffn_", "post_"].into_iter().any(is_part) && !part.ends_with(".bias")
+    let is_weight = ["attn_", "ffn_", "post_"].into_iter().any(is_part);
+    let mut others = [".bias", ".scale", ".input_scale"].into_iter();
+    is_weight && !others.any(|end| part.ends_with(end))
 }
 
 fn check_vocabulary(

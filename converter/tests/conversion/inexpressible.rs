@@ -472,6 +472,20 @@ fn scales_of_single_tensors_are_refused() {
     assert!(refusal.contains("tensor blk.0.attn_q.scale"), "{refusal}");
 }
 
+/// llama.cpp loads each factor where it is (`load_tensors`).
+#[test]
+fn a_factor_that_one_layer_has_is_not_missing_in_the_others() {
+    for name in ["blk.0.attn_q.scale", "blk.1.ffn_down.input_scale"] {
+        let mut model = models::llama();
+        model.tensors.push(number(name));
+        let mut bench = Workbench::new(&model);
+        bench.request.record_only = true;
+        let metadata = Artifact::of(&bench.artifact()).metadata;
+        let kept = &metadata["aprove"]["record_only"];
+        assert_eq!(*kept, serde_json::json!([name]));
+    }
+}
+
 #[test]
 fn gguf_files_that_are_no_models_are_refused_as_what_they_are() {
     let marked = |key: &str, value: Value| {
