@@ -173,6 +173,110 @@ fn keys_that_nobody_knows_may_stand_in_the_record_alone() {
     }
 }
 
+/// Converters of before kept it so.
+#[test]
+fn a_key_that_no_engine_reads_and_the_record_keeps_is_a_warning() {
+    let key = "qwen2.attention.layer_norm_epsilon";
+    let mut model = models::qwen2();
+    model.set(key, Value::F32(1e-5));
+    let mut file = converted(&model);
+    file.at("/aprove")["record_only"] = json!([key]);
+    let found = report(&file.to_bytes(), &model.to_bytes());
+    let warnings: Vec<_> = found
+        .findings
+        .iter()
+        .map(|one| (one.code.as_str(), one.effect))
+        .collect();
+    assert_eq!(
+        warnings,
+        [("meta.record", Effect::Warning)],
+        "{}",
+        text::full(&found)
+    );
+    assert_eq!(found.verdict, Verdict::Verified);
+    assert!(text::full(&found).contains(key));
+}
+
+/// Where a layer has all three biases, loaders add them; where a GGUF has no such key, none is lost.
+#[test]
+fn what_stands_in_the_record_alone_is_not_held_against_another_source() {
+    let other = models::qwen2();
+    let mut lone = other.clone();
+    lone.tensors
+        .retain(|tensor| tensor.name != b"blk.1.attn_v.bias");
+    let mut keyed = other.clone();
+    keyed.set("qwen2.rope.scale_linear", Value::F32(4.0));
+    for (model, kept) in [
+        (lone, json!(["blk.1.attn_k.bias", "blk.1.attn_q.bias"])),
+        (keyed, json!(["qwen2.rope.scale_linear"])),
+    ] {
+        let mut file = converted(&model);
+        file.at("/aprove")["record_only"] = kept;
+        let file = file.to_bytes();
+        let own = report(&file, &model.to_bytes());
+        assert_eq!(own.verdict, Verdict::Undecided, "{}", text::full(&own));
+        let found = report(&file, &other.to_bytes());
+        assert_eq!(found.verdict, Verdict::Different, "{}", text::full(&found));
+        let is_wrong = found
+            .findings
+            .iter()
+            .any(|one| one.code.as_str() == "meta.record");
+        assert!(!is_wrong, "{}", text::full(&found));
+    }
+}
+
+/// llama.cpp loads no such GGUF (`get_key`), and no key of APR has a list.
+#[test]
+fn a_list_stands_as_one_number_where_engines_read_one_of_each_layer() {
+    for (ending, number, name, is_list) in [
+        ("attention.head_count", 4_u32, "num_heads", true),
+        ("feed_forward_length", 512, "intermediate_size", true),
+        ("expert_used_count", 0, "num_experts_per_tok", true),
+        ("block_count", 2, "num_layers", false),
+        ("context_length", 512, "max_position_embeddings", false),
+        ("attention.value_length", 64, "value_length", false),
+    ] {
+        let mut model = models::qwen2();
+        let key = format!("qwen2.{ending}");
+        model.set(key.as_str(), Value::U32(number));
+        let mut file = converted(&model);
+        model.set(key, Value::Array(4, vec![Value::U32(number); 2]));
+        for is_ours in [true, false] {
+            if !is_ours {
+                remove(&mut file, "aprove");
+            }
+            let found = report(&file.to_bytes(), &model.to_bytes());
+            let is_named = text::full(&found).contains(&format!("{name} is not what"));
+            assert_eq!(is_named, !is_list, "{name}: {}", text::full(&found));
+        }
+    }
+}
+
+/// llama.cpp counts the tokens, and loaders of APR take as many rows as the key says.
+#[test]
+fn the_tokens_are_the_vocabulary_where_the_source_states_less() {
+    let mut model = models::qwen2();
+    model.set("qwen2.vocab_size", Value::U32(10));
+    let mut file = converted(&model);
+    for (size, is_ours, verdict) in [
+        (320, true, Verdict::Verified),
+        (10, true, Verdict::Different),
+        (320, false, Verdict::Verified),
+        (10, false, Verdict::Different),
+    ] {
+        set(&mut file, "vocab_size", json!(size));
+        let mut file = file.clone();
+        if !is_ours {
+            remove(&mut file, "aprove");
+        }
+        let found = report(&file.to_bytes(), &model.to_bytes());
+        assert_eq!(found.verdict, verdict, "{size}: {}", text::full(&found));
+        let said = "qwen2.vocab_size is 10, and there are 320 tokens";
+        let is_said = text::full(&found).contains(said);
+        assert_eq!(is_said, !(is_ours && size == 10), "{}", text::full(&found));
+    }
+}
+
 #[test]
 fn a_key_changes_what_the_architectures_that_read_it_compute() {
     for (architecture, ending, value, changes) in [

@@ -53,10 +53,7 @@ impl Neutral {
 /// Tells whether a key of an architecture (without its name and dot) that APR has no place for changes what the model
 /// computes.
 pub(super) fn changes(architecture: &[u8], ending: &str, value: Value<'_>) -> bool {
-    let is = |name: &&str| name.as_bytes() == architecture;
-    let of_some = READERS.iter().find(|(key, _)| *key == ending);
-    if of_some.is_some_and(|(_, readers)| !readers.iter().any(is)) && unsaid::is_known(architecture)
-    {
+    if is_read_by_none(architecture, ending) {
         return false;
     }
     match meaning(ending) {
@@ -64,6 +61,13 @@ pub(super) fn changes(architecture: &[u8], ending: &str, value: Value<'_>) -> bo
         Some(Meaning::Label) => false,
         None => true,
     }
+}
+
+/// Whether no engine reads a key for an architecture, although one reads it for others.
+pub(super) fn is_read_by_none(architecture: &[u8], ending: &str) -> bool {
+    let is = |name: &&str| name.as_bytes() == architecture;
+    let of_some = READERS.iter().find(|(key, _)| *key == ending);
+    of_some.is_some_and(|(_, readers)| !readers.iter().any(is)) && unsaid::is_known(architecture)
 }
 
 /// The meaning of a key; none when it is not in the table.

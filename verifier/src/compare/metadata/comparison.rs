@@ -44,7 +44,7 @@ impl Comparison<'_> {
     ) {
         let key = head.key(entry);
         let name = String::from_utf8_lossy(key);
-        if self.is_record_only(key) {
+        if self.is_record_only(key) && !self.is_read_by_none(key) {
             let what = match key {
                 ARCHITECTURE => format!(
                     "no key of APR says what a {} computes",
@@ -85,15 +85,21 @@ impl Comparison<'_> {
             (None, None) => Vec::new(),
         };
         let mut status = Status::Equal;
+        let ending = suffix.and_then(|suffix| suffix.strip_prefix('.'));
         for (apr_key, json) in &found {
             let form = if rule.is_some_and(|rule| rule.gguf == table::SCORES) {
                 Form::Floats
-            } else if suffix.is_some() {
+            } else if ending.is_some_and(|ending| unsaid::OF_LAYERS.contains(&ending)) {
                 Form::OfLayers
             } else {
                 Form::Plain
             };
-            if let Err(mismatch) = same(head.value(entry), self.document, json, form) {
+            // Said beside what loaders do not read.
+            let is_of_tokens =
+                ending == Some("vocab_size") && derived::explains(self, apr_key, json);
+            if let Err(mismatch) = same(head.value(entry), self.document, json, form)
+                && !is_of_tokens
+            {
                 status = Status::Changed;
                 let (code, effect) = rule.map_or((Code::MetaChanged, Effect::Different), |rule| {
                     (rule.code, rule.changed)
@@ -148,6 +154,17 @@ impl Comparison<'_> {
             .record_only
             .binary_search_by(|one| one.as_slice().cmp(key));
         found.is_ok()
+    }
+
+    /// Whether no engine reads a key of this architecture.
+    pub(super) fn is_read_by_none(&self, key: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(key);
+        let ending = self
+            .suffix(&name)
+            .and_then(|suffix| suffix.strip_prefix('.'));
+        ending.is_some_and(|ending| {
+            behaviour::is_read_by_none(self.architecture.unwrap_or_default(), ending)
+        })
     }
 
     /// What is to be said of a key of the GGUF that stands at no key of the APR file.

@@ -32,7 +32,7 @@ pub(super) fn explains(comparison: &Comparison<'_>, key: &str, json: &Json) -> b
     let expected = match key {
         "num_kv_heads" => unsaid::count(metadata, "attention.head_count"),
         "head_dim" => unsaid::head_dim(metadata),
-        "vocab_size" => vocabulary_size(comparison.gguf),
+        "vocab_size" => vocabulary_size(comparison.gguf, unsaid::count(metadata, "vocab_size")),
         _ => None,
     };
     expected.is_some() && comparison.document.u64(json) == expected
@@ -217,16 +217,17 @@ fn check_rope_scaling(comparison: &Comparison<'_>, findings: &mut Findings) {
     }
 }
 
-fn vocabulary_size(gguf: &Container<gguf::Metadata>) -> Option<u64> {
-    let tokens = gguf
-        .metadata
-        .get(b"tokenizer.ggml.tokens")
-        .and_then(|value| value.as_array());
-    tokens.map(|tokens| tokens.count).or_else(|| {
-        let embedding = gguf
-            .tensors
-            .iter()
-            .find(|tensor| tensor.name == EMBEDDING)?;
+/// What the GGUF states, or the tokens where they are more: llama.cpp counts these, and reads the key where it has no tokenizer
+/// alone (`llama_vocab::impl::load`).
+pub(super) fn vocabulary_size(
+    gguf: &Container<gguf::Metadata>,
+    stated: Option<u64>,
+) -> Option<u64> {
+    let tokens = gguf.metadata.get(b"tokenizer.ggml.tokens");
+    let tokens = tokens.and_then(|tokens| Some(tokens.as_array()?.count));
+    stated.max(tokens).or_else(|| {
+        let mut tensors = gguf.tensors.iter();
+        let embedding = tensors.find(|tensor| tensor.name == EMBEDDING)?;
         embedding.dims.get(1).copied()
     })
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::equal::{Form, same};
 use super::record::{self, Record};
-use super::{rope, table};
-use crate::compare::names::{EMBEDDING, OUTPUT};
+use super::{derived, rope, table, unsaid};
+use crate::compare::names::OUTPUT;
 use crate::decode::apr::{Document, Json, Kind};
 use crate::decode::container::Container;
 use crate::decode::gguf::{self, Items, ShardHead, Value};
@@ -244,10 +244,10 @@ impl<'a> Table<'a> {
     fn configure(&mut self) {
         for (name, ending) in COUNTS {
             if let Some(value) = self.of(ending) {
-                self.put_sayable(name, ending, count(value).map(Expected::Integer));
+                self.put_sayable(name, ending, count(ending, value).map(Expected::Integer));
             }
         }
-        let number = |ending| self.of(ending).and_then(count);
+        let number = |ending| count(ending, self.of(ending)?);
         let heads = number("attention.head_count");
         let derived = [
             ("num_kv_heads", "attention.head_count_kv", heads),
@@ -259,15 +259,21 @@ impl<'a> Table<'a> {
                     .filter(|(size, heads)| size.checked_rem(*heads) == Some(0))
                     .and_then(|(size, heads)| size.checked_div(heads)),
             ),
-            ("vocab_size", "vocab_size", self.vocabulary()),
         ];
         for (name, ending, otherwise) in derived {
             let value = match self.of(ending) {
-                Some(value) => count(value),
+                Some(value) => count(ending, value),
                 None => otherwise,
             };
             self.put_sayable(name, ending, value.map(Expected::Integer));
         }
+        let ending = "vocab_size";
+        let stated = self.of(ending).map(|value| count(ending, value));
+        let vocabulary = match stated {
+            Some(None) => None,
+            stated => derived::vocabulary_size(self.gguf, stated.flatten()),
+        };
+        self.put_sayable(ending, ending, vocabulary.map(Expected::Integer));
         for (name, ending) in FLOATS {
             if let Some(value) = self.of(ending) {
                 let finite = value.as_f32().is_some_and(f32::is_finite);
@@ -288,19 +294,6 @@ impl<'a> Table<'a> {
             "param_count",
             elements.map_or(Expected::Impossible, Expected::Integer),
         );
-    }
-
-    fn vocabulary(&self) -> Option<u64> {
-        let tokens = self.keys.get(b"tokenizer.ggml.tokens");
-        let rows = || {
-            let mut tensors = self.gguf.tensors.iter();
-            let embedding = tensors.find(|tensor| tensor.name == EMBEDDING)?;
-            embedding.dims.get(1).copied()
-        };
-        match tokens.and_then(|tokens| tokens.as_array()) {
-            Some(tokens) => Some(tokens.count),
-            None => rows(),
-        }
     }
 
     fn configure_positions(&mut self, architecture: &[u8]) {
@@ -360,7 +353,8 @@ impl<'a> Table<'a> {
                 continue;
             };
             if name.ends_with("_token_id") {
-                let value = count(value).map_or(Expected::Kept(value), Expected::Integer);
+                let id = value.as_u64();
+                let value = id.map_or(Expected::Kept(value), Expected::Integer);
                 self.put(&format!("tokenizer.{name}"), value);
             }
         }
@@ -375,9 +369,10 @@ fn are_exact(mut items: Items<'_>) -> bool {
     })
 }
 
-/// A whole number that is not negative; a list of equal ones, for the layers, stands as one.
-pub(super) fn count(value: Value<'_>) -> Option<u64> {
-    let Some(mut items) = value.as_array() else {
+/// A whole number that is not negative; a list of equal ones stands as one where llama.cpp reads one for each layer.
+pub(super) fn count(ending: &str, value: Value<'_>) -> Option<u64> {
+    let items = value.as_array();
+    let Some(mut items) = items.filter(|_| unsaid::OF_LAYERS.contains(&ending)) else {
         return value.as_u64();
     };
     let first = items.next()?.as_u64()?;

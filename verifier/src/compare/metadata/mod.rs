@@ -181,7 +181,10 @@ pub(crate) fn compare(
     derived::check(&comparison, &mut findings);
     typed::check(&comparison, &mut findings);
     own::check(document, &apr.tensors, &mut findings);
-    if record_only.is_empty() {
+    if record_only
+        .iter()
+        .all(|key| comparison.is_read_by_none(key))
+    {
         loaders::check(&apr.tensors, &mut findings);
     }
     match (&record, &expected) {
@@ -198,6 +201,7 @@ pub(crate) fn compare(
             };
             recorded.check(&mut findings);
             comparison.name_given_keys(record, &mut findings);
+            comparison.name_needless_keys(&mut findings);
         }
         _ => {
             comparison.find_invented(&mut findings, keys);
@@ -206,6 +210,7 @@ pub(crate) fn compare(
         }
     }
     comparison.name_unread_keys(head, &mut findings);
+    comparison.name_vocabulary_size(head, &mut findings);
     comparison.name_factors(&mut findings);
     outcome.findings = findings.into_list();
     outcome.records = record.map(|record| record.sources).unwrap_or_default();
@@ -324,6 +329,69 @@ impl Comparison<'_> {
                     ),
                 )
                 .at(record_place()),
+            );
+        }
+    }
+
+    /// Keys that the record says to change what the model computes, and that no engine reads.
+    fn name_needless_keys(&self, findings: &mut Findings) {
+        let needless = self.record_only.iter();
+        for key in needless.filter(|key| self.is_read_by_none(key)) {
+            findings.push(
+                Finding::new(
+                    Code::MetaRecord,
+                    Effect::Warning,
+                    format!(
+                        "the record keeps {} as a key that changes what the model computes: neither llama.cpp nor a loader of APR reads it for a {}",
+                        shorten(&String::from_utf8_lossy(key)),
+                        escape(self.architecture.unwrap_or_default())
+                    ),
+                )
+                .at(record_place()),
+            );
+        }
+    }
+
+    /// A size of the vocabulary below the number of tokens, which llama.cpp counts.
+    fn name_vocabulary_size(&self, head: &ShardHead, findings: &mut Findings) {
+        let is_size = |key: &[u8]| {
+            let name = String::from_utf8_lossy(key);
+            self.suffix(&name) == Some(".vocab_size")
+        };
+        for entry in head.entries.iter().filter(|entry| is_size(head.key(entry))) {
+            let stated = head.value(entry).as_u64();
+            let Some((stated, size)) = stated.zip(derived::vocabulary_size(self.gguf, stated))
+            else {
+                continue;
+            };
+            if stated >= size {
+                continue;
+            }
+            let key = head.key(entry);
+            let said = self.value("vocab_size");
+            let is_lost = said.and_then(|json| self.document.u64(json)) == Some(stated);
+            let (effect, so) = match is_lost {
+                // Held against what a conversion writes where the artifact is one of ours.
+                true if self.expected.is_some() => continue,
+                true => (
+                    Effect::Different,
+                    "this artifact says the same, by which loaders take so many rows",
+                ),
+                false => (
+                    Effect::Warning,
+                    "and so do loaders of what is converted from it",
+                ),
+            };
+            findings.push(
+                Finding::new(
+                    Code::MetaVocabSize,
+                    effect,
+                    format!(
+                        "{} is {stated}, and there are {size} tokens: llama.cpp takes the tokens, {so}",
+                        shorten(&String::from_utf8_lossy(key))
+                    ),
+                )
+                .at(gguf_place(entry, key, None)),
             );
         }
     }

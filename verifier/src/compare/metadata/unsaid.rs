@@ -73,10 +73,10 @@ pub(super) fn is_unread(metadata: &Metadata, ending: &str, value: Value<'_>) -> 
     }
     if value.as_array().is_some() {
         // Layers with numbers of their own, where loaders read one.
-        return OF_LAYERS.contains(&ending) && expected::count(value).is_none();
+        return OF_LAYERS.contains(&ending) && expected::count(ending, value).is_none();
     }
     match ending {
-        "rope.dimension_count" => expected::count(value) != head_dim(metadata),
+        "rope.dimension_count" => expected::count(ending, value) != head_dim(metadata),
         "attention.sliding_window" => !Neutral::Zero.is(value) && has_windows(metadata),
         "rope.scaling.attn_factor" => !Neutral::ZeroOrOne.is(value),
         "rope.scaling.alpha" | "rope.scaling.yarn_log_multiplier" => !Neutral::Zero.is(value),
@@ -100,14 +100,16 @@ pub(super) fn head_dim(metadata: &Metadata) -> Option<u64> {
 
 /// The count at a key of the architecture, or the one that its list says for every layer.
 pub(super) fn count(metadata: &Metadata, ending: &str) -> Option<u64> {
-    expected::count(metadata.of_architecture(ending)?)
+    expected::count(ending, metadata.of_architecture(ending)?)
 }
 
-const OF_LAYERS: [&str; 5] = [
+/// Of which llama.cpp reads one number or one for each layer (`get_key_or_arr` in src/llama-model.cpp and src/models), of those with
+/// a place in APR; of all others a list keeps it from loading.
+pub(super) const OF_LAYERS: [&str; 5] = [
     "attention.head_count",
     "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
+    "expert_feed_forward_length",
+    "expert_used_count",
     "feed_forward_length",
 ];
 

@@ -43,8 +43,8 @@ impl Recorded<'_> {
             self.check_sources(findings);
             self.check_set(findings);
             self.check_choices(findings);
+            self.check_record_only(findings);
         }
-        self.check_record_only(findings);
         self.check_tensors(findings);
         self.check_layout(findings);
         self.check_flags(findings);
