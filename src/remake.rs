@@ -30,7 +30,13 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
     if by_record.chain(by_sidecar).any(is_other) {
         return None;
     }
-    let options = made.iter().flatten().map(options).next();
+    // What loaders would not compute is converted on request alone.
+    let is_kept = report
+        .findings
+        .iter()
+        .any(|one| one.code == Code::MetaNotCarried);
+    let options = made.iter().flatten();
+    let options = options.map(|made| options_of(made, is_kept)).next();
     // Without a record it may be the last of a model that is nowhere else, and so may one whose checksums are right: someone
     // edited its tensors, or what it records.
     let may_replace = matches!(
@@ -44,7 +50,8 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
         let why = format!("   # a new name: what {old} was made from cannot be told");
         (new, why)
     };
-    let options = options.unwrap_or_default();
+    let alone = if is_kept { " --record-only" } else { "" };
+    let options = options.unwrap_or_else(|| alone.to_owned());
     Some(format!("aprove convert {source} {target}{options}{end}"))
 }
 
@@ -88,7 +95,7 @@ fn shows_damage(report: &Report) -> bool {
 }
 
 /// The options by which an artifact was made: without them another one would be made.
-fn options(made: &MadeWith) -> String {
+fn options_of(made: &MadeWith, is_kept: bool) -> String {
     let mut options = String::new();
     options += match made.naming {
         Naming::Auto => "",
@@ -105,7 +112,7 @@ fn options(made: &MadeWith) -> String {
         Unsupported::Raw => " --unsupported raw",
         Unsupported::Auto => " --unsupported auto",
     };
-    if made.record_only {
+    if made.record_only || is_kept {
         options += " --record-only";
     }
     for (key, value) in &made.set {

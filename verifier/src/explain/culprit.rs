@@ -146,10 +146,15 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
             },
         )
     } else if evidence.gguf_is_source || evidence.record_is_wrong {
+        let what = match first.code {
+            // It may hold all bytes of it.
+            Code::MetaNotCarried => "loaders do not compute what the source of the APR file says",
+            _ => "the APR file does not hold what its source does",
+        };
         (
             ConclusionKind::Unlike,
             AtFault::Apr,
-            format!("the APR file does not hold what its source does: {message}"),
+            format!("{what}: {message}"),
         )
     } else if findings
         .iter()
