@@ -56,11 +56,21 @@ impl<'a> Draft<'a> {
         let keys = Keys::new(*set, &given)?;
         let unsaid = words.unsaid.as_deref();
         sizes::check(&keys, unsaid.is_none())?;
-        let lost = behaviour::check(&keys, set, unsaid, request.record_only)?;
+        let mut lost = behaviour::lost(&keys, set, unsaid);
+        if unsaid.is_some() && !request.record_only {
+            lost.refuse()?;
+        }
         complete::check(&keys, set)?;
         let names = Names::pick(request.naming, keys.architecture());
-        let plan = TensorPlan::new(set, names, request.tie, request.unsupported)?;
-        fit::check(&keys, &plan, lost.names.is_empty())?;
+        let plan = TensorPlan::new(set, names, request.tie, request.unsupported);
+        // A model that is wrong in itself is no better where it is kept.
+        if let Ok(plan) = &plan {
+            fit::check(&keys, plan, lost.names.is_empty())?;
+        }
+        if !request.record_only {
+            lost.refuse()?;
+        }
+        let plan = plan?;
         let facts = Facts {
             rope_type: words.rope_type,
             recorded: lost.names,

@@ -7,7 +7,7 @@
 //! was changed and the logits compared. The list was held against the keys of gguf-py 0.19: those that are not in it have
 //! no rule here. A key of the architecture without a rule is refused as well, since what it does is not known.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use architectures::{RopeLayers, find};
 use gguf_file::{SplitSet, Value};
@@ -36,19 +36,19 @@ impl<'a> Lost<'a> {
         self.names.push(name);
         self.consequences.push_with(consequence);
     }
+
+    /// Refuses a model of which anything would be lost.
+    ///
+    /// # Errors
+    /// Fails with every key and tensor that would be lost.
+    pub(crate) fn refuse(&mut self) -> Result<(), Error> {
+        let problems = mem::take(&mut self.consequences);
+        problems.into_result(|problems| Error::NotCarried { problems })
+    }
 }
 
-/// Refuses a model whose behaviour no loader of the artifact could know, unless the caller wants such keys in the record
-/// alone. `unsaid` is what APR cannot say of the whole architecture.
-///
-/// # Errors
-/// Fails with every key and tensor that would be lost.
-pub(crate) fn check<'k>(
-    keys: &'k Keys<'_>,
-    set: &SplitSet<'k>,
-    unsaid: Option<&str>,
-    record_only: bool,
-) -> Result<Lost<'k>, Error> {
+/// Finds what no loader of the artifact could know. `unsaid` is what APR cannot say of the whole architecture.
+pub(crate) fn lost<'k>(keys: &'k Keys<'_>, set: &SplitSet<'k>, unsaid: Option<&str>) -> Lost<'k> {
     let mut lost = Lost::default();
     if let Some(reason) = unsaid {
         let architecture = keys.architecture().escape_debug();
@@ -96,12 +96,8 @@ pub(crate) fn check<'k>(
         };
         lost.push(name, || format!("tensor {}: {effect}", name.escape_debug()));
     }
-    if !record_only && !lost.names.is_empty() {
-        let problems = lost.consequences;
-        return Err(Error::NotCarried { problems });
-    }
     lost.names.sort_unstable();
-    Ok(lost)
+    lost
 }
 
 /// Says what becomes of a bias that no loader adds (`load_apr_layer` of `apr` 0.72.3).

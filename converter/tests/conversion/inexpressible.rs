@@ -606,7 +606,10 @@ fn as_architecture(architecture: &str) -> Model {
 fn factors_for_long_and_short_contexts_are_refused() {
     let mut model = models::llama();
     for name in ["rope_factors_long.weight", "rope_factors_short.weight"] {
-        model.tensors.push(number(name));
+        let mut factors = number(name);
+        factors.dims = vec![32];
+        factors.data = factors.data.repeat(32);
+        model.tensors.push(factors);
         let refusal = Workbench::new(&model).refusal();
         assert!(refusal.contains(&format!("tensor {name}")), "{refusal}");
     }

@@ -160,6 +160,21 @@ fn sizes_that_no_engine_takes_are_named_first() {
 }
 
 #[test]
+fn a_size_that_does_not_fit_is_named_before_keys_that_follow_it() {
+    let mut model = models::llama();
+    model.set("llama.attention.key_length", 128_u32);
+    model.set("llama.rope.dimension_count", 64_u32);
+    let mut bench = Workbench::new(&model);
+    for record_only in [false, true] {
+        bench.request.record_only = record_only;
+        let refusal = bench.refusal();
+        let expected = "head_count times key_length is 512, and blk.0.attn_q.weight has 256";
+        assert!(refusal.contains(expected), "{refusal}");
+        assert!(!refusal.contains("would be rotated"), "{refusal}");
+    }
+}
+
+#[test]
 fn more_heads_than_values_are_named_whatever_is_kept() {
     let mut model = models::llama();
     model.remove("llama.attention.key_length");
