@@ -78,7 +78,7 @@ fn every_part_is_fetched_once_however_many_read_it() {
 #[test]
 fn a_check_fetches_a_model_about_once() {
     let mut model = models::small();
-    for number in 0..12_u64 {
+    for number in 0..60_u64 {
         // Some large, and many between which there is little.
         let rows = if number < 3 { 32_000 } else { 900 };
         let mut data = vec![0; 144 * rows];
@@ -92,6 +92,15 @@ fn a_check_fetches_a_model_about_once() {
             type_id: 12,
             data,
         });
+        // Small ones, which a conversion puts beside each other.
+        for small in 0..5 {
+            model.tensors.push(Tensor {
+                name: format!("blk.0.extra_{small}_{number}.weight").into_bytes(),
+                dims: vec![32],
+                type_id: 0,
+                data: [1_f32; 32].map(f32::to_le_bytes).concat(),
+            });
+        }
     }
     let artifact = converted(&model).to_bytes();
     for (bytes, says) in [
@@ -101,9 +110,11 @@ fn a_check_fetches_a_model_about_once() {
         let local = checked(&bytes, FileSha256::All);
         for file_sha256 in [FileSha256::None, FileSha256::All] {
             let (served, fetched) = (bytes.clone(), Arc::new(AtomicUsize::new(0)));
-            let counted = Arc::clone(&fetched);
+            let requests = Arc::new(AtomicUsize::new(0));
+            let (counted, asked) = (Arc::clone(&fetched), Arc::clone(&requests));
             let address = serve(move |request| {
                 let answer = request.part_of(&served, ETAG);
+                asked.fetch_add(1, Ordering::Relaxed);
                 counted.fetch_add(answer.body.len(), Ordering::Relaxed);
                 answer
             });
@@ -120,6 +131,12 @@ fn a_check_fetches_a_model_about_once() {
             assert!(
                 fetched < length / 10 * 13,
                 "{file_sha256:?}: {fetched} of {length}"
+            );
+            // Between the tensors as many again at most as there are parts.
+            let (requests, parts) = (requests.load(Ordering::Relaxed), length.div_ceil(512 << 10));
+            assert!(
+                requests < 2 * parts,
+                "{file_sha256:?}: {requests} for {parts} parts"
             );
         }
     }

@@ -11,6 +11,7 @@ use crate::decode::container::{Container, Tensor};
 use crate::decode::gguf::{self, Metadata, ShardHead};
 use crate::finding::escape;
 use crate::finding::{Effect, Finding, Place, Side};
+use crate::origin::Origin;
 use crate::region::Span;
 use crate::source::Source;
 
@@ -84,6 +85,11 @@ impl Source for RecordedFile<'_> {
 
     fn check_unchanged(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// That of what holds its tensors.
+    fn origin(&self) -> Option<&Origin> {
+        self.tensors.first()?.source.origin()
     }
 }
 

@@ -6,17 +6,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a part. Whoever reads a stretch takes its first and last part whole, which others take again: small ones cost less.
 pub(super) const PART: u64 = 512 << 10;
-/// Parts in memory for each object, those on their way included.
-const MOST: usize = 24;
-/// The most parts that are begun before a reader wants them.
-const AHEAD: u64 = 4;
+/// Bytes of a part of what is read again, such as what lies between two tensors.
+pub(super) const SMALL: u64 = 64 << 10;
 
 /// A part, shared by whoever reads it.
 pub(super) type Part = Arc<Vec<u8>>;
 
 /// The parts of one object. Each is fetched once while it is in memory; whoever wants it meanwhile waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Parts {
+    /// Bytes of each.
+    pub(super) length: u64,
+    /// How many are in memory, those on their way included.
+    most: usize,
+    /// The most that are begun before a reader wants them.
+    ahead: u64,
     state: Mutex<State>,
     arrived: Condvar,
 }
@@ -62,10 +66,30 @@ pub(super) struct Claim<'a> {
 }
 
 impl Parts {
+    /// Those that are read at first.
+    pub(super) fn large() -> Self {
+        Self::new(PART, 24, 4)
+    }
+
+    /// Those that are fetched again where a few bytes of one that was forgotten are wanted.
+    pub(super) fn small() -> Self {
+        Self::new(SMALL, 128, 0)
+    }
+
+    fn new(length: u64, most: usize, ahead: u64) -> Self {
+        Self {
+            length,
+            most,
+            ahead,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+        }
+    }
+
     /// The part, or the right to fetch it; waits for one that is on its way.
     pub(super) fn wait_for(&self, index: u64) -> Wanted<'_> {
         let mut state = self.lock();
-        let next = state.next(index);
+        let next = state.next(index, self.most, self.ahead);
         let found = loop {
             let now = state.tick();
             match state.parts.get_mut(&index) {
@@ -83,7 +107,7 @@ impl Parts {
                     state = waited.unwrap_or_else(PoisonError::into_inner);
                 }
                 None => {
-                    state.make_room();
+                    state.make_room(self.most);
                     state.parts.insert(index, Slot::OnItsWay);
                     break Found::Claimed(Claim { parts: self, index });
                 }
@@ -104,10 +128,10 @@ impl Parts {
             .parts
             .values()
             .filter(|slot| matches!(slot, Slot::OnItsWay));
-        if state.parts.contains_key(&index) || on_their_way.count() >= MOST / 2 {
+        if state.parts.contains_key(&index) || on_their_way.count() >= self.most / 2 {
             return None;
         }
-        state.make_room();
+        state.make_room(self.most);
         state.parts.insert(index, Slot::OnItsWay);
         Some(Claim { parts: self, index })
     }
@@ -131,7 +155,7 @@ impl State {
 
     /// What comes after a part, as far as its reader has come in a row: nobody knows where a reader ends, and what is fetched
     /// behind that is fetched for nothing.
-    fn next(&mut self, index: u64) -> Range<u64> {
+    fn next(&mut self, index: u64, most: usize, ahead: u64) -> Range<u64> {
         let first = index.saturating_add(1);
         if self.rows.contains_key(&index) {
             // Another read of the same part.
@@ -141,16 +165,16 @@ impl State {
             .checked_sub(1)
             .and_then(|before| self.rows.remove(&before))
             .map_or(1, |row| row.saturating_add(1));
-        if self.rows.len() >= MOST {
+        if self.rows.len() >= most {
             self.rows.clear();
         }
         self.rows.insert(index, row);
-        first..first.saturating_add(row.min(AHEAD))
+        first..first.saturating_add(row.min(ahead))
     }
 
     /// Forgets the parts that were not used for longest, those that nobody has come to yet last.
-    fn make_room(&mut self) {
-        while self.parts.len() >= MOST {
+    fn make_room(&mut self, most: usize) {
+        while self.parts.len() >= most {
             let held = self.parts.iter().filter_map(|(index, slot)| match slot {
                 Slot::Held { used, is_ahead, .. } => Some((*is_ahead, *used, *index)),
                 Slot::OnItsWay => None,
@@ -164,6 +188,12 @@ impl State {
 }
 
 impl Claim<'_> {
+    /// Where the part lies in the object, or would if that went on.
+    pub(super) const fn range(&self) -> Range<u64> {
+        let start = self.index.saturating_mul(self.parts.length);
+        start..start.saturating_add(self.parts.length)
+    }
+
     /// Puts the part where others find it.
     pub(super) fn put(self, bytes: Vec<u8>) -> Part {
         let part = Arc::new(bytes);

@@ -1,7 +1,6 @@
 //! An object of a network as a source of the verifier.
 
 use std::io;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use verifier::origin::Origin;
@@ -9,15 +8,12 @@ use verifier::source::Source;
 
 use super::attempts::attempts;
 use super::failure::Failure;
-use super::parts::{Claim, Found, PART, Part, Parts};
+use super::parts::{Claim, Found, PART, Part, Parts, SMALL};
 use super::pinned::Pinned;
 use super::{Object, runtime};
 
 /// The bytes of the largest object of any store, and then some; lengths are added up, and must not overflow.
 const LONGEST: u64 = 1 << 50;
-
-/// The most bytes that are fetched by themselves when their part was forgotten.
-const FEW: usize = 64 << 10;
 
 /// An object of a network. Its identity is taken with the first bytes, and holds for every reply.
 pub(crate) struct RemoteSource(Arc<Shared>);
@@ -27,6 +23,7 @@ struct Shared {
     pinned: Pinned,
     origin: Origin,
     parts: Parts,
+    small: Parts,
     /// What ended the reading: nothing is read after it, so that no mixture of two states is ever compared.
     ended: OnceLock<Failure>,
 }
@@ -59,7 +56,8 @@ impl RemoteSource {
                 version,
                 published_sha256: sha256,
             },
-            parts: Parts::default(),
+            parts: Parts::large(),
+            small: Parts::small(),
             ended: OnceLock::new(),
         };
         if let Found::Claimed(claim) = shared.parts.wait_for(0).found {
@@ -68,15 +66,13 @@ impl RemoteSource {
         Ok(Self(Arc::new(shared)))
     }
 
-    fn part(&self, index: u64) -> io::Result<Part> {
+    fn part(&self, parts: &Parts, index: u64) -> io::Result<Part> {
         let Self(shared) = self;
-        let wanted = shared.parts.wait_for(index);
+        let wanted = parts.wait_for(index);
         wanted.next.for_each(|next| self.begin(next, index));
         match wanted.found {
             Found::Held(part) => Ok(part),
-            Found::Claimed(claim) => {
-                runtime::wait(shared.fetch(claim, index))?.map_err(io::Error::from)
-            }
+            Found::Claimed(claim) => runtime::wait(shared.fetch(claim))?.map_err(io::Error::from),
         }
     }
 
@@ -89,25 +85,20 @@ impl RemoteSource {
         runtime::begin(async move {
             if let Some(claim) = shared.parts.claim_ahead(index, after) {
                 // Whoever wants the part hears why it is not there.
-                drop(shared.fetch(claim, index).await);
+                drop(shared.fetch(claim).await);
             }
         });
     }
 }
 
 impl Shared {
-    async fn fetch(&self, claim: Claim<'_>, index: u64) -> Result<Part, Failure> {
-        let start = index.saturating_mul(PART);
-        let range = self.pinned.within(&(start..start.saturating_add(PART)));
-        self.read(range).await.map(|bytes| claim.put(bytes))
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Failure> {
+    async fn fetch(&self, claim: Claim<'_>) -> Result<Part, Failure> {
+        let range = self.pinned.within(&claim.range());
         if let Some(ended) = self.ended.get() {
             return Err(ended.clone());
         }
         match attempts(|| self.object.get(range.clone(), Some(&self.pinned))).await {
-            Ok(reply) => Ok(reply.bytes),
+            Ok(reply) => Ok(claim.put(reply.bytes)),
             Err(why) => Err(self.ended.get_or_init(|| why).clone()),
         }
     }
@@ -122,20 +113,18 @@ impl Source for RemoteSource {
         let end = offset.checked_add(buffer.len() as u64);
         let end = end.filter(|end| *end <= self.length());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut parts = offset / PART..end.div_ceil(PART);
+        let Self(shared) = self;
+        let mut large = offset / PART..end.div_ceil(PART);
         // What is wanted again for a few bytes, such as those between two tensors, is not worth a part.
-        if buffer.len() <= FEW && parts.any(|index| self.0.parts.is_gone(index)) {
-            let bytes = runtime::wait(self.0.read(offset..end))?.map_err(io::Error::from)?;
-            if bytes.len() != buffer.len() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            buffer.copy_from_slice(&bytes);
-            return Ok(());
-        }
+        let is_small = buffer.len() as u64 <= SMALL;
+        let parts = match is_small && large.any(|index| shared.parts.is_gone(index)) {
+            true => &shared.small,
+            false => &shared.parts,
+        };
         let (mut offset, mut rest) = (offset, buffer);
         while !rest.is_empty() {
-            let part = self.part(offset / PART)?;
-            let start = usize::try_from(offset % PART).map_err(io::Error::other)?;
+            let part = self.part(parts, offset / parts.length)?;
+            let start = usize::try_from(offset % parts.length).map_err(io::Error::other)?;
             let bytes = part.get(start..).unwrap_or_default();
             let length = bytes.len().min(rest.len());
             let (now, later) = rest.split_at_mut(length);

@@ -187,7 +187,7 @@ pub(crate) fn blake3_of(
     let new = FileDigest::new(source.length());
     let digest = begun.unwrap_or(&new);
     let groups = digest.open_groups();
-    let closed = parallel::map(threads, &groups, |span, ()| {
+    let closed = parallel::map(at_once(threads, source), &groups, |span, ()| {
         digest.close_group(source, *span)
     });
     closed.into_iter().collect::<io::Result<()>>()?;
@@ -383,7 +383,8 @@ impl Scan {
                 open.into_iter().map(move |span| (file, span))
             })
             .collect();
-        let closed = parallel::map(threads, &open, |(file, span), ()| {
+        let threads = files.iter().map(|file| at_once(threads, file.source));
+        let closed = parallel::map(threads.max().unwrap_or(1), &open, |(file, span), ()| {
             file.digest.close_group(file.source, *span)
         });
         for ((file, span), result) in open.into_iter().zip(closed) {
@@ -404,6 +405,16 @@ impl Scan {
         }
     }
 }
+
+/// How many short reads are done at a time: over a network they wait for answers and not for a core.
+fn at_once(threads: usize, source: &dyn Source) -> usize {
+    match source.origin() {
+        Some(_) => threads.max(ANSWERS),
+        None => threads,
+    }
+}
+
+const ANSWERS: usize = 8;
 
 /// Below this a thread costs more than it does.
 const WORTH_THREADS: u64 = 4 << 20;
