@@ -72,7 +72,7 @@ fn an_edited_artifact_with_right_digests_accuses_no_gguf() {
             &[DECODED[1]],
             edited(|model| flip(model, "blk.0.ffn_up.weight")),
             AtFault::Both,
-            "both files are damaged",
+            "both files are damaged, or the GGUF is not the file that the APR file was made from",
         ),
         (
             "two decoded tensors, one of each file",

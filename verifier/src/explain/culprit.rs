@@ -117,7 +117,12 @@ pub(crate) fn conclude(evidence: &Evidence, findings: &[Finding]) -> Option<Conc
         (
             ConclusionKind::Damaged,
             AtFault::Both,
-            format!("both files are damaged: {message}"),
+            match shows_damage {
+                true => format!("both files are damaged: {message}"),
+                false => format!(
+                    "both files are damaged, or the GGUF is not the file that the APR file was made from: {message}"
+                ),
+            },
         )
     } else if evidence.apr_is_damaged {
         let gguf = if evidence.gguf_is_source {
