@@ -141,13 +141,17 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&format!("error: {}", in_full(error)));
 }
 
-/// An error and its causes, but for one that stands at the end of what was said already.
+/// An error and its causes, but for those that stand at the end of what was said already.
 fn in_full(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.ends_with(&cause) {
-            text += &format!(": {cause}");
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut text = String::new();
+    for (at, cause) in causes.iter().enumerate() {
+        let rest = causes.get(at..).unwrap_or_default().join(": ");
+        if at > 0 && text.ends_with(&rest) {
+            break;
         }
+        let between = if at > 0 { ": " } else { "" };
+        text += &format!("{between}{cause}");
     }
     text
 }
