@@ -123,6 +123,36 @@ fn another_source_in_the_record_is_seen_beside_another_split() {
 }
 
 #[test]
+fn a_key_of_a_later_file_is_named_where_the_cuts_differ() {
+    let model = models::tiny();
+    let first = model.shards_from(&[0, 2]);
+    let mut second = model.shards_from(&[0, 1]);
+    let key = b"split.tensors.count";
+    let bytes = second.last_mut().unwrap();
+    let at = bytes.windows(key.len()).position(|part| part == key);
+    *bytes.get_mut(at.unwrap() + key.len() - 1).unwrap() = b'x';
+    let set = |files: &'static str, set| {
+        let shards: &Vec<Vec<u8>> = set;
+        let shards = shards
+            .iter()
+            .map(|one| (files.to_owned(), one as &dyn Source));
+        Input {
+            name: files.to_owned(),
+            shards: shards.collect(),
+        }
+    };
+    let found = verify(
+        &set("a", &first),
+        &set("b", &second),
+        &Options::default(),
+        &(),
+    );
+    let said = text::full(&found);
+    let line = said.lines().next().unwrap_or_default();
+    assert!(line.contains("split.tensors.cou"), "{said}");
+}
+
+#[test]
 fn a_set_whose_numbers_have_types_that_no_loader_reads_is_undecided() {
     let model = models::tiny();
     let honest = converted(&model);

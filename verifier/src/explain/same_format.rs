@@ -255,7 +255,20 @@ impl FormatJudge<'_> {
         let message = if alone > 0 && renamed == 0 {
             format!("{second} has other tensors than {first}: {changes}")
         } else if self.metadata.decides() {
-            format!("{second} has the tensors of {first}, and other keys: {changes}")
+            let keys = self.metadata.findings.iter();
+            let mut keys = keys.filter(|found| found.effect.decides());
+            let is_named = |found: &Finding| {
+                let mut names = found.places.iter().filter_map(|place| place.name.as_ref());
+                names.any(|name| changes.contains(&escape(name)))
+            };
+            // Where a tensor stands is no key.
+            let key = match keys.clone().any(is_named) {
+                true => String::new(),
+                false => keys
+                    .next()
+                    .map_or_else(String::new, |key| format!("{}; ", key.message)),
+            };
+            format!("{second} has the tensors of {first}, and other keys: {key}{changes}")
         } else {
             format!("{second} is the model of {first}, written in another way: {changes}")
         };
