@@ -57,13 +57,20 @@ pub(crate) fn changed(side: Side, input: &Input<'_>) -> Vec<Finding> {
     let changes = shards.filter_map(|(shard, (name, source))| {
         let change = source.check_unchanged().err()?;
         let name = escape(name.as_bytes());
-        let text = format!("{name} changed while it was read: {change}");
-        let finding = Finding::new(Code::InputChanged, Effect::Unreadable, text);
-        Some(
-            finding
-                .at(Place::new(side, shard))
-                .hint("run again when nothing writes to the file"),
-        )
+        let (code, text, hint) = match source.ended() {
+            Some(why) => (
+                Code::Io,
+                format!("{name} is unchanged, and was not read to its end: {why}"),
+                "run again when its server answers, or with a copy of the file",
+            ),
+            None => (
+                Code::InputChanged,
+                format!("{name} changed while it was read: {change}"),
+                "run again when nothing writes to the file",
+            ),
+        };
+        let finding = Finding::new(code, Effect::Unreadable, text);
+        Some(finding.at(Place::new(side, shard)).hint(hint))
     });
     changes.collect()
 }

@@ -28,6 +28,11 @@ pub trait Source: Sync {
     /// Says in words what changed.
     fn check_unchanged(&self) -> Result<(), String>;
 
+    /// Why nothing is read of it any more, though it is what was opened; [`Self::check_unchanged`] fails then as well.
+    fn ended(&self) -> Option<String> {
+        None
+    }
+
     /// What it was when it was opened, for an object of a network.
     fn origin(&self) -> Option<&Origin> {
         None

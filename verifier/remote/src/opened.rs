@@ -99,6 +99,10 @@ impl Source for Opened {
         self.source().check_unchanged()
     }
 
+    fn ended(&self) -> Option<String> {
+        self.source().ended()
+    }
+
     fn origin(&self) -> Option<&Origin> {
         self.source().origin()
     }

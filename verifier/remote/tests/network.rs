@@ -171,6 +171,33 @@ fn an_object_that_changes_is_never_read_as_a_mixture() {
 }
 
 #[test]
+fn a_server_that_answers_wrongly_has_changed_nothing() {
+    let mut model = models::small();
+    model.tensors.push(Tensor {
+        name: b"blk.0.extra.weight".to_vec(),
+        dims: vec![256, 1000],
+        type_id: 0,
+        data: vec![0; 1_024_000],
+    });
+    let file = converted(&model).to_bytes();
+    let source = open(serve(move |request| {
+        let mut answer = request.part_of(&file, ETAG);
+        // The first one gives its bytes; it may be asked what it is at any time.
+        if request.number > 0 && answer.body.len() > 1 {
+            answer.body.push(0);
+        }
+        answer
+    }));
+    let source = source.unwrap();
+    let report = checked(&source, FileSha256::None);
+    let said = text::full(&report);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains("more than"), "{said}");
+    assert!(!said.contains("changed while"), "{said}");
+    assert_eq!(report.verdict.exit_code(), 2, "{said}");
+}
+
+#[test]
 fn a_server_that_ignores_conditions_is_held_to_its_tags() {
     for (etag, length) in [("\"two\"", 12_345), (ETAG, 12_344)] {
         let file = bytes();

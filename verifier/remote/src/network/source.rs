@@ -92,6 +92,13 @@ impl RemoteSource {
 }
 
 impl Shared {
+    /// Asks whether the object is the one that was opened.
+    fn is_same(&self) -> Result<Result<(), Failure>, String> {
+        let now = runtime::wait(attempts(|| self.object.get(0..1, Some(&self.pinned))));
+        let now = now.map_err(|why| why.to_string())?;
+        Ok(now.map(|_| ()))
+    }
+
     async fn fetch(&self, claim: Claim<'_>) -> Result<Part, Failure> {
         let range = self.pinned.within(&claim.range());
         if let Some(ended) = self.ended.get() {
@@ -139,20 +146,21 @@ impl Source for RemoteSource {
     }
 
     fn check_unchanged(&self) -> Result<(), String> {
-        let Self(shared) = self;
         let ended = |why: &Failure| match why {
             Failure::Changed(why) => why.clone(),
             other => format!("its state cannot be asked for any more: {}", other.text()),
         };
-        if let Some(why) = shared.ended.get() {
-            return Err(ended(why));
+        match self.0.ended.get() {
+            Some(why) => Err(ended(why)),
+            None => self.0.is_same()?.map_err(|why| ended(&why)),
         }
-        let now = runtime::wait(attempts(|| shared.object.get(0..1, Some(&shared.pinned))));
-        match now {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(why)) => Err(ended(&why)),
-            Err(why) => Err(why.to_string()),
-        }
+    }
+
+    fn ended(&self) -> Option<String> {
+        let Self(shared) = self;
+        let why = shared.ended.get()?;
+        let is_same = !matches!(why, Failure::Changed(_)) && matches!(shared.is_same(), Ok(Ok(())));
+        is_same.then(|| why.text().to_owned())
     }
 
     fn origin(&self) -> Option<&Origin> {
