@@ -12,7 +12,7 @@ use crate::next_command::{quoted, shown};
 use crate::sidecar::sidecar_of;
 
 /// The command by which an artifact is made again from a GGUF; none where what is recorded shows that it was made from
-/// another file.
+/// another model.
 pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String> {
     // A conversion takes names of UTF-8 only.
     apr.to_str().zip(gguf.to_str())?;
@@ -23,11 +23,14 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
     let by_sidecar = sources(&sidecar);
     let by_record = made.iter().flatten().map(|made| &made.sources);
     let by_sidecar = Some(&by_sidecar).filter(|sources| !sources.is_empty());
-    let is_other = |sources: &Vec<String>| {
+    let is_other = |sources: &&Vec<String>| {
         let sources = sources.iter().map(|blake3| Some(blake3.as_str()));
         !sources.eq(found.iter().copied())
     };
-    if by_record.chain(by_sidecar).any(is_other) {
+    let mut others = by_record.clone().chain(by_sidecar).filter(is_other);
+    let is_rewritten = others.next().is_some();
+    let is_of_record = |by_sidecar| by_record.clone().any(|by_record| by_record == by_sidecar);
+    if is_rewritten && !(report.has_source_tensors && by_sidecar.is_none_or(is_of_record)) {
         return None;
     }
     // What loaders would not compute is converted on request alone.
@@ -39,16 +42,23 @@ pub(crate) fn command(report: &Report, apr: &Path, gguf: &Path) -> Option<String
     let options = options.map(|made| options_of(made, is_kept)).next();
     // Without a record it may be the last of a model that is nowhere else, and so may one whose checksums are right: someone
     // edited its tensors, or what it records.
-    let may_replace = matches!(
+    let is_told = matches!(
         (&made, &sidecar),
         (Ok(Some(_)), Sidecar::Absent | Sidecar::Read(_))
-    ) && (by_sidecar.is_some() || shows_damage(report));
+    );
+    let may_replace = is_told && !is_rewritten && (by_sidecar.is_some() || shows_damage(report));
     let (target, end) = if may_replace {
         (old, " --overwrite".to_owned())
     } else {
         let new = shown(&apr.with_extension("new.apr"));
-        let why = format!("   # a new name: what {old} was made from cannot be told");
-        (new, why)
+        let why = if is_rewritten {
+            format!("{old} was made from this model, written in another way")
+        } else if is_told {
+            format!("{old} may hold an edit that is wanted, since its sums are right")
+        } else {
+            format!("what {old} was made from cannot be told")
+        };
+        (new, format!("   # a new name: {why}"))
     };
     let alone = if is_kept { " --record-only" } else { "" };
     let options = options.unwrap_or_else(|| alone.to_owned());

@@ -136,6 +136,8 @@ impl Pair<'_, '_> {
         let judged = match known {
             Known::OfConversion(evidence) => {
                 report.gives_source_back = evidence.given_back == GivenBack::Alone;
+                report.has_source_tensors =
+                    evidence.given_back == GivenBack::WithGguf && !metadata.differs();
                 culprit::conclude(&evidence, &findings)
             }
             Known::OfOneFormat(facts) => same_format::conclude(&facts, &findings),

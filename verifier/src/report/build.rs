@@ -75,6 +75,7 @@ pub(crate) fn build(files: Vec<FileRow>, scope: &Scope<'_>, findings: &[Finding]
         cause: None,
         next: None,
         gives_source_back: false,
+        has_source_tensors: false,
         mode: match scope {
             Scope::Manifest { .. } => Mode::Manifest,
             Scope::Alone(_) => Mode::File,

@@ -96,6 +96,9 @@ pub struct Report {
     /// Whether an artifact was seen to give back the source that it records, where another file was compared with it.
     #[serde(skip)]
     pub gives_source_back: bool,
+    /// Whether the GGUF was seen to have the tensors of the source that an artifact records, and nothing is unlike in its keys.
+    #[serde(skip)]
+    pub has_source_tensors: bool,
     /// What the verdict rests on beside the findings.
     #[serde(skip)]
     pub(crate) compared: Compared,
