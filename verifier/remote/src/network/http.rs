@@ -190,12 +190,14 @@ impl WebObject {
 
 /// Why a reply is not the part of the object that was asked for.
 pub(super) fn refused(response: &Response, is_pinned: bool) -> Option<Failure> {
-    let seconds = text(response, &header::RETRY_AFTER).and_then(|text| text.parse().ok());
-    of_status(
-        response.status(),
-        seconds.map(Duration::from_secs),
-        is_pinned,
-    )
+    let wait = retry_after(response.headers());
+    of_status(response.status(), wait, is_pinned)
+}
+
+/// How long a server wants to be left alone, where it says seconds.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
 }
 
 /// The same by the status, and how long the server wants to be left alone.

@@ -12,7 +12,10 @@ use object_store::client::{
 use object_store::{ClientOptions, Error, Result};
 use reach::Reach;
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, StatusCode, Url, header};
+use reqwest::{Client, ClientBuilder, StatusCode, Url};
+
+use super::failure::Failure;
+use super::http::{of_status, retry_after};
 
 /// Connects as far as this allows, or anywhere where there is no limit.
 #[derive(Clone, Copy, Debug)]
@@ -92,17 +95,9 @@ fn read(response: HttpResponse) -> Result<HttpResponse, HttpError> {
     if status.is_success() {
         return Ok(response);
     }
-    let wait = response.headers().get(header::RETRY_AFTER);
-    let wait = wait.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
-    let refused = Refused {
-        status,
-        wait: wait.map(Duration::from_secs),
-    };
-    let is_busy = matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-    );
-    if is_busy || status.is_server_error() {
+    let wait = retry_after(response.headers());
+    let refused = Refused { status, wait };
+    if let Some(Failure::Passing(..)) = of_status(status, wait, false) {
         // The library tries these again, whatever the request was.
         return Err(HttpError::new(HttpErrorKind::Request, refused));
     }
