@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use service::store::tokens::{NewToken, Scope};
-
 use super::*;
 
 fn text(reply: Reply) -> String {
@@ -169,18 +167,12 @@ fn a_token_goes_to_no_guessed_address_and_a_wrong_one_is_told() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let lines = format!("auth = \"tokens\"\n{outer}");
-        let path = folder.path().join("aprove.toml");
-        write(&path, &lines);
-        let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
-        let service = service.unwrap();
         let new = NewToken {
             scopes: Scope::ALL.to_vec(),
             ..NewToken::default()
         };
-        let token = service.new_token(&new).unwrap();
-        drop(service);
+        let token = tokens(folder.path(), &lines, [new]);
         let address = serve(folder.path(), &lines);
-        let token = [format!("Authorization: Bearer {token}")];
         let digest = ask(address, "PUT", "/v1/blobs", &token, b"a model").json()["digest"].clone();
         let job = json!({"op": "check", "inputs": [{"digest": digest}]}).to_string();
         let [token] = token;
@@ -217,18 +209,11 @@ fn watch(address: SocketAddr, path: &str, header: &str) -> (TcpStream, String) {
 fn one_token_that_watches_leaves_places_to_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let lines = "auth = \"tokens\"\nmax_connections = 16\n";
-    let path = folder.path().join("aprove.toml");
-    write(&path, lines);
-    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
-    let service = service.unwrap();
-    let tokens = [(); 2].map(|()| {
-        let new = NewToken {
-            scopes: Scope::ALL.to_vec(),
-            ..NewToken::default()
-        };
-        format!("Authorization: Bearer {}", service.new_token(&new).unwrap())
-    });
-    drop(service);
+    let new = || NewToken {
+        scopes: Scope::ALL.to_vec(),
+        ..NewToken::default()
+    };
+    let tokens = tokens(folder.path(), lines, [new(), new()]);
     let address = serve(folder.path(), lines);
     // Eight may wait, and two of one token.
     let events = |token: &String| {

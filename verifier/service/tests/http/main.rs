@@ -15,6 +15,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 use service::Service;
 use service::config::Config;
+use service::store::tokens::{NewToken, Scope};
 
 mod answers;
 mod artifacts;
@@ -57,6 +58,15 @@ fn serve_with(folder: &Path, lines: &str, program: PathBuf) -> SocketAddr {
     let (tell, told) = channel();
     std::thread::spawn(move || service.serve(|address| tell.send(address).unwrap()));
     told.recv().unwrap()
+}
+
+/// Makes tokens in the folder of a server that is started later with these lines; each as the header that it is sent in.
+fn tokens<const N: usize>(folder: &Path, lines: &str, new: [NewToken; N]) -> [String; N] {
+    let path = folder.join("aprove.toml");
+    write(&path, lines);
+    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
+    let service = service.unwrap();
+    new.map(|new| format!("Authorization: Bearer {}", service.new_token(&new).unwrap()))
 }
 
 fn ask(address: SocketAddr, method: &str, path: &str, headers: &[String], body: &[u8]) -> Reply {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use service::store::tokens::{NewToken, Scope};
-
 use super::*;
 
 /// What a program prints that let four findings pass, and one that found a damage.
@@ -112,19 +110,13 @@ fn a_form_without_its_models_is_told_what_to_choose() {
 fn an_upload_beyond_what_a_token_may_is_told_the_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let lines = "jobs = 0\nauth = \"tokens\"\n";
-    let path = folder.path().join("aprove.toml");
-    write(&path, lines);
-    let service = Service::open(Config::read(&path).unwrap(), PathBuf::from("/bin/false"));
-    let service = service.unwrap();
     let new = NewToken {
         scopes: vec![Scope::Submit],
         bytes: Some(10),
         ..NewToken::default()
     };
-    let token = format!("Authorization: Bearer {}", service.new_token(&new).unwrap());
-    drop(service);
+    let token = tokens(folder.path(), lines, [new]);
     let address = serve_with(folder.path(), lines, PathBuf::from("/bin/false"));
-    let token = [token];
     let upload = |bytes: &[u8]| ask(address, "PUT", "/v1/blobs", &token, bytes);
     let never = upload(b"eleven byte");
     assert_eq!(never.code(), (413, "too-large".to_owned()));

@@ -2,27 +2,19 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use service::store::tokens::{NewToken, Scope};
-
 use super::*;
 
 #[test]
 fn an_upload_is_for_those_who_sent_it() {
     let folder = tempfile::tempdir().unwrap();
     let lines = "jobs = 0\nauth = \"tokens\"\n";
-    let path = folder.path().join("aprove.toml");
-    write(&path, lines);
-    let tokens = Service::open(Config::read(&path).unwrap(), PathBuf::new()).unwrap();
-    let token = |scope| {
-        let new = NewToken {
-            name: "test".to_owned(),
-            scopes: vec![Scope::Read, scope],
-            ..NewToken::default()
-        };
-        format!("Authorization: Bearer {}", tokens.new_token(&new).unwrap())
+    let new = |scope| NewToken {
+        name: "test".to_owned(),
+        scopes: vec![Scope::Read, scope],
+        ..NewToken::default()
     };
-    let [mine, other] = [(); 2].map(|()| token(Scope::Submit));
-    let admin = token(Scope::Admin);
+    let scopes = [Scope::Submit, Scope::Submit, Scope::Admin];
+    let [mine, other, admin] = tokens(folder.path(), lines, scopes.map(new));
     let address = serve_with(folder.path(), lines, PathBuf::from("/bin/false"));
     let upload = |token: &str| {
         let put = ask(address, "PUT", "/v1/blobs", &[token.to_owned()], b"a model");
