@@ -85,16 +85,16 @@ impl Judge<'_> {
         recorded: &Container<Metadata>,
         given_back: GivenBack,
     ) -> bool {
-        let not_held = self.not_held(recorded);
+        let not_held = match given_back {
+            GivenBack::WithGguf => None,
+            GivenBack::Mixed => Some(self.not_held(recorded)),
+            _ => return false,
+        };
         let mut pairs = self.pairing.pairs.iter().zip(&self.scan.pairs);
         pairs.any(|(pair, outcome)| {
             let (a, g) = self.inputs.tensors_of(*pair);
-            let is_given = match given_back {
-                GivenBack::WithGguf => true,
-                GivenBack::Mixed => not_held.contains(g.name.as_slice()),
-                _ => false,
-            };
-            is_given
+            let mut not_held = not_held.iter();
+            not_held.all(|names| names.contains(g.name.as_slice()))
                 && TensorResult::of(a, g, pair.how, outcome.as_ref()) == TensorResult::Different
         })
     }
